@@ -1,0 +1,152 @@
+"""The application of a function: FastAPI behind Mangum, with the house's errors, logs and spelling of paths.
+
+A function's module makes its application here, adds its routes, and exposes `handler = entry_point(app)`.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from fastapi import FastAPI, Request
+from fastapi.routing import APIRoute
+from mangum import Mangum
+from mangum.adapter import DEFAULT_TEXT_MIME_TYPES
+from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartParser
+from starlette.routing import Match
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from web import logs, problems
+from web.settings import VERSION, Settings
+
+Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
+"""A Lambda handler: an API Gateway proxy event and a context in, a proxy response out."""
+
+LARGEST_PART = 10 * 1024 * 1024
+"""Bytes of an uploaded file that stay in memory: all that API Gateway lets through."""
+
+# Starlette would write an upload of over 1 MiB to a temporary file. The whole request is in memory already.
+MultiPartParser.spool_max_size = LARGEST_PART
+
+
+class _Envelope:
+    """The outermost layer: request id, one log line a request, and a 500 that gives nothing away."""
+
+    def __init__(self, app: ASGIApp, *, log: Logger) -> None:
+        self._app = app
+        self._log = log
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        logs.request_id.set(_request_id(scope))
+        began = time.perf_counter()
+        status = 0
+
+        async def watch(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watch)
+        except Exception:
+            self._log.exception("unexpected error")
+            if status:
+                raise
+            refusal = problems.problem(500, "something went wrong on our side; the log has it under this instance")
+            await refusal(scope, receive, watch)
+        self._log.info(
+            "request",
+            method=scope["method"],
+            path=scope["path"],
+            status=status,
+            duration_ms=round((time.perf_counter() - began) * 1000, 1),
+        )
+
+
+class _EitherSpelling:
+    """Answers a path with and without its last slash alike: API Gateway passes on what the caller wrote, and a redirect
+    would lose the stage's prefix and, in some clients, the body."""
+
+    def __init__(self, app: ASGIApp, *, routes: list[Any]) -> None:
+        self._app = app
+        self._routes = routes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and not self._known(scope):
+            path = scope["path"]
+            other = {**scope, "path": path.rstrip("/") if path.endswith("/") else f"{path}/", "raw_path": None}
+            if self._known(other):
+                scope = other
+        await self._app(scope, receive, send)
+
+    def _known(self, scope: Scope) -> bool:
+        return any(route.matches(scope)[0] is not Match.NONE for route in self._routes)
+
+
+def _request_id(scope: Scope) -> str | None:
+    context = scope.get("aws.event", {}).get("requestContext", {})
+    found = context.get("requestId")
+    return found if isinstance(found, str) else None
+
+
+def _operation_id(route: APIRoute) -> str:
+    return route.name
+
+
+def create_app(
+    *, service: str, title: str, settings: Settings, statuses: Mapping[type[Exception], int]
+) -> tuple[FastAPI, Logger]:
+    """An application without routes, and the logger that goes with it.
+
+    `statuses` maps the errors that the use cases raise to HTTP statuses, as `web.problems.install` describes.
+    """
+    log = logs.logger(service, level=settings.log_level.upper())
+    app = FastAPI(
+        title=title,
+        version=VERSION,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+        # A body without a content type is read as JSON, as clients of the original services rely on.
+        strict_content_type=False,
+        generate_unique_id_function=_operation_id,
+        responses={"4XX": {"model": problems.Problem}, "5XX": {"model": problems.Problem}},
+    )
+    problems.install(app, statuses)
+    app.add_middleware(_EitherSpelling, routes=app.router.routes)
+    app.add_middleware(_Envelope, log=log)
+    return app, log
+
+
+def entry_point(app: FastAPI) -> Handler:
+    """The Lambda handler of `app` for API Gateway's REST proxy events."""
+    adapter: Handler = Mangum(
+        app,
+        lifespan="off",
+        # Without this a problem would leave base64-encoded, and API Gateway would hand it out so.
+        text_mime_types=[*DEFAULT_TEXT_MIME_TYPES, problems.MEDIA_TYPE],
+    )
+    return adapter
+
+
+async def require_json(request: Request) -> None:
+    """A dependency: refuses a body that says it is something other than JSON with 415."""
+    _require(request, "application/json", missing_is_fine=True)
+
+
+async def require_multipart(request: Request) -> None:
+    """A dependency: refuses a body that is not multipart/form-data with 415."""
+    _require(request, "multipart/form-data", missing_is_fine=False)
+
+
+def _require(request: Request, wanted: str, *, missing_is_fine: bool) -> None:
+    given = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if given == wanted or (not given and missing_is_fine):
+        return
+    raise HTTPException(415, f"the body must be {wanted}, not {given or 'without a content type'}")

@@ -1,0 +1,68 @@
+"""Logs: JSON lines on standard output, and nothing else there.
+
+One handler serves Powertools' logger and the standard library's root logger, so that what a library reports (a warning,
+a failed fit) comes out in the same shape, with the request id of the request in hand.
+"""
+
+import logging
+import sys
+import warnings
+from contextvars import ContextVar
+from functools import cache
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
+
+request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
+"""The id that API Gateway gave the request in hand; None outside a request."""
+
+
+class _RequestIdFilter(logging.Filter):
+    """Puts the request id on a record, whoever logged it: the formatter adds what it finds there."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if (current := request_id.get()) is not None:
+            record.request_id = current
+        return True
+
+
+class _StandardOutput(logging.StreamHandler):  # type: ignore[type-arg]
+    """Writes to standard output as it is when a record comes: a host may replace the stream after import."""
+
+    def __init__(self) -> None:
+        super().__init__(sys.stdout)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.stream = sys.stdout
+        super().emit(record)
+
+
+def _formatter() -> LambdaPowertoolsFormatter:
+    return LambdaPowertoolsFormatter(
+        log_record_order=["timestamp", "level", "message", "request_id"],
+        datefmt="%Y-%m-%dT%H:%M:%S.%FZ",
+        utc=True,
+    )
+
+
+@cache
+def _handler() -> logging.Handler:
+    handler = _StandardOutput()
+    handler.addFilter(_RequestIdFilter())
+    handler.setFormatter(_formatter())
+    root = logging.getLogger()
+    # The Lambda runtime hangs a plain-text handler on the root logger; ours takes its place.
+    root.handlers = [handler]
+    root.setLevel(logging.WARNING)
+    if not sys.warnoptions:
+        warnings.simplefilter("default")
+        logging.captureWarnings(True)
+    return handler
+
+
+def logger(service: str, *, level: str) -> Logger:
+    """Powertools' logger for `service`, at `level` (a name of the standard library's levels)."""
+    made = Logger(service=service, level=level, logger_handler=_handler(), logger_formatter=_formatter())
+    # Its handler is the root's as well: passing records on would write each line twice.
+    made._logger.propagate = False
+    return made

@@ -1,0 +1,178 @@
+"""Problems: every error that a caller sees, in the one shape of RFC 9457 (application/problem+json).
+
+    {"type": "about:blank", "title": "Unprocessable Content", "status": 422,
+     "detail": "results[3].rating: must be between 1 and 5, not 9",
+     "instance": "<request id>",
+     "errors": [{"detail": "must be between 1 and 5, not 9", "pointer": "#/results/3/rating"}]}
+
+API Gateway's own errors take the same shape from the template's gateway responses. What a function did not expect is a
+500 without a word of its inside; the log has the trace.
+"""
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+from web import logs
+
+MEDIA_TYPE = "application/problem+json"
+
+_TITLES = {
+    # The names of RFC 9110; Python before 3.13 still has the older ones.
+    413: "Content Too Large",
+    422: "Unprocessable Content",
+}
+
+
+class FieldError(BaseModel):
+    """One thing wrong with a request, and where."""
+
+    detail: str
+    pointer: str | None = Field(None, description="JSON pointer into the request's body, as a URI fragment")
+    parameter: str | None = Field(None, description="the query or path parameter")
+    header: str | None = Field(None, description="the request's header")
+
+
+class Problem(BaseModel):
+    """RFC 9457's problem details."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    instance: str | None = Field(None, description="the request's id, as in the logs")
+    errors: list[FieldError] | None = Field(None, description="for an invalid request: everything wrong with it")
+
+
+class ProblemResponse(JSONResponse):
+    """A response whose body is a `Problem`."""
+
+    media_type = MEDIA_TYPE
+
+
+def title(status: int) -> str:
+    """The title of `status`: the reason phrase of RFC 9110."""
+    return _TITLES.get(status) or HTTPStatus(status).phrase
+
+
+def problem(
+    status: int,
+    detail: str,
+    *,
+    errors: Sequence[FieldError] = (),
+    headers: Mapping[str, str] | None = None,
+) -> ProblemResponse:
+    """A response of `status` that says `detail`, and `errors` one by one where there are several things wrong."""
+    body = Problem(
+        title=title(status),
+        status=status,
+        detail=detail,
+        instance=logs.request_id.get(),
+        errors=list(errors) or None,
+    )
+    return ProblemResponse(body.model_dump(exclude_none=True), status_code=status, headers=dict(headers or {}))
+
+
+def body_error(location: Sequence[str | int], detail: str) -> FieldError:
+    """The error of the body's member at `location`, a path such as ("results", 3, "rating")."""
+    escaped = (str(part).replace("~", "~0").replace("/", "~1") for part in location)
+    return FieldError.model_validate({"detail": detail, "pointer": "#" + "".join(f"/{part}" for part in escaped)})
+
+
+def spoken(location: Sequence[str | int]) -> str:
+    """The path as people write it: ("results", 3, "rating") is `results[3].rating`."""
+    text = ""
+    for part in location:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text
+
+
+def invalid(found: Sequence[tuple[Sequence[str | int], str]]) -> ProblemResponse:
+    """A 422 for a body in which `found`, pairs of location and message, is wrong."""
+    first_location, first_message = found[0]
+    where = spoken(first_location)
+    detail = f"{where}: {first_message}" if where else first_message
+    if len(found) > 1:
+        detail += f" (and {len(found) - 1} more)"
+    return problem(422, detail, errors=[body_error(location, message) for location, message in found])
+
+
+_PLAIN = {
+    "missing": "is required",
+    "extra_forbidden": "is not a field of this request",
+    "model_attributes_type": "must be a JSON object",
+    "dict_type": "must be a JSON object",
+    "list_type": "must be a JSON array",
+    "string_type": "must be a string",
+}
+
+
+def _message(error: Mapping[str, Any]) -> str:
+    """Pydantic's message in the words of the rest of the API."""
+    if error["input"] is None and error["type"] != "missing":
+        return "must not be null"
+    if plain := _PLAIN.get(error["type"]):
+        return plain
+    text: str = error["msg"]
+    return text.replace("Value error, ", "").replace("Input should be", "must be")
+
+
+def _field_error(error: Mapping[str, Any]) -> tuple[FieldError, str]:
+    part, *location = error["loc"]
+    message = _message(error)
+    if part == "body":
+        return body_error(location, message), spoken(location)
+    name = str(location[0])
+    kind = "header" if part == "header" else "parameter"
+    return FieldError.model_validate({"detail": message, kind: name}), name
+
+
+async def _on_validation_error(_request: Request, error: Exception) -> ProblemResponse:
+    assert isinstance(error, RequestValidationError)  # noqa: S101  (registered for this type alone)
+    found = error.errors()
+    if found[0]["type"] == "json_invalid":
+        return problem(400, f"the body is not JSON: {found[0]['ctx']['error']} at character {found[0]['loc'][-1]}")
+    described = [_field_error(one) for one in found]
+    (first, where), *rest = described
+    detail = f"{where}: {first.detail}" if where else f"the body {first.detail}"
+    if rest:
+        detail += f" (and {len(rest)} more)"
+    return problem(422, detail, errors=[one for one, _ in described])
+
+
+async def _on_http_error(request: Request, error: Exception) -> ProblemResponse:
+    assert isinstance(error, HTTPException)  # noqa: S101  (registered for this type alone)
+    detail = error.detail
+    if detail == HTTPStatus(error.status_code).phrase:
+        detail = f"{request.method} {request.url.path}: {detail.lower()}"
+    return problem(error.status_code, detail, headers=error.headers)
+
+
+def install(app: FastAPI, statuses: Mapping[type[Exception], int]) -> None:
+    """Answers every error of `app` as a problem.
+
+    `statuses` maps the errors of the layer below to what a caller gets. Of such an error the message becomes the
+    detail, `problems` (each with `location` and `message`) become `errors`, and `retry_after` (seconds) becomes the
+    Retry-After header.
+    """
+
+    def answer(error_type: type[Exception], status: int) -> None:
+        async def on_error(_request: Request, error: Exception) -> ProblemResponse:
+            if found := getattr(error, "problems", ()):
+                return invalid([(one.location, one.message) for one in found])
+            retry_after = getattr(error, "retry_after", None)
+            headers = {} if retry_after is None else {"Retry-After": str(max(1, round(retry_after)))}
+            return problem(status, str(error), headers=headers)
+
+        app.add_exception_handler(error_type, on_error)
+
+    for error_type, status in statuses.items():
+        answer(error_type, status)
+    app.add_exception_handler(RequestValidationError, _on_validation_error)
+    app.add_exception_handler(HTTPException, _on_http_error)

@@ -1,0 +1,50 @@
+"""Settings: read from the environment once, checked at start, each documented in docs/operations.md.
+
+A setting that cannot be used stops the start with its name and the way out; nothing falls back in silence.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+
+VERSION = "1.0.0"
+"""The product's version, as `GET /health` and the OpenAPI document give it."""
+
+_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+_SCHEMES = {
+    "OBSERVATION_STORE": ("sqlite", "dynamodb"),
+    "CAPTION_STORE": ("sqlite", "dynamodb"),
+    "CAPTION_MODEL": ("file", "s3"),
+}
+
+
+class SettingError(ValueError):
+    """A setting cannot be used; the message names it and says what would do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the environment sets. A field's name in capitals is the variable's name; its default is the local one."""
+
+    observation_store: str = "sqlite:///data/observations.db"
+    caption_store: str = "sqlite:///data/captions.db"
+    caption_model: str = "file://models/flickr8k"
+    log_level: str = "INFO"
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
+        """The settings of `environment`.
+
+        Raises:
+            SettingError: a store or model URL has no scheme that the product knows, or the log level does not exist.
+        """
+        given = {field.name: environment.get(field.name.upper(), "").strip() for field in fields(cls)}
+        settings = cls(**{name: value for name, value in given.items() if value})
+        for variable, schemes in _SCHEMES.items():
+            value: str = getattr(settings, variable.lower())
+            if value.partition("://")[0] not in schemes:
+                forms = " or ".join(f"{scheme}://..." for scheme in schemes)
+                raise SettingError(f"{variable} is {value!r}; it must be {forms}")
+        if settings.log_level.upper() not in _LEVELS:
+            raise SettingError(f"LOG_LEVEL is {settings.log_level!r}; it must be one of {', '.join(_LEVELS)}")
+        return settings
