@@ -1,0 +1,1 @@
+"""The ways in: one folder a Lambda function. Each parses, calls one use case, and answers."""

@@ -135,6 +135,13 @@ def entry_point(app: FastAPI) -> Handler:
     return adapter
 
 
+def base_path(request: Request) -> str:
+    """What stands before the API's own paths in the caller's address: `/v1` behind the stage v1, else nothing."""
+    event = request.scope.get("aws.event", {})
+    whole, own = event.get("requestContext", {}).get("path", ""), event.get("path", "")
+    return whole.removesuffix(own) if own and whole.endswith(own) else ""
+
+
 async def require_json(request: Request) -> None:
     """A dependency: refuses a body that says it is something other than JSON with 415."""
     _require(request, "application/json", missing_is_fine=True)

@@ -23,6 +23,9 @@ from web import logs
 
 MEDIA_TYPE = "application/problem+json"
 
+_REPAIR_TIME = 60
+"""Seconds to wait for what only a person can mend: long enough not to hammer, short enough to notice."""
+
 _TITLES = {
     # The names of RFC 9110; Python before 3.13 still has the older ones.
     413: "Content Too Large",
@@ -77,6 +80,11 @@ def problem(
         errors=list(errors) or None,
     )
     return ProblemResponse(body.model_dump(exclude_none=True), status_code=status, headers=dict(headers or {}))
+
+
+def unavailable(detail: str, *, retry_after: float) -> ProblemResponse:
+    """A 503, with the seconds after which trying again makes sense."""
+    return problem(503, detail, headers={"Retry-After": str(max(1, round(retry_after)))})
 
 
 def body_error(location: Sequence[str | int], detail: str) -> FieldError:
@@ -158,17 +166,17 @@ def install(app: FastAPI, statuses: Mapping[type[Exception], int]) -> None:
     """Answers every error of `app` as a problem.
 
     `statuses` maps the errors of the layer below to what a caller gets. Of such an error the message becomes the
-    detail, `problems` (each with `location` and `message`) become `errors`, and `retry_after` (seconds) becomes the
-    Retry-After header.
+    detail, `problems` (each with `location` and `message`) become `errors`, and with a 503 `retry_after` (seconds)
+    becomes the Retry-After header.
     """
 
     def answer(error_type: type[Exception], status: int) -> None:
         async def on_error(_request: Request, error: Exception) -> ProblemResponse:
             if found := getattr(error, "problems", ()):
                 return invalid([(one.location, one.message) for one in found])
-            retry_after = getattr(error, "retry_after", None)
-            headers = {} if retry_after is None else {"Retry-After": str(max(1, round(retry_after)))}
-            return problem(status, str(error), headers=headers)
+            if status == HTTPStatus.SERVICE_UNAVAILABLE:
+                return unavailable(str(error), retry_after=getattr(error, "retry_after", _REPAIR_TIME))
+            return problem(status, str(error))
 
         app.add_exception_handler(error_type, on_error)
 

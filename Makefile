@@ -1,0 +1,72 @@
+# `make help` lists what there is. Nothing but make and Python 3.11, 3.12 or 3.13 need be installed.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+
+# The first Python that is recent enough; `make PYTHON=python3.12 run` takes another.
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
+	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null && echo $$python && break; done)
+BIN := .venv/bin
+LAYERS := layers/web/python:layers/tuning/python:layers/captioning/python
+
+.PHONY: help run test lint lock openapi model clean
+
+help:  ## Say what can be made
+	@sed -n 's/^\([a-z]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+
+run: .venv/local.stamp  ## Start the whole system on this machine (HOST, PORT, API_KEY, THROTTLE)
+	@exec $(BIN)/python main.py
+
+test: lint  ## Check everything: lint, types, import rules, template, tests
+	$(BIN)/pytest
+
+lint: .venv/dev.stamp  ## Check style, types, import rules and the template
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	PYTHONPATH=$(LAYERS) $(BIN)/lint-imports --no-cache
+	$(BIN)/cfn-lint template.yaml
+
+openapi: .venv/dev.stamp  ## Write the OpenAPI document anew from the functions
+	PYTHONPATH=$(LAYERS) $(BIN)/python -m tools.openapi
+
+# Universal locks: one file serves Python 3.11 to 3.13. The functions' pins are those of development.
+LOCK := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
+lock: .venv/dev.stamp  ## Compile the requirements anew (UPGRADE=--upgrade takes new releases)
+	$(BIN)/pip install --quiet uv
+	$(LOCK) $(UPGRADE) --output-file requirements-dev.txt requirements-dev.in
+	for part in local functions/suggest functions/update functions/caption; do \
+		$(LOCK) --constraint requirements-dev.txt --output-file $$part/requirements.txt $$part/requirements.in || exit 1; done
+	$(LOCK) $(UPGRADE) --output-file tools/captioner/requirements.txt tools/captioner/requirements.in
+
+model: .venv-model/stamp  ## Convert the encoder and train the decoder: make model DATA=folder (Flickr8k's layout)
+	@test -n "$(DATA)" || { echo "DATA names no folder: make model DATA=path/to/flickr8k" >&2; exit 2; }
+	PYTHONPATH=$(LAYERS) .venv-model/bin/python -m tools.captioner build --data "$(DATA)" --out models/flickr8k
+
+clean:  ## Remove what make made; the data under data/ stays
+	rm -rf .venv .venv-model build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+define make_venv
+	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed; none was found (PYTHON=path names one)" >&2; exit 1; }
+	@test -x $(1)/bin/pip || { rm -rf $(1) && $(PYTHON) -m venv $(1) || { rm -rf $(1); \
+		echo "$(PYTHON) cannot make a virtual environment; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }; }
+endef
+INSTALL = --disable-pip-version-check --progress-bar on --require-hashes --only-binary :all: --requirement
+
+.venv/local.stamp: local/requirements.txt
+	$(call make_venv,.venv)
+	@echo "Installing what the system needs into .venv (once; about 100 MB)" >&2
+	$(BIN)/pip install $(INSTALL) $<
+	@touch $@
+
+.venv/dev.stamp: requirements-dev.txt
+	$(call make_venv,.venv)
+	@echo "Installing what the tests need into .venv (once)" >&2
+	$(BIN)/pip install $(INSTALL) $<
+	@touch $@ .venv/local.stamp
+
+.venv-model/stamp: tools/captioner/requirements.txt
+	$(call make_venv,.venv-model)
+	@echo "Installing TensorFlow and the training tools into .venv-model (once; about 2 GB)" >&2
+	.venv-model/bin/pip install $(INSTALL) $<
+	@touch $@

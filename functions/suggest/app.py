@@ -1,0 +1,63 @@
+"""The suggest function: everything that is read about tuning, and the API's pages.
+
+POST /ml/suggest_parameters, GET /ml/stats, GET /health; the pages are in `functions.suggest.pages`.
+"""
+
+from datetime import UTC, datetime
+from functools import cache
+
+from fastapi import Depends
+from tuning.progress import count_samples, summarize
+from tuning.proposals import suggest
+from tuning.store import ObservationStore, open_store
+
+from functions.suggest import pages
+from functions.suggest.messages import Health, Stats, Suggestions, SuggestRequest
+from tuning.errors import ConflictError, PermanentError, RequestError, TransientError
+from tuning.spaces import load_spaces
+from web.application import create_app, entry_point, require_json
+from web.settings import VERSION, Settings
+
+settings = Settings.from_environment()
+app, log = create_app(
+    service="suggest",
+    title="Picture tuning",
+    settings=settings,
+    statuses={RequestError: 422, ConflictError: 409, TransientError: 503, PermanentError: 503},
+)
+app.include_router(pages.router)
+spaces = load_spaces()
+
+
+@cache
+def store() -> ObservationStore:
+    """The observations, opened by the first request: a store that is down must not stop the function from starting."""
+    return open_store(settings.observation_store)
+
+
+# The endpoints are coroutines although they wait for storage: a Lambda instance has one request at a time, and a
+# thread for each would only cost.
+
+
+@app.get("/health", tags=["tuning"], summary="Whether the service can answer")
+async def health() -> Health:
+    return Health(status="healthy", service="ml-service", version=VERSION, optimizer_samples=count_samples(store()))
+
+
+@app.post(
+    "/ml/suggest_parameters",
+    tags=["tuning"],
+    summary="Suggest settings to try next",
+    dependencies=[Depends(require_json)],
+)
+async def suggest_parameters(request: SuggestRequest) -> Suggestions:
+    found = suggest(store(), spaces, mode=request.mode, count=request.num_suggestions, now=datetime.now(UTC))
+    return Suggestions(suggestions=[one.setting.to_plain() for one in found], suggestion_ids=[one.id for one in found])
+
+
+@app.get("/ml/stats", tags=["tuning"], summary="How the tuning stands")
+async def stats(mode: str | None = None) -> Stats:
+    return Stats.model_validate(summarize(store(), spaces, mode=mode), from_attributes=True)
+
+
+handler = entry_point(app)

@@ -1,0 +1,58 @@
+"""What the suggest function takes and gives, as the OpenAPI document describes it."""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, Field
+
+Parameters = Annotated[
+    dict[str, Any],
+    Field(
+        description=(
+            "`api` and the parameters of that API: `leonardo` has init_strength (0.1 to 0.5), guidance_scale (5 to 12) "
+            "and controlnet_weight (0.7 to 0.99); `stablediffusion` has strength, guidance_scale and "
+            "controlnet_conditioning_scale, with the same bounds"
+        ),
+        examples=[{"api": "leonardo", "init_strength": 0.28, "guidance_scale": 7.2, "controlnet_weight": 0.89}],
+    ),
+]
+
+
+class Health(BaseModel):
+    """Whether the service can answer, and what it has learned from."""
+
+    status: str = Field(examples=["healthy"])
+    service: str = Field(examples=["ml-service"])
+    version: str = Field(examples=["1.0.0"])
+    optimizer_samples: int = Field(description="ratings recorded, over all modes", examples=[23])
+
+
+class SuggestRequest(BaseModel):
+    """What to suggest."""
+
+    mode: str = Field("structure", description="the study: `structure` or `surfaces`")
+    num_suggestions: int = Field(2, description="how many settings to suggest, 1 to 10")
+
+
+class Suggestions(BaseModel):
+    """Settings to try next, all different from each other and from those that others are trying."""
+
+    suggestions: list[Parameters]
+    suggestion_ids: list[str] = Field(description="one id a suggestion; an update may carry it back")
+
+
+class Stats(BaseModel):
+    """How a study stands. What is not known yet is null."""
+
+    samples_seen: int = Field(examples=[24])
+    convergence: float = Field(
+        description="share of the evaluation budget used: samples / 50, at most 1", examples=[0.48]
+    )
+    best_parameters: Parameters | None = Field(description="the best rated setting")
+    best_rating: float | None = Field(examples=[4.5])
+    expected_improvement: float | None = Field(description="rating points that one more rating is expected to gain")
+    recommended_parameters: Parameters | None = Field(
+        description="the best setting once the raters' disagreement is averaged out; need not have been rated"
+    )
+    recommended_mean: float | None = Field(description="the rating expected of the recommended setting")
+    recommended_deviation: float | None = Field(description="standard deviation of that expectation, in rating points")
+    converged: bool = Field(description="whether more ratings would hardly help")

@@ -1,0 +1,58 @@
+"""The update function: ratings in, model learned. POST /ml/update_model."""
+
+from datetime import UTC, datetime
+from functools import cache
+from typing import Annotated, Any
+
+from fastapi import Depends, Header
+from pydantic import BaseModel, Field
+from tuning.ratings import update
+from tuning.store import ObservationStore, open_store
+
+from tuning.errors import ConflictError, PermanentError, RequestError, TransientError
+from tuning.spaces import load_spaces
+from web.application import create_app, entry_point, require_json
+from web.settings import Settings
+
+settings = Settings.from_environment()
+app, log = create_app(
+    service="update",
+    title="Picture tuning",
+    settings=settings,
+    statuses={RequestError: 422, ConflictError: 409, TransientError: 503, PermanentError: 503},
+)
+spaces = load_spaces()
+
+
+class UpdateRequest(BaseModel):
+    """What people thought of pictures. The members' values are judged by the search space, all of them at once."""
+
+    results: list[Any] = Field(description="1 to 1,000 results; one that is invalid rejects all of them")
+
+
+class Updated(BaseModel):
+    """What is recorded now, over all modes."""
+
+    updated: bool
+    samples_seen: int = Field(examples=[24])
+    convergence_score: float = Field(description="samples / 50, at most 1", examples=[0.48])
+
+
+@cache
+def store() -> ObservationStore:
+    """The observations, opened by the first request: a store that is down must not stop the function from starting."""
+    return open_store(settings.observation_store)
+
+
+@app.post("/ml/update_model", tags=["tuning"], summary="Record ratings and learn", dependencies=[Depends(require_json)])
+async def update_model(
+    request: UpdateRequest,
+    idempotency_key: Annotated[
+        str | None, Header(description="makes a retry harmless: same key, same body, same answer")
+    ] = None,
+) -> Updated:
+    receipt = update(store(), spaces, results=request.results, idempotency_key=idempotency_key, now=datetime.now(UTC))
+    return Updated(updated=True, samples_seen=receipt.samples_seen, convergence_score=receipt.convergence_score)
+
+
+handler = entry_point(app)

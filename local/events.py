@@ -1,0 +1,163 @@
+"""API Gateway's REST proxy events: an HTTP request in, the event that AWS would send to the function out, and back.
+
+The shape is that of "Lambda proxy integration" in API Gateway's developer guide, payload version 1.0.
+"""
+
+import base64
+import binascii
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import parse_qsl, quote
+
+from local.template import Route
+
+ACCOUNT = "000000000000"
+API_ID = "local"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """An HTTP request, its body whole. Header names in lower case; `path` percent-decoded."""
+
+    method: str
+    path: str
+    query: str
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+    client: str
+
+    def header(self, name: str) -> str:
+        """The first value of the header `name` (lower case), or the empty string."""
+        return next((value for key, value in self.headers if key == name), "")
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """An HTTP response, its body whole."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+
+class FunctionAnswerError(ValueError):
+    """What the function returned is not a proxy response; API Gateway would answer 502."""
+
+
+def media_type(header: str) -> str:
+    """The media type in a Content-Type or Accept header: the first one, without its parameters."""
+    return header.partition(",")[0].partition(";")[0].strip().lower()
+
+
+def proxy_event(
+    request: Request,
+    route: Route,
+    path_parameters: Mapping[str, str],
+    *,
+    stage: str,
+    request_id: str,
+    binary_media_types: frozenset[str],
+) -> dict[str, Any]:
+    """The event for `request` on `route`."""
+    binary = media_type(request.header("content-type")) in binary_media_types
+    if not request.body:
+        body = None
+    elif binary:
+        body = base64.b64encode(request.body).decode("ascii")
+    else:
+        body = request.body.decode("utf-8", errors="replace")
+    headers = _multi(_as_gateway_sends(request))
+    query = _multi(parse_qsl(request.query, keep_blank_values=True))
+    now = time.time()
+    return {
+        "resource": route.path,
+        "path": request.path,
+        "httpMethod": request.method,
+        "headers": _last(headers),
+        "multiValueHeaders": headers,
+        "queryStringParameters": _last(query),
+        "multiValueQueryStringParameters": query,
+        "pathParameters": dict(path_parameters) or None,
+        "stageVariables": None,
+        "requestContext": {
+            "accountId": ACCOUNT,
+            "apiId": API_ID,
+            "domainName": request.header("host"),
+            "domainPrefix": API_ID,
+            "extendedRequestId": request_id,
+            "httpMethod": request.method,
+            "identity": {
+                "apiKey": request.header("x-api-key") or None,
+                "sourceIp": request.client,
+                "userAgent": request.header("user-agent") or None,
+            },
+            # As the caller wrote it: behind a real gateway with the stage in front, here without.
+            "path": quote(request.path),
+            "protocol": "HTTP/1.1",
+            "requestId": request_id,
+            "requestTime": datetime.fromtimestamp(now, UTC).strftime("%d/%b/%Y:%H:%M:%S +0000"),
+            "requestTimeEpoch": int(now * 1000),
+            "resourceId": API_ID,
+            "resourcePath": route.path,
+            "stage": stage,
+        },
+        "body": body,
+        "isBase64Encoded": binary and body is not None,
+    }
+
+
+def http_response(answer: object, *, accept: str, binary_media_types: frozenset[str]) -> Response:
+    """The HTTP response that API Gateway makes of a function's `answer`.
+
+    A base64 body is decoded only if the caller's Accept header begins with a binary media type: that is API Gateway's
+    rule, and a function that forgets it fails here as it would there.
+
+    Raises:
+        FunctionAnswerError: `answer` is not a proxy response.
+    """
+    if not isinstance(answer, dict) or not isinstance(answer.get("statusCode"), int):
+        raise FunctionAnswerError(f"the function returned {json.dumps(answer, default=repr)[:200]}")
+    headers = [(name, str(value)) for name, value in (answer.get("headers") or {}).items()]
+    for name, values in (answer.get("multiValueHeaders") or {}).items():
+        headers.extend((name, str(value)) for value in values)
+    text = answer.get("body") or ""
+    if answer.get("isBase64Encoded") and media_type(accept) in binary_media_types:
+        try:
+            body = base64.b64decode(text, validate=True)
+        except binascii.Error as error:
+            raise FunctionAnswerError("the body says that it is base64, and is not") from error
+    else:
+        body = text.encode("utf-8")
+    kept = tuple((name.lower(), value) for name, value in headers if name.lower() != "content-length")
+    return Response(status=answer["statusCode"], headers=kept, body=body)
+
+
+def _as_gateway_sends(request: Request) -> list[tuple[str, str]]:
+    """The headers with the gateway's own word on where the request came from, whatever the caller claimed."""
+    host = request.header("host")
+    name, _, port = host.rpartition(":") if host.rpartition(":")[2].isdigit() else (host, "", "80")
+    # The gateway's name is a name; an address in brackets, legal here, would be the first that a function saw.
+    host = f"localhost:{port}" if name.startswith("[") else host
+    kept = [(key, value) for key, value in request.headers if key != "host" and not key.startswith("x-forwarded-")]
+    return [
+        *kept,
+        ("host", host),
+        ("x-forwarded-for", request.client),
+        ("x-forwarded-port", port),
+        ("x-forwarded-proto", "http"),
+    ]
+
+
+def _multi(pairs: list[tuple[str, str]]) -> dict[str, list[str]] | None:
+    gathered: dict[str, list[str]] = {}
+    for name, value in pairs:
+        gathered.setdefault(name, []).append(value)
+    return gathered or None
+
+
+def _last(multi: dict[str, list[str]] | None) -> dict[str, str] | None:
+    return None if multi is None else {name: values[-1] for name, values in multi.items()}

@@ -1,0 +1,109 @@
+"""The HTTP server in front of the gateway, and the start of the whole local stack."""
+
+import os
+import socket
+import sys
+from urllib.parse import unquote
+
+import uvicorn
+from starlette.types import Receive, Scope, Send
+
+from local.events import Request, Response
+from local.functions import Function
+from local.gateway import REQUEST_LIMIT, Gateway
+from local.settings import LocalSettings
+from local.template import Template
+from web import logs
+from web.settings import Settings
+
+_DRAINED = 16 * REQUEST_LIMIT
+"""Bytes of a body that is too large which are still read, so that the caller sees the answer and not a broken pipe."""
+
+
+class _Application:
+    """The ASGI application: reads a request whole, asks the gateway, writes the response."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        body = bytearray()
+        size = 0
+        while size <= _DRAINED:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return
+            size += len(message["body"])
+            if size <= REQUEST_LIMIT:
+                body += message["body"]
+            if not message["more_body"]:
+                break
+        if size > REQUEST_LIMIT:
+            response = self._gateway.too_large()
+        else:
+            response = await self._gateway.answer(_request(scope, bytes(body)))
+        await _send(response, send)
+
+
+def _request(scope: Scope, body: bytes) -> Request:
+    client = scope.get("client")
+    return Request(
+        method=scope["method"],
+        path=unquote(scope["raw_path"].decode("ascii", errors="replace").partition("?")[0]),
+        query=scope["query_string"].decode("ascii", errors="replace"),
+        headers=tuple((name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in scope["headers"]),
+        body=body,
+        client=client[0] if client else "127.0.0.1",
+    )
+
+
+async def _send(response: Response, send: Send) -> None:
+    headers = [
+        *((name.encode("latin-1"), value.encode("latin-1", errors="replace")) for name, value in response.headers),
+        (b"content-length", str(len(response.body)).encode("ascii")),
+    ]
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    await send({"type": "http.response.body", "body": response.body})
+
+
+def greeting(url: str, *, api_key: bool) -> str:
+    """What a person sees at start: the address, and three requests to try."""
+    key = ' -H "x-api-key: $API_KEY"' if api_key else ""
+    json_type = '-H "Content-Type: application/json"'
+    parameters = '{"api": "leonardo", "init_strength": 0.28, "guidance_scale": 7.2, "controlnet_weight": 0.89}'
+    return f"""\
+Listening on {url} - the API's pages are at {url}/docs. Ctrl-C stops it. Try:
+
+  curl -X POST {url}/ml/suggest_parameters{key} {json_type} -d '{{"mode": "structure", "num_suggestions": 2}}'
+  curl -X POST {url}/ml/update_model{key} {json_type} -d '{{"results": [{{"parameters": {parameters}, "rating": 4}}]}}'
+  curl -X POST {url}/generate-caption/{key} -F "file=@picture.jpg"
+"""
+
+
+def serve(template: Template, settings: LocalSettings) -> None:
+    """Runs the stack until it is told to stop (SIGINT or SIGTERM).
+
+    Raises:
+        OSError: the address is taken or not this machine's.
+        web.settings.SettingError: a setting of the functions cannot be used.
+    """
+    for name, value in template.environment.items():
+        os.environ.setdefault(name, value)
+    log = logs.logger("local", level=Settings.from_environment().log_level.upper())
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.create_server((settings.host, settings.port), family=family)
+    functions = {name: Function(name, handler) for name, handler in template.handlers.items()}
+    gateway = Gateway(template, functions, log=log, api_key=settings.api_key, throttle=settings.throttle)
+    server = uvicorn.Server(
+        # Its own log would be plain text; what matters of it comes out through the root logger, as JSON.
+        uvicorn.Config(_Application(gateway), lifespan="off", log_config=None, access_log=False, server_header=False)
+    )
+    port = listener.getsockname()[1]
+    host = f"[{settings.host}]" if family == socket.AF_INET6 else settings.host
+    # Standard output is for the log alone.
+    print(greeting(f"http://{host}:{port}", api_key=settings.api_key is not None), file=sys.stderr, flush=True)
+    try:
+        server.run(sockets=[listener])
+    finally:
+        for function in functions.values():
+            function.close()

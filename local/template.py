@@ -1,0 +1,144 @@
+"""What template.yaml says of the API: routes, functions, throttling, binary types and the gateway's own answers.
+
+Reads the template; decides nothing. The deployed system and the local stack are described once, there.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+
+class TemplateError(ValueError):
+    """The template lacks something that the local stack needs, or says it in a way that it cannot read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """A token bucket's measures: requests per second, and how many may come at once."""
+
+    per_second: float
+    burst: int
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A method of the API. `path` is the resource as the template writes it, such as `/docs/{asset}`."""
+
+    method: str
+    path: str
+    function: str
+    needs_key: bool
+    rate: Rate | None
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayResponse:
+    """An answer that the gateway gives by itself. `body` holds `$context` variables."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """What the local stack takes from template.yaml."""
+
+    stage: str
+    routes: tuple[Route, ...]
+    handlers: Mapping[str, str]
+    """The handler of each function, as `package.module.attribute`."""
+    binary_media_types: frozenset[str]
+    gateway_responses: Mapping[str, GatewayResponse]
+    environment: Mapping[str, str]
+    """What every function finds in its environment, as far as it is plain text."""
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML with CloudFormation's short forms: `!Ref x` becomes {"Ref": "x"}, `!Sub y` becomes {"Fn::Sub": "y"}."""
+
+
+def _intrinsic(loader: yaml.SafeLoader, tag: str, node: yaml.Node) -> dict[str, Any]:
+    if isinstance(node, yaml.ScalarNode):
+        value: Any = loader.construct_scalar(node)
+    elif isinstance(node, yaml.SequenceNode):
+        value = loader.construct_sequence(node, deep=True)
+    else:
+        assert isinstance(node, yaml.MappingNode)  # noqa: S101  (YAML has no fourth kind)
+        value = loader.construct_mapping(node, deep=True)
+    return {tag if tag in {"Ref", "Condition"} else f"Fn::{tag}": value}
+
+
+_Loader.add_multi_constructor("!", _intrinsic)
+
+
+def read(path: Path) -> Template:
+    """The template at `path`, its parameters at their defaults.
+
+    Raises:
+        TemplateError: there is no API in it, or one of its parts is not as expected.
+    """
+    document = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506  (a SafeLoader's child)
+    parameters = {name: one.get("Default") for name, one in document.get("Parameters", {}).items()}
+
+    def resolve(value: Any) -> Any:
+        if isinstance(value, dict) and set(value) == {"Ref"} and value["Ref"] in parameters:
+            return parameters[value["Ref"]]
+        return value
+
+    resources = document["Resources"]
+    apis = [one["Properties"] for one in resources.values() if one["Type"] == "AWS::Serverless::Api"]
+    if len(apis) != 1:
+        raise TemplateError(
+            f"{path}: {len(apis)} resources are AWS::Serverless::Api; the local stack plays exactly one"
+        )
+    (api,) = apis
+    functions = {
+        name: one["Properties"] for name, one in resources.items() if one["Type"] == "AWS::Serverless::Function"
+    }
+    environment = document.get("Globals", {}).get("Function", {}).get("Environment", {}).get("Variables", {})
+    rates = {
+        (one["HttpMethod"], one["ResourcePath"]): Rate(
+            float(resolve(one["ThrottlingRateLimit"])), int(resolve(one["ThrottlingBurstLimit"]))
+        )
+        for one in api.get("MethodSettings", [])
+    }
+    key_by_default = bool(api.get("Auth", {}).get("ApiKeyRequired", False))
+    routes = tuple(
+        Route(
+            method=event["Method"].upper(),
+            path=event["Path"],
+            function=name,
+            needs_key=bool(event.get("Auth", {}).get("ApiKeyRequired", key_by_default)),
+            rate=rates.get((event["Method"].upper(), event["Path"]), rates.get(("*", "/*"))),
+        )
+        for name, function in functions.items()
+        for event in (one["Properties"] for one in function.get("Events", {}).values() if one["Type"] == "Api")
+    )
+    return Template(
+        stage=str(resolve(api["StageName"])),
+        routes=routes,
+        handlers={name: function["ImageConfig"]["Command"][0] for name, function in functions.items()},
+        binary_media_types=frozenset(api.get("BinaryMediaTypes", [])),
+        gateway_responses={kind: _gateway_response(kind, one) for kind, one in api.get("GatewayResponses", {}).items()},
+        environment={name: value for name, value in environment.items() if isinstance(value, str)},
+    )
+
+
+_DEFAULT_STATUS = {"DEFAULT_4XX": 400, "DEFAULT_5XX": 502}
+
+
+def _gateway_response(kind: str, given: Mapping[str, Any]) -> GatewayResponse:
+    headers = given.get("ResponseParameters", {}).get("Headers", {})
+    for name, value in headers.items():
+        if not re.fullmatch(r"'[^']*'", value):
+            raise TemplateError(f"GatewayResponses.{kind}: the header {name} is {value}, not a quoted text")
+    return GatewayResponse(
+        status=int(given.get("StatusCode", _DEFAULT_STATUS.get(kind, 500))),
+        headers={name: value[1:-1] for name, value in headers.items()},
+        body=given["ResponseTemplates"]["application/json"],
+    )

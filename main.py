@@ -1,0 +1,58 @@
+"""The whole system on one machine: `python main.py`.
+
+It reads template.yaml, plays API Gateway in front of the functions' real handlers, and keeps ratings and captions under
+data/. It is for development and for teams without AWS; it does not scale out.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+# Where a Lambda image has the layers under /opt/python, which is on its path, here they are under layers/.
+sys.path[:0] = [str(ROOT), *(str(layer) for layer in sorted(ROOT.glob("layers/*/python")))]
+
+_SETTINGS = """\
+settings, from the environment:
+  HOST, PORT          where to listen (127.0.0.1, 8000; port 0 takes a free one)
+  API_KEY             ask for this key in the header x-api-key (off)
+  THROTTLE=1          let through only as many requests as template.yaml says (off)
+  OBSERVATION_STORE   where ratings are kept (sqlite:///data/observations.db)
+  CAPTION_STORE       where captions are kept (sqlite:///data/captions.db)
+  CAPTION_MODEL       the caption bundle (file://models/flickr8k)
+  LOG_LEVEL           DEBUG, INFO, WARNING, ERROR or CRITICAL (INFO)
+"""
+
+
+def main() -> int:
+    """Runs the local stack; returns the exit status."""
+    parser = argparse.ArgumentParser(
+        description="Run the tuning and captioning API on this machine.",
+        epilog=_SETTINGS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.parse_args()
+    try:
+        import uvicorn  # noqa: F401, PLC0415  (only to see whether the requirements are there)
+    except ModuleNotFoundError:
+        print("The requirements are not installed: run `make run`, which also starts this.", file=sys.stderr)
+        return 1
+    from local import server  # noqa: PLC0415  (after the check above)
+    from local.settings import LocalSettings  # noqa: PLC0415
+    from local.template import read  # noqa: PLC0415
+    from web.settings import SettingError  # noqa: PLC0415
+
+    try:
+        settings = LocalSettings.from_environment()
+        server.serve(read(ROOT / "template.yaml"), settings)
+    except SettingError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}; set HOST or PORT", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

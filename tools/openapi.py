@@ -1,0 +1,70 @@
+"""Writes the OpenAPI document of all functions: `make openapi`.
+
+The document is committed beside the suggest function, which serves it; a test fails when it no longer says what the
+functions do.
+"""
+
+import json
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from web.settings import VERSION
+
+DOCUMENT = Path(__file__).parents[1] / "functions/suggest/openapi.json"
+
+_DESCRIPTION = """\
+Learns from people's ratings which image-enhancement settings give the best pictures, and suggests what to try next; and
+says in words what a picture shows.
+
+Every error is `application/problem+json` (RFC 9457). Requests are limited in rate: 429 carries Retry-After.
+"""
+
+
+def document() -> dict[str, Any]:
+    """The merged document of the three functions."""
+    apps: list[FastAPI] = [import_module(f"functions.{name}.app").app for name in ("suggest", "update", "caption")]
+    merged: dict[str, Any] = {"paths": {}, "components": {"schemas": {}}}
+    for app in apps:
+        part = get_openapi(title="", version=VERSION, routes=app.routes)
+        merged["paths"].update(part["paths"])
+        for name, schema in part.get("components", {}).get("schemas", {}).items():
+            if merged["components"]["schemas"].setdefault(name, schema) != schema:
+                raise ValueError(f"two functions mean different things by {name}")
+    _speak_problems(merged)
+    merged["components"]["securitySchemes"] = {"key": {"type": "apiKey", "in": "header", "name": "x-api-key"}}
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Picture tuning and captioning", "version": VERSION, "description": _DESCRIPTION},
+        # Relative to the document, so that requests from the pages carry the stage's prefix.
+        "servers": [{"url": "./"}],
+        "security": [{"key": []}],
+        **merged,
+    }
+
+
+def _speak_problems(merged: dict[str, Any]) -> None:
+    """Errors are problems, not FastAPI's own shape; their media type is the problem's."""
+    for operations in merged["paths"].values():
+        for operation in operations.values():
+            responses = operation["responses"]
+            responses.pop("422", None)
+            for status, response in responses.items():
+                if status in {"4XX", "5XX"}:
+                    response["content"] = {"application/problem+json": response["content"].pop("application/json")}
+    for name in ("HTTPValidationError", "ValidationError"):
+        merged["components"]["schemas"].pop(name, None)
+
+
+def main() -> None:
+    """Writes the document."""
+    DOCUMENT.write_text(json.dumps(document(), indent=1, ensure_ascii=False, sort_keys=True) + "\n", encoding="utf-8")
+    sys.stderr.write(f"{DOCUMENT.name} written\n")
+
+
+if __name__ == "__main__":
+    main()
