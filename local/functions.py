@@ -46,8 +46,12 @@ class Function:
     def __init__(self, name: str, handler: str) -> None:
         module, _, attribute = handler.rpartition(".")
         self.name = name
-        # One worker, as one Lambda instance takes one event at a time; import on it, as the handler will run on it.
-        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
+        # One worker, as one Lambda instance takes one event at a time; the import is on it, as the handler will be. The
+        # loop is for Mangum, which runs the application on its thread's.
+        self._loop = asyncio.new_event_loop()
+        self._worker = ThreadPoolExecutor(
+            max_workers=1, thread_name_prefix=name, initializer=lambda: asyncio.set_event_loop(self._loop)
+        )
         load = self._worker.submit(lambda: getattr(importlib.import_module(module), attribute))
         self._handler: Callable[[dict[str, Any], Context], object] = load.result()
 
@@ -69,3 +73,4 @@ class Function:
     def close(self) -> None:
         """Lets the event in hand finish and takes no more."""
         self._worker.shutdown(wait=True, cancel_futures=True)
+        self._loop.close()

@@ -1,12 +1,11 @@
 """Logs: JSON lines on standard output, and nothing else there.
 
-One handler serves Powertools' logger and the standard library's root logger, so that what a library reports (a warning,
-a failed fit) comes out in the same shape, with the request id of the request in hand.
+Powertools' loggers and the standard library's root logger write alike, so that what a library reports (a warning, a
+failed fit) comes out in the same shape, with the request id of the request in hand.
 """
 
 import logging
 import sys
-import warnings
 from contextvars import ContextVar
 from functools import cache
 
@@ -45,24 +44,23 @@ def _formatter() -> LambdaPowertoolsFormatter:
     )
 
 
-@cache
 def _handler() -> logging.Handler:
     handler = _StandardOutput()
     handler.addFilter(_RequestIdFilter())
     handler.setFormatter(_formatter())
+    return handler
+
+
+@cache
+def _take_over_root() -> None:
     root = logging.getLogger()
     # The Lambda runtime hangs a plain-text handler on the root logger; ours takes its place.
-    root.handlers = [handler]
+    root.handlers = [_handler()]
     root.setLevel(logging.WARNING)
-    if not sys.warnoptions:
-        warnings.simplefilter("default")
-        logging.captureWarnings(True)
-    return handler
+    logging.captureWarnings(True)
 
 
 def logger(service: str, *, level: str) -> Logger:
     """Powertools' logger for `service`, at `level` (a name of the standard library's levels)."""
-    made = Logger(service=service, level=level, logger_handler=_handler(), logger_formatter=_formatter())
-    # Its handler is the root's as well: passing records on would write each line twice.
-    made._logger.propagate = False
-    return made
+    _take_over_root()
+    return Logger(service=service, level=level, logger_handler=_handler(), logger_formatter=_formatter())

@@ -1,0 +1,16 @@
+"""What every test stands on."""
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+
+@pytest.fixture(scope="session", autouse=True)
+def event_loop_of_the_process() -> Iterator[None]:
+    """The main thread's event loop, on which Mangum runs an application, as in a Lambda process."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    yield
+    loop.close()
+    asyncio.set_event_loop(None)

@@ -1,0 +1,65 @@
+import json
+import logging
+import os
+import re
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from web import logs
+
+
+def _lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, str]]:
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def _environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+
+
+def test_the_timestamp_is_iso_8601_in_utc(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.logger("clock", level="INFO").info("now")
+
+    (line,) = _lines(capsys)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line["timestamp"])
+    assert abs(datetime.fromisoformat(line["timestamp"]) - datetime.now(UTC)) < timedelta(seconds=5)
+    assert (line["level"], line["message"], line["service"]) == ("INFO", "now", "clock")
+
+
+def test_what_a_library_logs_has_the_same_shape_and_the_request_id(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.logger("host", level="INFO")
+    token = logs.request_id.set("id-7")
+    try:
+        logging.getLogger("some.library").warning("careful with %s", "that")
+    finally:
+        logs.request_id.reset(token)
+
+    (line,) = _lines(capsys)
+    assert (line["message"], line["request_id"], line["level"]) == ("careful with that", "id-7", "WARNING")
+    assert line["timestamp"].endswith("Z")
+
+
+def test_a_line_is_written_once(capsys: pytest.CaptureFixture[str]) -> None:
+    for _ in range(2):
+        logs.logger("again", level="INFO").info("once")
+
+    assert [line["message"] for line in _lines(capsys)] == ["once", "once"]
+
+
+def test_below_the_level_nothing_is_written(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.logger("quiet", level="ERROR").warning("not this")
+
+    assert _lines(capsys) == []
+
+
+def test_a_warning_of_a_library_is_a_line_too() -> None:
+    program = "import warnings; from web import logs; logs.logger('x', level='INFO'); warnings.warn('old way')"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, env=_environment()
+    )
+
+    (line,) = (json.loads(line) for line in done.stdout.splitlines())
+    assert "old way" in line["message"]
+    assert done.stderr == ""
