@@ -1,0 +1,97 @@
+"""The captioner: a bundle, ready to say what a picture shows.
+
+One captioner serves any number of threads, one caption at a time. It refuses, when it is made, a bundle whose parts do
+not fit each other.
+"""
+
+import threading
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from captioning.bundle import VOCABULARY, Bundle
+from captioning.decoding import Decoding, Floats, Hypothesis, Tokens, search
+from captioning.errors import BundleError
+from captioning.images import read_picture
+from captioning.interpreter import Decoder, Encoder
+
+
+@dataclass(frozen=True, slots=True)
+class Caption:
+    """What a picture shows; `confidence`, 0 to 1, is the geometric mean of the words' probabilities."""
+
+    text: str
+    confidence: float
+    model_version: str
+
+
+class Captioner:
+    """Says what pictures show, with the models of one bundle."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        """Load the models and caption one grey picture, so that the first caller does not pay for it.
+
+        Raises BundleError, naming the file, if the runtime refuses a model or the parts do not fit each other.
+        """
+        self._bundle = bundle
+        self._encoder = Encoder(bundle.encoder)
+        self._decoder = Decoder(bundle.decoder)
+        self._barred = bundle.vocabulary.barred()
+        self._lock = threading.Lock()
+        self._check()
+        self._search(np.zeros((1, self._encoder.height, self._encoder.width, 3), np.float32), self.decoding)
+
+    @property
+    def model_version(self) -> str:
+        """The version of the bundle."""
+        return self._bundle.manifest.model_version
+
+    @property
+    def decoding(self) -> Decoding:
+        """The bundle's own decoding options."""
+        return self._bundle.manifest.decoding
+
+    def caption(self, picture: bytes, decoding: Decoding | None = None) -> Caption:
+        """Caption a picture, by the bundle's own decoding options or by others. The caption has at least one word.
+
+        Raises PictureError, or BundleError if the models give numbers that are not finite.
+        """
+        pixels = read_picture(picture, self._bundle.manifest.input)
+        with self._lock:
+            best = self._search(pixels, decoding or self.decoding)[0]
+        text = self._bundle.vocabulary.detokenise(best.tokens)
+        return Caption(text, best.confidence, self.model_version)
+
+    def _search(self, pixels: Floats, decoding: Decoding) -> list[Hypothesis]:
+        image = self._decoder.project(self._encoder.encode(pixels))
+        h = c = np.zeros((decoding.beam_width, self._decoder.state), np.float32)
+
+        def step(tokens: Tokens, parents: NDArray[np.intp]) -> Floats:
+            nonlocal h, c
+            logits, h, c = self._decoder.step(tokens, h[parents], c[parents], image)
+            return logits
+
+        vocabulary = self._bundle.vocabulary
+        try:
+            return search(step, start=vocabulary.start, end=vocabulary.end, barred=self._barred, decoding=decoding)
+        except ValueError as error:
+            raise BundleError(str(self._bundle.decoder), f"{error}") from error
+
+    def _check(self) -> None:
+        bundle, encoder, decoder = self._bundle, self._encoder, self._decoder
+        wanted = bundle.manifest.input
+        if (encoder.width, encoder.height) != (wanted.width, wanted.height):
+            raise BundleError(
+                str(bundle.encoder),
+                f"takes {encoder.width} x {encoder.height} pixels; the manifest says {wanted.width} x {wanted.height}",
+            )
+        if encoder.features != decoder.features:
+            raise BundleError(
+                str(bundle.decoder), f"takes {decoder.features} features, and the encoder gives {encoder.features}"
+            )
+        if decoder.tokens != len(bundle.vocabulary.words):
+            raise BundleError(
+                str(bundle.decoder.with_name(VOCABULARY)),
+                f"has {len(bundle.vocabulary.words)} words, and the decoder has {decoder.tokens}",
+            )

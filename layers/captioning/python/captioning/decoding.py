@@ -1,0 +1,183 @@
+"""Decoding: from the decoder's distributions to the likeliest caption, by beam search.
+
+Pure NumPy over a `Step` function; it knows neither pictures, words nor the runtime. It refuses to produce tokens that
+the caller declares barred, captions without a word, captions longer than `max_words`, and loops (see `Decoding`).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from captioning.errors import DecodingError
+
+MAX_BEAM_WIDTH = 10
+MAX_WORDS = 100
+MAX_LENGTH_PENALTY = 5.0
+MAX_NO_REPEAT_NGRAM = 10
+
+Floats = NDArray[np.float32]
+Tokens = NDArray[np.int32]
+
+Step = Callable[[Tokens, NDArray[np.intp]], Floats]
+"""`step(tokens [B], parents [B]) -> logits [B, V]`: the next word's logits, once row b has said `tokens[b]` and goes on
+from what row `parents[b]` of the call before had said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decoding:
+    """How a caption is chosen.
+
+    `beam_width`, 1 to 10: hypotheses kept a word; 1 is greedy decoding.
+    `length_penalty`, 0 to 5: a hypothesis is ranked by its log-probability divided by its length (in words, the end
+    mark included) to this power. 0 ranks by probability alone and favours short captions; 1 ranks by the mean.
+    `max_words`, 1 to 100: the longest caption.
+    `no_repeat_ngram`, 0 to 10: with n > 0, no sequence of n words occurs twice in a caption, and no word directly
+    follows itself. With the default of 2, "a large large" is impossible, and so are longer loops; the price is that a
+    rightful repetition such as "a man in a red hat and a woman in a blue hat" ("in a") is impossible too. 0 allows all.
+
+    Raises DecodingError if a value is outside its limits.
+    """
+
+    beam_width: int
+    length_penalty: float
+    max_words: int
+    no_repeat_ngram: int = 2
+
+    def __post_init__(self) -> None:
+        _require_whole("beam_width", self.beam_width, 1, MAX_BEAM_WIDTH)
+        _require_whole("max_words", self.max_words, 1, MAX_WORDS)
+        _require_whole("no_repeat_ngram", self.no_repeat_ngram, 0, MAX_NO_REPEAT_NGRAM)
+        penalty: object = self.length_penalty
+        if isinstance(penalty, bool) or not isinstance(penalty, int | float):
+            raise DecodingError(f"length_penalty must be a number, not {penalty!r}")
+        if not 0 <= penalty <= MAX_LENGTH_PENALTY:
+            raise DecodingError(f"length_penalty must be between 0 and {MAX_LENGTH_PENALTY:g}, not {penalty!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class Hypothesis:
+    """A caption in tokens, end mark left out. `log_probabilities` has one natural logarithm a word, as the model gave
+    them; `score` ranks hypotheses of one search and includes the end mark where the caption has ended."""
+
+    tokens: tuple[int, ...]
+    log_probabilities: tuple[float, ...]
+    score: float
+    ended: bool
+
+    @property
+    def confidence(self) -> float:
+        """The geometric mean of the words' probabilities."""
+        return float(np.exp(np.mean(self.log_probabilities)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Partial:
+    tokens: tuple[int, ...]
+    log_probabilities: tuple[float, ...]
+    total: float
+
+
+def search(step: Step, *, start: int, end: int, barred: NDArray[np.bool_], decoding: Decoding) -> list[Hypothesis]:
+    """Find the likeliest captions, best first; at least one, each of at least one word.
+
+    Beam search with length normalisation. Each word, the extensions of all partial captions are ranked by probability:
+    those among the best `beam_width` that end are finished, and the best `beam_width` that do not end go on. It stops
+    when `beam_width` captions are finished or at `max_words`; a caption cut off there counts only if none finished.
+    (The stopping rule of fairseq, Ott et al. 2019. Ranking by log-probability over length^alpha: Wu et al. 2016,
+    "Google's neural machine translation system", section 7, the form before the one that they settled on.)
+
+    `barred` [V] marks the tokens that are never produced, besides `end` as the first; masks do not alter the
+    probabilities of what remains. The `step` is called once a word, always with `beam_width` rows. Ties go to the
+    better-ranked parent, then to the smaller token.
+
+    Raises ValueError if the logits are not finite.
+    """
+    width = decoding.beam_width
+    live = [_Partial((), (), 0.0)]
+    tokens, parents = np.full(width, start, np.int32), np.zeros(width, np.intp)
+    finished: list[Hypothesis] = []
+    for _ in range(decoding.max_words):
+        log_probabilities = _log_softmax(step(tokens, parents)[: len(live)])
+        candidates = _extensions(live, log_probabilities, end=end, barred=barred, decoding=decoding)
+        extended: list[tuple[int, _Partial]] = []
+        for rank, (row, token) in enumerate(candidates):
+            log_probability = float(log_probabilities[row, token])
+            partial = live[row]
+            if token != end:
+                words = (*partial.tokens, token)
+                probabilities = (*partial.log_probabilities, log_probability)
+                extended.append((row, _Partial(words, probabilities, partial.total + log_probability)))
+            elif rank < width:
+                score = (partial.total + log_probability) / (len(partial.tokens) + 1) ** decoding.length_penalty
+                finished.append(Hypothesis(partial.tokens, partial.log_probabilities, score, ended=True))
+        if not extended:
+            break
+        live = [partial for _, partial in extended[:width]]
+        if len(finished) >= width:
+            break
+        rows = [row for row, _ in extended[:width]]
+        # Rows beyond the live ones repeat the first: a batch of one size spares the runtime a new allocation.
+        spare = width - len(live)
+        tokens = np.array([partial.tokens[-1] for partial in live] + [live[0].tokens[-1]] * spare, np.int32)
+        parents = np.array(rows + [rows[0]] * spare, np.intp)
+    if not finished:
+        finished = [
+            Hypothesis(
+                partial.tokens,
+                partial.log_probabilities,
+                partial.total / len(partial.tokens) ** decoding.length_penalty,
+                ended=False,
+            )
+            for partial in live
+        ]
+    return sorted(finished, key=lambda hypothesis: -hypothesis.score)
+
+
+def _extensions(
+    live: list[_Partial],
+    log_probabilities: NDArray[np.float64],
+    *,
+    end: int,
+    barred: NDArray[np.bool_],
+    decoding: Decoding,
+) -> list[tuple[int, int]]:
+    """Rank the likeliest (row, token): enough that `beam_width` remain once the ended ones are taken out."""
+    totals = log_probabilities + np.array([[partial.total] for partial in live])
+    totals[:, barred] = -np.inf
+    for row, partial in enumerate(live):
+        totals[row, _repetitions(partial.tokens, decoding.no_repeat_ngram)] = -np.inf
+        if not partial.tokens:
+            totals[row, end] = -np.inf
+    flat = totals.ravel()
+    count = min(2 * decoding.beam_width, flat.size)
+    # A candidate as good as the last one taken may lie outside an arbitrary partition; the threshold takes all of them.
+    threshold = np.partition(flat, flat.size - count)[flat.size - count]
+    chosen = np.flatnonzero((flat >= threshold) & (flat > -np.inf))
+    order = chosen[np.argsort(-flat[chosen], kind="stable")][:count]
+    return [(int(row), int(token)) for row, token in zip(*np.divmod(order, totals.shape[1]), strict=True)]
+
+
+def _repetitions(tokens: tuple[int, ...], n: int) -> list[int]:
+    """The tokens that would complete a sequence of `n` words for the second time, and the last word itself."""
+    if n == 0 or not tokens:
+        return []
+    tail = tokens[len(tokens) - (n - 1) :]
+    completed = [tokens[i + n - 1] for i in range(len(tokens) - n + 1) if tokens[i : i + n - 1] == tail]
+    return [tokens[-1], *completed]
+
+
+def _log_softmax(logits: Floats) -> NDArray[np.float64]:
+    if not np.isfinite(logits).all():
+        raise ValueError("the logits are not finite")
+    shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
+    log_probabilities: NDArray[np.float64] = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    return log_probabilities
+
+
+def _require_whole(name: str, value: object, low: int, high: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise DecodingError(f"{name} must be a whole number, not {value!r}")
+    if not low <= value <= high:
+        raise DecodingError(f"{name} must be between {low} and {high}, not {value}")

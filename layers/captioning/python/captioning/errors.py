@@ -1,0 +1,89 @@
+"""The errors of captioning, grouped by what the caller should do next.
+
+    CaptioningError
+    ├── TransientError                      retry later; the request was good
+    │   └── CaptionStoreUnavailableError    locked, full or out of reach; carries `retry_after` seconds
+    ├── RequestError                        fix the request; retrying it unchanged is useless
+    │   ├── DecodingError                   a decoding option outside its limits
+    │   └── PictureError                    send another picture
+    │       ├── EmptyPictureError           no bytes at all
+    │       ├── PictureTooLargeError        too many bytes or pixels
+    │       ├── NotAPictureError            not one of the formats that are read
+    │       └── DamagedPictureError         one of the formats, but truncated or broken
+    └── PermanentError                      give up; a person must repair the deployment
+        ├── BundleError                     the bundle is missing, damaged or unfit; names the file
+        ├── CaptionStoreDamagedError        the storage is not a readable caption store
+        └── CaptionStoreUrlError            the setting that names the storage is wrong
+
+The three errors of the store share the base `CaptionStoreError` beside their group.
+
+This module knows nothing of HTTP; the functions choose the status.
+"""
+
+
+class CaptioningError(Exception):
+    """Base of every error that captioning raises on purpose."""
+
+
+class TransientError(CaptioningError):
+    """Retry later: nothing is wrong with the request."""
+
+
+class RequestError(CaptioningError):
+    """Fix the request: sent again unchanged, it fails again."""
+
+
+class PermanentError(CaptioningError):
+    """Give up: a person must repair the deployment."""
+
+
+class PictureError(RequestError):
+    """Send another picture: this one cannot be captioned."""
+
+
+class EmptyPictureError(PictureError):
+    """The picture has no bytes."""
+
+
+class PictureTooLargeError(PictureError):
+    """The picture has more bytes or pixels than are accepted."""
+
+
+class NotAPictureError(PictureError):
+    """The bytes are not a picture of a format that is read, whatever their name says."""
+
+
+class DamagedPictureError(PictureError):
+    """The bytes begin as a picture, but it is truncated or broken."""
+
+
+class DecodingError(RequestError):
+    """A decoding option is outside its limits; the message names it."""
+
+
+class BundleError(PermanentError):
+    """The bundle cannot be served; `file` says which of its files is at fault."""
+
+    def __init__(self, file: str, message: str) -> None:
+        super().__init__(f"{file}: {message}")
+        self.file = file
+
+
+class CaptionStoreError(CaptioningError):
+    """Base of what goes wrong with the caption store; a caption is served without it."""
+
+
+class CaptionStoreUnavailableError(CaptionStoreError, TransientError):
+    """The store cannot be read or written now; `retry_after` says in how many seconds to try again."""
+
+    def __init__(self, message: str, *, retry_after: int = 1) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class CaptionStoreDamagedError(CaptionStoreError, PermanentError):
+    """The storage is not a readable caption store."""
+
+
+class CaptionStoreUrlError(CaptionStoreError, PermanentError):
+    """The setting that names the storage is wrong."""

@@ -1,0 +1,114 @@
+"""The caption store in one SQLite file, for one machine.
+
+Several threads and processes may use the file at once (write-ahead log). A power failure may lose the last captions
+and never damages the file. It grows by some 300 bytes a caption and is never pruned; it may be deleted while nobody
+uses it. It is opened at first use and again after any error, so that trouble passes when its cause does.
+"""
+
+import sqlite3
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from captioning.captioner import Caption
+from captioning.errors import CaptionStoreDamagedError, CaptionStoreError, CaptionStoreUnavailableError
+from captioning.store import CaptionStore
+
+# A cache is worth a short wait; past it the caption is made again.
+BUSY_TIMEOUT_SECONDS = 1.0
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS captions (
+    key TEXT PRIMARY KEY, text TEXT NOT NULL, confidence REAL NOT NULL, model_version TEXT NOT NULL
+) STRICT, WITHOUT ROWID
+"""
+# What waiting cures. Anything else SQLite says of the file itself: it is damaged, or somebody else's.
+_PASSING = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_PROTOCOL,
+}
+_PRIMARY_CODE = 0xFF
+
+_Answer = TypeVar("_Answer")
+
+
+class SqliteCaptionStore(CaptionStore):
+    """Captions in the file at `path`; its folder is made if need be."""
+
+    def __init__(self, path: str | Path) -> None:
+        self._path = Path(path)
+        self._lock = threading.Lock()
+        self._connection: sqlite3.Connection | None = None
+
+    def get(self, key: str) -> Caption | None:
+        """See CaptionStore."""
+
+        def read(connection: sqlite3.Connection) -> Caption | None:
+            row = connection.execute(
+                "SELECT text, confidence, model_version FROM captions WHERE key = ?", (key,)
+            ).fetchone()
+            return None if row is None else Caption(*row)
+
+        return self._run(read)
+
+    def put(self, key: str, caption: Caption) -> None:
+        """See CaptionStore."""
+
+        def write(connection: sqlite3.Connection) -> None:
+            connection.execute(
+                "INSERT INTO captions VALUES (?, ?, ?, ?) ON CONFLICT (key) DO NOTHING",
+                (key, caption.text, caption.confidence, caption.model_version),
+            )
+
+        self._run(write)
+
+    def close(self) -> None:
+        """See CaptionStore."""
+        with self._lock:
+            self._drop()
+
+    def _run(self, use: Callable[[sqlite3.Connection], _Answer]) -> _Answer:
+        with self._lock:
+            try:
+                if self._connection is None:
+                    self._connection = self._connect()
+                return use(self._connection)
+            except sqlite3.Error as error:
+                self._drop()
+                raise self._classed(error) from error
+            except OSError as error:
+                raise CaptionStoreUnavailableError(f"{self._path}: {error.strerror}") from error
+
+    def _connect(self) -> sqlite3.Connection:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        # Autocommit: each statement is a transaction. The lock above keeps threads apart.
+        connection = sqlite3.connect(
+            self._path, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None, check_same_thread=False
+        )
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = NORMAL")
+            connection.execute(_SCHEMA)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _drop(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _classed(self, error: sqlite3.Error) -> CaptionStoreError:
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & _PRIMARY_CODE
+        if code in _PASSING:
+            return CaptionStoreUnavailableError(f"{self._path}: {error}")
+        return CaptionStoreDamagedError(f"{self._path}: {error}")
