@@ -5,6 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.stack import Stack
+
 
 @pytest.fixture(scope="session", autouse=True)
 def event_loop_of_the_process() -> Iterator[None]:
@@ -14,3 +16,11 @@ def event_loop_of_the_process() -> Iterator[None]:
     yield
     loop.close()
     asyncio.set_event_loop(None)
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A running stack with empty stores, one for each test module."""
+    running = Stack(tmp_path_factory.mktemp("stack"))
+    yield running
+    assert running.stop() == 0

@@ -1,1 +1,102 @@
 """The caption function over HTTP: POST /generate-caption/ and GET /generate-caption/health."""
+
+from functools import cache
+
+from fastapi import Depends, Request, UploadFile
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+from captioning.bundle import open_bundle
+from captioning.captioner import Captioner
+from captioning.captions import caption_picture
+from captioning.errors import (
+    BundleError,
+    NotAPictureError,
+    PermanentError,
+    PictureTooLargeError,
+    RequestError,
+    TransientError,
+)
+from captioning.store import CaptionStore, open_caption_store
+from web.application import create_app, entry_point, require_multipart
+from web.settings import Settings
+
+settings = Settings.from_environment()
+app, log = create_app(
+    service="caption",
+    title="Picture captioning",
+    settings=settings,
+    statuses={
+        NotAPictureError: 415,
+        PictureTooLargeError: 413,
+        RequestError: 422,
+        TransientError: 503,
+        PermanentError: 503,
+    },
+)
+
+
+class Captioned(BaseModel):
+    """What a picture shows."""
+
+    filename: str = Field(examples=["image.jpg"])
+    caption: str = Field(examples=["a brown dog runs through the grass"])
+    confidence: float = Field(description="geometric mean of the words' probabilities, 0 to 1")
+    model_version: str
+    cached: bool = Field(description="whether the same picture was captioned before, by the same model")
+
+
+class CaptionHealth(BaseModel):
+    """Whether pictures can be captioned."""
+
+    status: str = Field(examples=["healthy"])
+    models_loaded: bool
+    model_version: str
+
+
+@cache
+def captioner() -> Captioner:
+    """The models. An error is not remembered: the next request tries again."""
+    return Captioner(open_bundle(settings.caption_model))
+
+
+@cache
+def store() -> CaptionStore:
+    """The captions made before."""
+    return open_caption_store(settings.caption_store)
+
+
+try:
+    # While a function starts, nobody's request is waiting for the models.
+    captioner()
+except BundleError as error:
+    log.error("the caption bundle cannot be used: %s", error)  # noqa: TRY400  (the message says all)
+
+
+@app.post(
+    "/generate-caption/",
+    tags=["captioning"],
+    summary="Say in words what a picture shows",
+    dependencies=[Depends(require_multipart)],
+)
+async def generate_caption(request: Request, file: UploadFile) -> Captioned:
+    """`file` is a JPEG, PNG, GIF, WebP, BMP or TIFF picture; of an animation the first frame counts."""
+    # FastAPI would quietly take the last of several.
+    if (count := len((await request.form()).getlist("file"))) > 1:
+        raise HTTPException(422, f"file: one picture at a time, not {count}")
+    found = caption_picture(captioner(), store(), await file.read())
+    return Captioned(
+        filename=file.filename or "",
+        caption=found.caption,
+        confidence=found.confidence,
+        model_version=found.model_version,
+        cached=found.cached,
+    )
+
+
+@app.get("/generate-caption/health", tags=["captioning"], summary="Whether pictures can be captioned")
+async def caption_health() -> CaptionHealth:
+    return CaptionHealth(status="healthy", models_loaded=True, model_version=captioner().model_version)
+
+
+handler = entry_point(app)

@@ -7,14 +7,14 @@ from datetime import UTC, datetime
 from functools import cache
 
 from fastapi import Depends
-from tuning.progress import count_samples, summarize
-from tuning.proposals import suggest
-from tuning.store import ObservationStore, open_store
 
 from functions.suggest import pages
 from functions.suggest.messages import Health, Stats, Suggestions, SuggestRequest
 from tuning.errors import ConflictError, PermanentError, RequestError, TransientError
+from tuning.progress import count_samples, summarize
+from tuning.proposals import suggest
 from tuning.spaces import load_spaces
+from tuning.store import ObservationStore, open_store
 from web.application import create_app, entry_point, require_json
 from web.settings import VERSION, Settings
 
@@ -57,7 +57,7 @@ async def suggest_parameters(request: SuggestRequest) -> Suggestions:
 
 @app.get("/ml/stats", tags=["tuning"], summary="How the tuning stands")
 async def stats(mode: str | None = None) -> Stats:
-    return Stats.model_validate(summarize(store(), spaces, mode=mode), from_attributes=True)
+    return Stats.model_validate(summarize(store(), spaces, mode=mode, now=datetime.now(UTC)), from_attributes=True)
 
 
 handler = entry_point(app)

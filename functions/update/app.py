@@ -1,16 +1,17 @@
 """The update function: ratings in, model learned. POST /ml/update_model."""
 
+import os
 from datetime import UTC, datetime
 from functools import cache
 from typing import Annotated, Any
 
 from fastapi import Depends, Header
 from pydantic import BaseModel, Field
-from tuning.ratings import update
-from tuning.store import ObservationStore, open_store
 
 from tuning.errors import ConflictError, PermanentError, RequestError, TransientError
+from tuning.ratings import preload, update
 from tuning.spaces import load_spaces
+from tuning.store import ObservationStore, open_store
 from web.application import create_app, entry_point, require_json
 from web.settings import Settings
 
@@ -44,11 +45,17 @@ def store() -> ObservationStore:
     return open_store(settings.observation_store)
 
 
+if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
+    # A starting Lambda has a whole vCPU and nobody waiting; on one machine the first update that learns pays instead.
+    preload()
+
+
 @app.post("/ml/update_model", tags=["tuning"], summary="Record ratings and learn", dependencies=[Depends(require_json)])
 async def update_model(
     request: UpdateRequest,
     idempotency_key: Annotated[
-        str | None, Header(description="makes a retry harmless: same key, same body, same answer")
+        str | None,
+        Header(min_length=1, max_length=255, description="makes a retry harmless: same key, same body, same answer"),
     ] = None,
 ) -> Updated:
     receipt = update(store(), spaces, results=request.results, idempotency_key=idempotency_key, now=datetime.now(UTC))

@@ -52,13 +52,14 @@ def call() -> Call:
 
     @app.get("/busy")
     async def busy() -> None:
-        raise _BusyError("the store is busy")
+        raise _BusyError("table-7 is busy")
 
     @app.get("/down")
     async def down() -> None:
         raise KeyError("x")
 
     @app.get("/wrong")
+    @app.post("/wrong")
     async def wrong() -> None:
         raise _WrongError
 
@@ -94,7 +95,7 @@ def call() -> Call:
 
 
 def test_an_error_of_the_caller_lists_everything_wrong_with_its_place(call: Call) -> None:
-    answer = call("GET", "/wrong")
+    answer = call("POST", "/wrong")
 
     assert answer.status == 422
     assert answer.headers["content-type"] == "application/problem+json"
@@ -112,10 +113,19 @@ def test_an_error_of_the_caller_lists_everything_wrong_with_its_place(call: Call
     }
 
 
-def test_unavailable_storage_says_when_to_try_again(call: Call) -> None:
-    assert call("GET", "/busy").headers["retry-after"] == "2"
+def test_an_error_of_a_query_names_its_parameter(call: Call) -> None:
+    assert call("GET", "/wrong").body["errors"][1] == {"detail": "is required", "parameter": "a/b"}
+
+
+def test_unavailable_storage_says_when_to_try_again_and_the_log_says_what_it_is(
+    call: Call, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer = call("GET", "/busy")
+
+    assert (answer.status, answer.headers["retry-after"]) == (503, "2")
+    assert "table-7" not in json.dumps(answer.body)
+    assert "table-7 is busy" in capsys.readouterr().out
     assert call("GET", "/down").headers["retry-after"] == "60"
-    assert call("GET", "/busy").body["detail"] == "the store is busy"
 
 
 def test_an_unexpected_error_is_logged_and_gives_nothing_away(call: Call, capsys: pytest.CaptureFixture[str]) -> None:

@@ -118,7 +118,7 @@ def create_app(
         generate_unique_id_function=_operation_id,
         responses={"4XX": {"model": problems.Problem}, "5XX": {"model": problems.Problem}},
     )
-    problems.install(app, statuses)
+    problems.install(app, statuses, log=log)
     app.add_middleware(_EitherSpelling, routes=app.router.routes)
     app.add_middleware(_Envelope, log=log)
     return app, log

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
+from aws_lambda_powertools import Logger
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -82,15 +83,19 @@ def problem(
     return ProblemResponse(body.model_dump(exclude_none=True), status_code=status, headers=dict(headers or {}))
 
 
-def unavailable(detail: str, *, retry_after: float) -> ProblemResponse:
-    """A 503, with the seconds after which trying again makes sense."""
-    return problem(503, detail, headers={"Retry-After": str(max(1, round(retry_after)))})
+def _unavailable(seconds: int) -> ProblemResponse:
+    detail = f"what is needed to answer cannot be reached just now; nothing was changed; try again in {seconds} s"
+    return problem(503, detail, headers={"Retry-After": str(seconds)})
 
 
 def body_error(location: Sequence[str | int], detail: str) -> FieldError:
     """The error of the body's member at `location`, a path such as ("results", 3, "rating")."""
     escaped = (str(part).replace("~", "~0").replace("/", "~1") for part in location)
     return FieldError.model_validate({"detail": detail, "pointer": "#" + "".join(f"/{part}" for part in escaped)})
+
+
+def _query_error(location: Sequence[str | int], detail: str) -> FieldError:
+    return FieldError.model_validate({"detail": detail, "parameter": str(location[0])})
 
 
 def spoken(location: Sequence[str | int]) -> str:
@@ -101,14 +106,15 @@ def spoken(location: Sequence[str | int]) -> str:
     return text
 
 
-def invalid(found: Sequence[tuple[Sequence[str | int], str]]) -> ProblemResponse:
-    """A 422 for a body in which `found`, pairs of location and message, is wrong."""
+def invalid(found: Sequence[tuple[Sequence[str | int], str]], *, in_query: bool = False) -> ProblemResponse:
+    """A 422 for a body (or a query) in which `found`, pairs of location and message, is wrong."""
     first_location, first_message = found[0]
     where = spoken(first_location)
     detail = f"{where}: {first_message}" if where else first_message
     if len(found) > 1:
         detail += f" (and {len(found) - 1} more)"
-    return problem(422, detail, errors=[body_error(location, message) for location, message in found])
+    place = _query_error if in_query else body_error
+    return problem(422, detail, errors=[place(location, message) for location, message in found])
 
 
 _PLAIN = {
@@ -162,20 +168,22 @@ async def _on_http_error(request: Request, error: Exception) -> ProblemResponse:
     return problem(error.status_code, detail, headers=error.headers)
 
 
-def install(app: FastAPI, statuses: Mapping[type[Exception], int]) -> None:
+def install(app: FastAPI, statuses: Mapping[type[Exception], int], *, log: Logger) -> None:
     """Answers every error of `app` as a problem.
 
     `statuses` maps the errors of the layer below to what a caller gets. Of such an error the message becomes the
-    detail, `problems` (each with `location` and `message`) become `errors`, and with a 503 `retry_after` (seconds)
-    becomes the Retry-After header.
+    detail, and `problems` (each with `location` and `message`) become `errors`. A 503 is logged and says no more than
+    when to try again: after the error's `retry_after` seconds.
     """
 
     def answer(error_type: type[Exception], status: int) -> None:
-        async def on_error(_request: Request, error: Exception) -> ProblemResponse:
+        async def on_error(request: Request, error: Exception) -> ProblemResponse:
             if found := getattr(error, "problems", ()):
-                return invalid([(one.location, one.message) for one in found])
+                return invalid([(one.location, one.message) for one in found], in_query=request.method == "GET")
             if status == HTTPStatus.SERVICE_UNAVAILABLE:
-                return unavailable(str(error), retry_after=getattr(error, "retry_after", _REPAIR_TIME))
+                # Which file or table it is concerns those who run the service, not those who call it.
+                log.error(str(error), error=type(error).__name__)
+                return _unavailable(max(1, round(getattr(error, "retry_after", _REPAIR_TIME))))
             return problem(status, str(error))
 
         app.add_exception_handler(error_type, on_error)
