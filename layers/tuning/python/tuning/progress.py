@@ -1,0 +1,97 @@
+"""Progress: how far the studies are, the best setting observed, and the best as far as the model knows.
+
+Reads and computes; changes nothing, except that a study begins when it is first looked at.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from tuning.acquisition import Recommendation, recommend
+from tuning.errors import InvalidRequestError, Problem
+from tuning.observations import Observation, Setting, parse_mode
+from tuning.spaces import Mode, Spaces
+from tuning.store import ObservationStore
+from tuning.studies import BUDGET, INITIAL_RATINGS, Study, convergence
+from tuning.surrogate import complete, pool
+
+# Rating points. People tell half points apart at best; a gain of a twentieth is not worth anybody's time.
+CONVERGED_BELOW = 0.05
+
+# By then every suggestion has expired: progress has no use for them, so none are read.
+_END_OF_TIME = datetime.max.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """The state of one study, or of all together.
+
+    The best is the highest single rating, the earliest if there are several; None before any rating. What the model
+    says is None before INITIAL_RATINGS ratings: `recommended_parameters` has the highest posterior mean of the whole
+    space, rated or not, with that mean and its standard deviation in rating points, and `expected_improvement` says
+    how many rating points are still to be gained. Without a mode, `recommended_mode` is the one whose study holds the
+    best rating. `converged`: the budget is spent or the expected improvement is below CONVERGED_BELOW.
+    """
+
+    samples_seen: int
+    convergence: float
+    best_parameters: Setting | None
+    best_rating: float | None
+    recommended_mode: str | None
+    recommended_parameters: Setting | None
+    recommended_mean: float | None
+    recommended_deviation: float | None
+    expected_improvement: float | None
+    converged: bool
+
+
+def summarize(store: ObservationStore, spaces: Spaces, *, mode: str | None = None) -> Progress:
+    """The progress of one mode's study or, without a mode, of all modes together.
+
+    Raises InvalidRequestError for an unknown mode, StoreUnavailableError or StoreCorruptError.
+    """
+    modes = spaces.modes if mode is None else (validate_mode(spaces, mode),)
+    studies = [(space, store.study(space.name, now=_END_OF_TIME)) for space in modes]
+    samples = sum(len(study.observations) for _, study in studies)
+    best, space, study = _best(studies)
+    recommendation = _recommend(space, study) if best else None
+    improvement = recommendation.expected_improvement if recommendation else None
+    return Progress(
+        samples_seen=samples,
+        convergence=convergence(samples),
+        best_parameters=best.setting if best else None,
+        best_rating=best.rating if best else None,
+        recommended_mode=space.name if recommendation else None,
+        recommended_parameters=recommendation.setting if recommendation else None,
+        recommended_mean=recommendation.mean if recommendation else None,
+        recommended_deviation=recommendation.deviation if recommendation else None,
+        expected_improvement=improvement,
+        converged=samples >= BUDGET or (improvement is not None and improvement < CONVERGED_BELOW),
+    )
+
+
+def count_samples(store: ObservationStore) -> int:
+    """How many ratings all modes have together. Raises StoreUnavailableError or StoreCorruptError."""
+    return store.count()
+
+
+def validate_mode(spaces: Spaces, mode: object) -> Mode:
+    """The mode of that name. Raises InvalidRequestError."""
+    problems: list[Problem] = []
+    space = parse_mode(mode, ("mode",), spaces, problems)
+    if space is None:
+        raise InvalidRequestError(tuple(problems))
+    return space
+
+
+def _best(studies: list[tuple[Mode, Study]]) -> tuple[Observation | None, Mode, Study]:
+    rated = [(observation, space, study) for space, study in studies for observation in study.observations]
+    if not rated:
+        return None, *studies[0]
+    return min(rated, key=lambda entry: (-entry[0].rating, entry[0].recorded_at))
+
+
+def _recommend(mode: Mode, study: Study) -> Recommendation | None:
+    ratings = pool(mode, study.observations)
+    if ratings.total < INITIAL_RATINGS:
+        return None
+    return recommend(mode, ratings, complete(mode, study.hyperparameters), seed=str(study.seed))

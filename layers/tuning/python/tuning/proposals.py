@@ -1,0 +1,92 @@
+"""Suggest: what to try next, claimed so that no two raters get the same setting.
+
+A suggestion is a pure function of the study (ratings, outstanding suggestions, hyperparameters, seed): `propose`.
+`suggest` reads the study, proposes and claims; when somebody else claimed first it proposes again. It learns nothing:
+hyperparameters are learned when ratings come in (`tuning.ratings`).
+"""
+
+import secrets
+from datetime import datetime, timedelta
+
+from tuning.acquisition import choose
+from tuning.design import initial_design
+from tuning.errors import InvalidRequestError, Problem, SettingTakenError, SpaceExhaustedError, StoreUnavailableError
+from tuning.observations import Setting, Suggestion, parse_mode
+from tuning.spaces import Mode, Spaces
+from tuning.store import ObservationStore
+from tuning.studies import INITIAL_RATINGS, Study
+from tuning.surrogate import complete, pool
+
+DEFAULT_COUNT = 2
+MAX_COUNT = 10
+# A rater comes back within a working day or not at all; longer, and abandoned settings would stay barred from others.
+OUTSTANDING_FOR = timedelta(hours=24)
+
+_ATTEMPTS = 8
+_RETRY_AFTER = 1  # seconds
+
+
+def suggest(
+    store: ObservationStore, spaces: Spaces, *, mode: str, count: int = DEFAULT_COUNT, now: datetime
+) -> tuple[Suggestion, ...]:
+    """`count` (1 to MAX_COUNT) suggestions for a mode, different from each other and from all that is outstanding.
+
+    They stay outstanding until rated or until OUTSTANDING_FOR has passed.
+
+    Raises InvalidRequestError, SpaceExhaustedError, StoreUnavailableError or StoreCorruptError.
+    """
+    space = _validate(spaces, mode, count)
+    for attempt in range(_ATTEMPTS):
+        study = store.study(space.name, now=now)
+        # Those who lost a race must not all run for the same next setting.
+        salt = secrets.token_hex(8) if attempt else ""
+        suggestions = tuple(
+            Suggestion(secrets.token_hex(12), space.name, setting, now, now + OUTSTANDING_FOR)
+            for setting in propose(space, study, count=count, salt=salt)
+        )
+        try:
+            store.claim(suggestions, now=now)
+        except SettingTakenError:
+            continue
+        return suggestions
+    raise StoreUnavailableError("too many raters ask at this moment", retry_after=_RETRY_AFTER)
+
+
+def propose(mode: Mode, study: Study, *, count: int, salt: str = "") -> tuple[Setting, ...]:
+    """`count` settings worth rating next: of the initial design before INITIAL_RATINGS ratings, then of the model.
+
+    A pure function. A `salt` gives other settings that are about as good.
+
+    Raises SpaceExhaustedError if too few settings are free.
+    """
+    outstanding = [suggestion.setting for suggestion in study.outstanding if mode.find_api(suggestion.setting.api)]
+    ratings = pool(mode, study.observations)
+    if ratings.total < INITIAL_RATINGS:
+        return _next_of_design(mode, f"{study.seed}{salt}", outstanding, ratings.settings, count)
+    # Fresh candidates for each state of the study, so that what one sample of the space misses the next may have.
+    seed = f"{study.seed}{salt}:{len(study.observations)}:{len(outstanding)}"
+    return choose(mode, ratings, complete(mode, study.hyperparameters), outstanding, count=count, seed=seed)
+
+
+def _next_of_design(
+    mode: Mode, seed: str, outstanding: list[Setting], rated: tuple[Setting, ...], count: int
+) -> tuple[Setting, ...]:
+    """The design's first points that are neither outstanding nor rated; in a small space rated ones if need be."""
+    for avoided in ({*outstanding, *rated}, set(outstanding)):
+        chosen: dict[Setting, None] = {}
+        for setting in initial_design(mode, seed):
+            if setting not in avoided:
+                chosen[setting] = None
+            if len(chosen) == count:
+                return tuple(chosen)
+    raise SpaceExhaustedError(f"mode {mode.name} has fewer than {count} settings left that nobody is rating")
+
+
+def _validate(spaces: Spaces, mode: object, count: object) -> Mode:
+    problems: list[Problem] = []
+    space = parse_mode(mode, ("mode",), spaces, problems)
+    if type(count) is not int or not 1 <= count <= MAX_COUNT:
+        problems.append(Problem(("num_suggestions",), f"must be a whole number from 1 to {MAX_COUNT}"))
+    if space is None or problems:
+        raise InvalidRequestError(tuple(problems))
+    return space

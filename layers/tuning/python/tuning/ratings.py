@@ -1,0 +1,157 @@
+"""Update: record people's ratings, then learn from them.
+
+`update` validates everything before it records anything, records a batch whole or not at all, and only then lets the
+surrogate learn: nothing that goes wrong in learning can lose or repeat a rating.
+
+Whose rating is it? A result with a `suggestion_id` that is outstanding answers that suggestion; so does one without,
+if its parameters are exactly those of an outstanding suggestion. An answered suggestion is no longer outstanding. A
+`suggestion_id` that is not (or no longer) outstanding is kept with the rating and has no other effect: suggestions
+expire, people are slow, and a late rating is worth as much as a punctual one.
+"""
+
+import hashlib
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from tuning.errors import InvalidRequestError, Problem
+from tuning.observations import Observation, Result, Suggestion, parse_results
+from tuning.spaces import Mode, Spaces
+from tuning.store import IdempotencyKey, ObservationStore
+from tuning.studies import INITIAL_RATINGS, convergence
+from tuning.surrogate import pool
+
+MAX_KEY_LENGTH = 255
+# Ratings up to which every update refits; beyond, hyperparameters hardly move and are refitted when ratings doubled.
+ALWAYS_REFIT = 200
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What an update did. `samples_seen` counts the ratings of all modes once these were in.
+
+    `replayed` says that the idempotency key had been used before and nothing was recorded anew; `learned`, that the
+    surrogate's hyperparameters were refitted in every mode where that was due.
+    """
+
+    samples_seen: int
+    convergence_score: float
+    replayed: bool
+    learned: bool
+
+
+def update(
+    store: ObservationStore,
+    spaces: Spaces,
+    *,
+    results: object,
+    idempotency_key: str | None = None,
+    now: datetime,
+) -> Receipt:
+    """Records 1 to 1,000 results (see `tuning.observations.parse_results` for their shape) and learns from them.
+
+    The same key with the same results records nothing and gives the first answer again.
+
+    Raises InvalidRequestError (nothing is recorded), IdempotencyMismatchError, StoreUnavailableError or
+    StoreCorruptError.
+    """
+    key = _validate_key(idempotency_key)
+    parsed = parse_results(results, spaces)
+    observations = _attribute(parsed, store.outstanding(now=now), spaces, now)
+    recorded = store.record(
+        observations, idempotency_key=IdempotencyKey(key, _fingerprint(parsed)) if key is not None else None
+    )
+    modes = [mode for mode in spaces.modes if any(observation.mode == mode.name for observation in observations)]
+    learned = not recorded.replayed and all([_learn(store, mode, now) for mode in modes])  # noqa: C419 - every mode
+    return Receipt(recorded.samples_seen, convergence(recorded.samples_seen), recorded.replayed, learned)
+
+
+def preload() -> None:
+    """Imports what learning needs, more than a second of CPU, now instead of in the first update."""
+    import tuning.learning  # noqa: F401, PLC0415 - the import is the purpose
+
+
+def _attribute(
+    results: Sequence[Result], outstanding: Sequence[Suggestion], spaces: Spaces, now: datetime
+) -> tuple[Observation, ...]:
+    """Settles each result's mode and the suggestion that it answers."""
+    problems: list[Problem] = []
+    observations = []
+    for index, result in enumerate(results):
+        answered = _answered(result, outstanding, spaces)
+        found = _contradiction(result, answered)
+        mode = result.mode or (answered.mode if answered else spaces.default_mode)
+        if not found and (space := spaces.find_mode(mode)) and space.find_api(result.setting.api) is None:
+            found = "parameters", f"mode {mode} has no API {result.setting.api}"
+        if found:
+            problems.append(Problem(("results", index, found[0]), found[1]))
+        identity = answered.id if answered else result.suggestion_id
+        observations.append(Observation(mode, result.setting, result.rating, now, identity))
+    if problems:
+        raise InvalidRequestError(tuple(problems))
+    return tuple(observations)
+
+
+def _answered(result: Result, outstanding: Sequence[Suggestion], spaces: Spaces) -> Suggestion | None:
+    """The outstanding suggestion that the result names or, failing that, whose parameters it has exactly.
+
+    Where several modes have one with these parameters and the result names no mode, the default mode's is meant.
+    """
+    if result.suggestion_id is not None:
+        for suggestion in outstanding:
+            if suggestion.id == result.suggestion_id:
+                return suggestion
+    alike = [
+        suggestion
+        for suggestion in outstanding
+        if suggestion.setting == result.setting and result.mode in {None, suggestion.mode}
+    ]
+    return min(alike, key=lambda suggestion: suggestion.mode != spaces.default_mode, default=None)
+
+
+def _contradiction(result: Result, answered: Suggestion | None) -> tuple[str, str] | None:
+    """The field at odds with the suggestion that the result names, and why: the rating must be of another picture."""
+    if answered is None or answered.id != result.suggestion_id:
+        return None
+    if answered.setting != result.setting:
+        return "suggestion_id", "was suggested with other parameters; leave it out to rate parameters of your own"
+    if result.mode not in {None, answered.mode}:
+        return "mode", f"the suggestion was made in mode {answered.mode}"
+    return None
+
+
+def _learn(store: ObservationStore, mode: Mode, now: datetime) -> bool:
+    """Refits the mode's hyperparameters if that is due; False if that failed."""
+    try:
+        study = store.study(mode.name, now=now)
+        ratings = pool(mode, study.observations)
+        fitted_on = study.hyperparameters.fitted_on if study.hyperparameters else 0
+        if ratings.total >= INITIAL_RATINGS and (ratings.total <= ALWAYS_REFIT or ratings.total >= 2 * fitted_on):
+            from tuning import learning  # noqa: PLC0415 - costs more than a second of CPU; see `preload`
+
+            store.save_hyperparameters(mode.name, learning.fit(mode, ratings, study.hyperparameters))
+    except Exception:
+        # The ratings are recorded, and the caller must hear so whatever happened here: an error would make him send
+        # them again. The study goes on with the hyperparameters it has.
+        _logger.exception("learning failed in mode %s; the ratings are recorded", mode.name)
+        return False
+    return True
+
+
+def _fingerprint(results: Sequence[Result]) -> str:
+    """Equal for equal results however they were written; taken before modes are settled, which changes with time."""
+    body = [[r.setting.key, r.rating, r.suggestion_id, r.mode] for r in results]
+    return hashlib.sha256(json.dumps(body).encode()).hexdigest()
+
+
+def _validate_key(key: object) -> str | None:
+    if key is None:
+        return None
+    if not isinstance(key, str) or not 1 <= len(key) <= MAX_KEY_LENGTH or not key.isprintable():
+        message = f"must be a text of 1 to {MAX_KEY_LENGTH} printable characters"
+        raise InvalidRequestError((Problem(("idempotency_key",), message),))
+    return key

@@ -1,0 +1,108 @@
+"""The port to the storage of observations, and the one place that chooses an adapter.
+
+Promises of every adapter, held by one contract suite: an acknowledged observation is never lost; a batch is recorded
+whole or not at all; an idempotency key never records twice; counts are exact under concurrent writers; a reader sees
+every observation acknowledged before it began to read; no two suggestions of a mode hold the same setting while both
+are outstanding; numbers come back exactly as they went in; a crash leaves the state before or after, never between.
+
+Every method may raise StoreUnavailableError (retry later) and StoreCorruptError (give up). Values go in and come out
+by value. The port draws no conclusions: it neither validates settings nor computes anything from ratings.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import urlsplit
+
+from tuning.errors import StoreUrlError
+from tuning.observations import Observation, Suggestion
+from tuning.studies import Hyperparameters, Study
+
+URL_SETTING = "OBSERVATION_STORE"
+
+
+@dataclass(frozen=True, slots=True)
+class IdempotencyKey:
+    """A caller's key, and a fingerprint of the body that it came with."""
+
+    key: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """The acknowledgement of a batch: observations of all modes once it was in; whether it had been in before."""
+
+    samples_seen: int
+    replayed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryPage:
+    """Observations, newest first, and where the next page begins (None at the end)."""
+
+    observations: tuple[Observation, ...]
+    next_cursor: str | None
+
+
+class ObservationStore(ABC):
+    """Observations, outstanding suggestions and learned hyperparameters of every mode."""
+
+    @abstractmethod
+    def record(self, observations: Sequence[Observation], *, idempotency_key: IdempotencyKey | None) -> Recorded:
+        """Records a batch, ending the suggestions it answers, or finds it recorded. Raises IdempotencyMismatchError."""
+
+    @abstractmethod
+    def claim(self, suggestions: Sequence[Suggestion], *, now: datetime) -> None:
+        """Makes all of the suggestions outstanding, or none. Raises SettingTakenError."""
+
+    @abstractmethod
+    def study(self, mode: str, *, now: datetime) -> Study:
+        """The mode's study in one consistent view; it begins, with a fresh seed, when first asked for."""
+
+    @abstractmethod
+    def outstanding(self, *, now: datetime) -> tuple[Suggestion, ...]:
+        """The suggestions of every mode that are neither rated nor expired, oldest first."""
+
+    @abstractmethod
+    def save_hyperparameters(self, mode: str, hyperparameters: Hyperparameters) -> None:
+        """Keeps what was learned, unless hyperparameters fitted on more ratings are there already."""
+
+    @abstractmethod
+    def count(self) -> int:
+        """How many observations all modes have together."""
+
+    @abstractmethod
+    def history(self, *, mode: str | None, limit: int, cursor: str | None) -> HistoryPage:
+        """A page of observations, of one mode or all. Raises InvalidRequestError for a cursor that it never gave."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Releases what the store holds open; it may be used again afterwards."""
+
+
+def open_store(url: str) -> ObservationStore:
+    """The store that a URL names; nothing is read or written until it is first used.
+
+    `sqlite:///data/observations.db` is relative to the working directory, `sqlite:////var/lib/observations.db`
+    absolute.
+
+    Raises StoreUrlError, which names the setting.
+    """
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise StoreUrlError(f"{URL_SETTING}: {url!r} is not a URL: {error}") from error
+    if parts.scheme == "sqlite":
+        path = parts.path.removeprefix("/")
+        if parts.netloc or parts.query or parts.fragment or not path or path.endswith("/"):
+            raise StoreUrlError(
+                f"{URL_SETTING}: {url!r} must be sqlite:///relative/path.db or sqlite:////absolute/path.db"
+            )
+        from tuning.store_sqlite import SqliteObservationStore  # noqa: PLC0415 - only the adapter in use is loaded
+
+        return SqliteObservationStore(path)
+    if parts.scheme == "dynamodb":
+        raise StoreUrlError(f"{URL_SETTING}: {url!r}: this version has no DynamoDB adapter yet; use sqlite:///...")
+    raise StoreUrlError(f"{URL_SETTING}: {url!r}: unknown scheme {parts.scheme!r}; use sqlite:///...")
