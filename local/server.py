@@ -1,6 +1,7 @@
 """The HTTP server in front of the gateway, and the start of the whole local stack."""
 
 import os
+import signal
 import socket
 import sys
 from urllib.parse import unquote
@@ -102,8 +103,12 @@ def serve(template: Template, settings: LocalSettings) -> None:
     host = f"[{settings.host}]" if family == socket.AF_INET6 else settings.host
     # Standard output is for the log alone.
     print(greeting(f"http://{host}:{port}", api_key=settings.api_key is not None), file=sys.stderr, flush=True)
+    # uvicorn stops in good order at either signal, and then raises it again for whoever was there before.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         server.run(sockets=[listener])
+    except KeyboardInterrupt:
+        pass
     finally:
         for function in functions.values():
             function.close()

@@ -1,9 +1,11 @@
 """What every test stands on."""
 
 import asyncio
+import io
 from collections.abc import Iterator
 
 import pytest
+from PIL import Image, ImageDraw
 
 from tests.stack import Stack
 
@@ -24,3 +26,15 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     running = Stack(tmp_path_factory.mktemp("stack"))
     yield running
     assert running.stop() == 0
+
+
+@pytest.fixture(scope="session")
+def picture() -> bytes:
+    """A JPEG of 640 x 480: a yellow sun over a green meadow."""
+    image = Image.new("RGB", (640, 480), "skyblue")
+    draw = ImageDraw.Draw(image)
+    draw.rectangle((0, 300, 640, 480), fill="forestgreen")
+    draw.ellipse((450, 40, 560, 150), fill="gold")
+    stream = io.BytesIO()
+    image.save(stream, "JPEG", quality=90)
+    return stream.getvalue()

@@ -57,7 +57,7 @@ async def suggest_parameters(request: SuggestRequest) -> Suggestions:
 
 @app.get("/ml/stats", tags=["tuning"], summary="How the tuning stands")
 async def stats(mode: str | None = None) -> Stats:
-    return Stats.model_validate(summarize(store(), spaces, mode=mode, now=datetime.now(UTC)), from_attributes=True)
+    return Stats.of(summarize(store(), spaces, mode=mode))
 
 
 handler = entry_point(app)

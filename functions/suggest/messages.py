@@ -4,6 +4,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
+from tuning.progress import Progress
+
 Parameters = Annotated[
     dict[str, Any],
     Field(
@@ -41,18 +43,36 @@ class Suggestions(BaseModel):
 
 
 class Stats(BaseModel):
-    """How a study stands. What is not known yet is null."""
+    """How the tuning stands. What is not known yet is null."""
 
     samples_seen: int = Field(examples=[24])
     convergence: float = Field(
         description="share of the evaluation budget used: samples / 50, at most 1", examples=[0.48]
     )
-    best_parameters: Parameters | None = Field(description="the best rated setting")
+    best_parameters: Parameters | None = Field(description="the setting with the highest single rating")
     best_rating: float | None = Field(examples=[4.5])
-    expected_improvement: float | None = Field(description="rating points that one more rating is expected to gain")
+    expected_improvement: float | None = Field(description="rating points that are still to be gained")
+    recommended_mode: str | None = Field(description="whose study the recommendation is from")
     recommended_parameters: Parameters | None = Field(
         description="the best setting once the raters' disagreement is averaged out; need not have been rated"
     )
     recommended_mean: float | None = Field(description="the rating expected of the recommended setting")
     recommended_deviation: float | None = Field(description="standard deviation of that expectation, in rating points")
     converged: bool = Field(description="whether more ratings would hardly help")
+
+    @classmethod
+    def of(cls, progress: Progress) -> "Stats":
+        """The progress in the published shape."""
+        best, recommended = progress.best_parameters, progress.recommended_parameters
+        return cls(
+            samples_seen=progress.samples_seen,
+            convergence=progress.convergence,
+            best_parameters=best.to_plain() if best else None,
+            best_rating=progress.best_rating,
+            expected_improvement=progress.expected_improvement,
+            recommended_mode=progress.recommended_mode,
+            recommended_parameters=recommended.to_plain() if recommended else None,
+            recommended_mean=progress.recommended_mean,
+            recommended_deviation=progress.recommended_deviation,
+            converged=progress.converged,
+        )

@@ -41,6 +41,8 @@ def _formatter() -> LambdaPowertoolsFormatter:
         log_record_order=["timestamp", "level", "message", "request_id"],
         datefmt="%Y-%m-%dT%H:%M:%S.%FZ",
         utc=True,
+        # The trace is in `exception` already, as people read it.
+        serialize_stacktrace=False,
     )
 
 

@@ -1,0 +1,81 @@
+"""The template is the one list of routes: what it routes is what the functions answer and what the document lists."""
+
+import json
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+from fastapi import FastAPI
+from fastapi.routing import iter_route_contexts
+
+from local.template import Template, read
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def template() -> Template:
+    return read(ROOT / "template.yaml")
+
+
+def _routes_of(app: FastAPI) -> set[tuple[str, str]]:
+    return {
+        (method, str(context.path).rstrip("/"))
+        for context in iter_route_contexts(app.router.routes)
+        for method in context.methods or ()
+    }
+
+
+def test_each_function_answers_exactly_the_routes_that_the_template_gives_it(template: Template) -> None:
+    for name, handler in template.handlers.items():
+        module, _, _ = handler.rpartition(".")
+        routed = {(route.method, route.path) for route in template.routes if route.function == name}
+        assert routed == _routes_of(import_module(module).app), name
+
+
+def test_the_document_lists_the_routes_that_are_not_pages(template: Template) -> None:
+    document = json.loads((ROOT / "functions/suggest/openapi.json").read_text())
+    listed = {
+        (method.upper(), path.rstrip("/")) for path, operations in document["paths"].items() for method in operations
+    }
+    pages = {"/docs", "/docs/{asset}", "/redoc", "/openapi.json"}
+
+    assert listed == {(route.method, route.path) for route in template.routes if route.path not in pages}
+
+
+def test_health_and_pages_need_no_key_and_all_else_does(template: Template) -> None:
+    open_to_all = {route.path for route in template.routes if not route.needs_key}
+
+    assert open_to_all == {"/health", "/docs", "/docs/{asset}", "/redoc", "/openapi.json"}
+
+
+def test_every_route_is_throttled_and_captions_most(template: Template) -> None:
+    rates = {route.path: route.rate for route in template.routes}
+
+    assert all(rates.values())
+    caption, suggest = rates["/generate-caption"], rates["/ml/suggest_parameters"]
+    assert caption is not None
+    assert suggest is not None
+    assert caption.per_second < suggest.per_second
+    assert caption.burst < suggest.burst
+
+
+def test_every_gateway_response_is_a_problem(template: Template) -> None:
+    needed = {
+        "MISSING_AUTHENTICATION_TOKEN": 404,
+        "INVALID_API_KEY": 403,
+        "THROTTLED": 429,
+        "QUOTA_EXCEEDED": 429,
+        "REQUEST_TOO_LARGE": 413,
+        "INTEGRATION_TIMEOUT": 504,
+    }
+    assert {*needed, "DEFAULT_4XX", "DEFAULT_5XX"} == set(template.gateway_responses)
+    for kind, response in template.gateway_responses.items():
+        assert response.headers["Content-Type"] == "application/problem+json"
+        body = response.body.replace("$context.responseStatus", "400").replace("$context.error.messageString", '"x"')
+        problem = json.loads(body)
+        assert set(problem) == {"type", "title", "status", "detail", "instance"}
+        assert problem["instance"] == "$context.requestId"
+        if kind in needed:
+            assert problem["status"] == response.status == needed[kind]
+        assert ("Retry-After" in response.headers) == (response.status in {429, 504})
