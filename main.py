@@ -5,6 +5,7 @@ data/. It is for development and for teams without AWS; it does not scale out.
 """
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -49,7 +50,8 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 2
     except OSError as error:
-        print(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}; set HOST or PORT", file=sys.stderr)
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        print(f"cannot listen on {settings.host}:{settings.port}: {reason}; set HOST or PORT", file=sys.stderr)
         return 1
     return 0
 

@@ -1,0 +1,199 @@
+"""`python main.py` as a person lives with it: starts, stops, restarts, and is killed."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.stack import ROOT, Stack
+
+RESULT = {
+    "parameters": {"api": "leonardo", "init_strength": 0.28, "guidance_scale": 7.2, "controlnet_weight": 0.89},
+    "rating": 4.0,
+}
+Start = Callable[..., Stack]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Any:
+    running: list[Stack] = []
+
+    def run(**environment: str) -> Stack:
+        running.append(Stack(tmp_path, **environment))
+        return running[-1]
+
+    yield run
+    for stack in running:
+        stack.stop(signal.SIGKILL)
+
+
+def test_ratings_survive_a_restart_and_a_kill(start: Start) -> None:
+    stack = start()
+    stack.post("/ml/update_model", json={"results": [RESULT] * 3})
+    assert stack.stop(signal.SIGTERM) == 0
+    stack.start()
+    assert stack.get("/health").json()["optimizer_samples"] == 3
+
+    stack.post("/ml/update_model", json={"results": [RESULT] * 4})
+    assert stack.stop(signal.SIGKILL) == -signal.SIGKILL
+    stack.start()
+    assert stack.get("/health").json()["optimizer_samples"] == 7
+
+
+def test_outstanding_suggestions_survive_a_kill(start: Start) -> None:
+    stack = start()
+    asked = {"mode": "structure", "num_suggestions": 10}
+    first = stack.post("/ml/suggest_parameters", json=asked).json()["suggestions"]
+    stack.stop(signal.SIGKILL)
+    stack.start()
+    second = stack.post("/ml/suggest_parameters", json=asked).json()["suggestions"]
+
+    assert len({json.dumps(one, sort_keys=True) for one in first + second}) == 20
+
+
+def test_raters_who_ask_at_once_get_different_settings(start: Start) -> None:
+    stack = start()
+    # Past the initial ratings the model speaks, and would say the same to all if asked alone.
+    stack.post("/ml/update_model", json={"results": [RESULT] * 6})
+    answers: list[dict[str, Any]] = []
+
+    def ask() -> None:
+        answers.append(stack.post("/ml/suggest_parameters", json={"mode": "structure", "num_suggestions": 2}).json())
+
+    raters = [threading.Thread(target=ask) for _ in range(8)]
+    for rater in raters:
+        rater.start()
+    for rater in raters:
+        rater.join()
+
+    settings = [json.dumps(one, sort_keys=True) for answer in answers for one in answer["suggestions"]]
+    assert (len(settings), len(set(settings))) == (16, 16)
+
+
+def test_standard_output_holds_json_lines_alone(start: Start, picture: bytes) -> None:
+    stack = start(LOG_LEVEL="DEBUG")
+    stack.get("/health")
+    stack.get("/nothing")
+    stack.post("/ml/update_model", json={"results": [RESULT] * 6})
+    stack.post("/generate-caption/", files={"file": ("a.jpg", picture)})
+    stack.post("/generate-caption/", files={"file": ("a.jpg", b"text")})
+    stack.stop()
+
+    lines = [json.loads(line) for line in stack.output.splitlines()]
+    requests = [line for line in lines if line["message"] == "request"]
+    assert [line["status"] for line in requests] == [200, 200, 200, 415]
+    for line in lines:
+        assert {"timestamp", "level", "message"} <= set(line)
+    assert all(line["request_id"] for line in requests)
+
+
+def test_the_greeting_shows_where_it_listens_and_three_requests_to_try(start: Start) -> None:
+    stack = start()
+
+    commands = [line.strip() for line in stack.greeting.splitlines() if line.strip().startswith("curl")]
+    assert len(commands) == 3
+    for command in commands[:2]:
+        done = subprocess.run(["bash", "-c", f"{command} -sS --fail"], capture_output=True, text=True, check=True)
+        assert json.loads(done.stdout)
+    assert stack.url in commands[2]
+
+
+def test_keys_are_asked_for_on_request(start: Start) -> None:
+    stack = start(API_KEY="a secret")
+
+    assert stack.get("/ml/stats").status_code == 403
+    assert stack.get("/ml/stats", headers={"x-api-key": "a secret"}).status_code == 200
+    assert stack.get("/health").status_code == 200
+    assert "x-api-key: $API_KEY" in stack.greeting
+
+
+def test_the_templates_throttling_holds_on_request(start: Start) -> None:
+    stack = start(THROTTLE="1")
+
+    # The burst of the template is 40; it refills by 20 a second.
+    answers = [stack.get("/nothing-at-all") for _ in range(3)] + [stack.get("/health") for _ in range(400)]
+    throttled = [answer for answer in answers if answer.status_code == 429]
+    assert throttled
+    assert throttled[0].headers["retry-after"] == "1"
+    assert throttled[0].headers["content-type"] == "application/problem+json"
+    assert throttled[0].json()["title"] == "Too Many Requests"
+
+
+def test_a_damaged_bundle_stops_captions_and_nothing_else(start: Start, tmp_path: Path, picture: bytes) -> None:
+    stack = start(CAPTION_MODEL=f"file://{tmp_path}/nothing")
+
+    answer = stack.post("/generate-caption/", files={"file": ("a.jpg", picture)})
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "60")
+    assert stack.get("/generate-caption/health").status_code == 503
+    assert stack.get("/health").status_code == 200
+    assert str(tmp_path) not in answer.text
+    assert f"{tmp_path}/nothing/manifest.json" in stack.output
+
+
+def test_a_damaged_store_is_unavailable_and_never_a_500(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "observations.db").write_text("this is no database, though it is long enough to be looked at" * 20)
+    stack = start()
+
+    for answer in (
+        stack.get("/health"),
+        stack.get("/ml/stats"),
+        stack.post("/ml/suggest_parameters", json={}),
+        stack.post("/ml/update_model", json={"results": [RESULT]}),
+    ):
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "60")
+
+
+def _run(**environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "main.py"],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_port_that_is_taken_is_said_plainly() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = _run(PORT=str(port))
+
+    assert done.returncode == 1
+    assert done.stderr == f"cannot listen on 127.0.0.1:{port}: Address already in use; set HOST or PORT\n"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("PORT", "eight"), ("PORT", "65536"), ("THROTTLE", "yes"), ("OBSERVATION_STORE", "redis://x"), ("LOG_LEVEL", "x")],
+)
+def test_a_setting_that_cannot_be_used_stops_the_start_and_is_named(variable: str, value: str) -> None:
+    done = _run(**{"PORT": "0"} | {variable: value})
+
+    assert done.returncode == 2
+    assert variable in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_help_names_every_setting() -> None:
+    done = subprocess.run([sys.executable, "main.py", "--help"], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    for name in (
+        "HOST",
+        "PORT",
+        "API_KEY",
+        "THROTTLE",
+        "OBSERVATION_STORE",
+        "CAPTION_STORE",
+        "CAPTION_MODEL",
+        "LOG_LEVEL",
+    ):
+        assert name in done.stdout
