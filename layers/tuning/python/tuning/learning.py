@@ -131,23 +131,23 @@ class StudyRegressor(GaussianProcessRegressor):  # type: ignore[misc]
     def log_marginal_likelihood(
         self, theta: Floats | None = None, eval_gradient: bool = False, clone_kernel: bool = True
     ) -> "float | tuple[float, Floats]":
-        """The log posterior of theta up to a constant: marginal likelihood of the single ratings plus log priors."""
+        """What scikit-learn maximizes: here the log posterior, not the marginal likelihood alone."""
         if theta is None:
             return float(self.log_marginal_likelihood_value_)
-        likelihood = super().log_marginal_likelihood(theta, eval_gradient=eval_gradient, clone_kernel=clone_kernel)
+        value, gradient = self.log_posterior(theta, clone_kernel=clone_kernel)
+        return (value, gradient) if eval_gradient else value
+
+    def log_posterior(self, theta: Floats, *, clone_kernel: bool = True) -> tuple[float, Floats]:
+        """Marginal likelihood of the single ratings plus log priors, up to a constant, and its gradient by theta."""
+        value, gradient = super().log_marginal_likelihood(theta, eval_gradient=True, clone_kernel=clone_kernel)
         medians, deviations = _priors(len(theta) - 3)
         z = (theta - np.log(medians)) / deviations
         # What pooling hides: how far the single ratings of a setting lie from their mean, given the noise.
         repeats = float(np.sum(self.X_train_[:, -1] - 1.0))
-        log_noise = theta[-3]
-        hidden = -0.5 * (repeats * log_noise + self.scatter * math.exp(-log_noise))
-        extra = hidden - 0.5 * float(z @ z)
-        if not eval_gradient:
-            return float(likelihood + extra)
-        value, gradient = likelihood
+        surprise = self.scatter * math.exp(-theta[-3])
         gradient = gradient - z / deviations
-        gradient[-3] -= 0.5 * (repeats - self.scatter * math.exp(-log_noise))
-        return float(value + extra), gradient
+        gradient[-3] += 0.5 * (surprise - repeats)
+        return float(value - 0.5 * (repeats * theta[-3] + surprise) - 0.5 * float(z @ z)), gradient
 
     def _optimize(
         self, objective: Callable[[Floats], tuple[float, Floats]], initial: Floats, bounds: Floats

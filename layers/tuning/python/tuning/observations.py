@@ -231,7 +231,8 @@ def _foreign_parameters(parameters: Mapping[str, object], at: Location, api: Api
     owners = {parameter.name: other.name for other in spaces.apis for parameter in other.parameters}
     for name in parameters:
         if name != "api" and name not in names:
-            place = (*at, str(name)[:MAX_SUGGESTION_ID_LENGTH])
+            # JSON can smuggle in half a surrogate pair, which no answer could be encoded with.
+            place = (*at, str(name)[:_MAX_QUOTED_LENGTH].encode(errors="replace").decode())
             owner = f"belongs to {owners[name]}" if name in owners else "is not known"
             yield Problem(place, f"{owner}; {api.name} takes {', '.join(names)}")
 

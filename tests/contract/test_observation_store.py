@@ -1,0 +1,277 @@
+"""The promises of an observation store, held against every adapter. A new adapter adds a way to make its URL."""
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from tuning.errors import IdempotencyMismatchError, InvalidRequestError, SettingTakenError
+from tuning.observations import Observation, Setting, Suggestion
+from tuning.store import IdempotencyKey, ObservationStore, open_store
+from tuning.studies import Hyperparameters
+
+NOW = datetime(2030, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
+DAY = timedelta(days=1)
+
+URLS: dict[str, Callable[[Path], str]] = {
+    "sqlite": lambda folder: f"sqlite:///{folder}/observations.db",
+}
+
+
+@pytest.fixture(params=URLS)
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a store that is not there yet."""
+    return URLS[request.param](tmp_path)
+
+
+@pytest.fixture
+def store(url: str) -> Iterator[ObservationStore]:
+    store = open_store(url)
+    yield store
+    store.close()
+
+
+def setting(step: int = 0) -> Setting:
+    values = (("init_strength", 0.28), ("guidance_scale", 5 + step / 100), ("controlnet_weight", 0.89))
+    return Setting("leonardo", values)
+
+
+def observation(step: int = 0, *, mode: str = "structure", suggestion_id: str | None = None) -> Observation:
+    return Observation(mode, setting(step), 1 + step % 9 / 2, NOW, suggestion_id)
+
+
+def suggestion(
+    identity: str, step: int = 0, *, mode: str = "structure", now: datetime = NOW, lasting: timedelta = DAY
+) -> Suggestion:
+    return Suggestion(identity, mode, setting(step), now, now + lasting)
+
+
+def key(name: str = "key", fingerprint: str = "body") -> IdempotencyKey:
+    return IdempotencyKey(name, fingerprint)
+
+
+def test_a_new_store_is_empty(store: ObservationStore) -> None:
+    assert store.count() == 0
+    assert store.outstanding(now=NOW) == ()
+    assert store.history(mode=None, limit=5, cursor=None).observations == ()
+    study = store.study("structure", now=NOW)
+    assert (study.observations, study.outstanding, study.hyperparameters) == ((), (), None)
+
+
+def test_observations_come_back_as_they_went_in_and_in_order(store: ObservationStore) -> None:
+    batch = [observation(0, suggestion_id="s"), observation(1, mode="surfaces"), observation(2)]
+    assert store.record(batch, idempotency_key=None).samples_seen == 3
+    assert store.record([observation(3)], idempotency_key=None).samples_seen == 4
+    assert store.study("structure", now=NOW).observations == (batch[0], batch[2], observation(3))
+    assert store.study("surfaces", now=NOW).observations == (batch[1],)
+    assert store.count() == 4
+
+
+@pytest.mark.parametrize("value", [0.1 + 0.2, 0.284, 1 / 3, 0.1, 5e-324, 1.7976931348623157e308, 7.0, -0.0001])
+def test_numbers_are_kept_to_the_last_bit(store: ObservationStore, value: float) -> None:
+    exact = Observation("structure", Setting("a", (("p", value),)), 1 + 2 / 3, NOW)
+    store.record([exact], idempotency_key=None)
+    store.claim([Suggestion("s", "structure", exact.setting, NOW, NOW + DAY)], now=NOW)
+    (found,) = store.study("structure", now=NOW).observations
+    assert found.setting.values[0][1].hex() == value.hex()
+    assert found.rating.hex() == (1 + 2 / 3).hex()
+    (claimed,) = store.outstanding(now=NOW)
+    assert claimed.setting.values[0][1].hex() == value.hex()
+
+
+def test_a_batch_of_a_thousand_is_one_batch(store: ObservationStore) -> None:
+    assert store.record([observation(step) for step in range(1_000)], idempotency_key=key()).samples_seen == 1_000
+    assert len(store.study("structure", now=NOW).observations) == 1_000
+
+
+def test_a_batch_that_cannot_be_recorded_whole_is_not_recorded_at_all(store: ObservationStore) -> None:
+    store.claim([suggestion("answered")], now=NOW)
+    broken = Observation("structure", setting(2), 3.0, "yesterday")  # type: ignore[arg-type]
+    with pytest.raises(AttributeError):
+        store.record([observation(0, suggestion_id="answered"), observation(1), broken], idempotency_key=key())
+    assert store.count() == 0
+    assert len(store.outstanding(now=NOW)) == 1
+    assert not store.record([observation()], idempotency_key=key()).replayed
+
+
+def test_an_idempotency_key_records_once(store: ObservationStore) -> None:
+    first = store.record([observation(0), observation(1)], idempotency_key=key())
+    store.record([observation(2)], idempotency_key=key("another"))
+    again = store.record([observation(0), observation(1)], idempotency_key=key())
+    assert (first.replayed, again.replayed) == (False, True)
+    assert again.samples_seen == first.samples_seen == 2
+    assert store.count() == 3
+
+
+def test_an_idempotency_key_with_another_body_is_refused(store: ObservationStore) -> None:
+    store.record([observation()], idempotency_key=key())
+    with pytest.raises(IdempotencyMismatchError):
+        store.record([observation()], idempotency_key=key(fingerprint="other"))
+    assert store.count() == 1
+
+
+def test_one_key_sent_many_times_at_once_records_once(store: ObservationStore) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        done = list(pool.map(lambda _: store.record([observation()], idempotency_key=key()), range(16)))
+    assert sorted(recorded.replayed for recorded in done) == [False] + [True] * 15
+    assert {recorded.samples_seen for recorded in done} == {1}
+    assert store.count() == 1
+
+
+def test_counts_are_exact_under_concurrent_writers(store: ObservationStore) -> None:
+    batch = [observation(step) for step in range(3)]
+    with ThreadPoolExecutor(8) as pool:
+        done = list(pool.map(lambda _: store.record(batch, idempotency_key=None).samples_seen, range(40)))
+    assert sorted(done) == list(range(3, 123, 3))
+    assert store.count() == 120
+
+
+def test_a_reader_sees_what_was_acknowledged_before_and_whole_batches_only(url: str, store: ObservationStore) -> None:
+    acknowledged = 0
+    stop = threading.Event()
+
+    def write() -> None:
+        nonlocal acknowledged
+        while not stop.is_set() and acknowledged < 300:
+            acknowledged = store.record([observation(), observation(1)], idempotency_key=None).samples_seen
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    reader = open_store(url)
+    try:
+        for _ in range(60):
+            known = acknowledged
+            seen = len(reader.study("structure", now=NOW).observations)
+            assert seen >= known
+            assert seen % 2 == 0
+    finally:
+        stop.set()
+        writer.join()
+        reader.close()
+
+
+def test_a_claimed_setting_is_outstanding_in_its_mode(store: ObservationStore) -> None:
+    store.claim([suggestion("a", 0), suggestion("b", 1)], now=NOW)
+    store.claim([suggestion("c", 0, mode="surfaces")], now=NOW + timedelta(seconds=1))
+    assert [found.id for found in store.study("structure", now=NOW).outstanding] == ["a", "b"]
+    assert store.outstanding(now=NOW) == (suggestion("a", 0), suggestion("b", 1), suggestion("c", 0, mode="surfaces"))
+
+
+def test_a_taken_setting_cannot_be_claimed_nor_its_companions(store: ObservationStore) -> None:
+    store.claim([suggestion("a", 0)], now=NOW)
+    with pytest.raises(SettingTakenError):
+        store.claim([suggestion("b", 1), suggestion("c", 0)], now=NOW)
+    assert [found.id for found in store.outstanding(now=NOW)] == ["a"]
+
+
+def test_of_many_claims_at_once_one_wins(store: ObservationStore) -> None:
+    def claim(index: int) -> bool:
+        try:
+            store.claim([suggestion(f"s{index}")], now=NOW)
+        except SettingTakenError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(claim, range(16))) == 1
+
+
+def test_a_rating_frees_its_setting(store: ObservationStore) -> None:
+    store.claim([suggestion("a", 0), suggestion("b", 1)], now=NOW)
+    store.record([observation(0, suggestion_id="a"), observation(5, suggestion_id="unheard of")], idempotency_key=None)
+    assert [found.id for found in store.outstanding(now=NOW)] == ["b"]
+    store.claim([suggestion("c", 0)], now=NOW)
+
+
+def test_a_suggestion_expires_on_its_moment(store: ObservationStore) -> None:
+    store.claim([suggestion("a", lasting=timedelta(hours=1))], now=NOW)
+    just_before = NOW + timedelta(hours=1) - timedelta(microseconds=1)
+    assert len(store.outstanding(now=just_before)) == 1
+    with pytest.raises(SettingTakenError):
+        store.claim([suggestion("b", now=just_before)], now=just_before)
+    at = NOW + timedelta(hours=1)
+    assert store.outstanding(now=at) == ()
+    assert store.study("structure", now=at).outstanding == ()
+    store.claim([suggestion("b", now=at)], now=at)
+    assert [found.id for found in store.outstanding(now=at)] == ["b"]
+
+
+def test_moments_of_any_zone_are_one_time(store: ObservationStore) -> None:
+    zone = datetime.fromisoformat("2030-01-02T05:04:05.678901+02:00")
+    assert zone == NOW
+    store.claim([suggestion("a", now=zone, lasting=timedelta(minutes=1))], now=zone)
+    assert len(store.outstanding(now=NOW)) == 1
+    assert store.outstanding(now=NOW + timedelta(minutes=1)) == ()
+
+
+def test_a_study_keeps_its_seed_and_differs_from_others(url: str, store: ObservationStore) -> None:
+    seed = store.study("structure", now=NOW).seed
+    other = open_store(url)
+    assert other.study("structure", now=NOW).seed == seed
+    other.close()
+    assert store.study("surfaces", now=NOW).seed != seed
+
+
+def test_many_who_begin_a_study_at_once_begin_the_same(store: ObservationStore) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        assert len(set(pool.map(lambda _: store.study("structure", now=NOW).seed, range(16)))) == 1
+
+
+def test_hyperparameters_come_back_exactly_and_never_go_back_in_time(store: ObservationStore) -> None:
+    def learned(fitted_on: int) -> Hyperparameters:
+        return Hyperparameters((("strength", 1 / 3), ("guidance", 0.1 + 0.2)), 1.1, 0.16, 2 / 3, fitted_on)
+
+    store.save_hyperparameters("structure", learned(10))
+    seed = store.study("structure", now=NOW).seed
+    assert store.study("structure", now=NOW).hyperparameters == learned(10)
+    store.save_hyperparameters("structure", learned(20))
+    store.save_hyperparameters("structure", learned(19))
+    assert store.study("structure", now=NOW).hyperparameters == learned(20)
+    assert store.study("structure", now=NOW).seed == seed
+    assert store.study("surfaces", now=NOW).hyperparameters is None
+
+
+def test_history_is_newest_first_and_pages_neither_skip_nor_repeat(store: ObservationStore) -> None:
+    for step in range(7):
+        store.record([observation(step, mode="surfaces" if step == 3 else "structure")], idempotency_key=None)
+    seen: list[Observation] = []
+    cursor = None
+    while True:
+        page = store.history(mode="structure", limit=2, cursor=cursor)
+        seen += page.observations
+        store.record([observation(100)], idempotency_key=None)
+        if page.next_cursor is None:
+            break
+        cursor = page.next_cursor
+    assert seen == [observation(step) for step in (6, 5, 4, 2, 1, 0)]
+    everything = store.history(mode=None, limit=100, cursor=None)
+    assert len(everything.observations) == 10
+    assert everything.next_cursor is None
+
+
+@pytest.mark.parametrize("cursor", ["", "x", "-1", "1.5", "9" * 30, "1 OR 1", "\u0663"])
+def test_a_cursor_that_was_never_given_is_refused(store: ObservationStore, cursor: str) -> None:
+    with pytest.raises(InvalidRequestError) as caught:
+        store.history(mode=None, limit=5, cursor=cursor)
+    assert [problem.location for problem in caught.value.problems] == [("cursor",)]
+
+
+def test_everything_is_there_after_reopening(url: str, store: ObservationStore) -> None:
+    store.record([observation()], idempotency_key=key())
+    store.claim([suggestion("a")], now=NOW)
+    store.close()
+    reopened = open_store(url)
+    assert reopened.count() == 1
+    assert reopened.record([observation()], idempotency_key=key()).replayed
+    assert [found.id for found in reopened.outstanding(now=NOW)] == ["a"]
+    reopened.close()
+
+
+def test_a_closed_store_opens_again_when_used(store: ObservationStore) -> None:
+    store.record([observation()], idempotency_key=None)
+    store.close()
+    store.close()
+    assert store.count() == 1

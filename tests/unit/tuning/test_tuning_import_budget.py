@@ -1,0 +1,26 @@
+"""What a cold start may import: suggesting and reading must not pay for learning."""
+
+import subprocess
+import sys
+
+HEAVY = ("skopt", "sklearn", "pandas", "joblib", "matplotlib", "scipy.stats", "scipy.optimize", "boto3")
+
+
+def imported_by(statement: str) -> set[str]:
+    script = f"import sys; sys.path[:0] = {sys.path!r}\n{statement}\nprint(*sys.modules)"
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    return set(run.stdout.split())
+
+
+def test_use_cases_and_store_import_nothing_heavy() -> None:
+    statement = (
+        "import tuning.proposals, tuning.progress, tuning.ratings, tuning.history, tuning.store\n"
+        "tuning.store.open_store('sqlite:///never/made.db')"
+    )
+    assert not imported_by(statement) & set(HEAVY)
+
+
+def test_preloading_imports_the_learning_and_nothing_that_draws() -> None:
+    modules = imported_by("import tuning.ratings; tuning.ratings.preload()")
+    assert {"skopt", "sklearn", "tuning.learning"} <= modules
+    assert not modules & {"matplotlib", "boto3"}

@@ -1,0 +1,123 @@
+"""What a study says of itself, and the history behind it."""
+
+from datetime import datetime
+
+import pytest
+
+from tuning.errors import InvalidRequestError
+from tuning.history import MAX_LIMIT, browse
+from tuning.observations import Observation, Setting
+from tuning.progress import count_samples, summarize
+from tuning.spaces import Spaces
+from tuning.store import ObservationStore
+
+
+def record(store: ObservationStore, mode: str, setting: Setting, ratings: list[float], now: datetime) -> None:
+    store.record([Observation(mode, setting, rating, now) for rating in ratings], idempotency_key=None)
+
+
+@pytest.fixture
+def diffusion() -> Setting:
+    values = (("strength", 0.2), ("guidance_scale", 6.0), ("controlnet_conditioning_scale", 0.8))
+    return Setting("stablediffusion", values)
+
+
+def test_an_empty_study_has_no_best(store: ObservationStore, spaces: Spaces) -> None:
+    progress = summarize(store, spaces)
+    assert (progress.samples_seen, progress.convergence, progress.converged) == (0, 0.0, False)
+    assert progress.best_parameters is None
+    assert progress.best_rating is None
+    assert progress.recommended_parameters is None
+    assert progress.expected_improvement is None
+
+
+def test_without_a_mode_all_modes_count_together(
+    store: ObservationStore, spaces: Spaces, leonardo: Setting, diffusion: Setting, now: datetime
+) -> None:
+    record(store, "structure", leonardo, [4.0, 3.0] * 6, now)
+    record(store, "surfaces", diffusion, [4.5, 2.0] * 6, now)
+    together = summarize(store, spaces)
+    assert (together.samples_seen, together.convergence) == (24, 0.48)
+    assert (together.best_parameters, together.best_rating) == (diffusion, 4.5)
+    assert together.recommended_mode == "surfaces"
+    narrowed = summarize(store, spaces, mode="structure")
+    assert (narrowed.samples_seen, narrowed.convergence) == (12, 0.24)
+    assert (narrowed.best_parameters, narrowed.best_rating) == (leonardo, 4.0)
+    assert narrowed.recommended_mode == "structure"
+    assert count_samples(store) == 24
+
+
+def test_the_best_is_the_earliest_of_the_highest(
+    store: ObservationStore, spaces: Spaces, leonardo: Setting, diffusion: Setting, now: datetime
+) -> None:
+    record(store, "structure", leonardo, [4.5], now)
+    record(store, "structure", diffusion, [4.5, 1.0], now)
+    assert summarize(store, spaces).best_parameters == leonardo
+
+
+def test_the_model_recommends_from_the_fifth_rating_on(
+    store: ObservationStore, spaces: Spaces, leonardo: Setting, now: datetime
+) -> None:
+    record(store, "structure", leonardo, [4.0] * 4, now)
+    assert summarize(store, spaces).recommended_parameters is None
+    record(store, "structure", leonardo, [4.0], now)
+    progress = summarize(store, spaces)
+    assert progress.recommended_parameters == leonardo
+    assert progress.recommended_mean == pytest.approx(4.0, abs=0.1)
+    assert progress.recommended_deviation == pytest.approx(0.17, abs=0.05)
+    assert progress.expected_improvement is not None
+    assert progress.expected_improvement > 0.05
+    assert not progress.converged
+
+
+def test_one_lucky_rating_does_not_make_the_recommendation(
+    store: ObservationStore, spaces: Spaces, leonardo: Setting, diffusion: Setting, now: datetime
+) -> None:
+    record(store, "structure", leonardo, [4.4] * 12, now)
+    record(store, "structure", diffusion, [4.8, 2.0, 2.0, 2.0], now)
+    progress = summarize(store, spaces)
+    assert progress.best_parameters == diffusion
+    assert progress.recommended_parameters is not None
+    assert progress.recommended_parameters.api == "leonardo"
+
+
+def test_a_spent_budget_is_convergence(
+    store: ObservationStore, spaces: Spaces, leonardo: Setting, now: datetime
+) -> None:
+    record(store, "structure", leonardo, [3.0] * 49, now)
+    assert not summarize(store, spaces).converged
+    record(store, "structure", leonardo, [3.0], now)
+    assert summarize(store, spaces).converged
+
+
+def test_ratings_under_an_older_space_are_counted_still(
+    store: ObservationStore, spaces: Spaces, leonardo: Setting, now: datetime
+) -> None:
+    gone = Setting("dalle", (("strength", 0.3),))
+    record(store, "structure", gone, [5.0] * 6, now)
+    progress = summarize(store, spaces)
+    assert (progress.samples_seen, progress.best_parameters) == (6, gone)
+    assert progress.recommended_parameters is None
+
+
+def test_an_unknown_mode_is_refused(store: ObservationStore, spaces: Spaces) -> None:
+    for ask in (lambda: summarize(store, spaces, mode="colour"), lambda: browse(store, spaces, mode="colour")):
+        with pytest.raises(InvalidRequestError) as caught:
+            ask()
+        assert [problem.location for problem in caught.value.problems] == [("mode",)]
+
+
+@pytest.mark.parametrize("limit", [0, MAX_LIMIT + 1, True, "5"])
+def test_a_page_has_a_bounded_length(limit: int, store: ObservationStore, spaces: Spaces) -> None:
+    with pytest.raises(InvalidRequestError) as caught:
+        browse(store, spaces, limit=limit)
+    assert [problem.location for problem in caught.value.problems] == [("limit",)]
+
+
+def test_history_is_browsed_by_mode(store: ObservationStore, spaces: Spaces, leonardo: Setting, now: datetime) -> None:
+    record(store, "structure", leonardo, [1.0, 2.0, 3.0], now)
+    record(store, "surfaces", leonardo, [4.0], now)
+    first = browse(store, spaces, mode="structure", limit=2)
+    assert [observation.rating for observation in first.observations] == [3.0, 2.0]
+    last = browse(store, spaces, mode="structure", limit=2, cursor=first.next_cursor)
+    assert ([observation.rating for observation in last.observations], last.next_cursor) == ([1.0], None)

@@ -1,0 +1,177 @@
+"""Updates: recorded whole or not at all, attributed to the right suggestion, learned from without risk."""
+
+import logging
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tuning import learning
+from tuning.errors import IdempotencyMismatchError, InvalidRequestError
+from tuning.observations import Setting, Suggestion
+from tuning.proposals import OUTSTANDING_FOR, suggest
+from tuning.ratings import update
+from tuning.spaces import Spaces
+from tuning.store import ObservationStore
+
+
+def result(setting: Setting, rating: float = 4.0, **more: object) -> dict[str, Any]:
+    return {"parameters": setting.to_plain(), "rating": rating, **more}
+
+
+def claim(store: ObservationStore, mode: str, setting: Setting, now: datetime) -> Suggestion:
+    suggestion = Suggestion(f"in-{mode}", mode, setting, now, now + OUTSTANDING_FOR)
+    store.claim([suggestion], now=now)
+    return suggestion
+
+
+def locations(caught: pytest.ExceptionInfo[InvalidRequestError]) -> list[tuple[str | int, ...]]:
+    return [problem.location for problem in caught.value.problems]
+
+
+def test_twenty_four_ratings_of_both_modes_give_048(
+    store: ObservationStore, spaces: Spaces, leonardo: Setting, now: datetime
+) -> None:
+    update(store, spaces, results=[result(leonardo, mode="surfaces")] * 4, now=now)
+    receipt = update(store, spaces, results=[result(leonardo)] * 20, now=now)
+    assert (receipt.samples_seen, receipt.convergence_score) == (24, 0.48)
+    assert update(store, spaces, results=[result(leonardo)] * 100, now=now).convergence_score == 1.0
+
+
+def test_one_bad_result_leaves_nothing_recorded(
+    store: ObservationStore, spaces: Spaces, leonardo: Setting, now: datetime
+) -> None:
+    with pytest.raises(InvalidRequestError) as caught:
+        update(store, spaces, results=[result(leonardo), result(leonardo, 6)], now=now)
+    assert locations(caught) == [("results", 1, "rating")]
+    assert store.count() == 0
+
+
+def test_a_rating_without_mode_belongs_where_its_parameters_are_outstanding(
+    store: ObservationStore, spaces: Spaces, leonardo: Setting, now: datetime
+) -> None:
+    claim(store, "surfaces", leonardo, now)
+    update(store, spaces, results=[result(leonardo), result(leonardo)], now=now)
+    update(store, spaces, results=[result(leonardo)], now=now)
+    found = store.history(mode=None, limit=9, cursor=None).observations
+    assert [observation.mode for observation in found] == ["structure", "surfaces", "surfaces"]
+    assert [observation.suggestion_id for observation in found] == [None, "in-surfaces", "in-surfaces"]
+
+
+def test_of_two_modes_with_the_same_parameters_outstanding_the_default_is_meant(
+    store: ObservationStore, spaces: Spaces, leonardo: Setting, now: datetime
+) -> None:
+    for mode in ("surfaces", "structure"):
+        claim(store, mode, leonardo, now)
+    update(store, spaces, results=[result(leonardo)], now=now)
+    assert [suggestion.mode for suggestion in store.outstanding(now=now)] == ["surfaces"]
+    update(store, spaces, results=[result(leonardo, mode="surfaces")], now=now)
+    assert store.outstanding(now=now) == ()
+
+
+def test_a_rated_suggestion_is_no_longer_outstanding(store: ObservationStore, spaces: Spaces, now: datetime) -> None:
+    first, second = suggest(store, spaces, mode="surfaces", count=2, now=now)
+    update(store, spaces, results=[result(first.setting, suggestion_id=first.id)], now=now)
+    assert store.outstanding(now=now) == (second,)
+    (recorded,) = store.study("surfaces", now=now).observations
+    assert (recorded.setting, recorded.suggestion_id) == (first.setting, first.id)
+
+
+def test_a_late_or_unknown_suggestion_id_is_kept_with_the_rating(
+    store: ObservationStore, spaces: Spaces, leonardo: Setting, now: datetime
+) -> None:
+    claim(store, "surfaces", leonardo, now)
+    late = now + OUTSTANDING_FOR
+    update(store, spaces, results=[result(leonardo, suggestion_id="in-surfaces")], now=late)
+    (recorded,) = store.study("structure", now=late).observations
+    assert recorded.suggestion_id == "in-surfaces"
+
+
+def test_a_suggestion_id_with_other_parameters_is_refused(
+    store: ObservationStore, spaces: Spaces, leonardo: Setting, now: datetime
+) -> None:
+    (suggestion,) = suggest(store, spaces, mode="structure", count=1, now=now)
+    with pytest.raises(InvalidRequestError) as caught:
+        update(store, spaces, results=[result(leonardo, suggestion_id=suggestion.id)], now=now)
+    assert locations(caught) == [("results", 0, "suggestion_id")]
+    body = result(suggestion.setting, suggestion_id=suggestion.id, mode="surfaces")
+    with pytest.raises(InvalidRequestError) as caught:
+        update(store, spaces, results=[body], now=now)
+    assert locations(caught) == [("results", 0, "mode")]
+    assert store.count() == 0
+
+
+def test_a_retry_with_the_same_key_gets_the_first_answer(
+    store: ObservationStore, spaces: Spaces, now: datetime
+) -> None:
+    suggestions = suggest(store, spaces, mode="surfaces", count=2, now=now)
+    body = [result(suggestion.setting, suggestion_id=suggestion.id) for suggestion in suggestions]
+    first = update(store, spaces, results=body, idempotency_key="k", now=now)
+    update(store, spaces, results=[result(suggestions[0].setting)], now=now)
+    as_strings = [{**entry, "rating": "4"} for entry in body]
+    again = update(store, spaces, results=as_strings, idempotency_key="k", now=now + timedelta(days=2))
+    assert (first.replayed, again.replayed) == (False, True)
+    assert (again.samples_seen, again.convergence_score) == (first.samples_seen, first.convergence_score) == (2, 0.04)
+    assert store.count() == 3
+
+
+def test_a_key_used_with_another_body_is_refused(
+    store: ObservationStore, spaces: Spaces, leonardo: Setting, now: datetime
+) -> None:
+    update(store, spaces, results=[result(leonardo)], idempotency_key="k", now=now)
+    for other in (result(leonardo, 3), result(leonardo, mode="structure"), result(leonardo, suggestion_id="s")):
+        with pytest.raises(IdempotencyMismatchError):
+            update(store, spaces, results=[other], idempotency_key="k", now=now)
+    assert store.count() == 1
+
+
+@pytest.mark.parametrize("key", ["", "x" * 256, "a\tb", 7])
+def test_a_key_that_is_no_short_printable_text_is_refused(
+    key: str, store: ObservationStore, spaces: Spaces, leonardo: Setting, now: datetime
+) -> None:
+    with pytest.raises(InvalidRequestError) as caught:
+        update(store, spaces, results=[result(leonardo)], idempotency_key=key, now=now)
+    assert locations(caught) == [("idempotency_key",)]
+
+
+def test_the_surrogate_learns_from_the_fifth_rating_on(
+    store: ObservationStore, spaces: Spaces, leonardo: Setting, now: datetime
+) -> None:
+    update(store, spaces, results=[result(leonardo)] * 4, now=now)
+    assert store.study("structure", now=now).hyperparameters is None
+    update(store, spaces, results=[result(leonardo, 1.5)], now=now)
+    learned = store.study("structure", now=now).hyperparameters
+    assert learned is not None
+    assert learned.fitted_on == 5
+    assert store.study("surfaces", now=now).hyperparameters is None
+
+
+def test_a_large_study_refits_when_its_ratings_have_doubled(
+    store: ObservationStore, spaces: Spaces, leonardo: Setting, now: datetime
+) -> None:
+    fitted_on = []
+    for size in (200, 1, 198, 1, 1):
+        update(store, spaces, results=[result(leonardo)] * size, now=now)
+        learned = store.study("structure", now=now).hyperparameters
+        fitted_on.append(learned.fitted_on if learned else None)
+    assert fitted_on == [200, 200, 200, 400, 400]
+
+
+@pytest.fixture
+def broken_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError("on purpose")
+
+    monkeypatch.setattr(learning, "fit", fail)
+
+
+@pytest.mark.usefixtures("broken_fit")
+def test_a_failed_fit_loses_no_rating(
+    store: ObservationStore, spaces: Spaces, leonardo: Setting, now: datetime, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.ERROR, "tuning.ratings"):
+        receipt = update(store, spaces, results=[result(leonardo)] * 6, now=now)
+    assert (receipt.samples_seen, receipt.learned) == (6, False)
+    assert store.count() == 6
+    assert "learning failed in mode structure" in caplog.text
+    assert len(suggest(store, spaces, mode="structure", count=2, now=now)) == 2

@@ -1,0 +1,197 @@
+"""What is particular to SQLite: URLs, the file itself, and every way in which a file can fail."""
+
+import os
+import resource
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from tuning.errors import StoreCorruptError, StoreUnavailableError, StoreUrlError
+from tuning.observations import Observation, Setting
+from tuning.store import ObservationStore, open_store
+from tuning.store_sqlite import SqliteObservationStore
+
+Damage = Callable[[Path], object]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "observations.db"
+
+
+@pytest.fixture
+def observation(leonardo: Setting, now: datetime) -> Observation:
+    return Observation("structure", leonardo, 4.0, now)
+
+
+def run_sql(path: Path, script: str) -> None:
+    connection = sqlite3.connect(path)
+    connection.executescript(script)
+    connection.close()
+
+
+def filled(path: Path, observation: Observation) -> None:
+    store = SqliteObservationStore(path)
+    store.record([observation], idempotency_key=None)
+    store.close()
+
+
+def test_three_slashes_are_relative_and_four_absolute(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, observation: Observation
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for url in ("sqlite:///a/deep/relative.db", f"sqlite:///{tmp_path}/absolute.db"):
+        store = open_store(url)
+        monkeypatch.chdir("/")  # a later change of folder must not move the file
+        store.record([observation], idempotency_key=None)
+        store.close()
+        monkeypatch.chdir(tmp_path)
+    assert (tmp_path / "a/deep/relative.db").is_file()
+    assert (tmp_path / "absolute.db").is_file()
+
+
+@pytest.mark.parametrize(
+    ("url", "complaint"),
+    [
+        ("", "unknown scheme"),
+        ("observations.db", "unknown scheme"),
+        ("postgres://host/db", "unknown scheme 'postgres'"),
+        ("dynamodb://observations", "no DynamoDB adapter yet"),
+        ("sqlite://observations.db", "must be sqlite:///relative/path.db or sqlite:////absolute/path.db"),
+        ("sqlite:///", "must be sqlite:///"),
+        ("sqlite:///folder/", "must be sqlite:///"),
+        ("sqlite:///a.db?mode=ro", "must be sqlite:///"),
+        ("sqlite://[bad/a.db", "is not a URL"),
+    ],
+)
+def test_a_wrong_url_is_refused_by_the_name_of_its_setting(url: str, complaint: str) -> None:
+    with pytest.raises(StoreUrlError, match=f"^OBSERVATION_STORE: .*{complaint}"):
+        open_store(url)
+
+
+def test_opening_touches_no_disk(path: Path) -> None:
+    open_store(f"sqlite:///{path}")
+    assert not path.exists()
+
+
+def test_every_commit_is_synced_to_a_write_ahead_log(path: Path) -> None:
+    store = SqliteObservationStore(path)
+    with store._transaction() as connection:
+        assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    store.close()
+
+
+def test_a_locked_store_is_unavailable_and_then_available(path: Path, observation: Observation) -> None:
+    filled(path, observation)
+    store = SqliteObservationStore(path, busy_timeout=0.05)
+    holder = sqlite3.connect(path, isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StoreUnavailableError, match="locked") as caught:
+        store.record([observation], idempotency_key=None)
+    assert caught.value.retry_after > 0
+    assert store.count() == 1  # reading goes on
+    holder.execute("ROLLBACK")
+    holder.close()
+    assert store.record([observation], idempotency_key=None).samples_seen == 2
+    store.close()
+
+
+def test_a_writer_waits_for_its_turn(path: Path, observation: Observation) -> None:
+    filled(path, observation)
+    store = SqliteObservationStore(path, busy_timeout=10)
+    holder = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    holder.execute("BEGIN IMMEDIATE")
+    release = threading.Timer(0.2, lambda: holder.execute("ROLLBACK"))
+    release.start()
+    assert store.record([observation], idempotency_key=None).samples_seen == 2
+    release.join()
+    holder.close()
+    store.close()
+
+
+def test_a_full_disk_is_unavailable_and_nothing_is_half_written(path: Path, observation: Observation) -> None:
+    filled(path, observation)
+    script = f"""
+import resource, sys
+sys.path[:0] = {sys.path!r}
+from datetime import UTC, datetime
+from tuning.errors import StoreUnavailableError
+from tuning.observations import Observation, Setting
+from tuning.store_sqlite import SqliteObservationStore
+store = SqliteObservationStore({str(path)!r})
+size = {path.stat().st_size} + 20_000
+resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+batch = [Observation("structure", Setting("a", (("p", 1.0),)), 3.0, datetime.now(UTC))] * 1_000
+try:
+    store.record(batch, idempotency_key=None)
+except StoreUnavailableError as error:
+    print("unavailable", error.retry_after > 0)
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+print(store.count(), store.record(batch, idempotency_key=None).samples_seen)
+"""
+    assert resource.getrlimit(resource.RLIMIT_FSIZE)[1] == resource.RLIM_INFINITY
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert run.stdout.split() == ["unavailable", "True", "1", "1001"]
+
+
+@pytest.mark.parametrize("place", ["file/observations.db", "folder"])
+def test_a_place_that_cannot_hold_a_file_is_unavailable(place: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(StoreUnavailableError):
+        SqliteObservationStore(tmp_path / place).count()
+
+
+def overwrite_pages(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[200:] = os.urandom(len(content) - 200)
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("damage", "complaint"),
+    [
+        (lambda path: path.write_text("This is a text and no database at all. " * 40), "not a readable"),
+        (overwrite_pages, "not a readable"),
+        (lambda path: run_sql(path, "PRAGMA user_version = 99"), "schema version 99, written by a newer release"),
+        (lambda path: run_sql(path, "PRAGMA application_id = 7"), "a SQLite database of something else"),
+        (lambda path: run_sql(path, "PRAGMA application_id = 0; PRAGMA user_version = 0"), "of something else"),
+    ],
+    ids=["text", "damaged", "newer", "foreign", "foreign without version"],
+)
+def test_a_file_that_is_no_store_is_corrupt_and_left_alone(
+    damage: Damage, complaint: str, path: Path, observation: Observation
+) -> None:
+    filled(path, observation)
+    damage(path)
+    before = path.read_bytes()
+    store = SqliteObservationStore(path)
+    with pytest.raises(StoreCorruptError, match=complaint):
+        store.record([observation], idempotency_key=None)
+    store.close()
+    assert path.read_bytes() == before
+
+
+def test_an_empty_file_becomes_a_store(path: Path, observation: Observation) -> None:
+    path.touch()
+    filled(path, observation)
+
+
+def test_a_forked_child_uses_connections_of_its_own(store: ObservationStore, observation: Observation) -> None:
+    store.record([observation], idempotency_key=None)
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            status = 0 if store.record([observation], idempotency_key=None).samples_seen == 2 else 1
+        finally:
+            os._exit(status)
+    assert os.waitpid(child, 0)[1] == 0
+    assert store.record([observation], idempotency_key=None).samples_seen == 3
