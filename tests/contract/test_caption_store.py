@@ -1,0 +1,189 @@
+"""What every caption store promises, whatever keeps it; and what the one in SQLite does when its file is in trouble."""
+
+import multiprocessing
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from captioning.captioner import Caption
+from captioning.errors import (
+    CaptionStoreDamagedError,
+    CaptionStoreUnavailableError,
+    CaptionStoreUrlError,
+    TransientError,
+)
+from captioning.store import CaptionStore, open_caption_store
+
+DOG = Caption("a dog runs through the grass", 0.1 + 0.2, "v1")
+OTHER = Caption("two dogs' ball — été", 1e-12, "v2")
+
+Opener = Callable[[], CaptionStore]
+
+
+@pytest.fixture(params=["sqlite"])
+def reopen(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Opener]:
+    """Open the store under test; every call gives another one over the same storage."""
+    opened: list[CaptionStore] = []
+
+    def open_one() -> CaptionStore:
+        opened.append(open_caption_store({"sqlite": f"sqlite:///{tmp_path}/a folder/captions.db"}[request.param]))
+        return opened[-1]
+
+    yield open_one
+    for store in opened:
+        store.close()
+
+
+def test_what_was_never_stored_is_not_there(reopen: Opener) -> None:
+    assert reopen().get("a") is None
+
+
+def test_what_was_stored_comes_back_equal(reopen: Opener) -> None:
+    store = reopen()
+    store.put("a", DOG)
+    store.put("b", OTHER)
+    assert store.get("a") == DOG
+    assert store.get("b") == OTHER
+    assert store.get("A") is None
+
+
+def test_the_first_caption_under_a_key_stays(reopen: Opener) -> None:
+    store = reopen()
+    store.put("a", DOG)
+    store.put("a", OTHER)
+    assert store.get("a") == DOG
+
+
+def test_captions_survive_closing_and_a_closed_store_opens_again(reopen: Opener) -> None:
+    store = reopen()
+    store.put("a", DOG)
+    store.close()
+    assert reopen().get("a") == DOG
+    assert store.get("a") == DOG
+
+
+def test_a_caption_is_seen_at_once_through_another_store(reopen: Opener) -> None:
+    first, second = reopen(), reopen()
+    assert second.get("a") is None
+    first.put("a", DOG)
+    assert second.get("a") == DOG
+
+
+def test_many_threads_lose_nothing(reopen: Opener) -> None:
+    shared, own = reopen(), threading.local()
+
+    def write(number: int) -> None:
+        if number % 2:
+            shared.put(f"{number % 60}", DOG)
+        else:
+            own.store = getattr(own, "store", None) or reopen()
+            own.store.put(f"{number % 60}", DOG)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(write, range(240)))
+    assert all(shared.get(f"{number}") == DOG for number in range(60))
+
+
+def _write_from_another_process(url: str, start: float, first: int) -> None:
+    store = open_caption_store(url)
+    time.sleep(max(0.0, start - time.time()))
+    for number in range(first, first + 40):
+        store.put(f"{number}", DOG)
+    store.close()
+
+
+def test_many_processes_opening_a_new_store_at_once_lose_nothing(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/captions.db"
+    context = multiprocessing.get_context("spawn")
+    start = time.time() + 1.5
+    writers = [context.Process(target=_write_from_another_process, args=(url, start, 20 * i)) for i in range(4)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    assert [writer.exitcode for writer in writers] == [0] * 4
+    store = open_caption_store(url)
+    assert all(store.get(f"{number}") == DOG for number in range(100))
+    store.close()
+
+
+def test_opening_touches_nothing_until_the_first_use(tmp_path: Path) -> None:
+    open_caption_store(f"sqlite:///{tmp_path}/new/captions.db")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_three_slashes_are_relative_to_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    store = open_caption_store("sqlite:///data/captions.db")
+    store.put("a", DOG)
+    store.close()
+    assert (tmp_path / "data" / "captions.db").is_file()
+
+
+@pytest.mark.parametrize("url", ["", "captions.db", "sqlite://", "sqlite:///", "sqlite://captions.db", "redis://x"])
+def test_a_url_that_names_no_store_is_refused_with_an_example(url: str) -> None:
+    with pytest.raises(CaptionStoreUrlError, match=r"sqlite:///data/captions\.db"):
+        open_caption_store(url)
+
+
+def test_dynamodb_is_refused_by_name() -> None:
+    with pytest.raises(CaptionStoreUrlError, match="DynamoDB"):
+        open_caption_store("dynamodb://captions")
+
+
+def test_a_locked_file_is_unavailable_for_a_while_and_then_works(tmp_path: Path) -> None:
+    store = open_caption_store(f"sqlite:///{tmp_path}/captions.db")
+    store.put("a", DOG)
+    other = sqlite3.connect(tmp_path / "captions.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    before = time.monotonic()
+    with pytest.raises(CaptionStoreUnavailableError, match="locked") as caught:
+        store.put("b", DOG)
+    assert time.monotonic() - before < 3
+    assert isinstance(caught.value, TransientError)
+    assert caught.value.retry_after >= 1
+    assert store.get("a") == DOG
+    other.close()
+    store.put("b", DOG)
+    assert store.get("b") == DOG
+    store.close()
+
+
+@pytest.mark.parametrize("content", [b"no database at all" * 500, b"SQLite format 3\x00" + b"\xff" * 5000])
+def test_a_file_that_is_no_database_is_damaged_and_left_as_it_is(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "captions.db"
+    path.write_bytes(content)
+    store = open_caption_store(f"sqlite:///{path}")
+    with pytest.raises(CaptionStoreDamagedError, match=r"captions\.db"):
+        store.get("a")
+    with pytest.raises(CaptionStoreDamagedError, match=r"captions\.db"):
+        store.put("a", DOG)
+    assert path.read_bytes() == content
+    path.unlink()
+    store.put("a", DOG)
+    assert store.get("a") == DOG
+    store.close()
+
+
+def test_somebody_elses_table_is_damaged(tmp_path: Path) -> None:
+    other = sqlite3.connect(tmp_path / "captions.db")
+    other.execute("CREATE TABLE captions (something TEXT)")
+    other.close()
+    store = open_caption_store(f"sqlite:///{tmp_path}/captions.db")
+    with pytest.raises(CaptionStoreDamagedError, match="no such column"):
+        store.get("a")
+    store.close()
+
+
+def test_a_place_that_cannot_be_written_is_unavailable(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "folder.db").mkdir()
+    for place in ("file/captions.db", "folder.db"):
+        store = open_caption_store(f"sqlite:///{tmp_path}/{place}")
+        with pytest.raises(CaptionStoreUnavailableError, match=place):
+            store.get("a")

@@ -1,0 +1,246 @@
+"""Bundles: a whole one opens, and every kind of damage is refused with the name of the file at fault."""
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from captioning.bundle import (
+    DECODER,
+    ENCODER,
+    MANIFEST,
+    MAX_MANIFEST_BYTES,
+    VOCABULARY,
+    Quantization,
+    Resampling,
+    open_bundle,
+    parse_manifest,
+)
+from captioning.captioner import Captioner
+from captioning.decoding import Decoding
+from captioning.errors import BundleError
+from captioning.interpreter import Decoder, Encoder
+
+TINY = Path("tests/bundles/tiny")
+Manifest = dict[str, Any]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(TINY, tmp_path / "a bundle"))
+
+
+def rewrite(folder: Path, change: Callable[[Manifest], object]) -> None:
+    manifest = json.loads((folder / MANIFEST).read_bytes())
+    change(manifest)
+    (folder / MANIFEST).write_text(json.dumps(manifest))
+
+
+def replace_file(folder: Path, name: str, content: bytes) -> None:
+    """Put another file in, and let the manifest vouch for it."""
+    (folder / name).write_bytes(content)
+    described = {"sha256": sha256(content).hexdigest(), "bytes": len(content)}
+    rewrite(folder, lambda manifest: manifest["files"].update({name: described}))
+
+
+def test_a_bundle_opens_by_a_relative_and_by_an_absolute_url(folder: Path) -> None:
+    bundle = open_bundle("file://tests/bundles/tiny")
+    assert bundle.manifest.input.width == 75
+    assert bundle.manifest.input.resampling is Resampling.BILINEAR
+    assert bundle.manifest.decoding == Decoding(3, 0.7, 12, no_repeat_ngram=2)
+    assert bundle.manifest.encoder_quantization is Quantization.DYNAMIC
+    assert bundle.vocabulary.words[bundle.vocabulary.end] == "<end>"
+    assert open_bundle(folder.as_uri()).manifest == open_bundle(f"file://{folder}").manifest == bundle.manifest
+
+
+@pytest.mark.parametrize("url", ["s3://bucket/prefix", "models/flickr8k", "http://host/x", "file://", "", "file:/x"])
+def test_other_urls_are_refused_with_an_example(url: str) -> None:
+    with pytest.raises(BundleError, match="file://models/flickr8k"):
+        open_bundle(url)
+
+
+@pytest.mark.parametrize("name", [MANIFEST, ENCODER, DECODER, VOCABULARY])
+def test_a_missing_file_is_named(folder: Path, name: str) -> None:
+    (folder / name).unlink()
+    with pytest.raises(BundleError, match=f"{name}: No such file"):
+        open_bundle(f"file://{folder}")
+
+
+@pytest.mark.parametrize("name", [MANIFEST, ENCODER, DECODER, VOCABULARY])
+def test_a_folder_in_a_files_place_is_named(folder: Path, name: str) -> None:
+    (folder / name).unlink()
+    (folder / name).mkdir()
+    with pytest.raises(BundleError, match=name):
+        open_bundle(f"file://{folder}")
+
+
+@pytest.mark.parametrize("name", [ENCODER, DECODER, VOCABULARY])
+def test_one_flipped_bit_is_found(folder: Path, name: str) -> None:
+    content = bytearray((folder / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (folder / name).write_bytes(content)
+    with pytest.raises(BundleError, match=f"{name}: has the sha256"):
+        open_bundle(f"file://{folder}")
+
+
+@pytest.mark.parametrize("name", [ENCODER, DECODER, VOCABULARY])
+def test_a_truncated_file_is_found(folder: Path, name: str) -> None:
+    os.truncate(folder / name, 100)
+    with pytest.raises(BundleError, match=f"{name}: has 100 bytes"):
+        open_bundle(f"file://{folder}")
+
+
+def put(place: str, value: object) -> Callable[[Manifest], object]:
+    *path, last = place.split(">")
+
+    def change(manifest: Manifest) -> None:
+        for name in path:
+            manifest = manifest[name]
+        manifest[last] = value
+
+    return change
+
+
+def drop(place: str) -> Callable[[Manifest], object]:
+    *path, last = place.split(">")
+
+    def change(manifest: Manifest) -> None:
+        for name in path:
+            manifest = manifest[name]
+        del manifest[last]
+
+    return change
+
+
+WRONG: list[tuple[str, object]] = [
+    *(("format_version", value) for value in (0, 2, "1", 1.0, True, None)),
+    *(("model_version", value) for value in ("", 1, None, "a b", "../x", "a/b", "x" * 101, "-x", "x\n")),
+    ("files", []),
+    *((f"files>{name}", {"sha256": "0" * 64, "bytes": 1}) for name in ("extra.bin", "../encoder.bin", "/etc/hostname")),
+    *((f"files>{ENCODER}>sha256", value) for value in ("", "0" * 63, "G" * 64, "0" * 65, 7, None)),
+    *((f"files>{ENCODER}>bytes", value) for value in (0, -1, 1.5, "11952", True, None)),
+    (f"files>{ENCODER}>path", "/etc/passwd"),
+    *((f"input>{side}", value) for side in ("width", "height") for value in (0, -1, 2049, 75.0, "75", True)),
+    *(("input>resampling", value) for value in ("", "BILINEAR", "area", 2, None)),
+    *(("input>exif_transpose", value) for value in (1, "true", None)),
+    *((f"input>{name}", value) for name in ("scale", "offset") for value in ("1", None, True, 1e7, 10**400)),
+    ("input>scale", float("nan")),
+    ("input>offset", float("inf")),
+    ("input>mean", 0.5),
+    *(("decoding>beam_width", value) for value in (0, 11, "3", True)),
+    *(("decoding>length_penalty", value) for value in (-1, "0.7", float("nan"))),
+    *(("decoding>max_words", value) for value in (0, 101)),
+    *(("decoding>no_repeat_ngram", value) for value in (-1, None)),
+    ("decoding>temperature", 1),
+    *((f"quantization>{name}", value) for name in ("encoder", "decoder") for value in ("int4", "", None, True)),
+    ("quantization>head", "none"),
+    *((name, value) for name in ("provenance", "licence", "input", "decoding") for value in ("", None, 7)),
+    ("comment", "hello"),
+]
+
+
+@pytest.mark.parametrize(("place", "value"), WRONG)
+def test_a_wrong_field_of_the_manifest_is_named(folder: Path, place: str, value: object) -> None:
+    rewrite(folder, put(place, value))
+    with pytest.raises(BundleError, match=r"manifest\.json: ") as caught:
+        open_bundle(f"file://{folder}")
+    assert place.rsplit(">", maxsplit=1)[-1] in str(caught.value)
+    assert caught.value.file.endswith(MANIFEST)
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["format_version", "model_version", "files", "input", "decoding", "quantization", "provenance", "licence"]
+    + [f"files>{name}" for name in (ENCODER, DECODER, VOCABULARY)]
+    + [f"files>{ENCODER}>sha256", f"files>{DECODER}>bytes", "quantization>decoder"]
+    + [f"input>{name}" for name in ("width", "height", "resampling", "exif_transpose", "scale", "offset")]
+    + [f"decoding>{name}" for name in ("beam_width", "length_penalty", "max_words")],
+)
+def test_a_missing_field_of_the_manifest_is_named(folder: Path, place: str) -> None:
+    rewrite(folder, drop(place))
+    with pytest.raises(BundleError, match=r"manifest\.json: ") as caught:
+        open_bundle(f"file://{folder}")
+    assert place.rsplit(">", maxsplit=1)[-1] in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["/etc/hostname", "../encoder.tflite", "sub/encoder.tflite"])
+def test_no_file_name_leads_out_of_the_folder(folder: Path, name: str) -> None:
+    def rename(manifest: Manifest) -> None:
+        manifest["files"][name] = manifest["files"].pop(ENCODER)
+
+    rewrite(folder, rename)
+    with pytest.raises(BundleError, match=r"manifest\.json: files"):
+        open_bundle(f"file://{folder}")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *(b"", b"{", b"\xff\xfe", b"[]", b"null", b"[" * 100_000, b'{"format_version": 1' + b"0" * 5_000 + b"}"),
+        b" " * (MAX_MANIFEST_BYTES + 1),
+    ],
+    ids=["empty", "cut", "not utf-8", "list", "null", "deep", "huge number", "too long"],
+)
+def test_a_manifest_that_is_no_manifest_is_refused(folder: Path, content: bytes) -> None:
+    (folder / MANIFEST).write_bytes(content)
+    with pytest.raises(BundleError, match=r"manifest\.json: "):
+        open_bundle(f"file://{folder}")
+
+
+def test_an_optional_field_has_its_default_and_may_be_given() -> None:
+    manifest = json.loads((TINY / MANIFEST).read_bytes())
+    assert "no_repeat_ngram" not in manifest["decoding"]
+    manifest["decoding"]["no_repeat_ngram"] = 3
+    assert parse_manifest(json.dumps(manifest).encode()).decoding.no_repeat_ngram == 3
+
+
+@pytest.mark.parametrize("name", [ENCODER, DECODER])
+@pytest.mark.parametrize("content", [b"not a model", b"\x00" * 5_000], ids=["text", "zeros"])
+def test_a_model_that_the_runtime_refuses_is_named(folder: Path, name: str, content: bytes) -> None:
+    replace_file(folder, name, content)
+    with pytest.raises(BundleError, match=f"{name}: the runtime refuses the model"):
+        Captioner(open_bundle(f"file://{folder}"))
+
+
+def test_models_in_each_others_place_are_named(folder: Path) -> None:
+    encoder, decoder = (folder / ENCODER).read_bytes(), (folder / DECODER).read_bytes()
+    replace_file(folder, ENCODER, decoder)
+    with pytest.raises(BundleError, match=r"encoder\.tflite: "):
+        Captioner(open_bundle(f"file://{folder}"))
+    replace_file(folder, ENCODER, encoder)
+    replace_file(folder, DECODER, encoder)
+    with pytest.raises(BundleError, match=r"decoder\.tflite: has no signature 'project'"):
+        Captioner(open_bundle(f"file://{folder}"))
+
+
+def test_a_manifest_of_another_input_size_is_found_out(folder: Path) -> None:
+    rewrite(folder, put("input>width", 299))
+    with pytest.raises(BundleError, match=r"encoder\.tflite: takes 75 x 75 pixels; the manifest says 299 x 75"):
+        Captioner(open_bundle(f"file://{folder}"))
+
+
+def test_a_vocabulary_that_does_not_fit_the_decoder_is_found_out(folder: Path) -> None:
+    vocabulary = json.loads((folder / VOCABULARY).read_bytes())
+    vocabulary["words"].append("surplus")
+    replace_file(folder, VOCABULARY, json.dumps(vocabulary).encode())
+    with pytest.raises(BundleError, match=r"vocabulary\.json: has 32 words, and the decoder has 31"):
+        Captioner(open_bundle(f"file://{folder}"))
+
+
+def test_sizes_are_read_from_the_models() -> None:
+    encoder, decoder = Encoder(TINY / ENCODER), Decoder(TINY / DECODER)
+    assert (encoder.width, encoder.height, encoder.features) == (75, 75, 48)
+    assert (decoder.features, decoder.state, decoder.tokens) == (48, 24, 31)
+
+
+def test_a_model_that_fails_while_it_runs_is_the_bundles_fault() -> None:
+    decoder = Decoder(TINY / DECODER)
+    state, image = np.zeros((1, 24), np.float32), np.zeros((1, 20), np.float32)
+    with pytest.raises(BundleError, match=r"decoder\.tflite"):
+        decoder.step(np.array([31], np.int32), state, state, image)
