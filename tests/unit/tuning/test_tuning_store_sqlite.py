@@ -14,7 +14,7 @@ import pytest
 
 from tuning.errors import StoreCorruptError, StoreUnavailableError, StoreUrlError
 from tuning.observations import Observation, Setting
-from tuning.store import ObservationStore, open_store
+from tuning.store import open_store
 from tuning.store_sqlite import SqliteObservationStore
 
 Damage = Callable[[Path], object]
@@ -184,14 +184,24 @@ def test_an_empty_file_becomes_a_store(path: Path, observation: Observation) -> 
     filled(path, observation)
 
 
-def test_a_forked_child_uses_connections_of_its_own(store: ObservationStore, observation: Observation) -> None:
-    store.record([observation], idempotency_key=None)
-    child = os.fork()
-    if child == 0:
-        status = 1
-        try:
-            status = 0 if store.record([observation], idempotency_key=None).samples_seen == 2 else 1
-        finally:
-            os._exit(status)
-    assert os.waitpid(child, 0)[1] == 0
-    assert store.record([observation], idempotency_key=None).samples_seen == 3
+def test_a_forked_child_uses_connections_of_its_own(path: Path, observation: Observation) -> None:
+    filled(path, observation)
+    script = f"""
+import os, sys
+sys.path[:0] = {sys.path!r}
+from datetime import UTC, datetime
+from tuning.store_sqlite import SqliteObservationStore
+store = SqliteObservationStore({str(path)!r})
+batch = store.study("structure", now=datetime.now(UTC)).observations
+parents = [id(connection) for connection in store._idle]
+child = os.fork()
+if child == 0:
+    good = store.record(batch, idempotency_key=None).samples_seen == 2
+    good = good and parents != [id(connection) for connection in store._idle]
+    os._exit(0 if good else 1)
+assert os.waitpid(child, 0)[1] == 0
+assert parents == [id(connection) for connection in store._idle]
+print(store.record(batch, idempotency_key=None).samples_seen)
+"""
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "3"
