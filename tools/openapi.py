@@ -17,6 +17,8 @@ from web.settings import VERSION
 
 DOCUMENT = Path(__file__).parents[1] / "functions/suggest/openapi.json"
 
+_WITHOUT_KEY = [("/health", "get")]
+
 _DESCRIPTION = """\
 Learns from people's ratings which image-enhancement settings give the best pictures, and suggests what to try next; and
 says in words what a picture shows.
@@ -36,6 +38,9 @@ def document() -> dict[str, Any]:
             if merged["components"]["schemas"].setdefault(name, schema) != schema:
                 raise ValueError(f"two functions mean different things by {name}")
     _speak_problems(merged)
+    _let_files_be_chosen(merged)
+    for path, method in _WITHOUT_KEY:
+        merged["paths"][path][method]["security"] = []
     merged["components"]["securitySchemes"] = {"key": {"type": "apiKey", "in": "header", "name": "x-api-key"}}
     return {
         "openapi": "3.1.0",
@@ -60,9 +65,17 @@ def _speak_problems(merged: dict[str, Any]) -> None:
         merged["components"]["schemas"].pop(name, None)
 
 
+def _let_files_be_chosen(merged: dict[str, Any]) -> None:
+    """`format: binary`, of OpenAPI 3.0, is what tools still look for when they offer to choose a file."""
+    for schema in merged["components"]["schemas"].values():
+        for member in schema.get("properties", {}).values():
+            if "contentMediaType" in member:
+                member["format"] = "binary"
+
+
 def main() -> None:
     """Writes the document."""
-    DOCUMENT.write_text(json.dumps(document(), indent=1, ensure_ascii=False, sort_keys=True) + "\n", encoding="utf-8")
+    DOCUMENT.write_text(json.dumps(document(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     sys.stderr.write(f"{DOCUMENT.name} written\n")
 
 

@@ -45,6 +45,7 @@ async def docs(request: Request) -> HTMLResponse:
         swagger_js_url=f"{base}/docs/swagger-ui-bundle.js",
         swagger_css_url=f"{base}/docs/swagger-ui.css",
         swagger_favicon_url=_NO_ICON,
+        swagger_ui_parameters={"tryItOutEnabled": True, "persistAuthorization": True},
     )
 
 

@@ -25,10 +25,20 @@ app, log = create_app(
 spaces = load_spaces()
 
 
+_PARAMETERS = {"api": "leonardo", "init_strength": 0.28, "guidance_scale": 7.2, "controlnet_weight": 0.89}
+
+
 class UpdateRequest(BaseModel):
     """What people thought of pictures. The members' values are judged by the search space, all of them at once."""
 
-    results: list[Any] = Field(description="1 to 1,000 results; one that is invalid rejects all of them")
+    results: list[Any] = Field(
+        description=(
+            "1 to 1,000 results; one that is invalid rejects all of them. Each has `parameters` (`api` and that API's "
+            "parameters, as suggested or of your own), `rating` (1 to 5), and may have `suggestion_id` and `mode`; "
+            "numbers may be strings"
+        ),
+        examples=[[{"parameters": _PARAMETERS, "rating": 4.0}]],
+    )
 
 
 class Updated(BaseModel):

@@ -49,6 +49,14 @@ def test_health_and_pages_need_no_key_and_all_else_does(template: Template) -> N
     assert open_to_all == {"/health", "/docs", "/docs/{asset}", "/redoc", "/openapi.json"}
 
 
+def test_the_document_asks_for_a_key_where_the_template_does(template: Template) -> None:
+    document = json.loads((ROOT / "functions/suggest/openapi.json").read_text())
+    for route in template.routes:
+        for path in (route.path, f"{route.path}/"):
+            if operation := document["paths"].get(path, {}).get(route.method.lower()):
+                assert bool(operation.get("security", document["security"])) == route.needs_key, path
+
+
 def test_every_route_is_throttled_and_captions_most(template: Template) -> None:
     rates = {route.path: route.rate for route in template.routes}
 
