@@ -1,0 +1,75 @@
+"""The words against the deeds: what README and docs/ say is what the code does."""
+
+import json
+import re
+import subprocess
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from captioning import images
+from local.gateway import REQUEST_LIMIT
+from local.settings import LocalSettings
+from tests.stack import ROOT, Stack
+from tuning import observations, proposals, ratings
+from web.settings import Settings
+
+
+def _blocks(readme: str) -> list[tuple[str, str]]:
+    """The fenced blocks: (language, content)."""
+    return re.findall(r"^```(\w*)\n(.*?)^```", (ROOT / readme).read_text(), re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize(("readme", "file"), [("README.md", "dog.jpg"), ("README.es.md", "perro.jpg")])
+def test_the_readmes_requests_get_answers_of_the_shape_it_shows(
+    stack: Stack, tmp_path: Path, picture: bytes, readme: str, file: str
+) -> None:
+    (tmp_path / file).write_bytes(picture)
+    blocks = _blocks(readme)
+    requests = [
+        (content, json.loads(blocks[index + 1][1]))
+        for index, (_, content) in enumerate(blocks)
+        if content.startswith("curl")
+    ]
+    assert len(requests) == 3
+    for command, shown in requests:
+        here = command.replace("http://127.0.0.1:8000", stack.url).rstrip() + " --silent --show-error"
+        done = subprocess.run(["bash", "-c", here], cwd=tmp_path, capture_output=True, text=True, check=True)
+        assert set(json.loads(done.stdout)) == set(shown), command
+
+
+def test_both_readmes_show_the_same_requests_and_the_committed_model() -> None:
+    english, spanish = ([content for _, content in _blocks(name)] for name in ("README.md", "README.es.md"))
+    version = json.loads((ROOT / "models/flickr8k/manifest.json").read_text())["model_version"]
+
+    assert [content.replace("perro.jpg", "dog.jpg") for content in spanish] == english
+    assert f'"model_version": "{version}"' in (ROOT / "README.md").read_text()
+
+
+def test_every_setting_is_documented_with_its_default_and_no_other_is() -> None:
+    table = re.findall(r"^\| `([A-Z_]+)` \| (.+?) \|", (ROOT / "docs/operations.md").read_text(), re.MULTILINE)
+    settings = {
+        field.name.upper(): field.default for settings in (Settings, LocalSettings) for field in fields(settings)
+    }
+    shown = {None: "(off)", False: "`0`"}
+
+    assert dict(table) == {name: shown.get(default, f"`{default}`") for name, default in settings.items()}  # type: ignore[call-overload]
+
+
+def test_the_limits_are_those_of_the_code() -> None:
+    limits = dict(re.findall(r"^\| (.+?) \| (.+?) \|$", (ROOT / "docs/operations.md").read_text(), re.MULTILINE))
+
+    assert limits["results in an update"] == f"1 to {observations.MAX_RESULTS:,}"
+    assert limits["suggestions in a request"] == f"1 to {proposals.MAX_COUNT}"
+    assert limits["a suggestion stays outstanding"] == f"{proposals.OUTSTANDING_FOR.total_seconds() / 3600:g} hours"
+    assert limits["`Idempotency-Key`"] == f"1 to {ratings.MAX_KEY_LENGTH} characters"
+    assert limits["a request's body"].startswith(f"{REQUEST_LIMIT // 2**20} MiB")
+    picture = f"{images.MAX_BYTES // 2**20} MiB, {images.MAX_PIXELS // 10**6} million pixels"
+    assert limits["a picture"] == picture
+
+
+def test_every_link_in_the_docs_leads_somewhere() -> None:
+    for page in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "models").glob("*.md")]:
+        for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text()):
+            assert target.startswith("http") or (page.parent / target).exists(), f"{page.name}: {target}"

@@ -1,0 +1,45 @@
+"""What a function imports before its first request: every module is paid for by a person who waits."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.stack import ROOT
+
+_LIST = """
+import importlib, json, sys
+importlib.import_module(sys.argv[1])
+print("\\n" + json.dumps(sorted(sys.modules)))
+"""
+
+
+def modules_of(function: str, **environment: str) -> set[str]:
+    whole = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **environment}
+    command = [sys.executable, "-c", _LIST, function]
+    done = subprocess.run(command, cwd=ROOT, env=whole, capture_output=True, text=True, check=True)
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+HEAVY = {"skopt", "sklearn", "pandas", "matplotlib", "joblib", "scipy.stats", "tensorflow", "boto3", "fastapi_offline"}
+
+
+@pytest.mark.parametrize(
+    ("function", "forbidden", "most"),
+    [
+        ("functions.suggest.app", HEAVY | {"scipy.optimize", "PIL", "ai_edge_litert", "captioning"}, 850),
+        ("functions.update.app", HEAVY | {"scipy.optimize", "PIL", "ai_edge_litert", "captioning"}, 820),
+        ("functions.caption.app", HEAVY | {"scipy", "tuning"}, 670),
+    ],
+)
+def test_a_function_starts_with_what_it_needs_alone(function: str, forbidden: set[str], most: int) -> None:
+    modules = modules_of(function)
+
+    assert modules.isdisjoint(forbidden)
+    assert len(modules) <= most
+
+
+def test_a_starting_lambda_has_the_learning_ready_before_the_first_update() -> None:
+    assert "skopt" in modules_of("functions.update.app", AWS_LAMBDA_FUNCTION_NAME="update")
