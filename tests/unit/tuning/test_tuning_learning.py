@@ -127,6 +127,11 @@ def test_raters_who_disagree_teach_more_noise(mode: Mode, now: datetime) -> None
     assert noise(2.9, 3.1) < 0.1
 
 
+def test_like_ratings_do_not_make_the_model_sure_that_all_is_alike(mode: Mode, rate_many: RateMany) -> None:
+    alike = [replace(observation, rating=3.0) for observation in rate_many(40)]
+    assert fit(mode, pool(mode, alike), None).signal_variance == pytest.approx(0.5)
+
+
 def test_one_rating_leaves_the_priors_nearly_as_they_are(mode: Mode, rate_many: RateMany) -> None:
     found = fit(mode, pool(mode, rate_many(1)), None)
     assert found.noise_variance == pytest.approx(0.16, rel=0.5)

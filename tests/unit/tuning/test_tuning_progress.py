@@ -1,6 +1,6 @@
 """What a study says of itself, and the history behind it."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -51,7 +51,7 @@ def test_the_best_is_the_earliest_of_the_highest(
     store: ObservationStore, spaces: Spaces, leonardo: Setting, diffusion: Setting, now: datetime
 ) -> None:
     record(store, "structure", leonardo, [4.5], now)
-    record(store, "structure", diffusion, [4.5, 1.0], now)
+    record(store, "structure", diffusion, [4.5, 1.0], now + timedelta(seconds=1))
     assert summarize(store, spaces).best_parameters == leonardo
 
 

@@ -13,14 +13,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tuning.acquisition import augmented_expected_improvement, expected_improvement, recommend
-from tuning.design import initial_design
+from tuning.design import candidates, initial_design, setting_at
 from tuning.errors import InvalidRequestError, SpaceExhaustedError
 from tuning.observations import Observation, Setting, Suggestion
 from tuning.proposals import MAX_COUNT, OUTSTANDING_FOR, propose, suggest
 from tuning.spaces import Api, Mode, Parameter, Spaces, load_spaces
 from tuning.store import ObservationStore
 from tuning.studies import INITIAL_RATINGS, Study
-from tuning.surrogate import pool, prior_modes
+from tuning.surrogate import locate, pool, prior_modes
 
 RateMany = Callable[[int], list[Observation]]
 
@@ -160,10 +160,25 @@ def test_a_batch_forgets_an_api_that_has_lost(now: datetime) -> None:
 
 def test_what_is_outstanding_repels(rate_many: RateMany) -> None:
     observations = rate_many(30)
-    (first,) = propose(MODE, study(observations), count=1)
-    (second,) = propose(MODE, study(observations, (first,)), count=1)
-    apart = [abs(a - b) for (_, a), (_, b) in zip(first.values, second.values, strict=True)]
-    assert first.api != second.api or max(apart) > 0.05
+    asked: tuple[Setting, ...] = ()
+    for _ in range(6):
+        asked += propose(MODE, study(observations, asked), count=1)
+    points = locate(MODE, asked)
+    gaps = [
+        np.linalg.norm(points.coordinates[i] - points.coordinates[j])
+        for i in range(6)
+        for j in range(i)
+        if points.apis[i] == points.apis[j]
+    ]
+    assert min(gaps) > 0.15
+
+
+def test_candidates_lie_where_their_settings_do() -> None:
+    considered = candidates(MODE, "1", np.array([[0.5, 1.3, 0.0]]))
+    settings = [setting_at(MODE, api, row) for api, row in zip(considered.apis, considered.coordinates, strict=True)]
+    located = locate(MODE, settings)
+    assert np.array_equal(located.apis, considered.apis)
+    assert np.abs(located.coordinates - considered.coordinates).max() < 1e-12
 
 
 def test_a_small_space_is_suggested_whole_and_then_is_exhausted(now: datetime) -> None:
@@ -178,11 +193,22 @@ def test_a_small_space_is_suggested_whole_and_then_is_exhausted(now: datetime) -
             propose(mode, study(observations, outstanding), count=3)
 
 
-def test_many_who_ask_without_rating_never_run_out(rate_many: RateMany) -> None:
-    outstanding: tuple[Setting, ...] = ()
-    for _ in range(60):
-        outstanding += propose(MODE, study(rate_many(20), outstanding), count=10)
-    assert len(set(outstanding)) == 600
+def test_suggestions_outstanding_from_another_space_do_no_harm(rate_many: RateMany) -> None:
+    strangers = (Setting("dalle", (("strength", 0.3),)), Setting("leonardo", (("strength", 0.3),)))
+    for rated in (0, 10):
+        assert len(propose(MODE, study(rate_many(rated), strangers), count=2)) == 2
+
+
+def test_many_who_ask_without_rating_do_not_run_out_of_candidates() -> None:
+    mode = Mode("structure", (Api("a", tuple(Parameter(name, name, 0.0, 0.49, 2) for name in ("x", "y"))),))
+    rated = [
+        Observation("structure", setting, 3.0, NOW)
+        for setting, _ in zip(initial_design(mode, "1"), range(5), strict=False)
+    ]
+    asked: tuple[Setting, ...] = ()
+    for _ in range(80):
+        asked += propose(mode, study(rated, asked), count=10)
+    assert len(set(asked)) == 800
 
 
 def test_expected_improvement_is_that_of_the_integral() -> None:

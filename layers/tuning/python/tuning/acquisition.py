@@ -27,7 +27,7 @@ MAX_LIES = 64  # outstanding suggestions that the model heeds, the newest; all o
 
 _PESSIMISM = 1.0  # posterior deviations by which a lie falls below the posterior mean
 _ANCHORS = 4  # best-believed rated settings whose neighbourhood is searched
-_ALWAYS_BOTH = 20  # ratings up to which a batch tries every API whatever the model believes
+_EVERY_API_UNTIL = 20  # ratings up to which a batch tries every API whatever the model believes
 _FAIR_CHANCE = 0.02  # probability of improvement above which an API may still be the best
 
 _INVERSE_SQRT_2PI = 0.3989422804014327
@@ -81,8 +81,8 @@ def choose(
     surrogate = Surrogate(ratings.points, ratings.means, ratings.counts, hyperparameters)
     rated = surrogate.believe(ratings.points)
     incumbent = float(rated.mean.max())
-    pool = candidates(mode, seed, _anchors(rated))
-    belief = _lie(surrogate, ratings, list(outstanding)[-MAX_LIES:], mode).believe(pool)
+    considered = candidates(mode, seed, _anchors(rated))
+    belief = _lie(surrogate, ratings, list(outstanding)[-MAX_LIES:], mode).believe(considered)
     contenders = _contenders(belief, incumbent, ratings.total, len(mode.apis))
     taken = set(outstanding)
     chosen: list[Setting] = []
@@ -133,7 +133,7 @@ def _lie(surrogate: Surrogate, ratings: Ratings, outstanding: list[Setting], mod
 
 def _contenders(belief: Belief, incumbent: float, ratings: int, apis: int) -> set[int]:
     """The APIs that a batch should try."""
-    if ratings <= _ALWAYS_BOTH:
+    if ratings <= _EVERY_API_UNTIL:
         return set(range(apis))
     chance = ndtr((belief.mean - incumbent) / np.maximum(belief.deviation, 1e-12))
     return {api for api in range(apis) if chance[belief.points.apis == api].max() >= _FAIR_CHANCE}

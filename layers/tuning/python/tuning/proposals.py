@@ -15,7 +15,7 @@ from tuning.observations import Setting, Suggestion, parse_mode
 from tuning.spaces import Mode, Spaces
 from tuning.store import ObservationStore
 from tuning.studies import INITIAL_RATINGS, Study
-from tuning.surrogate import complete, pool
+from tuning.surrogate import admits, complete, pool
 
 DEFAULT_COUNT = 2
 MAX_COUNT = 10
@@ -59,7 +59,7 @@ def propose(mode: Mode, study: Study, *, count: int, salt: str = "") -> tuple[Se
 
     Raises SpaceExhaustedError if too few settings are free.
     """
-    outstanding = [suggestion.setting for suggestion in study.outstanding if mode.find_api(suggestion.setting.api)]
+    outstanding = [suggestion.setting for suggestion in study.outstanding if admits(mode, suggestion.setting)]
     ratings = pool(mode, study.observations)
     if ratings.total < INITIAL_RATINGS:
         return _next_of_design(mode, f"{study.seed}{salt}", outstanding, ratings.settings, count)
