@@ -1,6 +1,6 @@
 """The suggest function: everything that is read about tuning, and the API's pages.
 
-POST /ml/suggest_parameters, GET /ml/stats, GET /health; the pages are in `functions.suggest.pages`.
+POST /ml/suggest_parameters, GET /ml/stats, GET /ml/history, GET /health; the pages are in `functions.suggest.pages`.
 """
 
 from datetime import UTC, datetime
@@ -9,8 +9,9 @@ from functools import cache
 from fastapi import Depends
 
 from functions.suggest import pages
-from functions.suggest.messages import Health, Stats, Suggestions, SuggestRequest
+from functions.suggest.messages import Health, History, Stats, Suggestions, SuggestRequest
 from tuning.errors import ConflictError, PermanentError, RequestError, TransientError
+from tuning.history import DEFAULT_LIMIT, browse
 from tuning.progress import count_samples, summarize
 from tuning.proposals import suggest
 from tuning.spaces import load_spaces
@@ -58,6 +59,11 @@ async def suggest_parameters(request: SuggestRequest) -> Suggestions:
 @app.get("/ml/stats", tags=["tuning"], summary="How the tuning stands")
 async def stats(mode: str | None = None) -> Stats:
     return Stats.of(summarize(store(), spaces, mode=mode))
+
+
+@app.get("/ml/history", tags=["tuning"], summary="Every rating, newest first")
+async def history(mode: str | None = None, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> History:
+    return History.of(browse(store(), spaces, mode=mode, limit=limit, cursor=cursor))
 
 
 handler = entry_point(app)

@@ -1,10 +1,12 @@
 """What the suggest function takes and gives, as the OpenAPI document describes it."""
 
+from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
 from tuning.progress import Progress
+from tuning.store import HistoryPage
 
 Parameters = Annotated[
     dict[str, Any],
@@ -75,4 +77,38 @@ class Stats(BaseModel):
             recommended_mean=progress.recommended_mean,
             recommended_deviation=progress.recommended_deviation,
             converged=progress.converged,
+        )
+
+
+class Rated(BaseModel):
+    """One rating, as recorded."""
+
+    mode: str
+    parameters: Parameters
+    rating: float
+    recorded_at: datetime
+    suggestion_id: str | None
+
+
+class History(BaseModel):
+    """Ratings, newest first."""
+
+    observations: list[Rated]
+    next_cursor: str | None = Field(description="where the next page begins; null at the end")
+
+    @classmethod
+    def of(cls, page: HistoryPage) -> "History":
+        """The page in the published shape."""
+        return cls(
+            observations=[
+                Rated(
+                    mode=one.mode,
+                    parameters=one.setting.to_plain(),
+                    rating=one.rating,
+                    recorded_at=one.recorded_at,
+                    suggestion_id=one.suggestion_id,
+                )
+                for one in page.observations
+            ],
+            next_cursor=page.next_cursor,
         )

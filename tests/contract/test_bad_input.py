@@ -179,6 +179,15 @@ def test_an_unknown_mode_of_stats_is_refused(stack: Stack) -> None:
     assert problem["errors"] == [{"detail": "must be one of structure, surfaces, not 'kitchens'", "parameter": "mode"}]
 
 
+@pytest.mark.parametrize(
+    ("query", "parameter"), [("limit=0", "limit"), ("limit=201", "limit"), ("limit=x", "limit"), ("cursor=x", "cursor")]
+)
+def test_a_page_of_history_that_does_not_exist_is_refused(stack: Stack, query: str, parameter: str) -> None:
+    problem = assert_is_a_problem(stack.get(f"/ml/history?{query}"), 422)
+
+    assert problem["errors"][0]["parameter"] == parameter
+
+
 @pytest.mark.parametrize(("method", "path"), [("get", "/nothing"), ("get", "/ml/update_model"), ("post", "/health")])
 def test_what_is_not_there_is_not_found(stack: Stack, method: str, path: str) -> None:
     assert_is_a_problem(getattr(stack, method)(path), 404)

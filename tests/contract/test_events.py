@@ -23,6 +23,8 @@ EXPECTED = {
     "suggest-docs": 200,
     "suggest-docs-asset": 200,
     "suggest-health": 200,
+    "suggest-history": 200,
+    "suggest-history-bad-cursor": 422,
     "suggest-openapi": 200,
     "suggest-parameters": 200,
     "suggest-parameters-too-many": 422,

@@ -100,6 +100,24 @@ def test_the_typescript_client_is_told_plainly_about_a_null(stack: Stack) -> Non
     assert answer.json()["errors"][0]["pointer"] == "#/results/0/parameters/guidance_scale"
 
 
+def test_the_history_pages_through_every_rating_newest_first(fresh: Stack) -> None:
+    results = [{"parameters": PARAMETERS, "rating": 1 + n / 4} for n in range(5)]
+    fresh.post("/ml/update_model", json={"results": results})
+    fresh.post("/ml/update_model", json={"results": [{"parameters": PARAMETERS, "rating": 5, "mode": "surfaces"}]})
+
+    ratings, cursor = [], ""
+    while True:
+        page = fresh.get(f"/ml/history?limit=4{cursor}").json()
+        ratings += [one["rating"] for one in page["observations"]]
+        if page["next_cursor"] is None:
+            break
+        cursor = f"&cursor={page['next_cursor']}"
+
+    assert ratings == [5, 2, 1.75, 1.5, 1.25, 1]
+    (one,) = fresh.get("/ml/history?mode=surfaces").json()["observations"]
+    assert (one["mode"], one["parameters"], one["suggestion_id"]) == ("surfaces", PARAMETERS, None)
+
+
 @pytest.mark.parametrize("path", ["/generate-caption/", "/generate-caption"])
 def test_generate_caption(stack: Stack, picture: bytes, path: str) -> None:
     answer = stack.post(path, files={"file": ("image.jpg", picture)}, allow_redirects=False)
