@@ -1,6 +1,7 @@
 """What every caption store promises, whatever keeps it; and what the one in SQLite does when its file is in trouble."""
 
 import multiprocessing
+import os
 import sqlite3
 import threading
 import time
@@ -79,21 +80,31 @@ def test_many_threads_lose_nothing(reopen: Opener) -> None:
 
     def write(number: int) -> None:
         if number % 2:
-            shared.put(f"{number % 60}", DOG)
+            put_patiently(shared, f"{number % 60}")
         else:
             own.store = getattr(own, "store", None) or reopen()
-            own.store.put(f"{number % 60}", DOG)
+            put_patiently(own.store, f"{number % 60}")
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(write, range(240)))
     assert all(shared.get(f"{number}") == DOG for number in range(60))
 
 
+def put_patiently(store: CaptionStore, key: str) -> None:
+    """Do as the error says: on a busy machine a second may not be enough."""
+    for _ in range(30):
+        try:
+            return store.put(key, DOG)
+        except CaptionStoreUnavailableError as error:
+            time.sleep(error.retry_after / 10)
+    return store.put(key, DOG)
+
+
 def _write_from_another_process(url: str, start: float, first: int) -> None:
     store = open_caption_store(url)
     time.sleep(max(0.0, start - time.time()))
     for number in range(first, first + 40):
-        store.put(f"{number}", DOG)
+        put_patiently(store, f"{number}")
     store.close()
 
 
@@ -136,11 +147,11 @@ def test_dynamodb_is_refused_by_name() -> None:
         open_caption_store("dynamodb://captions")
 
 
-def test_a_locked_file_is_unavailable_for_a_while_and_then_works(tmp_path: Path) -> None:
+def test_a_locked_file_can_be_read_is_unavailable_for_writing_and_then_works(tmp_path: Path) -> None:
     store = open_caption_store(f"sqlite:///{tmp_path}/captions.db")
     store.put("a", DOG)
     other = sqlite3.connect(tmp_path / "captions.db", isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
+    other.execute("BEGIN EXCLUSIVE")
     before = time.monotonic()
     with pytest.raises(CaptionStoreUnavailableError, match="locked") as caught:
         store.put("b", DOG)
@@ -168,6 +179,24 @@ def test_a_file_that_is_no_database_is_damaged_and_left_as_it_is(tmp_path: Path,
     store.put("a", DOG)
     assert store.get("a") == DOG
     store.close()
+
+
+def test_a_file_that_breaks_while_it_is_open_is_damaged_and_a_new_one_is_taken_up(tmp_path: Path) -> None:
+    path = tmp_path / "captions.db"
+    store, other = (open_caption_store(f"sqlite:///{path}") for _ in range(2))
+    store.put("a", DOG)
+    other.put("b", DOG)
+    for file in tmp_path.iterdir():
+        os.truncate(file, 0)
+        file.write_bytes(b"no database any more" * 1000)
+    with pytest.raises(CaptionStoreDamagedError):
+        store.get("c")
+    for file in tmp_path.iterdir():
+        file.unlink()
+    store.put("a", OTHER)
+    assert store.get("a") == OTHER
+    store.close()
+    other.close()
 
 
 def test_somebody_elses_table_is_damaged(tmp_path: Path) -> None:

@@ -1,16 +1,20 @@
 """Beam search: against enumeration, against a plain reference on a real decoder, and in what it must never say."""
 
+import io
 from itertools import pairwise, product
 from math import exp
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 
 from captioning.bundle import open_bundle
+from captioning.captioner import Captioner
 from captioning.decoding import Decoding, Hypothesis, search
 from captioning.errors import DecodingError
-from captioning.interpreter import Decoder
+from captioning.images import read_picture
+from captioning.interpreter import Decoder, Encoder
 
 START, END = 1, 2
 
@@ -113,13 +117,15 @@ def test_the_batched_search_equals_a_plain_one_on_a_table(beam_width: int, no_re
 
 @pytest.mark.parametrize("beam_width", [1, 3, 5])
 @pytest.mark.parametrize("no_repeat_ngram", [0, 2])
-def test_the_batched_search_equals_a_plain_one_on_a_real_decoder(beam_width: int, no_repeat_ngram: int) -> None:
+def test_a_captioners_beam_equals_a_plain_search_that_feeds_each_caption_alone(
+    beam_width: int, no_repeat_ngram: int
+) -> None:
     bundle = open_bundle("file://tests/bundles/tiny")
-    decoder, barred = Decoder(bundle.decoder), bundle.vocabulary.barred()
-    decoding = Decoding(beam_width, 0.7, max_words=6, no_repeat_ngram=no_repeat_ngram)
-    for seed in range(4):
-        features = np.abs(np.random.default_rng(seed).normal(0, 2, (1, decoder.features))).astype(np.float32)
-        image = decoder.project(features)
+    captioner, encoder, decoder = Captioner(bundle), Encoder(bundle.encoder), Decoder(bundle.decoder)
+    decoding = Decoding(beam_width, 0.7, max_words=8, no_repeat_ngram=no_repeat_ngram)
+    for seed in range(6):
+        picture = speckled(seed)
+        image = decoder.project(encoder.encode(read_picture(picture, bundle.manifest.input)))
 
         def alone(words: tuple[int, ...], image: NDArray[np.float32] = image) -> NDArray[np.float64]:
             h = c = np.zeros((1, decoder.state), np.float32)
@@ -127,19 +133,19 @@ def test_the_batched_search_equals_a_plain_one_on_a_real_decoder(beam_width: int
                 logits, h, c = decoder.step(np.array([token], np.int32), h, c, image)
             return log_softmax(logits[0])
 
-        h = c = np.zeros((beam_width, decoder.state), np.float32)
+        _, words = reference(alone, bundle.vocabulary.barred(), decoding)[0]
+        mean = np.mean([alone(words[:place])[word] for place, word in enumerate(words)])
+        caption = captioner.caption(picture, decoding)
+        assert caption.text == bundle.vocabulary.detokenise(words)
+        assert caption.confidence == pytest.approx(exp(mean), rel=1e-4)
 
-        def batched(
-            tokens: NDArray[np.int32], parents: NDArray[np.intp], image: NDArray[np.float32] = image
-        ) -> NDArray[np.float32]:
-            nonlocal h, c
-            logits, h, c = decoder.step(tokens, h[parents], c[parents], image)
-            return logits
 
-        found = search(batched, start=START, end=END, barred=barred, decoding=decoding)
-        expected = reference(alone, barred, decoding)
-        assert [hypothesis.tokens for hypothesis in found] == [words for _, words in expected]
-        np.testing.assert_allclose([x.score for x in found], [score for score, _ in expected], rtol=1e-4)
+def speckled(seed: int) -> bytes:
+    generator = np.random.default_rng(seed)
+    pixels = generator.uniform(0, 255, (1, 1, 3)) + generator.normal(0, 60, (90, 120, 3))
+    stream = io.BytesIO()
+    Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)).save(stream, "PNG")
+    return stream.getvalue()
 
 
 def test_a_beam_of_one_is_greedy() -> None:

@@ -233,6 +233,17 @@ def test_a_vocabulary_that_does_not_fit_the_decoder_is_found_out(folder: Path) -
         Captioner(open_bundle(f"file://{folder}"))
 
 
+def test_models_of_different_bundles_are_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Encoder, "features", property(lambda _: 2048, lambda *_: None), raising=False)
+    with pytest.raises(BundleError, match=r"decoder\.tflite: takes 48 features, and the encoder gives 2048"):
+        Captioner(open_bundle("file://tests/bundles/tiny"))
+
+
+def test_features_that_are_not_finite_are_the_bundles_fault() -> None:
+    with pytest.raises(BundleError, match=r"encoder\.tflite: gives features that are not finite"):
+        Encoder(TINY / ENCODER).encode(np.full((1, 75, 75, 3), np.inf, np.float32))
+
+
 def test_sizes_are_read_from_the_models() -> None:
     encoder, decoder = Encoder(TINY / ENCODER), Decoder(TINY / DECODER)
     assert (encoder.width, encoder.height, encoder.features) == (75, 75, 48)

@@ -230,18 +230,18 @@ def test_a_palette_is_resolved_before_resizing() -> None:
 
 
 def _half_hidden() -> Image.Image:
-    """Red that is opaque on the left, half visible in the middle and invisible on the right."""
-    image = Image.new("RGBA", (120, 90), (255, 0, 0, 255))
-    image.paste((255, 0, 0, 128), (40, 0, 80, 90))
-    image.paste((255, 0, 0, 0), (80, 0, 120, 90))
+    """Brown that is opaque on the left, half visible in the middle and invisible on the right."""
+    image = Image.new("RGBA", (120, 90), (160, 80, 20, 255))
+    image.paste((160, 80, 20, 128), (40, 0, 80, 90))
+    image.paste((160, 80, 20, 0), (80, 0, 120, 90))
     return image
 
 
 @pytest.mark.parametrize("kind", ["PNG", "WEBP", "TIFF"])
 def test_transparent_pictures_are_shown_over_white(kind: str) -> None:
     found = levels(encoded(_half_hidden(), kind, **({"lossless": True} if kind == "WEBP" else {})))
-    np.testing.assert_allclose(found[:, 3], _flat(255, 0, 0)[:, 3], atol=ONE_LEVEL)
-    np.testing.assert_allclose(found[:, 20], _flat(255, 127, 127)[:, 20], atol=ONE_LEVEL)
+    np.testing.assert_allclose(found[:, 3], _flat(160, 80, 20)[:, 3], atol=ONE_LEVEL)
+    np.testing.assert_allclose(found[:, 20], _flat(207, 167, 137)[:, 20], atol=ONE_LEVEL)
     np.testing.assert_allclose(found[:, 36], _flat(255, 255, 255)[:, 36], atol=ONE_LEVEL)
 
 
@@ -295,23 +295,29 @@ def test_a_jpeg_rotated_by_exif_gives_the_tensor_of_the_upright_one(orientation:
     assert (np.abs(unturned - levels(upright)).mean() > 5) == (orientation != 1)
 
 
-def test_broken_exif_is_no_reason_to_refuse_a_picture() -> None:
-    picture = encoded(photograph(), "JPEG")
-    broken = encoded(photograph(), "JPEG", exif=b"Exif\x00\x00MM\x00*\xff\xff\xff\xff\x00\x01")
-    np.testing.assert_array_equal(levels(broken), levels(picture))
+@pytest.mark.parametrize(
+    "exif", [b"MM\x00*\xff\xff\xff\xff\x00\x01", b"nothing of the kind", b"II*\x00\x08\x00\x00\x00\xff\xff", b""]
+)
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_broken_exif_is_no_reason_to_refuse_a_picture(kind: str, exif: bytes) -> None:
+    broken = encoded(photograph(), kind, exif=b"Exif\x00\x00" + exif)
+    np.testing.assert_array_equal(levels(broken), levels(encoded(photograph(), kind)))
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF"])
 def test_mutated_pictures_are_read_or_refused_and_nothing_else(kind: str) -> None:
     chance = random.Random(kind)  # noqa: S311 - mutations, not secrets
-    originals = [encoded(photograph(48, 36), kind), encoded(photograph(48, 36).quantize(8).convert("RGB"), kind)]
-    if kind != "JPEG":
-        originals.append(encoded(photograph(48, 36).quantize(8), kind))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    small = photograph(48, 36)
+    originals = [encoded(small, kind), encoded(small.convert("L"), kind), encoded(small, kind, exif=exif)]
+    originals.append(encoded(small.convert("CMYK") if kind == "JPEG" else small.quantize(8), kind))
     refused = 0
-    for _ in range(150):
+    for _ in range(500):
         picture = bytearray(chance.choice(originals))
-        for _ in range(chance.choice([1, 1, 3, 20])):
-            at = chance.randrange(len(picture))
+        for _ in range(chance.choice([1, 1, 2, 5, 20])):
+            # Most of what can break is in the header.
+            at = chance.randrange(len(picture) if chance.random() < 0.3 else min(len(picture), 200))
             how = chance.randrange(3)
             if how == 0:
                 picture[at] = chance.randrange(256)
@@ -323,7 +329,7 @@ def test_mutated_pictures_are_read_or_refused_and_nothing_else(kind: str) -> Non
             levels(bytes(picture))
         except PictureError:
             refused += 1
-    assert refused > 0
+    assert 0 < refused < 500
 
 
 PEAK = """
