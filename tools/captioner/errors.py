@@ -1,0 +1,34 @@
+"""What can go wrong in the captioner's tools.
+
+CaptionerToolError      shown by the command line as one line, without a traceback
+├── ArchiveError        a weights archive that is damaged, hostile or not InceptionV3
+├── DatasetError        a data folder or file that is not as described
+├── BundleError         a bundle that is incomplete, too large or does not do what its source does
+└── ToolchainError      a package that the command needs is not installed
+"""
+
+__all__ = ["ArchiveError", "BundleError", "CaptionerToolError", "DatasetError", "SettingsError", "ToolchainError"]
+
+
+class CaptionerToolError(Exception):
+    """The command cannot go on; the text says why and what to do about it."""
+
+
+class ArchiveError(CaptionerToolError):
+    """The weights archive is damaged, hostile or holds another network: give another file."""
+
+
+class DatasetError(CaptionerToolError):
+    """The data folder is not as described: mend or complete it."""
+
+
+class BundleError(CaptionerToolError):
+    """What was built is not fit to be served: nothing was left in its place."""
+
+
+class SettingsError(CaptionerToolError):
+    """A setting cannot train: choose another value."""
+
+
+class ToolchainError(CaptionerToolError):
+    """A package is missing: install the requirements file that the text names."""

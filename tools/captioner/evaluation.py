@@ -1,0 +1,141 @@
+"""Scores a bundle's decoder over a set of pictures, with several ways of decoding.
+
+It runs the TensorFlow Lite files by the serving layer, so that what is scored is what will be served. Refuses to choose
+a way of decoding that loops while another does not.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from captioning.bundle import open_bundle
+from captioning.decoding import Decoding, search
+from captioning.interpreter import Decoder
+from tools.captioner.dataset import read_dataset, read_features, read_names
+from tools.captioner.pictures import encode_pictures, find_pictures
+from tools.captioner.progress import announce, progress
+from tools.captioner.scores import Scores, score_captions
+from tools.captioner.vocabulary import tokenize
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from captioning.decoding import Floats, Tokens
+    from captioning.vocabulary import Vocabulary
+    from tools.captioner.dataset import Dataset
+
+__all__ = ["Evaluation", "best_of", "evaluate_bundle", "evaluate_decodings", "list_decodings", "to_json", "to_markdown"]
+
+MAX_WORDS: Final = 20
+BEAM_WIDTHS: Final = (1, 3, 5)
+LENGTH_PENALTIES: Final = (0.0, 0.7, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """One way of decoding, and how it scored."""
+
+    decoding: Decoding
+    scores: Scores
+
+
+def list_decodings(
+    beam_widths: "Sequence[int] | None" = None, length_penalties: "Sequence[float] | None" = None
+) -> list[Decoding]:
+    """Every beam with every length penalty. Raises DecodingError for a value outside its limits.
+
+    Greedy decoding, which no penalty changes, comes twice: free to repeat itself, and with repetitions barred.
+    """
+    decodings = []
+    for width in beam_widths or BEAM_WIDTHS:
+        if width == 1:
+            decodings += [Decoding(1, 0.0, MAX_WORDS, no_repeat_ngram=0), Decoding(1, 0.0, MAX_WORDS)]
+        else:
+            decodings += [Decoding(width, penalty, MAX_WORDS) for penalty in length_penalties or LENGTH_PENALTIES]
+    return decodings
+
+
+def _decode(decoder: Decoder, vocabulary: "Vocabulary", features: "Floats", decoding: Decoding) -> str:
+    """Caption one picture from its features, float32 [1, width], as the captioner does."""
+    image = decoder.project(features)
+    h = c = np.zeros((decoding.beam_width, decoder.state), np.float32)
+
+    def step(tokens: "Tokens", parents: "NDArray[np.intp]") -> "Floats":
+        nonlocal h, c
+        logits, h, c = decoder.step(tokens, h[parents], c[parents], image)
+        return logits
+
+    found = search(step, start=vocabulary.start, end=vocabulary.end, barred=vocabulary.barred(), decoding=decoding)
+    return vocabulary.detokenise(found[0].tokens)
+
+
+def evaluate_decodings(
+    decoder: "Path", vocabulary: "Vocabulary", dataset: "Dataset", decodings: "Sequence[Decoding]"
+) -> list[Evaluation]:
+    """Caption every picture of the dataset in each way, and score it. Raises ToolchainError without sacreBLEU."""
+    network = Decoder(decoder)
+    evaluations = []
+    for decoding in decodings:
+        captions = [
+            tokenize(_decode(network, vocabulary, features[np.newaxis], decoding))
+            for features in progress(
+                dataset.features, f"beam {decoding.beam_width}, penalty {decoding.length_penalty:g}"
+            )
+        ]
+        evaluations.append(Evaluation(decoding, score_captions(captions, dataset.captions)))
+    return evaluations
+
+
+def evaluate_bundle(
+    bundle: "Path",
+    data: "Path",
+    pictures: "Path | None" = None,
+    beam_widths: "Sequence[int] | None" = None,
+    length_penalties: "Sequence[float] | None" = None,
+) -> list[Evaluation]:
+    """Score a bundle on the validation split: from the pictures, by its own encoder, or else from the data's features.
+
+    Raises CaptionerToolError, or the serving layer's CaptioningError for an unfit bundle or decoding.
+    """
+    opened = open_bundle(f"file://{bundle.resolve()}")
+    decodings = list_decodings(beam_widths, length_penalties)
+    folder = pictures or find_pictures(data, "val")
+    if folder is None:
+        announce("no pictures: scoring from the features given, not from the bundle's encoder")
+        features = read_features(data / "features_val.npz")
+    else:
+        features = encode_pictures(opened.encoder, folder, read_names(data, "val"))
+    return evaluate_decodings(opened.decoder, opened.vocabulary, read_dataset(data, "val", features), decodings)
+
+
+def best_of(evaluations: "Sequence[Evaluation]") -> Evaluation:
+    """The evaluation with the highest BLEU-4 among those without loops, or among all if every one loops."""
+    without_loops = [evaluation for evaluation in evaluations if not evaluation.scores.loops]
+    return max(without_loops or evaluations, key=lambda evaluation: evaluation.scores.bleu[3])
+
+
+def to_markdown(evaluations: "Sequence[Evaluation]") -> str:
+    """Write the figures as a table, one line a way of decoding."""
+    lines = [
+        "| Beam | Length penalty | Repeats | BLEU-1 | BLEU-2 | BLEU-3 | BLEU-4 | Loops | Repeated bigrams | Words |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for evaluation in evaluations:
+        decoding, scores = evaluation.decoding, evaluation.scores
+        repeats = "barred" if decoding.no_repeat_ngram else "allowed"
+        bleu = " | ".join(f"{score:.3f}" for score in scores.bleu)
+        lines.append(
+            f"| {decoding.beam_width} | {decoding.length_penalty:g} | {repeats} | {bleu} | {scores.loops} "
+            f"| {scores.repeated_bigrams} | {scores.words:.1f} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def to_json(evaluations: "Sequence[Evaluation]") -> str:
+    """Write the figures as JSON, one object a way of decoding."""
+    return json.dumps([asdict(evaluation) for evaluation in evaluations], sort_keys=True, indent=1) + "\n"

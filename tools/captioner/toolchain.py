@@ -1,0 +1,36 @@
+"""The packages that only the tools need, asked for where they are used.
+
+They live in an environment of their own (`make model` makes it), so that help, errors and most of the code do without
+them. Refuses to install anything by itself.
+"""
+
+import importlib
+import os
+from typing import TYPE_CHECKING, Final
+
+from tools.captioner.errors import ToolchainError
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+__all__ = ["REQUIREMENTS", "require", "require_tensorflow"]
+
+REQUIREMENTS: Final = "tools/captioner/requirements.txt"
+
+
+def require(name: str) -> "ModuleType":
+    """Import a module of the tools' requirements, or raise ToolchainError that says how to install it."""
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name != name.partition(".")[0]:
+            raise
+        raise ToolchainError(
+            f"{error.name} is not installed: run `make model`, or pip install --require-hashes -r {REQUIREMENTS}"
+        ) from error
+
+
+def require_tensorflow() -> "ModuleType":
+    """Import TensorFlow, its start-up notices off. Raises ToolchainError when it is not installed."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    return require("tensorflow")

