@@ -7,6 +7,7 @@ uses it. It is opened at first use and again after any error, so that trouble pa
 
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -94,13 +95,27 @@ class SqliteCaptionStore(CaptionStore):
             self._path, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None, check_same_thread=False
         )
         try:
-            connection.execute("PRAGMA journal_mode = WAL")
+            self._write_ahead(connection)
             connection.execute("PRAGMA synchronous = NORMAL")
             connection.execute(_SCHEMA)
         except BaseException:
             connection.close()
             raise
         return connection
+
+    @staticmethod
+    def _write_ahead(connection: sqlite3.Connection) -> None:
+        """Turn on the write-ahead log. When several open a new file at once SQLite does not queue for this; we do."""
+        deadline = time.monotonic() + BUSY_TIMEOUT_SECONDS
+        while True:
+            try:
+                connection.execute("PRAGMA journal_mode = WAL")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & _PRIMARY_CODE != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.01)
+            else:
+                return
 
     def _drop(self) -> None:
         if self._connection is not None:
