@@ -132,8 +132,8 @@ def test_a_caption_is_lower_case_words_without_punctuation(caption: str, words: 
 
 
 def test_words_are_kept_by_count_and_ordered_by_frequency_then_alphabet() -> None:
-    captions = [tokenize(caption) for caption in ("a dog", "a cat", "a cat", "a dog", "a bird")]
-    assert build_vocabulary(captions, 2).words == ("<pad>", "<start>", "<end>", "<unk>", "a", "cat", "dog")
+    captions = [tokenize(caption) for caption in ("two dogs", "two dogs", "two cats", "two cats", "a bird")]
+    assert build_vocabulary(captions, 2).words == ("<pad>", "<start>", "<end>", "<unk>", "two", "cats", "dogs")
 
 
 def test_a_vocabulary_without_words_is_refused() -> None:

@@ -1,0 +1,134 @@
+"""The work folder: features come from the encoder that will serve, and nothing is done twice."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from captioning.images import read_picture
+from captioning.interpreter import Encoder
+from tools.captioner.dataset import Features, read_features
+from tools.captioner.errors import BundleError, DatasetError
+from tools.captioner.pictures import INPUT, encode_pictures, find_pictures
+from tools.captioner.verification import verify_encoder
+from tools.captioner.workshop import Workshop
+
+ENCODER = Path("models/flickr8k/encoder.tflite")
+COLOURS = {"red.png": "red", "green.png": "green", "blue.png": "blue"}
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    folder = tmp_path / "data"
+    (folder / "Images").mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for name, colour in COLOURS.items():
+        noise = Image.fromarray(rng.integers(256, size=(80, 60, 3), dtype=np.uint8))
+        Image.blend(noise, Image.new("RGB", (60, 80), colour), 0.5).save(folder / "Images" / name)
+    lines = [f"{name},A {colour} square" for name, colour in COLOURS.items()]
+    (folder / "captions.txt").write_text("image,caption\n" + "\n".join(lines) + "\n", encoding="utf-8")
+    (folder / "train.txt").write_text("red.png\ngreen.png\n", encoding="utf-8")
+    (folder / "val.txt").write_text("blue.png\n", encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def workshop(tmp_path: Path) -> Workshop:
+    (tmp_path / "work").mkdir()
+    shutil.copyfile(ENCODER, tmp_path / "work" / "encoder.tflite")
+    return Workshop(tmp_path / "work")
+
+
+def save(path: Path, features: Features) -> None:
+    np.savez(path, names=features.names, features=features.features)
+
+
+def test_pictures_become_the_features_that_the_served_encoder_gives(workshop: Workshop, data: Path) -> None:
+    workshop.encode(data, pictures=None)
+    training = read_features(workshop.folder / "features_train.npz")
+    assert training.names == ("red.png", "green.png")
+    pixels = read_picture((data / "Images" / "green.png").read_bytes(), INPUT)
+    np.testing.assert_array_equal(training.features[1], Encoder(ENCODER).encode(pixels)[0])
+    assert read_features(workshop.folder / "features_val.npz").names == ("blue.png",)
+
+
+def test_a_finished_step_is_not_repeated_and_an_unfinished_one_is(
+    workshop: Workshop, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = workshop.folder / "features_train.npz"
+    workshop.encode(data, pictures=None)
+    made.write_bytes(b"untouched")
+    workshop.encode(data, pictures=None)
+    assert made.read_bytes() == b"untouched"
+    assert "features: nothing has changed" in capsys.readouterr().err
+    (workshop.folder / "features.json").unlink()
+    workshop.encode(data, pictures=None)
+    assert read_features(made).names == ("red.png", "green.png")
+
+
+def test_a_step_is_repeated_when_what_it_is_made_from_changes(workshop: Workshop, data: Path) -> None:
+    workshop.encode(data, pictures=None)
+    (data / "train.txt").write_text("red.png\n", encoding="utf-8")
+    workshop.encode(data, pictures=None)
+    assert read_features(workshop.folder / "features_train.npz").names == ("red.png",)
+
+
+def test_features_that_the_data_brings_are_used_if_the_encoder_agrees(workshop: Workshop, data: Path) -> None:
+    for split, names in (("train", ("red.png", "green.png")), ("val", ("blue.png",))):
+        save(data / f"features_{split}.npz", encode_pictures(ENCODER, data / "Images", names))
+    workshop.encode(data, pictures=None)
+    assert not (workshop.folder / "features_val.npz").exists()
+    record = json.loads((workshop.folder / "features.json").read_text(encoding="utf-8"))
+    assert record["cosine_minimum"] == 1.0
+    assert record["cosine_pictures"] == 1
+
+
+def test_features_of_another_encoder_are_refused(workshop: Workshop, data: Path) -> None:
+    for split, names in (("train", ("red.png", "green.png")), ("val", ("blue.png",))):
+        other = encode_pictures(ENCODER, data / "Images", names)
+        save(data / f"features_{split}.npz", Features(names, other.features[:, ::-1]))
+    with pytest.raises(BundleError, match=r"features of blue.png have a cosine of 0\.\d+"):
+        workshop.encode(data, pictures=None)
+    assert not (workshop.folder / "features.json").exists()
+
+
+def test_agreement_is_judged_by_the_worst_picture() -> None:
+    ours = Features(("a", "b"), np.array([[1, 0], [1, 0]], np.float32))
+    theirs = Features(("b", "a"), np.array([[1, 0.2], [5, 0]], np.float32))
+    with pytest.raises(BundleError, match=r"features of b have a cosine of 0\.9806"):
+        verify_encoder(ours, theirs)
+    near = Features(("b", "a"), np.array([[1, 0.1], [5, 0]], np.float32))
+    median, smallest = verify_encoder(ours, near)
+    assert smallest == pytest.approx(1 / np.sqrt(1.01))
+    assert median == pytest.approx((1 + smallest) / 2)
+
+
+def test_a_picture_that_is_missing_or_none_is_named(workshop: Workshop, data: Path) -> None:
+    (data / "Images" / "green.png").write_text("not a picture")
+    with pytest.raises(DatasetError, match=r"green\.png cannot be read as a picture"):
+        workshop.encode(data, pictures=None)
+    (data / "Images" / "green.png").unlink()
+    with pytest.raises(DatasetError, match=r"green\.png cannot be read as a picture"):
+        workshop.encode(data, pictures=None)
+
+
+def test_data_without_pictures_and_features_say_what_to_give(workshop: Workshop, data: Path) -> None:
+    shutil.rmtree(data / "Images")
+    with pytest.raises(DatasetError, match="give --pictures"):
+        workshop.encode(data, pictures=None)
+
+
+def test_a_splits_own_folder_of_pictures_comes_first(data: Path) -> None:
+    (data / "images_val").mkdir()
+    assert find_pictures(data, "val") == data / "images_val"
+    assert find_pictures(data, "train") == data / "Images"
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", "\x00"])
+def test_a_record_that_is_none_is_named_with_the_way_out(workshop: Workshop, data: Path, content: str) -> None:
+    (workshop.folder / "features.json").write_text(content)
+    with pytest.raises(DatasetError, match=r"features\.json"):
+        workshop.encode(data, pictures=None)
