@@ -88,7 +88,7 @@ async def generate_caption(request: Request, file: UploadFile) -> Captioned:
     return Captioned(
         filename=file.filename or "",
         caption=found.caption,
-        confidence=found.confidence,
+        confidence=round(found.confidence, 4),
         model_version=found.model_version,
         cached=found.cached,
     )
