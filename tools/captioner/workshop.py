@@ -68,10 +68,11 @@ class Workshop:
 
     def convert(self, weights: Path | None, quantization: Quantization) -> None:
         """Convert the encoder, from the packaged weights if no others are given."""
+        origin = "a file given" if weights else f"{WEIGHTS_PACKAGE} {WEIGHTS_VERSION}"
         weights = weights or locate_packaged_weights()
         if not weights.is_file():
             raise ArchiveError(f"{weights} is not a file: give the TorchScript archive with --weights")
-        made_from = _fingerprint("encoder", sha256_of(weights), quantization)
+        made_from = _fingerprint("encoder", origin, sha256_of(weights), quantization)
         if self._is_made("encoder", made_from):
             return
         announce(f"converting the encoder, quantization {quantization} (about half a minute)")
@@ -81,7 +82,7 @@ class Workshop:
             made_from,
             {
                 "network": "InceptionV3, ImageNet, TensorFlow's weights of 2015-12-05, average-pool features",
-                "weights": f"{weights.name} of {WEIGHTS_PACKAGE} {WEIGHTS_VERSION}",
+                "weights": f"{weights.name} of {origin}",
                 "weights_sha256": sha256_of(weights),
                 "quantization": quantization,
             },
@@ -215,10 +216,13 @@ class Workshop:
         return read_dataset(data, split, read_features(path))
 
     def _is_made(self, step: str, made_from: str) -> bool:
-        if not (self.folder / f"{step}.json").is_file() or self._read_record(step)["made_from"] != made_from:
-            return False
-        announce(f"{step}: nothing has changed")
-        return True
+        record = self.folder / f"{step}.json"
+        if record.is_file() and self._read_record(step)["made_from"] == made_from:
+            announce(f"{step}: nothing has changed")
+            return True
+        # From here on the step's files are neither the old nor the new ones: no record may vouch for them.
+        record.unlink(missing_ok=True)
+        return False
 
     def _record(self, step: str, made_from: str, content: "Mapping[str, object]") -> None:
         path = self.folder / f"{step}.json"

@@ -76,6 +76,20 @@ def test_a_step_is_repeated_when_what_it_is_made_from_changes(workshop: Workshop
     assert read_features(workshop.folder / "features_train.npz").names == ("red.png",)
 
 
+def test_a_step_that_broke_off_over_other_ingredients_leaves_nothing_that_passes_for_the_old(
+    workshop: Workshop, data: Path
+) -> None:
+    workshop.encode(data, pictures=None)
+    (data / "train.txt").write_text("green.png\n", encoding="utf-8")
+    (data / "Images" / "blue.png").rename(data / "blue.png")
+    with pytest.raises(DatasetError, match="blue"):
+        workshop.encode(data, pictures=None)
+    (data / "train.txt").write_text("red.png\ngreen.png\n", encoding="utf-8")
+    (data / "blue.png").rename(data / "Images" / "blue.png")
+    workshop.encode(data, pictures=None)
+    assert read_features(workshop.folder / "features_train.npz").names == ("red.png", "green.png")
+
+
 def test_features_that_the_data_brings_are_used_if_the_encoder_agrees(workshop: Workshop, data: Path) -> None:
     for split, names in (("train", ("red.png", "green.png")), ("val", ("blue.png",))):
         save(data / f"features_{split}.npz", encode_pictures(ENCODER, data / "Images", names))

@@ -1,0 +1,44 @@
+"""Which ways of decoding are scored, and which one a bundle gets."""
+
+import pytest
+
+from captioning.decoding import Decoding
+from captioning.errors import DecodingError
+from tools.captioner.evaluation import Evaluation, best_of, list_decodings, to_markdown
+from tools.captioner.scores import Scores
+
+
+def evaluation(beam_width: int, bleu_4: float, loops: int = 0) -> Evaluation:
+    return Evaluation(Decoding(beam_width, 0.7, 20), Scores((0.6, 0.4, 0.3, bleu_4), loops, loops, 9.5))
+
+
+def test_the_best_bleu_4_is_chosen() -> None:
+    worse, best = evaluation(1, 0.18), evaluation(3, 0.20)
+    assert best_of([worse, best, evaluation(5, 0.19)]) is best
+
+
+def test_a_better_score_does_not_excuse_a_loop_unless_all_loop() -> None:
+    looping, clean = evaluation(1, 0.25, loops=1), evaluation(3, 0.20)
+    assert best_of([looping, clean]) is clean
+    assert best_of([looping, evaluation(5, 0.24, loops=9)]) is looping
+
+
+def test_every_beam_meets_every_penalty_and_greedy_decoding_comes_with_and_without_repeats() -> None:
+    decodings = list_decodings([1, 4], [0.0, 2.0])
+    assert [(decoding.beam_width, decoding.length_penalty, decoding.no_repeat_ngram) for decoding in decodings] == [
+        (1, 0.0, 0),
+        (1, 0.0, 2),
+        (4, 0.0, 2),
+        (4, 2.0, 2),
+    ]
+
+
+def test_a_way_of_decoding_outside_the_limits_is_refused() -> None:
+    with pytest.raises(DecodingError, match="beam_width"):
+        list_decodings([11])
+
+
+def test_the_table_has_a_line_for_each_way_of_decoding() -> None:
+    head, rule, line = to_markdown([evaluation(3, 0.2034)]).splitlines()
+    assert head.count("|") == rule.count("|") == line.count("|")
+    assert line == "| 3 | 0.7 | barred | 0.600 | 0.400 | 0.300 | 0.203 | 0 | 0 | 9.5 |"
