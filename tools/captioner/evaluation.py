@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from captioning.bundle import open_bundle
-from captioning.decoding import Decoding, search
+from captioning.captioner import decode
+from captioning.decoding import Decoding
 from captioning.interpreter import Decoder
 from tools.captioner.dataset import read_dataset, read_features, read_names
 from tools.captioner.pictures import encode_pictures, find_pictures
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from numpy.typing import NDArray
-
-    from captioning.decoding import Floats, Tokens
     from captioning.vocabulary import Vocabulary
     from tools.captioner.dataset import Dataset
 
@@ -60,20 +58,6 @@ def list_decodings(
     return decodings
 
 
-def _decode(decoder: Decoder, vocabulary: "Vocabulary", features: "Floats", decoding: Decoding) -> str:
-    """Caption one picture from its features, float32 [1, width], as the captioner does."""
-    image = decoder.project(features)
-    h = c = np.zeros((decoding.beam_width, decoder.state), np.float32)
-
-    def step(tokens: "Tokens", parents: "NDArray[np.intp]") -> "Floats":
-        nonlocal h, c
-        logits, h, c = decoder.step(tokens, h[parents], c[parents], image)
-        return logits
-
-    found = search(step, start=vocabulary.start, end=vocabulary.end, barred=vocabulary.barred(), decoding=decoding)
-    return vocabulary.detokenise(found[0].tokens)
-
-
 def evaluate_decodings(
     decoder: "Path", vocabulary: "Vocabulary", dataset: "Dataset", decodings: "Sequence[Decoding]"
 ) -> list[Evaluation]:
@@ -82,7 +66,7 @@ def evaluate_decodings(
     evaluations = []
     for decoding in decodings:
         captions = [
-            tokenize(_decode(network, vocabulary, features[np.newaxis], decoding))
+            tokenize(vocabulary.detokenise(decode(network, vocabulary, features[np.newaxis], decoding)[0].tokens))
             for features in progress(
                 dataset.features, f"beam {decoding.beam_width}, penalty {decoding.length_penalty:g}"
             )

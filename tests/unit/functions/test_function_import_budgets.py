@@ -9,18 +9,18 @@ import pytest
 
 from tests.stack import ROOT
 
-_LIST = """
-import importlib, json, sys
-importlib.import_module(sys.argv[1])
-print("\\n" + json.dumps(sorted(sys.modules)))
-"""
+_LIST = "import importlib, json, sys; importlib.import_module(sys.argv[1]); print(json.dumps(sorted(sys.modules)))"
+
+
+def last_line_of(program: str, *arguments: str, **environment: str) -> str:
+    whole = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **environment}
+    command = [sys.executable, "-c", program, *arguments]
+    done = subprocess.run(command, cwd=ROOT, env=whole, capture_output=True, text=True, check=True)
+    return done.stdout.splitlines()[-1]
 
 
 def modules_of(function: str, **environment: str) -> set[str]:
-    whole = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **environment}
-    command = [sys.executable, "-c", _LIST, function]
-    done = subprocess.run(command, cwd=ROOT, env=whole, capture_output=True, text=True, check=True)
-    return set(json.loads(done.stdout.splitlines()[-1]))
+    return set(json.loads(last_line_of(_LIST, function, **environment)))
 
 
 HEAVY = {"skopt", "sklearn", "pandas", "matplotlib", "joblib", "scipy.stats", "tensorflow", "boto3", "fastapi_offline"}
@@ -43,3 +43,9 @@ def test_a_function_starts_with_what_it_needs_alone(function: str, forbidden: se
 
 def test_a_starting_lambda_has_the_learning_ready_before_the_first_update() -> None:
     assert "skopt" in modules_of("functions.update.app", AWS_LAMBDA_FUNCTION_NAME="update")
+
+
+def test_the_models_are_loaded_while_the_function_starts() -> None:
+    program = "from functions.caption import app; print(app.captioner.cache_info().currsize)"
+
+    assert last_line_of(program) == "1"

@@ -1,6 +1,7 @@
 """The way in, seen as Lambda sees it: an API Gateway event in, a proxy response out."""
 
 import json
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -183,6 +184,20 @@ def test_another_content_type_is_refused(call: Call, path: str, wanted: str) -> 
 
 def test_multipart_that_cannot_be_read_is_malformed(call: Call) -> None:
     assert call("POST", "/file", "x", content_type="multipart/form-data").status == 400
+
+
+def test_an_upload_stays_in_memory(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_file: object) -> None:
+        raise AssertionError("an upload was written to a temporary file")
+
+    monkeypatch.setattr(tempfile.SpooledTemporaryFile, "rollover", refuse)
+    part = (
+        '--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n' + "x" * 4_000_000 + "\r\n--b--\r\n"
+    )
+
+    answer = call("POST", "/file", part, content_type="multipart/form-data; boundary=b")
+
+    assert (answer.status, answer.body) == (200, {"size": 4_000_000})
 
 
 def test_an_unknown_path_and_an_unknown_method_are_problems_too(call: Call) -> None:

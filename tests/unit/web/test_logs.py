@@ -15,16 +15,18 @@ def _lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, str]]:
     return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
-def _environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+def _run(program: str, **environment: str) -> list[dict[str, str]]:
+    whole = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **environment}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=whole)
+    assert done.stderr == ""
+    return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def test_the_timestamp_is_iso_8601_in_utc(capsys: pytest.CaptureFixture[str]) -> None:
-    logs.logger("clock", level="INFO").info("now")
+def test_the_timestamp_is_iso_8601_in_utc_wherever_the_machine_is() -> None:
+    (line,) = _run("from web import logs; logs.logger('clock', level='INFO').info('now')", TZ="Asia/Kathmandu")
 
-    (line,) = _lines(capsys)
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line["timestamp"])
-    assert abs(datetime.fromisoformat(line["timestamp"]) - datetime.now(UTC)) < timedelta(seconds=5)
+    assert abs(datetime.fromisoformat(line["timestamp"]) - datetime.now(UTC)) < timedelta(minutes=1)
     assert (line["level"], line["message"], line["service"]) == ("INFO", "now", "clock")
 
 
@@ -55,11 +57,6 @@ def test_below_the_level_nothing_is_written(capsys: pytest.CaptureFixture[str]) 
 
 
 def test_a_warning_of_a_library_is_a_line_too() -> None:
-    program = "import warnings; from web import logs; logs.logger('x', level='INFO'); warnings.warn('old way')"
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True, env=_environment()
-    )
+    (line,) = _run("import warnings; from web import logs; logs.logger('x', level='INFO'); warnings.warn('old way')")
 
-    (line,) = (json.loads(line) for line in done.stdout.splitlines())
     assert "old way" in line["message"]
-    assert done.stderr == ""

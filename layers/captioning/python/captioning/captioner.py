@@ -15,6 +15,7 @@ from captioning.decoding import Decoding, Floats, Hypothesis, Tokens, search
 from captioning.errors import BundleError
 from captioning.images import read_picture
 from captioning.interpreter import Decoder, Encoder
+from captioning.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,22 @@ class Caption:
     text: str
     confidence: float
     model_version: str
+
+
+def decode(decoder: Decoder, vocabulary: Vocabulary, features: Floats, decoding: Decoding) -> list[Hypothesis]:
+    """Captions in tokens for a picture's features, float32 [1, features], best first; see `captioning.decoding.search`.
+
+    Raises BundleError if the decoder fails, ValueError if it gives numbers that are not finite.
+    """
+    image = decoder.project(features)
+    h = c = np.zeros((decoding.beam_width, decoder.state), np.float32)
+
+    def step(tokens: Tokens, parents: NDArray[np.intp]) -> Floats:
+        nonlocal h, c
+        logits, h, c = decoder.step(tokens, h[parents], c[parents], image)
+        return logits
+
+    return search(step, start=vocabulary.start, end=vocabulary.end, barred=vocabulary.barred(), decoding=decoding)
 
 
 class Captioner:
@@ -37,7 +54,6 @@ class Captioner:
         self._bundle = bundle
         self._encoder = Encoder(bundle.encoder)
         self._decoder = Decoder(bundle.decoder)
-        self._barred = bundle.vocabulary.barred()
         self._lock = threading.Lock()
         self._check()
         self._search(np.zeros((1, self._encoder.height, self._encoder.width, 3), np.float32), self.decoding)
@@ -64,17 +80,9 @@ class Captioner:
         return Caption(text, best.confidence, self.model_version)
 
     def _search(self, pixels: Floats, decoding: Decoding) -> list[Hypothesis]:
-        image = self._decoder.project(self._encoder.encode(pixels))
-        h = c = np.zeros((decoding.beam_width, self._decoder.state), np.float32)
-
-        def step(tokens: Tokens, parents: NDArray[np.intp]) -> Floats:
-            nonlocal h, c
-            logits, h, c = self._decoder.step(tokens, h[parents], c[parents], image)
-            return logits
-
-        vocabulary = self._bundle.vocabulary
+        features = self._encoder.encode(pixels)
         try:
-            return search(step, start=vocabulary.start, end=vocabulary.end, barred=self._barred, decoding=decoding)
+            return decode(self._decoder, self._bundle.vocabulary, features, decoding)
         except ValueError as error:
             raise BundleError(str(self._bundle.decoder), f"{error}") from error
 
