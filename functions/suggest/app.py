@@ -20,7 +20,7 @@ from web.application import create_app, entry_point, require_json
 from web.settings import VERSION, Settings
 
 settings = Settings.from_environment()
-app, log = create_app(
+app, _ = create_app(
     service="suggest",
     title="Picture tuning",
     settings=settings,

@@ -16,7 +16,7 @@ from web.application import create_app, entry_point, require_json
 from web.settings import Settings
 
 settings = Settings.from_environment()
-app, log = create_app(
+app, _ = create_app(
     service="update",
     title="Picture tuning",
     settings=settings,

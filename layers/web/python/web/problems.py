@@ -38,9 +38,9 @@ class FieldError(BaseModel):
     """One thing wrong with a request, and where."""
 
     detail: str
-    pointer: str | None = Field(None, description="JSON pointer into the request's body, as a URI fragment")
-    parameter: str | None = Field(None, description="the query or path parameter")
-    header: str | None = Field(None, description="the request's header")
+    pointer: str | None = Field(default=None, description="JSON pointer into the request's body, as a URI fragment")
+    parameter: str | None = Field(default=None, description="the query or path parameter")
+    header: str | None = Field(default=None, description="the request's header")
 
 
 class Problem(BaseModel):
@@ -50,8 +50,10 @@ class Problem(BaseModel):
     title: str
     status: int
     detail: str
-    instance: str | None = Field(None, description="the request's id, as in the logs")
-    errors: list[FieldError] | None = Field(None, description="for an invalid request: everything wrong with it")
+    instance: str | None = Field(default=None, description="the request's id, as in the logs")
+    errors: list[FieldError] | None = Field(
+        default=None, description="for an invalid request: everything wrong with it"
+    )
 
 
 class ProblemResponse(JSONResponse):
@@ -88,17 +90,17 @@ def _unavailable(seconds: int) -> ProblemResponse:
     return problem(503, detail, headers={"Retry-After": str(seconds)})
 
 
-def body_error(location: Sequence[str | int], detail: str) -> FieldError:
+def _body_error(location: Sequence[str | int], detail: str) -> FieldError:
     """The error of the body's member at `location`, a path such as ("results", 3, "rating")."""
     escaped = (str(part).replace("~", "~0").replace("/", "~1") for part in location)
-    return FieldError.model_validate({"detail": detail, "pointer": "#" + "".join(f"/{part}" for part in escaped)})
+    return FieldError(detail=detail, pointer="#" + "".join(f"/{part}" for part in escaped))
 
 
 def _query_error(location: Sequence[str | int], detail: str) -> FieldError:
-    return FieldError.model_validate({"detail": detail, "parameter": str(location[0])})
+    return FieldError(detail=detail, parameter=str(location[0]))
 
 
-def spoken(location: Sequence[str | int]) -> str:
+def _spoken(location: Sequence[str | int]) -> str:
     """The path as people write it: ("results", 3, "rating") is `results[3].rating`."""
     text = ""
     for part in location:
@@ -106,20 +108,17 @@ def spoken(location: Sequence[str | int]) -> str:
     return text
 
 
-def invalid(found: Sequence[tuple[Sequence[str | int], str]], *, in_query: bool = False) -> ProblemResponse:
-    """A 422 for a body (or a query) in which `found`, pairs of location and message, is wrong."""
-    first_location, first_message = found[0]
-    where = spoken(first_location)
-    detail = f"{where}: {first_message}" if where else first_message
-    if len(found) > 1:
-        detail += f" (and {len(found) - 1} more)"
-    place = _query_error if in_query else body_error
-    return problem(422, detail, errors=[place(location, message) for location, message in found])
+def _invalid(found: Sequence[tuple[FieldError, str]]) -> ProblemResponse:
+    """A 422 for everything in `found`: each error with its place as people say it."""
+    (first, where), *rest = found
+    detail = f"{where}: {first.detail}" if where else f"the body {first.detail}"
+    if rest:
+        detail += f" (and {len(rest)} more)"
+    return problem(422, detail, errors=[error for error, _ in found])
 
 
 _PLAIN = {
     "missing": "is required",
-    "extra_forbidden": "is not a field of this request",
     "model_attributes_type": "must be a JSON object",
     "dict_type": "must be a JSON object",
     "list_type": "must be a JSON array",
@@ -141,10 +140,11 @@ def _field_error(error: Mapping[str, Any]) -> tuple[FieldError, str]:
     part, *location = error["loc"]
     message = _message(error)
     if part == "body":
-        return body_error(location, message), spoken(location)
+        return _body_error(location, message), _spoken(location)
     name = str(location[0])
-    kind = "header" if part == "header" else "parameter"
-    return FieldError.model_validate({"detail": message, kind: name}), name
+    if part == "header":
+        return FieldError(detail=message, header=name), name
+    return FieldError(detail=message, parameter=name), name
 
 
 async def _on_validation_error(_request: Request, error: Exception) -> ProblemResponse:
@@ -152,12 +152,7 @@ async def _on_validation_error(_request: Request, error: Exception) -> ProblemRe
     found = error.errors()
     if found[0]["type"] == "json_invalid":
         return problem(400, f"the body is not JSON: {found[0]['ctx']['error']} at character {found[0]['loc'][-1]}")
-    described = [_field_error(one) for one in found]
-    (first, where), *rest = described
-    detail = f"{where}: {first.detail}" if where else f"the body {first.detail}"
-    if rest:
-        detail += f" (and {len(rest)} more)"
-    return problem(422, detail, errors=[one for one, _ in described])
+    return _invalid([_field_error(one) for one in found])
 
 
 async def _on_http_error(request: Request, error: Exception) -> ProblemResponse:
@@ -178,8 +173,9 @@ def install(app: FastAPI, statuses: Mapping[type[Exception], int], *, log: Logge
 
     def answer(error_type: type[Exception], status: int) -> None:
         async def on_error(request: Request, error: Exception) -> ProblemResponse:
+            place = _query_error if request.method == "GET" else _body_error
             if found := getattr(error, "problems", ()):
-                return invalid([(one.location, one.message) for one in found], in_query=request.method == "GET")
+                return _invalid([(place(one.location, one.message), _spoken(one.location)) for one in found])
             if status == HTTPStatus.SERVICE_UNAVAILABLE:
                 # Which file or table it is concerns those who run the service, not those who call it.
                 log.error(str(error), error=type(error).__name__)
