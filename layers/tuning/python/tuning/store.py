@@ -5,7 +5,7 @@ whole or not at all; an idempotency key never records twice; counts are exact un
 every observation acknowledged before it began to read; no two suggestions of a mode hold the same setting while both
 are outstanding; numbers come back exactly as they went in; a crash leaves the state before or after, never between.
 
-Every method may raise StoreUnavailableError (retry later) and StoreCorruptError (give up). Values go in and come out
+Every method may raise StoreUnavailableError (retry later), StoreCorruptError and StoreRefusedError (give up). Values go in and come out
 by value. The port draws no conclusions: it neither validates settings nor computes anything from ratings.
 """
 
@@ -17,9 +17,11 @@ from urllib.parse import urlsplit
 
 from tuning.errors import StoreUrlError
 from tuning.observations import Observation, Suggestion
-from tuning.studies import Hyperparameters, Study
+from tuning.studies import Hyperparameters, Study, StudySummary
 
 URL_SETTING = "OBSERVATION_STORE"
+MAX_BATCH = 1_000  # observations that every adapter records at once
+MAX_CLAIM = 100  # suggestions that every adapter claims at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +53,15 @@ class ObservationStore(ABC):
 
     @abstractmethod
     def record(self, observations: Sequence[Observation], *, idempotency_key: IdempotencyKey | None) -> Recorded:
-        """Records a batch, ending the suggestions it answers, or finds it recorded. Raises IdempotencyMismatchError."""
+        """Records a batch of up to MAX_BATCH, ending the suggestions it answers, or finds it recorded.
+
+        Raises IdempotencyMismatchError. After a StoreUnavailableError the batch may have been recorded; the same
+        idempotency key, remembered for 30 days at least, makes trying again harmless.
+        """
 
     @abstractmethod
     def claim(self, suggestions: Sequence[Suggestion], *, now: datetime) -> None:
-        """Makes all of the suggestions outstanding, or none. Raises SettingTakenError."""
+        """Makes all of the up to MAX_CLAIM suggestions outstanding, or none. Raises SettingTakenError."""
 
     @abstractmethod
     def study(self, mode: str, *, now: datetime) -> Study:
@@ -72,6 +78,10 @@ class ObservationStore(ABC):
     @abstractmethod
     def count(self) -> int:
         """How many observations all modes have together."""
+
+    @abstractmethod
+    def summary(self, mode: str) -> StudySummary:
+        """The mode's observations in few exact numbers."""
 
     @abstractmethod
     def history(self, *, mode: str | None, limit: int, cursor: str | None) -> HistoryPage:
