@@ -13,10 +13,15 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import botocore.session
+import yaml
+
+from local.template import _Loader
 from tests.stack import ROOT
 
 _POM = ROOT / "tests" / "dynamodb-local" / "pom.xml"
@@ -53,6 +58,19 @@ def dynamodb_local() -> Iterator[str]:
         finally:
             process.kill()
             process.wait()
+
+
+def make_table(endpoint: str, resource: str) -> str:
+    """Makes an empty table with the keys of `resource` in template.yaml; gives its name, which no other table has."""
+    document = yaml.load((ROOT / "template.yaml").read_text(), _Loader)  # noqa: S506 - a SafeLoader's child
+    properties = document["Resources"][resource]["Properties"]
+    name = f"{resource}-{uuid.uuid4().hex}"
+    client = botocore.session.get_session().create_client("dynamodb", endpoint_url=endpoint)
+    client.create_table(
+        TableName=name, **{part: properties[part] for part in ("AttributeDefinitions", "KeySchema", "BillingMode")}
+    )
+    client.close()
+    return name
 
 
 def _fetch() -> None:
