@@ -1,13 +1,13 @@
-"""The promises of an observation store, held against every adapter. A new adapter adds a way to make its URL."""
+"""The promises of an observation store, held against every adapter (`tests.stores`)."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
+from tests.stores import ADAPTERS, store_url
 from tuning.errors import IdempotencyMismatchError, InvalidRequestError, SettingTakenError
 from tuning.observations import Observation, Setting, Suggestion
 from tuning.store import IdempotencyKey, ObservationStore, open_store
@@ -16,15 +16,11 @@ from tuning.studies import Hyperparameters
 NOW = datetime(2030, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 DAY = timedelta(days=1)
 
-URLS: dict[str, Callable[[Path], str]] = {
-    "sqlite": lambda folder: f"sqlite:///{folder}/observations.db",
-}
 
-
-@pytest.fixture(params=URLS)
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The URL of a store that is not there yet."""
-    return URLS[request.param](tmp_path)
+@pytest.fixture(params=ADAPTERS)
+def url(request: pytest.FixtureRequest) -> str:
+    """The URL of a store that nobody has used yet."""
+    return store_url(request, request.param)
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ from captioning.errors import (
     TransientError,
 )
 from captioning.store import CaptionStore, open_caption_store
-from captioning.store_dynamodb import LIFETIME_SECONDS, DynamoDBCaptionStore
+from captioning.store_dynamodb import LIFETIME_SECONDS, DynamoDbCaptionStore
 from tests.dynamodb import make_table
 
 DOG = Caption("a dog runs through the grass", 0.1 + 0.2, "v1")
@@ -58,14 +58,14 @@ LASTING = [
 
 
 @pytest.fixture
-def store() -> Iterator[DynamoDBCaptionStore]:
-    store = DynamoDBCaptionStore("captions", region="eu-west-1")
+def store() -> Iterator[DynamoDbCaptionStore]:
+    store = DynamoDbCaptionStore("captions", region="eu-west-1")
     yield store
     store.close()
 
 
 @pytest.fixture
-def service(store: DynamoDBCaptionStore) -> Iterator[Stubber]:
+def service(store: DynamoDbCaptionStore) -> Iterator[Stubber]:
     """The service, which answers as it is told; a call more or less than it was told of is an error."""
     with Stubber(store._client) as stubber:
         yield stubber
@@ -92,7 +92,7 @@ Call = Callable[[CaptionStore], object]
 @pytest.mark.parametrize("operation", CALLS)
 @pytest.mark.parametrize(("code", "status"), PASSING)
 def test_what_waiting_cures_is_tried_twice_and_then_unavailable(
-    store: DynamoDBCaptionStore, service: Stubber, operation: str, code: str, status: int
+    store: DynamoDbCaptionStore, service: Stubber, operation: str, code: str, status: int
 ) -> None:
     for _ in range(2):
         service.add_client_error(operation, code, "not now", status)
@@ -105,7 +105,7 @@ def test_what_waiting_cures_is_tried_twice_and_then_unavailable(
 @pytest.mark.parametrize("operation", CALLS)
 @pytest.mark.parametrize(("code", "status"), LASTING)
 def test_what_a_person_must_repair_is_refused_at_the_first_attempt(
-    store: DynamoDBCaptionStore, service: Stubber, operation: str, code: str, status: int
+    store: DynamoDbCaptionStore, service: Stubber, operation: str, code: str, status: int
 ) -> None:
     service.add_client_error(operation, code, "no", status)
     with pytest.raises(CaptionStoreRefusedError, match=f"dynamodb://captions: .*{code}") as caught:
@@ -113,26 +113,26 @@ def test_what_a_person_must_repair_is_refused_at_the_first_attempt(
     assert isinstance(caught.value, PermanentError)
 
 
-def test_a_second_attempt_that_succeeds_is_an_answer(store: DynamoDBCaptionStore, service: Stubber) -> None:
+def test_a_second_attempt_that_succeeds_is_an_answer(store: DynamoDbCaptionStore, service: Stubber) -> None:
     service.add_client_error("get_item", "ThrottlingException", "not now")
     item = {"text": {"S": DOG.text}, "confidence": {"N": repr(DOG.confidence)}, "model_version": {"S": "v1"}}
     service.add_response("get_item", {"Item": KEY | item})
     assert store.get("a") == DOG
 
 
-def test_a_put_whose_acknowledgement_was_lost_is_done(store: DynamoDBCaptionStore, service: Stubber) -> None:
+def test_a_put_whose_acknowledgement_was_lost_is_done(store: DynamoDbCaptionStore, service: Stubber) -> None:
     service.add_client_error("put_item", "InternalServerError", "after all", 500)
     service.add_client_error("put_item", "ConditionalCheckFailedException", "it is there")
     store.put("a", DOG)
 
 
-def test_an_item_that_is_no_caption_is_damaged(store: DynamoDBCaptionStore, service: Stubber) -> None:
+def test_an_item_that_is_no_caption_is_damaged(store: DynamoDbCaptionStore, service: Stubber) -> None:
     service.add_response("get_item", {"Item": {**KEY, "text": {"N": "5"}}})
     with pytest.raises(CaptionStoreDamagedError, match="the item of a lacks 'S'"):
         store.get("a")
 
 
-def test_reads_are_consistent_and_writes_keep_the_first(store: DynamoDBCaptionStore, service: Stubber) -> None:
+def test_reads_are_consistent_and_writes_keep_the_first(store: DynamoDbCaptionStore, service: Stubber) -> None:
     service.add_response("get_item", {}, {"TableName": "captions", "Key": KEY, "ConsistentRead": True})
     service.add_response(
         "put_item", {}, {"TableName": "captions", "Item": ANY, "ConditionExpression": "attribute_not_exists(pk)"}
@@ -143,7 +143,7 @@ def test_reads_are_consistent_and_writes_keep_the_first(store: DynamoDBCaptionSt
 
 @pytest.mark.parametrize("code", ["ThrottlingException", "ExpiredTokenException", "ResourceNotFoundException"])
 def test_trouble_with_the_service_costs_a_log_line_and_not_the_caption(
-    store: DynamoDBCaptionStore, service: Stubber, captioner: Captioner, caplog: pytest.LogCaptureFixture, code: str
+    store: DynamoDbCaptionStore, service: Stubber, captioner: Captioner, caplog: pytest.LogCaptureFixture, code: str
 ) -> None:
     for _ in range(2 if code == "ThrottlingException" else 1):
         service.add_client_error("get_item", code, "no")

@@ -49,9 +49,9 @@ def open_caption_store(url: str) -> CaptionStore:
         return SqliteCaptionStore(path)
     if url.startswith("dynamodb://"):
         table, options = _parse_dynamodb(url)
-        from captioning.store_dynamodb import DynamoDBCaptionStore  # noqa: PLC0415 - as above
+        from captioning.store_dynamodb import DynamoDbCaptionStore  # noqa: PLC0415 - as above
 
-        return DynamoDBCaptionStore(table, **options)
+        return DynamoDbCaptionStore(table, **options)
     raise CaptionStoreUrlError(f"{url}: a caption store is named by a URL such as sqlite:///data/captions.db")
 
 

@@ -51,7 +51,7 @@ _PASSING = {
 _FIRST_SERVER_ERROR = 500
 
 
-class DynamoDBCaptionStore(CaptionStore):
+class DynamoDbCaptionStore(CaptionStore):
     """Captions in `table`, whose partition key is the string `pk`. Region and endpoint default to AWS's own rules."""
 
     def __init__(self, table: str, *, region: str | None = None, endpoint: str | None = None) -> None:

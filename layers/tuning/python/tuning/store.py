@@ -5,15 +5,16 @@ whole or not at all; an idempotency key never records twice; counts are exact un
 every observation acknowledged before it began to read; no two suggestions of a mode hold the same setting while both
 are outstanding; numbers come back exactly as they went in; a crash leaves the state before or after, never between.
 
-Every method may raise StoreUnavailableError (retry later), StoreCorruptError and StoreRefusedError (give up). Values go in and come out
-by value. The port draws no conclusions: it neither validates settings nor computes anything from ratings.
+Every method may raise StoreUnavailableError (retry later), StoreCorruptError and StoreRefusedError (give up). Values
+go in and come out by value. The port draws no conclusions: it neither validates settings nor judges ratings.
 """
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from tuning.errors import StoreUrlError
 from tuning.observations import Observation, Suggestion
@@ -22,6 +23,9 @@ from tuning.studies import Hyperparameters, Study, StudySummary
 URL_SETTING = "OBSERVATION_STORE"
 MAX_BATCH = 1_000  # observations that every adapter records at once
 MAX_CLAIM = 100  # suggestions that every adapter claims at once
+
+_TABLE = re.compile(r"[A-Za-z0-9_.-]{3,255}")
+_ENDPOINT = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?/?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +100,8 @@ def open_store(url: str) -> ObservationStore:
     """The store that a URL names; nothing is read or written until it is first used.
 
     `sqlite:///data/observations.db` is relative to the working directory, `sqlite:////var/lib/observations.db`
-    absolute.
+    absolute. `dynamodb://observations?region=eu-west-1&endpoint=http://localhost:8000` is a table, which must be there;
+    region and endpoint default to what the environment says.
 
     Raises StoreUrlError, which names the setting.
     """
@@ -114,5 +119,22 @@ def open_store(url: str) -> ObservationStore:
 
         return SqliteObservationStore(path)
     if parts.scheme == "dynamodb":
-        raise StoreUrlError(f"{URL_SETTING}: {url!r}: this version has no DynamoDB adapter yet; use sqlite:///...")
-    raise StoreUrlError(f"{URL_SETTING}: {url!r}: unknown scheme {parts.scheme!r}; use sqlite:///...")
+        return _open_table(url, parts)
+    raise StoreUrlError(f"{URL_SETTING}: {url!r}: unknown scheme {parts.scheme!r}; use sqlite:///... or dynamodb://...")
+
+
+def _open_table(url: str, parts: SplitResult) -> ObservationStore:
+    options = parse_qsl(parts.query, keep_blank_values=True)
+    given = dict(options)
+    endpoint = given.get("endpoint")
+    form = "dynamodb://table, and after it ?region=, ?endpoint= or both"
+    if not _TABLE.fullmatch(parts.netloc) or parts.path or parts.fragment:
+        raise StoreUrlError(f"{URL_SETTING}: {url!r} must be {form}; a table's name has 3 to 255 of A-Z a-z 0-9 _ . -")
+    if len(given) < len(options) or not given.keys() <= {"region", "endpoint"} or not all(given.values()):
+        raise StoreUrlError(f"{URL_SETTING}: {url!r} must be {form}")
+    if endpoint is not None and not _ENDPOINT.fullmatch(endpoint):
+        raise StoreUrlError(f"{URL_SETTING}: {url!r}: the endpoint must be http://host:port or https://host:port")
+    from tuning.store_dynamodb import DynamoDbObservationStore  # noqa: PLC0415 - only the adapter in use is loaded
+    from tuning.table_dynamodb import Table  # noqa: PLC0415 - likewise
+
+    return DynamoDbObservationStore(Table(parts.netloc, region=given.get("region"), endpoint=endpoint))
