@@ -40,7 +40,7 @@ from tuning.records import (
 )
 from tuning.store import MAX_BATCH, MAX_CLAIM, HistoryPage, IdempotencyKey, ObservationStore, Recorded
 from tuning.studies import ApiSummary, Hyperparameters, Study, StudySummary
-from tuning.table_dynamodb import MAX_CHANGES, Deadline, Delete, LostRaceError, Put, Row, Table
+from tuning.table_dynamodb import MAX_CHANGES, RACING_PATIENCE, Deadline, Delete, LostRaceError, Put, Row, Table
 
 KEPT_FOR = 30 * 24 * 3600  # seconds for which a recorded batch is remembered by its key
 CHUNK = 100  # observations in an item: 170 kB of the service's 400 kB at their longest, before compression
@@ -100,7 +100,7 @@ class DynamoDbObservationStore(ObservationStore):
         if len(observations) > MAX_BATCH:
             raise ValueError(f"a batch holds up to {MAX_BATCH:,} observations, not {len(observations):,}")
         chunks = [_Chunk.of(mode, ratings) for mode, ratings in _packed(observations)]
-        deadline = Deadline()
+        deadline = Deadline(RACING_PATIENCE)
         # A batch without a key gets one of its own: by its receipt a lost answer can be told from a lost race.
         batch = secrets.token_hex(16)
         receipt = f"receipt#key#{idempotency_key.key}" if idempotency_key else f"receipt#batch#{batch}"
@@ -132,7 +132,7 @@ class DynamoDbObservationStore(ObservationStore):
     def claim(self, suggestions: Sequence[Suggestion], *, now: datetime) -> None:
         if len(suggestions) > MAX_CLAIM:
             raise ValueError(f"up to {MAX_CLAIM} suggestions are claimed at once, not {len(suggestions):,}")
-        deadline = Deadline()
+        deadline = Deadline(RACING_PATIENCE)
         changes = [_put_suggestion(suggestion, place, now) for place, suggestion in enumerate(suggestions)]
         if len({change.row["sk"] for change in changes}) < len(changes):
             raise SettingTakenError("a setting cannot be claimed twice at once")
