@@ -40,7 +40,7 @@ from tuning.records import (
 )
 from tuning.store import MAX_BATCH, MAX_CLAIM, HistoryPage, IdempotencyKey, ObservationStore, Recorded
 from tuning.studies import ApiSummary, Hyperparameters, Study, StudySummary
-from tuning.table_dynamodb import MAX_CHANGES, Deadline, Delete, LostRaceError, Put, Row, Table
+from tuning.table_dynamodb import MAX_CHANGES, RACING_PATIENCE, Deadline, Delete, LostRaceError, Put, Row, Table
 
 KEPT_FOR = 30 * 24 * 3600  # seconds for which a recorded batch is remembered by its key
 CHUNK = 100  # observations in an item: 170 kB of the service's 400 kB at their longest, before compression
@@ -100,20 +100,18 @@ class DynamoDbObservationStore(ObservationStore):
         if len(observations) > MAX_BATCH:
             raise ValueError(f"a batch holds up to {MAX_BATCH:,} observations, not {len(observations):,}")
         chunks = [_Chunk.of(mode, ratings) for mode, ratings in _packed(observations)]
-        deadline = Deadline()
+        deadline = Deadline(RACING_PATIENCE)
         # A batch without a key gets one of its own: by its receipt a lost answer can be told from a lost race.
         batch = secrets.token_hex(16)
         receipt = f"receipt#key#{idempotency_key.key}" if idempotency_key else f"receipt#batch#{batch}"
         fingerprint = idempotency_key.fingerprint if idempotency_key else ""
         answered = self._named(observations, deadline)
-        for attempt in _attempts(deadline):
-            if (idempotency_key or attempt) and (recorded := self._recorded(receipt, fingerprint, batch, deadline)):
-                return recorded
+        for _ in _attempts(deadline):
             head = self._head(deadline)
             after = head.including(observations)
             changes: list[Put | Delete] = [
-                _put_head(after, head.version),
                 _put_receipt(receipt, fingerprint, batch, after.count),
+                _put_head(after, head.version),
                 *(chunk.put(head.count) for chunk in chunks),
             ]
             fixed = len(changes)
@@ -121,18 +119,20 @@ class DynamoDbObservationStore(ObservationStore):
             try:
                 self._table.transact(changes, deadline)
             except LostRaceError as lost:
+                if 0 in lost.rows:
+                    return _acknowledge(lost.rows[0], fingerprint, batch)
                 # Suggestions that expired meanwhile and whose settings others hold now are not ours to free.
                 gone = {place - fixed for place in lost.rows}
                 answered = [suggestion for place, suggestion in enumerate(answered) if place not in gone]
-                continue
-            self._tidy(answered[MAX_CHANGES - fixed :], deadline)
-            return Recorded(after.count, replayed=False)
+            else:
+                self._tidy(answered[MAX_CHANGES - fixed :], deadline)
+                return Recorded(after.count, replayed=False)
         raise _crowded()
 
     def claim(self, suggestions: Sequence[Suggestion], *, now: datetime) -> None:
         if len(suggestions) > MAX_CLAIM:
             raise ValueError(f"up to {MAX_CLAIM} suggestions are claimed at once, not {len(suggestions):,}")
-        deadline = Deadline()
+        deadline = Deadline(RACING_PATIENCE)
         changes = [_put_suggestion(suggestion, place, now) for place, suggestion in enumerate(suggestions)]
         if len({change.row["sk"] for change in changes}) < len(changes):
             raise SettingTakenError("a setting cannot be claimed twice at once")
@@ -295,16 +295,6 @@ class DynamoDbObservationStore(ObservationStore):
         names = {observation.suggestion_id for observation in observations if observation.suggestion_id}
         return [suggestion for suggestion in self._held(deadline) if suggestion.id in names] if names else []
 
-    def _recorded(self, receipt: str, fingerprint: str, batch: str, deadline: Deadline) -> Recorded | None:
-        """The acknowledgement of the batch of that receipt, if it was recorded and is still remembered."""
-        row = self._table.get(receipt, "receipt", deadline)
-        with _decoding():
-            if row is None or _number(row, "expires_at") <= time.time():
-                return None
-            if row["fingerprint"] != fingerprint:
-                raise IdempotencyMismatchError("this idempotency key was used before with another body")
-            return Recorded(_number(row, "samples_seen"), replayed=row["batch"] != batch)
-
     def _tidy(self, suggestions: Sequence[Suggestion], deadline: Deadline) -> None:
         """Deletes suggestions that are answered. If that fails nothing is lost: readers pass over them."""
         for start in range(0, len(suggestions), MAX_CHANGES):
@@ -404,6 +394,14 @@ def _put_receipt(pk: str, fingerprint: str, batch: str, samples_seen: int) -> Pu
     }
     # The service deletes expired items when it comes to it.
     return Put(row, "attribute_not_exists(pk) OR expires_at <= :now", {":now": now})
+
+
+def _acknowledge(receipt: Row, fingerprint: str, batch: str) -> Recorded:
+    """The acknowledgement that a batch got when it was recorded: by this call, whose answer was lost, or by another."""
+    with _decoding():
+        if receipt["fingerprint"] != fingerprint:
+            raise IdempotencyMismatchError("this idempotency key was used before with another body")
+        return Recorded(_number(receipt, "samples_seen"), replayed=receipt["batch"] != batch)
 
 
 def _put_suggestion(suggestion: Suggestion, place: int, now: datetime) -> Put:

@@ -28,12 +28,13 @@ from botocore.exceptions import (
 from tuning.errors import StoreRefusedError, StoreUnavailableError
 
 CONNECT_TIMEOUT, READ_TIMEOUT = 1.0, 2.0  # seconds
-PATIENCE = 4.0  # seconds after which a deadline lets no further attempt begin
-ATTEMPTS = 4  # of one call
+# Seconds after which no further attempt begins: of an operation, and of one that may lose races.
+PATIENCE, RACING_PATIENCE = 4.0, 10.0
+ATTEMPTS = 3  # of one call
 RETRY_AFTER = 2  # seconds after which to try again what could not be done
 MAX_CHANGES = 100  # of one transaction, as the service has it
 
-_MAX_PAUSE = 1.0  # seconds between two attempts
+_MAX_PAUSE = 0.4  # seconds between two attempts: about what sixteen writers at once need to be done
 _BASE_PAUSE = 0.05
 
 _UNAVAILABLE = frozenset(
@@ -73,10 +74,10 @@ class LostRaceError(Exception):
 
 
 class Deadline:
-    """The patience of one store operation."""
+    """The patience of one store operation, in seconds."""
 
-    def __init__(self) -> None:
-        self._end = time.monotonic() + PATIENCE
+    def __init__(self, patience: float = PATIENCE) -> None:
+        self._end = time.monotonic() + patience
 
     def pause(self, attempt: int) -> bool:
         """Waits before another attempt, at random and longer each time; False if that would be too late."""
