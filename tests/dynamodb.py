@@ -22,8 +22,8 @@ import botocore.session
 import yaml
 
 from local.template import _Loader
-from tests.stack import ROOT
 
+ROOT = Path(__file__).resolve().parents[1]
 _POM = ROOT / "tests" / "dynamodb-local" / "pom.xml"
 _JARS = ROOT / "build" / "dynamodb-local"
 # Both together stay under the time that a test may take, since the first test to ask waits for them.
