@@ -292,7 +292,7 @@ def plot(measurements: Sequence[Measurement], path: Path) -> None:
     # The same figures give the same file.
     mpl.rcParams |= {"svg.hashsalt": "stores", "svg.fonttype": "none", "font.size": 9, "axes.grid": True}
     mpl.rcParams |= {"grid.alpha": 0.3, "axes.spines.top": False, "axes.spines.right": False}
-    figure, axes = plt.subplots(1, 3, figsize=(11, 3.4), layout="constrained")
+    figure, axes = plt.subplots(1, 3, figsize=(11, 3.8), layout="constrained")
     reads = ("cold read", "warm read")
     panels = (
         (axes[0], ("update",), "An update", "results in it", "ms", _milliseconds),
@@ -314,7 +314,9 @@ def plot(measurements: Sequence[Measurement], path: Path) -> None:
         axis.set(title=title, xlabel=size, ylabel=unit, xscale="log", yscale="log")
         axis.set_visible(bool(axis.lines))
         if axis.lines:
-            axis.legend(frameon=False, fontsize=8)
+            axis.xaxis.set_major_formatter("{x:,.0f}")
+            axis.yaxis.set_major_formatter("{x:,g}")
+            axis.legend(frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2)
     figure.savefig(path, format="svg", metadata={"Date": None})
     plt.close(figure)
 
