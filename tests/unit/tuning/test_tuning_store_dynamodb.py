@@ -1,5 +1,6 @@
 """What is particular to DynamoDB: URLs, faults of the service and of the way there, what is read, what damage does."""
 
+import random
 import socket
 import threading
 import time
@@ -336,6 +337,33 @@ def test_a_large_batch_is_few_items(store: ObservationStore) -> None:
     made = calls_of(store)
     assert len(store.study("structure", now=NOW).observations) == 1_000
     assert ("Query", 1_000 // store_dynamodb.CHUNK) in made
+
+
+def test_a_study_of_several_megabytes_is_read_page_by_page_and_whole(store: ObservationStore, url: str) -> None:
+    """Names drawn at random do not compress, so that what is stored is longer than a query's page of a megabyte."""
+    draw = random.Random(7)  # noqa: S311 - no secret
+    batches = [
+        [observation(step, "".join(chr(draw.randrange(0x4E00, 0x9FA5)) for _ in range(64))) for step in range(1_000)]
+        for _ in range(12)
+    ]
+    for batch in batches:
+        store.record(batch, idempotency_key=None)
+    expected = [observation for batch in batches for observation in batch]
+    cold = open_store(url)
+    made = calls_of(cold)
+    assert list(cold.study("structure", now=NOW).observations) == expected
+    assert len([name for name, items in made if name == "Query" and items]) > 1
+
+    made.clear()
+    cursor, seen = None, []
+    while not seen or cursor:
+        page = cold.history(mode=None, limit=200, cursor=cursor)
+        cursor = page.next_cursor
+        seen += page.observations
+    assert seen == expected[::-1]
+    # A page reads what it shows and little more.
+    assert sum(items for name, items in made if name == "Query") * store_dynamodb.CHUNK < 4 * len(expected)
+    cold.close()
 
 
 def test_a_key_is_remembered_for_thirty_days(store: ObservationStore, monkeypatch: pytest.MonkeyPatch) -> None:
