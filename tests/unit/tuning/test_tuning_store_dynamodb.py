@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from botocore.stub import Stubber
 
+from tests.stack import ROOT
 from tests.stores import store_url, table_client
 from tuning import store_dynamodb, table_dynamodb
 from tuning.errors import StoreCorruptError, StoreRefusedError, StoreUnavailableError, StoreUrlError
@@ -292,6 +293,13 @@ def test_the_calls_that_an_update_cannot_do_without_end_before_the_gateway_gives
     attempt = table_dynamodb.CONNECT_TIMEOUT + table_dynamodb.READ_TIMEOUT
     read, record = table_dynamodb.PATIENCE + attempt, table_dynamodb.RACING_PATIENCE + attempt
     assert read + record < 29
+    page = (ROOT / "docs/operations.md").read_text().replace("\n", " ")
+    assert (
+        f"{table_dynamodb.CONNECT_TIMEOUT:g} s to connect and {table_dynamodb.READ_TIMEOUT:g} s for an answer, "
+        f"with {ATTEMPTS} attempts of a call. Reading gives up within {read:g} s and recording within {record:g} s"
+        in page
+    )
+    assert f"remembered | {store_dynamodb.KEPT_FOR // 86_400} days in DynamoDB" in page
 
 
 @pytest.mark.parametrize("missing", ["AWS_ACCESS_KEY_ID", "AWS_DEFAULT_REGION"])

@@ -26,6 +26,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from fractions import Fraction
+from itertools import islice
 from typing import Any
 
 from tuning.errors import IdempotencyMismatchError, SettingTakenError, StoreCorruptError, StoreUnavailableError
@@ -208,7 +209,7 @@ class DynamoDbObservationStore(ObservationStore):
         for name in [mode] if mode is not None else studies:
             if begun := studies.get(name):
                 newest_first = self._newest_first(name, min(before - 1, begun.end), deadline)
-                found += [entry for entry, _ in zip(newest_first, range(limit + 1), strict=False)]
+                found += islice(newest_first, limit + 1)
         found.sort(key=lambda entry: -entry[0])
         page = found[:limit]
         next_cursor = str(page[-1][0]) if len(found) > limit else None
