@@ -159,11 +159,17 @@ def test_one_key_sent_many_times_at_once_records_once(store: ObservationStore) -
 
 
 def test_counts_are_exact_under_concurrent_writers(store: ObservationStore) -> None:
-    batch = [observation(step) for step in range(3)]
+    def record(index: int) -> int:
+        mode = ("structure", "surfaces")[index % 2]
+        batch = [observation(step, mode=mode) for step in range(3)]
+        return store.record(batch, idempotency_key=None).samples_seen
+
     with ThreadPoolExecutor(8) as pool:
-        done = list(pool.map(lambda _: store.record(batch, idempotency_key=None).samples_seen, range(40)))
+        done = list(pool.map(record, range(40)))
     assert sorted(done) == list(range(3, 123, 3))
     assert store.count() == 120
+    for mode in ("structure", "surfaces"):
+        assert store.summary(mode).count == len(store.study(mode, now=NOW).observations) == 60
 
 
 def test_a_reader_sees_what_was_acknowledged_before_and_whole_batches_only(url: str, store: ObservationStore) -> None:

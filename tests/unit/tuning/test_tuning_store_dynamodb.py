@@ -489,3 +489,70 @@ def test_threads_share_a_warm_store(store: ObservationStore) -> None:
     for reader in readers:
         reader.join()
     assert failures == []
+
+
+def meanwhile(store: ObservationStore, event: str, call: int, act: Callable[[], object]) -> list[int]:
+    """Acts, once, at the store's so-manieth call from now. Gives the calls so far."""
+    calls: list[int] = []
+
+    def interrupt(**_: Any) -> None:
+        calls.append(len(calls) + 1)
+        if len(calls) == call:
+            act()
+
+    client_of(store).meta.events.register(event, interrupt)
+    return calls
+
+
+@pytest.mark.parametrize("call", range(1, 5))
+def test_a_study_is_one_view_whatever_is_recorded_while_it_is_read(
+    call: int, store: ObservationStore, url: str
+) -> None:
+    other = open_store(url)
+    other.claim([suggestion("s", 5)], now=NOW)
+    other.record([observation(0)], idempotency_key=None)
+    batch = [observation(5, "s"), observation(6)]
+    calls = meanwhile(store, "after-call.dynamodb", call, lambda: other.record(batch, idempotency_key=None))
+    study = store.study("structure", now=NOW)
+    assert len(calls) == 4
+    assert list(study.observations) in ([observation(0)], [observation(0), *batch])
+    # A suggestion is with a rater or rated: never neither, never both.
+    assert (len(study.outstanding) == 1) == (len(study.observations) == 1)
+    assert store.study("structure", now=NOW).observations == (observation(0), *batch)
+    other.close()
+
+
+def test_a_late_rating_does_not_free_a_setting_that_another_was_given_meanwhile(
+    store: ObservationStore, url: str
+) -> None:
+    other = open_store(url)
+    other.claim([suggestion("expired", 1), suggestion("rated", 2)], now=NOW)
+    later = NOW + timedelta(days=2)
+    taken = Suggestion("taken", "structure", observation(1).setting, later, later + timedelta(days=1))
+    calls = meanwhile(
+        store,
+        "before-call.dynamodb.TransactWriteItems",
+        1,
+        lambda: other.claim([taken], now=later),
+    )
+    ratings = [observation(1, "expired"), observation(2, "rated")]
+    assert store.record(ratings, idempotency_key=None).samples_seen == 2
+    assert len(calls) == 2
+    assert store.outstanding(now=later) == (taken,)
+    assert store.outstanding(now=NOW) == (taken,)
+    other.close()
+
+
+def test_many_requests_with_one_key_lose_to_the_first_and_give_its_answer(store: ObservationStore, url: str) -> None:
+    other, key = open_store(url), IdempotencyKey("key", "body")
+    other.record([observation()], idempotency_key=None)
+    meanwhile(
+        store,
+        "before-call.dynamodb.TransactWriteItems",
+        1,
+        lambda: other.record([observation(1)], idempotency_key=key),
+    )
+    recorded = store.record([observation(1)], idempotency_key=key)
+    assert (recorded.samples_seen, recorded.replayed) == (2, True)
+    assert store.count() == 2
+    other.close()
