@@ -1,5 +1,6 @@
 """What is particular to DynamoDB: URLs, faults of the service and of the way there, what is read, what damage does."""
 
+import random
 import socket
 import threading
 import time
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from botocore.stub import Stubber
 
+from tests.stack import ROOT
 from tests.stores import store_url, table_client
 from tuning import store_dynamodb, table_dynamodb
 from tuning.errors import StoreCorruptError, StoreRefusedError, StoreUnavailableError, StoreUrlError
@@ -291,6 +293,13 @@ def test_the_calls_that_an_update_cannot_do_without_end_before_the_gateway_gives
     attempt = table_dynamodb.CONNECT_TIMEOUT + table_dynamodb.READ_TIMEOUT
     read, record = table_dynamodb.PATIENCE + attempt, table_dynamodb.RACING_PATIENCE + attempt
     assert read + record < 29
+    page = (ROOT / "docs/operations.md").read_text().replace("\n", " ")
+    assert (
+        f"{table_dynamodb.CONNECT_TIMEOUT:g} s to connect and {table_dynamodb.READ_TIMEOUT:g} s for an answer, "
+        f"with {ATTEMPTS} attempts of a call. Reading gives up within {read:g} s and recording within {record:g} s"
+        in page
+    )
+    assert f"remembered | {store_dynamodb.KEPT_FOR // 86_400} days in DynamoDB" in page
 
 
 @pytest.mark.parametrize("missing", ["AWS_ACCESS_KEY_ID", "AWS_DEFAULT_REGION"])
@@ -336,6 +345,33 @@ def test_a_large_batch_is_few_items(store: ObservationStore) -> None:
     made = calls_of(store)
     assert len(store.study("structure", now=NOW).observations) == 1_000
     assert ("Query", 1_000 // store_dynamodb.CHUNK) in made
+
+
+def test_a_study_of_several_megabytes_is_read_page_by_page_and_whole(store: ObservationStore, url: str) -> None:
+    """Names drawn at random do not compress, so that what is stored is longer than a query's page of a megabyte."""
+    draw = random.Random(7)  # noqa: S311 - no secret
+    batches = [
+        [observation(step, "".join(chr(draw.randrange(0x4E00, 0x9FA5)) for _ in range(64))) for step in range(1_000)]
+        for _ in range(12)
+    ]
+    for batch in batches:
+        store.record(batch, idempotency_key=None)
+    expected = [observation for batch in batches for observation in batch]
+    cold = open_store(url)
+    made = calls_of(cold)
+    assert list(cold.study("structure", now=NOW).observations) == expected
+    assert len([name for name, items in made if name == "Query" and items]) > 1
+
+    made.clear()
+    cursor, seen = None, []
+    while not seen or cursor:
+        page = cold.history(mode=None, limit=200, cursor=cursor)
+        cursor = page.next_cursor
+        seen += page.observations
+    assert seen == expected[::-1]
+    # A page reads what it shows and little more.
+    assert sum(items for name, items in made if name == "Query") * store_dynamodb.CHUNK < 4 * len(expected)
+    cold.close()
 
 
 def test_a_key_is_remembered_for_thirty_days(store: ObservationStore, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -453,3 +489,70 @@ def test_threads_share_a_warm_store(store: ObservationStore) -> None:
     for reader in readers:
         reader.join()
     assert failures == []
+
+
+def meanwhile(store: ObservationStore, event: str, call: int, act: Callable[[], object]) -> list[int]:
+    """Acts, once, at the store's so-manieth call from now. Gives the calls so far."""
+    calls: list[int] = []
+
+    def interrupt(**_: Any) -> None:
+        calls.append(len(calls) + 1)
+        if len(calls) == call:
+            act()
+
+    client_of(store).meta.events.register(event, interrupt)
+    return calls
+
+
+@pytest.mark.parametrize("call", range(1, 5))
+def test_a_study_is_one_view_whatever_is_recorded_while_it_is_read(
+    call: int, store: ObservationStore, url: str
+) -> None:
+    other = open_store(url)
+    other.claim([suggestion("s", 5)], now=NOW)
+    other.record([observation(0)], idempotency_key=None)
+    batch = [observation(5, "s"), observation(6)]
+    calls = meanwhile(store, "after-call.dynamodb", call, lambda: other.record(batch, idempotency_key=None))
+    study = store.study("structure", now=NOW)
+    assert len(calls) == 4
+    assert list(study.observations) in ([observation(0)], [observation(0), *batch])
+    # A suggestion is with a rater or rated: never neither, never both.
+    assert (len(study.outstanding) == 1) == (len(study.observations) == 1)
+    assert store.study("structure", now=NOW).observations == (observation(0), *batch)
+    other.close()
+
+
+def test_a_late_rating_does_not_free_a_setting_that_another_was_given_meanwhile(
+    store: ObservationStore, url: str
+) -> None:
+    other = open_store(url)
+    other.claim([suggestion("expired", 1), suggestion("rated", 2)], now=NOW)
+    later = NOW + timedelta(days=2)
+    taken = Suggestion("taken", "structure", observation(1).setting, later, later + timedelta(days=1))
+    calls = meanwhile(
+        store,
+        "before-call.dynamodb.TransactWriteItems",
+        1,
+        lambda: other.claim([taken], now=later),
+    )
+    ratings = [observation(1, "expired"), observation(2, "rated")]
+    assert store.record(ratings, idempotency_key=None).samples_seen == 2
+    assert len(calls) == 2
+    assert store.outstanding(now=later) == (taken,)
+    assert store.outstanding(now=NOW) == (taken,)
+    other.close()
+
+
+def test_many_requests_with_one_key_lose_to_the_first_and_give_its_answer(store: ObservationStore, url: str) -> None:
+    other, key = open_store(url), IdempotencyKey("key", "body")
+    other.record([observation()], idempotency_key=None)
+    meanwhile(
+        store,
+        "before-call.dynamodb.TransactWriteItems",
+        1,
+        lambda: other.record([observation(1)], idempotency_key=key),
+    )
+    recorded = store.record([observation(1)], idempotency_key=key)
+    assert (recorded.samples_seen, recorded.replayed) == (2, True)
+    assert store.count() == 2
+    other.close()

@@ -26,6 +26,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from fractions import Fraction
+from itertools import islice
 from typing import Any
 
 from tuning.errors import IdempotencyMismatchError, SettingTakenError, StoreCorruptError, StoreUnavailableError
@@ -207,8 +208,8 @@ class DynamoDbObservationStore(ObservationStore):
         found: list[tuple[int, Observation]] = []
         for name in [mode] if mode is not None else studies:
             if begun := studies.get(name):
-                newest_first = self._newest_first(name, min(before - 1, begun.end), limit, deadline)
-                found += [entry for entry, _ in zip(newest_first, range(limit + 1), strict=False)]
+                newest_first = self._newest_first(name, min(before - 1, begun.end), deadline)
+                found += islice(newest_first, limit + 1)
         found.sort(key=lambda entry: -entry[0])
         page = found[:limit]
         next_cursor = str(page[-1][0]) if len(found) > limit else None
@@ -265,9 +266,9 @@ class DynamoDbObservationStore(ObservationStore):
                 return read
         raise StoreCorruptError(f"the table holds {found:,} of {begun.summary.count:,} observations of mode {mode}")
 
-    def _newest_first(self, mode: str, end: int, limit: int, deadline: Deadline) -> Iterator[tuple[int, Observation]]:
-        # A chunk holds one observation or a hundred; the pages grow until there are enough.
-        page = 1 + limit // 10
+    def _newest_first(self, mode: str, end: int, deadline: Deadline) -> Iterator[tuple[int, Observation]]:
+        # A chunk holds one observation or a hundred: as few are read as may do, then ever more.
+        page = 4
         rows = self._table.query(_partition(mode), _sort_key(1), _sort_key(end), deadline, newest_first=True, page=page)
         for row in rows:
             yield from ((position, o) for position, o in reversed(_load_chunk(mode, row)) if position <= end)

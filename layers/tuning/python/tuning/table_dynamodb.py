@@ -134,7 +134,8 @@ class Table:
     ) -> Iterator[Row]:
         """The rows of a partition whose `sk` lies within [low, high], in its order or the reverse.
 
-        They are read as they are asked for, a megabyte at a time; with `page`, first that many and then ever more.
+        They are read as they are asked for, a megabyte at a time; with `page`, first that many and then four times as
+        many each time.
         """
         if low > high:
             return
@@ -148,7 +149,7 @@ class Table:
         while True:
             if page:
                 parameters["Limit"] = page
-                page *= 2
+                page *= 4
             answer = self._call("query", deadline, **parameters)
             yield from map(_decode, answer["Items"])
             if "LastEvaluatedKey" not in answer:
