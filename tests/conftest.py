@@ -2,11 +2,13 @@
 
 import asyncio
 import io
+import os
 from collections.abc import Iterator
 
 import pytest
 from PIL import Image, ImageDraw
 
+from tests.dynamodb import DynamoDBMissingError, dynamodb_local, nobodys_account
 from tests.stack import Stack
 
 
@@ -18,6 +20,25 @@ def event_loop_of_the_process() -> Iterator[None]:
     yield
     loop.close()
     asyncio.set_event_loop(None)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nobodys_credentials() -> Iterator[None]:
+    """No test reaches a real account, and DynamoDB Local, which checks no credentials, is given some."""
+    with nobodys_account():
+        yield
+
+
+@pytest.fixture(scope="session")
+def dynamodb_endpoint(nobodys_credentials: None) -> Iterator[str]:
+    """The URL of a DynamoDB Local, empty at first; all tests of a run share it, so tables need names of their own."""
+    try:
+        with dynamodb_local() as endpoint:
+            yield endpoint
+    except DynamoDBMissingError as error:
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"DynamoDB Local must run under continuous integration: {error}")
+        pytest.skip(f"without DynamoDB Local: {error}")
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ from captioning.captioner import Captioner
 from captioning.captions import caption_picture
 from captioning.errors import (
     BundleError,
+    CaptionStoreUrlError,
     NotAPictureError,
     PermanentError,
     PictureTooLargeError,
@@ -67,10 +68,14 @@ def store() -> CaptionStore:
 
 
 try:
-    # While a function starts, nobody's request is waiting for the models.
+    # While a function starts, nobody's request is waiting for the models, nor for the store's adapter.
     captioner()
 except BundleError as error:
     log.error("the caption bundle cannot be used: %s", error)  # noqa: TRY400  (the message says all)
+try:
+    store()
+except CaptionStoreUrlError as error:
+    log.error("the caption store cannot be used: %s", error)  # noqa: TRY400  (as above)
 
 
 @app.post(

@@ -1,4 +1,7 @@
-"""What every caption store promises, whatever keeps it; and what the one in SQLite does when its file is in trouble."""
+"""What every caption store promises, whatever keeps it; and what the one in SQLite does when its file is in trouble.
+
+What the one in DynamoDB does when the service is in trouble: tests/unit/captioning/test_caption_store_dynamodb.py.
+"""
 
 import multiprocessing
 import os
@@ -19,6 +22,7 @@ from captioning.errors import (
     TransientError,
 )
 from captioning.store import CaptionStore, open_caption_store
+from tests.dynamodb import make_table
 
 DOG = Caption("a dog runs through the grass", 0.1 + 0.2, "v1")
 OTHER = Caption("two dogs' ball — été", 1e-12, "v2")
@@ -26,13 +30,22 @@ OTHER = Caption("two dogs' ball — été", 1e-12, "v2")
 Opener = Callable[[], CaptionStore]
 
 
-@pytest.fixture(params=["sqlite"])
-def reopen(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Opener]:
+@pytest.fixture(params=["sqlite", "dynamodb"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty store."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/a folder/captions.db"
+    endpoint = request.getfixturevalue("dynamodb_endpoint")
+    return f"dynamodb://{make_table(endpoint, 'CaptionsTable')}?region=eu-west-1&endpoint={endpoint}"
+
+
+@pytest.fixture
+def reopen(url: str) -> Iterator[Opener]:
     """Open the store under test; every call gives another one over the same storage."""
     opened: list[CaptionStore] = []
 
     def open_one() -> CaptionStore:
-        opened.append(open_caption_store({"sqlite": f"sqlite:///{tmp_path}/a folder/captions.db"}[request.param]))
+        opened.append(open_caption_store(url))
         return opened[-1]
 
     yield open_one
@@ -142,9 +155,28 @@ def test_a_url_that_names_no_store_is_refused_with_an_example(url: str) -> None:
         open_caption_store(url)
 
 
-def test_dynamodb_is_refused_by_name() -> None:
-    with pytest.raises(CaptionStoreUrlError, match="DynamoDB"):
-        open_caption_store("dynamodb://captions")
+@pytest.mark.parametrize(
+    ("url", "complaint"),
+    [
+        ("dynamodb://", "dynamodb://table"),
+        ("dynamodb:///captions", "dynamodb://table"),
+        ("dynamodb://captions/more", "dynamodb://table"),
+        ("dynamodb://captions#more", "dynamodb://table"),
+        ("dynamodb://no spaces", "dynamodb://table"),
+        ("dynamodb://ab", "dynamodb://table"),
+        ("dynamodb://[captions", "Invalid IPv6"),
+        ("dynamodb://captions?region", "bad query field"),
+        ("dynamodb://captions?region=", "each once"),
+        ("dynamodb://captions?region=a&region=b", "each once"),
+        ("dynamodb://captions?timeout=5", "nothing else"),
+        ("dynamodb://captions?endpoint=127.0.0.1:8001", "endpoint must be a URL"),
+        ("dynamodb://captions?region=not a region", "not a region"),
+    ],
+)
+def test_a_url_that_names_no_table_is_refused_with_what_would_do(url: str, complaint: str) -> None:
+    with pytest.raises(CaptionStoreUrlError, match=complaint) as caught:
+        open_caption_store(url)
+    assert str(caught.value).startswith("dynamodb://")
 
 
 def test_a_locked_file_can_be_read_is_unavailable_for_writing_and_then_works(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from captioning import images
+from captioning import images, store_dynamodb
 from local.gateway import REQUEST_LIMIT
 from local.settings import LocalSettings
 from tests.stack import ROOT, Stack
@@ -67,6 +67,7 @@ def test_the_limits_are_those_of_the_code() -> None:
     assert limits["a request's body"].startswith(f"{REQUEST_LIMIT // 2**20} MiB")
     picture = f"{images.MAX_BYTES // 2**20} MiB, {images.MAX_PIXELS // 10**6} million pixels"
     assert limits["a picture"] == picture
+    assert limits["a caption stays in DynamoDB"] == f"{store_dynamodb.LIFETIME_SECONDS // 86_400} days"
 
 
 def test_every_link_in_the_docs_leads_somewhere() -> None:

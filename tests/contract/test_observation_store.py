@@ -1,30 +1,27 @@
-"""The promises of an observation store, held against every adapter. A new adapter adds a way to make its URL."""
+"""The promises of an observation store, held against every adapter (`tests.stores`)."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from fractions import Fraction
 
 import pytest
 
+from tests.stores import ADAPTERS, store_url
 from tuning.errors import IdempotencyMismatchError, InvalidRequestError, SettingTakenError
 from tuning.observations import Observation, Setting, Suggestion
-from tuning.store import IdempotencyKey, ObservationStore, open_store
-from tuning.studies import Hyperparameters
+from tuning.store import MAX_CLAIM, IdempotencyKey, ObservationStore, open_store
+from tuning.studies import Hyperparameters, StudySummary
 
 NOW = datetime(2030, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 DAY = timedelta(days=1)
 
-URLS: dict[str, Callable[[Path], str]] = {
-    "sqlite": lambda folder: f"sqlite:///{folder}/observations.db",
-}
 
-
-@pytest.fixture(params=URLS)
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The URL of a store that is not there yet."""
-    return URLS[request.param](tmp_path)
+@pytest.fixture(params=ADAPTERS)
+def url(request: pytest.FixtureRequest) -> str:
+    """The URL of a store that nobody has used yet."""
+    return store_url(request, request.param)
 
 
 @pytest.fixture
@@ -97,6 +94,46 @@ def test_a_batch_that_cannot_be_recorded_whole_is_not_recorded_at_all(store: Obs
     assert not store.record([observation()], idempotency_key=key()).replayed
 
 
+def test_an_empty_batch_is_acknowledged_and_changes_nothing(store: ObservationStore) -> None:
+    store.record([observation()], idempotency_key=None)
+    assert store.record([], idempotency_key=key()).samples_seen == 1
+    assert store.record([], idempotency_key=key()).replayed
+    assert store.record([], idempotency_key=None).samples_seen == 1
+    assert store.count() == 1
+
+
+def test_a_summary_is_exact_whatever_the_order(store: ObservationStore) -> None:
+    assert store.summary("structure") == StudySummary()
+    ratings = [1.1, 4.7, 1e-9, 4.7, 2 / 3, 0.1 + 0.2]
+    moments = [NOW, NOW + DAY, NOW, NOW, NOW, NOW]
+    settings = [Setting(("leonardo", "stablediffusion")[step % 2], (("p", step / 3),)) for step in range(6)]
+    batch = [Observation("structure", *entry) for entry in zip(settings, ratings, moments, strict=True)]
+    store.record(batch[:2], idempotency_key=None)
+    store.record([*batch[2:], observation(0, mode="surfaces")], idempotency_key=None)
+    summary = store.summary("structure")
+    assert summary.count == 6
+    assert summary.best == batch[3]  # as good as batch[1], and earlier
+    assert [(api.api, api.count, api.total) for api in summary.apis] == [
+        ("leonardo", 3, sum(map(Fraction, ratings[::2]))),
+        ("stablediffusion", 3, sum(map(Fraction, ratings[1::2]))),
+    ]
+    assert summary.apis[1].mean == float(sum(map(Fraction, ratings[1::2])) / 3)
+    assert store.summary("surfaces").count == 1
+
+
+def test_a_study_read_again_and_again_is_the_study(url: str, store: ObservationStore) -> None:
+    other = open_store(url)
+    for step in range(6):
+        (store, other)[step % 2].record(
+            [observation(step), observation(step, mode="surfaces"), observation(step + 50)], idempotency_key=None
+        )
+        expected = [observation(at) for done in range(step + 1) for at in (done, done + 50)]
+        assert list(store.study("structure", now=NOW).observations) == expected
+        assert len(store.study("surfaces", now=NOW).observations) == step + 1
+    assert other.study("structure", now=NOW).observations == store.study("structure", now=NOW).observations
+    other.close()
+
+
 def test_an_idempotency_key_records_once(store: ObservationStore) -> None:
     first = store.record([observation(0), observation(1)], idempotency_key=key())
     store.record([observation(2)], idempotency_key=key("another"))
@@ -122,11 +159,17 @@ def test_one_key_sent_many_times_at_once_records_once(store: ObservationStore) -
 
 
 def test_counts_are_exact_under_concurrent_writers(store: ObservationStore) -> None:
-    batch = [observation(step) for step in range(3)]
+    def record(index: int) -> int:
+        mode = ("structure", "surfaces")[index % 2]
+        batch = [observation(step, mode=mode) for step in range(3)]
+        return store.record(batch, idempotency_key=None).samples_seen
+
     with ThreadPoolExecutor(8) as pool:
-        done = list(pool.map(lambda _: store.record(batch, idempotency_key=None).samples_seen, range(40)))
+        done = list(pool.map(record, range(40)))
     assert sorted(done) == list(range(3, 123, 3))
     assert store.count() == 120
+    for mode in ("structure", "surfaces"):
+        assert store.summary(mode).count == len(store.study(mode, now=NOW).observations) == 60
 
 
 def test_a_reader_sees_what_was_acknowledged_before_and_whole_batches_only(url: str, store: ObservationStore) -> None:
@@ -165,6 +208,23 @@ def test_a_taken_setting_cannot_be_claimed_nor_its_companions(store: Observation
     with pytest.raises(SettingTakenError):
         store.claim([suggestion("b", 1), suggestion("c", 0)], now=NOW)
     assert [found.id for found in store.outstanding(now=NOW)] == ["a"]
+
+
+def test_a_setting_cannot_be_claimed_twice_at_once(store: ObservationStore) -> None:
+    with pytest.raises(SettingTakenError):
+        store.claim([suggestion("a", 0), suggestion("b", 0)], now=NOW)
+    assert store.outstanding(now=NOW) == ()
+
+
+def test_a_batch_frees_every_setting_that_it_answers(store: ObservationStore) -> None:
+    claimed = [suggestion(f"s{step}", step) for step in range(150)]
+    for start in range(0, 150, MAX_CLAIM):
+        store.claim(claimed[start : start + MAX_CLAIM], now=NOW)
+    batch = [observation(step, suggestion_id=f"s{step}") for step in range(149)]
+    store.record(batch, idempotency_key=None)
+    assert store.outstanding(now=NOW) == (claimed[149],)
+    store.claim([suggestion(f"t{step}", step) for step in range(60, 149)], now=NOW)
+    assert len(store.outstanding(now=NOW)) == 90
 
 
 def test_of_many_claims_at_once_one_wins(store: ObservationStore) -> None:

@@ -1,5 +1,6 @@
 """What must never leave the template: keys, quotas, encryption, private buckets, retention, least privilege."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -75,3 +76,20 @@ def test_functions_are_images_with_narrow_permissions(resources: dict[str, Any])
                 actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
                 assert not any("*" in action for action in actions), name
                 assert statement["Resource"] != "*", name
+
+
+def test_the_caption_function_may_make_the_calls_that_its_store_makes_and_no_others(resources: dict[str, Any]) -> None:
+    source = (TEMPLATE.parent / "layers/captioning/python/captioning/store_dynamodb.py").read_text()
+    calls = {name for name in re.findall(r"_client\.(\w+)\(", source) if name != "close"}
+    table = {"Fn::GetAtt": "CaptionsTable.Arn"}
+    statements = [
+        statement
+        for policy in resources["CaptionFunction"]["Properties"]["Policies"]
+        for statement in policy["Statement"]
+        if statement["Resource"] == table
+    ]
+
+    assert calls
+    assert [sorted(statement["Action"]) for statement in statements] == [
+        sorted(f"dynamodb:{call.title().replace('_', '')}" for call in calls)
+    ]

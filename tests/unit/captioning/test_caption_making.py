@@ -183,7 +183,7 @@ def test_nothing_is_written_to_standard_output() -> None:
     assert run(code) == ""
 
 
-def test_only_one_module_each_imports_pillow_and_the_runtime() -> None:
+def test_only_one_module_each_imports_pillow_the_runtime_and_the_storage() -> None:
     importers: dict[str, set[str]] = {}
     for path in LAYER.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
@@ -194,4 +194,5 @@ def test_only_one_module_each_imports_pillow_and_the_runtime() -> None:
     assert importers["PIL"] == {"images"}
     assert importers["ai_edge_litert"] == importers["tflite_runtime"] == {"interpreter"}
     assert importers["sqlite3"] == {"store_sqlite"}
+    assert importers["botocore"] == {"store_dynamodb"}
     assert not {"web", "tuning", "functions", "local", "tools", "boto3"} & set(importers)

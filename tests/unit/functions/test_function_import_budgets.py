@@ -23,7 +23,9 @@ def modules_of(function: str, **environment: str) -> set[str]:
     return set(json.loads(last_line_of(_LIST, function, **environment)))
 
 
-HEAVY = {"skopt", "sklearn", "pandas", "matplotlib", "joblib", "scipy.stats", "tensorflow", "boto3", "fastapi_offline"}
+HEAVY = {"skopt", "sklearn", "pandas", "matplotlib", "joblib", "scipy.stats", "tensorflow", "fastapi_offline"}
+# Powertools touches the package botocore itself, which is next to nothing; a client is made from its session.
+HEAVY |= {"boto3", "botocore.session"}
 
 
 @pytest.mark.parametrize(
@@ -39,6 +41,13 @@ def test_a_function_starts_with_what_it_needs_alone(function: str, forbidden: se
 
     assert modules.isdisjoint(forbidden)
     assert len(modules) <= most
+
+
+def test_a_starting_lambda_has_its_storage_adapter_ready_before_the_first_picture() -> None:
+    deployed = modules_of("functions.caption.app", CAPTION_STORE="dynamodb://captions?region=eu-west-1")
+
+    assert "captioning.store_dynamodb" in deployed
+    assert deployed.isdisjoint({"boto3", "captioning.store_sqlite"})
 
 
 def test_a_starting_lambda_has_the_learning_ready_before_the_first_update() -> None:

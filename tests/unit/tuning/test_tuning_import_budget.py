@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-HEAVY = ("skopt", "sklearn", "pandas", "joblib", "matplotlib", "scipy.stats", "scipy.optimize", "boto3")
+HEAVY = ("skopt", "sklearn", "pandas", "joblib", "matplotlib", "scipy.stats", "scipy.optimize", "boto3", "botocore")
 
 
 def imported_by(statement: str) -> set[str]:
@@ -23,4 +23,4 @@ def test_use_cases_and_store_import_nothing_heavy() -> None:
 def test_preloading_imports_the_learning_and_nothing_that_draws() -> None:
     modules = imported_by("import tuning.ratings; tuning.ratings.preload()")
     assert {"skopt", "sklearn", "tuning.learning"} <= modules
-    assert not modules & {"matplotlib", "boto3"}
+    assert not modules & {"matplotlib", "botocore"}

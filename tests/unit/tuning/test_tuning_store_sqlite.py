@@ -62,7 +62,6 @@ def test_three_slashes_are_relative_and_four_absolute(
         ("", "unknown scheme"),
         ("observations.db", "unknown scheme"),
         ("postgres://host/db", "unknown scheme 'postgres'"),
-        ("dynamodb://observations", "no DynamoDB adapter yet"),
         ("sqlite://observations.db", "must be sqlite:///relative/path.db or sqlite:////absolute/path.db"),
         ("sqlite:///", "must be sqlite:///"),
         ("sqlite:///folder/", "must be sqlite:///"),

@@ -13,9 +13,10 @@
     └── PermanentError                      give up; a person must repair the deployment
         ├── BundleError                     the bundle is missing, damaged or unfit; names the file
         ├── CaptionStoreDamagedError        the storage is not a readable caption store
+        ├── CaptionStoreRefusedError        the storage is not there, or does not admit us
         └── CaptionStoreUrlError            the setting that names the storage is wrong
 
-The three errors of the store share the base `CaptionStoreError` beside their group.
+The four errors of the store share the base `CaptionStoreError` beside their group.
 
 This module knows nothing of HTTP; the functions choose the status.
 """
@@ -83,6 +84,10 @@ class CaptionStoreUnavailableError(CaptionStoreError, TransientError):
 
 class CaptionStoreDamagedError(CaptionStoreError, PermanentError):
     """The storage is not a readable caption store."""
+
+
+class CaptionStoreRefusedError(CaptionStoreError, PermanentError):
+    """The storage is not there, or does not admit us: credentials, permissions or the table must be put right."""
 
 
 class CaptionStoreUrlError(CaptionStoreError, PermanentError):

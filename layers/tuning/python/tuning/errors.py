@@ -11,6 +11,7 @@
     │   └── SpaceExhaustedError      every setting of the mode is with a rater
     └── PermanentError               give up; a person must repair the deployment
         ├── StoreCorruptError        the storage is not a readable observation store
+        ├── StoreRefusedError        the storage is not there, or does not admit us
         ├── StoreUrlError            the setting that names the storage is wrong
         └── SpaceError               the search space's file is wrong
 
@@ -83,6 +84,10 @@ class PermanentError(TuningError):
 
 class StoreCorruptError(PermanentError):
     """The storage is not a readable observation store of a version that this code knows."""
+
+
+class StoreRefusedError(PermanentError):
+    """The storage is not there, or does not admit us: credentials, permissions or the table must be put right."""
 
 
 class StoreUrlError(PermanentError):

@@ -5,21 +5,27 @@ whole or not at all; an idempotency key never records twice; counts are exact un
 every observation acknowledged before it began to read; no two suggestions of a mode hold the same setting while both
 are outstanding; numbers come back exactly as they went in; a crash leaves the state before or after, never between.
 
-Every method may raise StoreUnavailableError (retry later) and StoreCorruptError (give up). Values go in and come out
-by value. The port draws no conclusions: it neither validates settings nor computes anything from ratings.
+Every method may raise StoreUnavailableError (retry later), StoreCorruptError and StoreRefusedError (give up). Values
+go in and come out by value. The port draws no conclusions: it neither validates settings nor judges ratings.
 """
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from tuning.errors import StoreUrlError
 from tuning.observations import Observation, Suggestion
-from tuning.studies import Hyperparameters, Study
+from tuning.studies import Hyperparameters, Study, StudySummary
 
 URL_SETTING = "OBSERVATION_STORE"
+MAX_BATCH = 1_000  # observations that every adapter records at once
+MAX_CLAIM = 100  # suggestions that every adapter claims at once
+
+_TABLE = re.compile(r"[A-Za-z0-9_.-]{3,255}")
+_ENDPOINT = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?/?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +57,15 @@ class ObservationStore(ABC):
 
     @abstractmethod
     def record(self, observations: Sequence[Observation], *, idempotency_key: IdempotencyKey | None) -> Recorded:
-        """Records a batch, ending the suggestions it answers, or finds it recorded. Raises IdempotencyMismatchError."""
+        """Records a batch of up to MAX_BATCH, ending the suggestions it answers, or finds it recorded.
+
+        Raises IdempotencyMismatchError. After a StoreUnavailableError the batch may have been recorded; the same
+        idempotency key, remembered for 30 days at least, makes trying again harmless.
+        """
 
     @abstractmethod
     def claim(self, suggestions: Sequence[Suggestion], *, now: datetime) -> None:
-        """Makes all of the suggestions outstanding, or none. Raises SettingTakenError."""
+        """Makes all of the up to MAX_CLAIM suggestions outstanding, or none. Raises SettingTakenError."""
 
     @abstractmethod
     def study(self, mode: str, *, now: datetime) -> Study:
@@ -74,6 +84,10 @@ class ObservationStore(ABC):
         """How many observations all modes have together."""
 
     @abstractmethod
+    def summary(self, mode: str) -> StudySummary:
+        """The mode's observations in few exact numbers."""
+
+    @abstractmethod
     def history(self, *, mode: str | None, limit: int, cursor: str | None) -> HistoryPage:
         """A page of observations, of one mode or all. Raises InvalidRequestError for a cursor that it never gave."""
 
@@ -86,7 +100,8 @@ def open_store(url: str) -> ObservationStore:
     """The store that a URL names; nothing is read or written until it is first used.
 
     `sqlite:///data/observations.db` is relative to the working directory, `sqlite:////var/lib/observations.db`
-    absolute.
+    absolute. `dynamodb://observations?region=eu-west-1&endpoint=http://localhost:8000` is a table, which must be there;
+    region and endpoint default to what the environment says.
 
     Raises StoreUrlError, which names the setting.
     """
@@ -104,5 +119,22 @@ def open_store(url: str) -> ObservationStore:
 
         return SqliteObservationStore(path)
     if parts.scheme == "dynamodb":
-        raise StoreUrlError(f"{URL_SETTING}: {url!r}: this version has no DynamoDB adapter yet; use sqlite:///...")
-    raise StoreUrlError(f"{URL_SETTING}: {url!r}: unknown scheme {parts.scheme!r}; use sqlite:///...")
+        return _open_table(url, parts)
+    raise StoreUrlError(f"{URL_SETTING}: {url!r}: unknown scheme {parts.scheme!r}; use sqlite:///... or dynamodb://...")
+
+
+def _open_table(url: str, parts: SplitResult) -> ObservationStore:
+    options = parse_qsl(parts.query, keep_blank_values=True)
+    given = dict(options)
+    endpoint = given.get("endpoint")
+    form = "dynamodb://table, and after it ?region=, ?endpoint= or both"
+    if not _TABLE.fullmatch(parts.netloc) or parts.path or parts.fragment:
+        raise StoreUrlError(f"{URL_SETTING}: {url!r} must be {form}; a table's name has 3 to 255 of A-Z a-z 0-9 _ . -")
+    if len(given) < len(options) or not given.keys() <= {"region", "endpoint"} or not all(given.values()):
+        raise StoreUrlError(f"{URL_SETTING}: {url!r} must be {form}")
+    if endpoint is not None and not _ENDPOINT.fullmatch(endpoint):
+        raise StoreUrlError(f"{URL_SETTING}: {url!r}: the endpoint must be http://host:port or https://host:port")
+    from tuning.store_dynamodb import DynamoDbObservationStore  # noqa: PLC0415 - only the adapter in use is loaded
+    from tuning.table_dynamodb import Table  # noqa: PLC0415 - likewise
+
+    return DynamoDbObservationStore(Table(parts.netloc, region=given.get("region"), endpoint=endpoint))

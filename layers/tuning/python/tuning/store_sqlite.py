@@ -7,7 +7,6 @@ SQLite's locks do not work; and it refuses a file that is not its own.
 Every service code of SQLite is turned into one of our errors in one place, `_translate`.
 """
 
-import json
 import os
 import secrets
 import sqlite3
@@ -15,22 +14,28 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from tuning.errors import (
     IdempotencyMismatchError,
-    InvalidRequestError,
-    Problem,
     SettingTakenError,
     StoreCorruptError,
     StoreUnavailableError,
     TuningError,
 )
-from tuning.observations import Observation, Setting, Suggestion
+from tuning.observations import Observation, Suggestion
+from tuning.records import (
+    dump_hyperparameters,
+    dump_setting,
+    load_hyperparameters,
+    load_setting,
+    parse_cursor,
+    timestamp,
+)
 from tuning.store import HistoryPage, IdempotencyKey, ObservationStore, Recorded
-from tuning.studies import Hyperparameters, Study
+from tuning.studies import Hyperparameters, Study, StudySummary
 
 BUSY_TIMEOUT = 5.0  # seconds that a writer waits for its turn
 RETRY_AFTER = 2  # seconds after which to try again what could not be done
@@ -89,6 +94,15 @@ _UNAVAILABLE = frozenset(
 _CORRUPT = frozenset({sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT})
 
 
+@dataclass(frozen=True, slots=True)
+class _Prefix:
+    """What is known of a study's observations: they are only ever added to, so that the rest alone is read anew."""
+
+    seed: int
+    last: int = 0
+    observations: tuple[Observation, ...] = ()
+
+
 class SqliteObservationStore(ObservationStore):
     """An observation store in the file at `path`, made with its folder when first used."""
 
@@ -100,6 +114,7 @@ class SqliteObservationStore(ObservationStore):
         self._idle: list[sqlite3.Connection] = []
         self._process = os.getpid()
         self._inherited: list[sqlite3.Connection] = []
+        self._prefixes: dict[str, _Prefix] = {}
 
     def record(self, observations: Sequence[Observation], *, idempotency_key: IdempotencyKey | None) -> Recorded:
         with self._transaction() as connection:
@@ -108,7 +123,7 @@ class SqliteObservationStore(ObservationStore):
             connection.executemany(
                 "INSERT INTO observations (mode, setting, rating, recorded_at, suggestion_id) VALUES (?, ?, ?, ?, ?)",
                 [
-                    (o.mode, _dump(o.setting), o.rating, _timestamp(o.recorded_at), o.suggestion_id)
+                    (o.mode, dump_setting(o.setting), o.rating, timestamp(o.recorded_at), o.suggestion_id)
                     for o in observations
                 ],
             )
@@ -125,7 +140,7 @@ class SqliteObservationStore(ObservationStore):
 
     def claim(self, suggestions: Sequence[Suggestion], *, now: datetime) -> None:
         with self._transaction() as connection:
-            connection.execute("DELETE FROM suggestions WHERE expires_at <= ?", (_timestamp(now),))
+            connection.execute("DELETE FROM suggestions WHERE expires_at <= ?", (timestamp(now),))
             for s in suggestions:
                 cursor = connection.execute(
                     "INSERT INTO suggestions VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (mode, setting_key) DO NOTHING",
@@ -133,23 +148,26 @@ class SqliteObservationStore(ObservationStore):
                         s.id,
                         s.mode,
                         s.setting.key,
-                        _dump(s.setting),
-                        _timestamp(s.suggested_at),
-                        _timestamp(s.expires_at),
+                        dump_setting(s.setting),
+                        timestamp(s.suggested_at),
+                        timestamp(s.expires_at),
                     ),
                 )
                 if cursor.rowcount == 0:
                     raise SettingTakenError(f"{s.setting.key} is outstanding in mode {s.mode}")
 
     def study(self, mode: str, *, now: datetime) -> Study:
+        # Taken before the view begins, so that the view holds all of it.
+        known = self._prefixes.get(mode)
         with self._reading() as connection:
             row = connection.execute("SELECT seed, hyperparameters FROM studies WHERE mode = ?", (mode,)).fetchone()
             if row:
                 seed, hyperparameters = row
-                rows = connection.execute(f"{_SELECT_OBSERVATIONS} WHERE mode = ? ORDER BY id", (mode,))
-                observations = tuple(_observation(*row) for _, *row in rows)
+                if known is None or known.seed != seed:
+                    known = _Prefix(seed)
+                prefix = self._prefixes[mode] = _read_on(connection, mode, known)
                 outstanding = _outstanding(connection, mode, now)
-                return Study(mode, seed, _load_hyperparameters(hyperparameters), observations, outstanding)
+                return Study(mode, seed, load_hyperparameters(hyperparameters), prefix.observations, outstanding)
         with self._transaction() as connection:
             connection.execute(
                 "INSERT INTO studies (mode, seed) VALUES (?, ?) ON CONFLICT DO NOTHING", (mode, secrets.randbits(48))
@@ -166,15 +184,19 @@ class SqliteObservationStore(ObservationStore):
                 "INSERT INTO studies (mode, seed, hyperparameters, fitted_on) VALUES (?, ?, ?, ?)"
                 " ON CONFLICT (mode) DO UPDATE SET hyperparameters = excluded.hyperparameters,"
                 " fitted_on = excluded.fitted_on WHERE excluded.fitted_on >= fitted_on",
-                (mode, secrets.randbits(48), json.dumps(asdict(hyperparameters)), hyperparameters.fitted_on),
+                (mode, secrets.randbits(48), dump_hyperparameters(hyperparameters), hyperparameters.fitted_on),
             )
 
     def count(self) -> int:
         with self._reading() as connection:
             return _count(connection)
 
+    def summary(self, mode: str) -> StudySummary:
+        with self._reading() as connection:
+            return StudySummary().including(_read_on(connection, mode, _Prefix(seed=0)).observations)
+
     def history(self, *, mode: str | None, limit: int, cursor: str | None) -> HistoryPage:
-        before = _parse_cursor(cursor)
+        before = parse_cursor(cursor)
         with self._reading() as connection:
             rows = connection.execute(
                 f"{_SELECT_OBSERVATIONS} WHERE id < ? AND (? IS NULL OR mode = ?) ORDER BY id DESC LIMIT ?",
@@ -349,48 +371,26 @@ def _count(connection: sqlite3.Connection) -> int:
     return int(connection.execute("SELECT COUNT(*) FROM observations").fetchone()[0])
 
 
+def _read_on(connection: sqlite3.Connection, mode: str, known: _Prefix) -> _Prefix:
+    """The prefix with the observations that came since."""
+    rows = connection.execute(f"{_SELECT_OBSERVATIONS} WHERE mode = ? AND id > ? ORDER BY id", (mode, known.last))
+    new = [(identity, _observation(*row)) for identity, *row in rows]
+    if not new:
+        return known
+    return _Prefix(known.seed, new[-1][0], (*known.observations, *(observation for _, observation in new)))
+
+
 def _outstanding(connection: sqlite3.Connection, mode: str | None, now: datetime) -> tuple[Suggestion, ...]:
     rows = connection.execute(
         "SELECT id, mode, setting, suggested_at, expires_at FROM suggestions"
         " WHERE expires_at > ? AND (? IS NULL OR mode = ?) ORDER BY suggested_at, rowid",
-        (_timestamp(now), mode, mode),
+        (timestamp(now), mode, mode),
     )
     return tuple(
-        Suggestion(identity, mode, _load(setting), datetime.fromisoformat(start), datetime.fromisoformat(end))
+        Suggestion(identity, mode, load_setting(setting), datetime.fromisoformat(start), datetime.fromisoformat(end))
         for identity, mode, setting, start, end in rows
     )
 
 
 def _observation(mode: str, setting: str, rating: float, recorded_at: str, suggestion_id: str | None) -> Observation:
-    return Observation(mode, _load(setting), rating, datetime.fromisoformat(recorded_at), suggestion_id)
-
-
-def _dump(setting: Setting) -> str:
-    # JSON writes a float by its shortest exact text, so that it is read back bit for bit.
-    return json.dumps(setting.to_plain())
-
-
-def _load(text: str) -> Setting:
-    return Setting.from_plain(json.loads(text))
-
-
-def _load_hyperparameters(text: str | None) -> Hyperparameters | None:
-    if text is None:
-        return None
-    plain = json.loads(text)
-    return Hyperparameters(**{**plain, "lengthscales": tuple((name, value) for name, value in plain["lengthscales"])})
-
-
-def _timestamp(moment: datetime) -> str:
-    """Fixed-width UTC text, so that the order of texts is the order of moments."""
-    return moment.astimezone(UTC).isoformat(timespec="microseconds")
-
-
-def _parse_cursor(cursor: str | None) -> int:
-    """The observation before which a page begins."""
-    newest = 2**63 - 1
-    if cursor is None:
-        return newest
-    if not (cursor.isascii() and cursor.isdecimal() and len(cursor) <= len(str(newest)) and int(cursor) <= newest):
-        raise InvalidRequestError((Problem(("cursor",), "is not one that an earlier page gave"),))
-    return int(cursor)
+    return Observation(mode, load_setting(setting), rating, datetime.fromisoformat(recorded_at), suggestion_id)

@@ -3,7 +3,9 @@
 Values only. How they are kept is `tuning.store`; what is concluded from them is `tuning.surrogate` and its users.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from fractions import Fraction
 
 from tuning.observations import Observation, Suggestion
 
@@ -39,6 +41,41 @@ class Study:
     hyperparameters: Hyperparameters | None
     observations: tuple[Observation, ...]
     outstanding: tuple[Suggestion, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ApiSummary:
+    """How often an API was rated in a study, and the exact sum of those ratings."""
+
+    api: str
+    count: int
+    total: Fraction
+
+    @property
+    def mean(self) -> float:
+        """The float nearest to the mean rating, whatever the order in which the ratings came."""
+        return float(self.total / self.count)
+
+
+@dataclass(frozen=True, slots=True)
+class StudySummary:
+    """A study in few numbers: ratings, the best of them (the earliest if there are several), each API in name order."""
+
+    count: int = 0
+    best: Observation | None = None
+    apis: tuple[ApiSummary, ...] = ()
+
+    def including(self, observations: Iterable[Observation]) -> "StudySummary":
+        """The summary of these observations as well."""
+        count, best, apis = self.count, self.best, {summary.api: summary for summary in self.apis}
+        for observation in observations:
+            count += 1
+            if best is None or (observation.rating, best.recorded_at) > (best.rating, observation.recorded_at):
+                best = observation
+            name = observation.setting.api
+            known = apis.get(name, ApiSummary(name, 0, Fraction()))
+            apis[name] = replace(known, count=known.count + 1, total=known.total + Fraction(observation.rating))
+        return StudySummary(count, best, tuple(apis[name] for name in sorted(apis)))
 
 
 def convergence(samples: int) -> float:

@@ -1,0 +1,1 @@
+"""Benchmarks, run by make from the repository's root; they write docs/benchmarks/."""

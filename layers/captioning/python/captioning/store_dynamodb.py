@@ -1,0 +1,138 @@
+"""The caption store in a DynamoDB table: one item a caption, under the partition key `pk`.
+
+A caption lives for 90 days from when it was made; the table's TTL then deletes it by `expires_at`, which readers need
+not mind: a caption is as right on its last day as on its first. Trouble costs a request less than a second for each
+call: time-outs are short, and a second attempt is made only where the first failed at once. It makes no table, and
+what the name service takes to find the endpoint is not in its hands.
+
+Every code of the service is turned into one of our errors in one place, `_classed`.
+"""
+
+import random
+import time
+from collections.abc import Callable
+from typing import Any
+
+import botocore.session
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectionError,  # noqa: A004 - botocore's own, no answer was begun
+    HTTPClientError,
+    NoRegionError,
+)
+
+from captioning.captioner import Caption
+from captioning.errors import (
+    CaptionStoreDamagedError,
+    CaptionStoreError,
+    CaptionStoreRefusedError,
+    CaptionStoreUnavailableError,
+    CaptionStoreUrlError,
+)
+from captioning.store import CaptionStore
+
+LIFETIME_SECONDS = 90 * 24 * 60 * 60
+CONNECT_SECONDS = 0.3
+READ_SECONDS = 0.4
+# A failure that came sooner is worth a second attempt; after a time-out the caption had better be made.
+RETRY_WITHIN_SECONDS = 0.2
+# The wait before it, drawn anew each time, so that those who were throttled together come back apart.
+MAX_PAUSE_SECONDS = 0.05
+
+# What waiting cures, beside every answer with a status of 500 and above.
+_PASSING = {
+    "LimitExceededException",
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "ThrottlingException",
+}
+_FIRST_SERVER_ERROR = 500
+
+
+class DynamoDbCaptionStore(CaptionStore):
+    """Captions in `table`, whose partition key is the string `pk`. Region and endpoint default to AWS's own rules."""
+
+    def __init__(self, table: str, *, region: str | None = None, endpoint: str | None = None) -> None:
+        """Prepare a client; the table is not asked yet. Raises CaptionStoreUrlError if AWS's settings lack a region."""
+        self._table = table
+        config = Config(
+            connect_timeout=CONNECT_SECONDS,
+            read_timeout=READ_SECONDS,
+            # Botocore's own retries take no account of a deadline; `_run` has ours.
+            retries={"mode": "standard", "total_max_attempts": 1},
+        )
+        session = botocore.session.get_session()
+        try:
+            self._client: Any = session.create_client(
+                "dynamodb", region_name=region, endpoint_url=endpoint, config=config
+            )
+        except NoRegionError:
+            raise CaptionStoreUrlError(
+                f"dynamodb://{table}: no region is known; name it, as in dynamodb://{table}?region=eu-west-1"
+            ) from None
+        except (BotoCoreError, ValueError) as error:
+            raise CaptionStoreUrlError(f"dynamodb://{table}: {error}") from error
+
+    def get(self, key: str) -> Caption | None:
+        """See CaptionStore."""
+        found = self._run(
+            lambda: self._client.get_item(TableName=self._table, Key={"pk": {"S": key}}, ConsistentRead=True)
+        )
+        item = found.get("Item")
+        if item is None:
+            return None
+        try:
+            return Caption(item["text"]["S"], float(item["confidence"]["N"]), item["model_version"]["S"])
+        except KeyError as error:
+            raise CaptionStoreDamagedError(f"dynamodb://{self._table}: the item of {key} lacks {error}") from error
+
+    def put(self, key: str, caption: Caption) -> None:
+        """See CaptionStore."""
+        item = {
+            "pk": {"S": key},
+            "text": {"S": caption.text},
+            # The shortest exact text of a float has 17 digits; DynamoDB keeps 38.
+            "confidence": {"N": repr(caption.confidence)},
+            "model_version": {"S": caption.model_version},
+            "expires_at": {"N": str(int(time.time()) + LIFETIME_SECONDS)},
+        }
+        self._run(
+            lambda: self._client.put_item(
+                TableName=self._table, Item=item, ConditionExpression="attribute_not_exists(pk)"
+            )
+        )
+
+    def close(self) -> None:
+        """See CaptionStore."""
+        self._client.close()
+
+    def _run(self, call: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        began = time.monotonic()
+        try:
+            return self._attempt(call)
+        except CaptionStoreUnavailableError:
+            if time.monotonic() - began > RETRY_WITHIN_SECONDS:
+                raise
+        time.sleep(random.uniform(0, MAX_PAUSE_SECONDS))  # noqa: S311 - jitter, not a secret
+        return self._attempt(call)
+
+    def _attempt(self, call: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        try:
+            return call()
+        except self._client.exceptions.ConditionalCheckFailedException:
+            # Only a put has a condition: an earlier caption stands, or this one, whose acknowledgement was lost.
+            return {}
+        except (ClientError, BotoCoreError) as error:
+            raise self._classed(error) from error
+
+    def _classed(self, error: ClientError | BotoCoreError) -> CaptionStoreError:
+        message = f"dynamodb://{self._table}: {error}"
+        if isinstance(error, ClientError):
+            status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+            passing = error.response["Error"]["Code"] in _PASSING or status >= _FIRST_SERVER_ERROR
+        else:
+            passing = isinstance(error, ConnectionError | HTTPClientError)
+        # The rest needs a person: no such table, another key schema, credentials that are expired or not allowed.
+        return CaptionStoreUnavailableError(message) if passing else CaptionStoreRefusedError(message)

@@ -1,0 +1,505 @@
+"""The observation store in one DynamoDB table: any number of functions and machines.
+
+    pk               sk                       one item for
+    store            head                     the whole store: version, count, and of each mode seed, end and summary
+    study#<mode>     observation#<position>   up to 100 observations of one batch, by the position of the first
+    study#<mode>     hyperparameters          what was learned
+    outstanding      <mode>#<setting's hash>  a suggestion that somebody holds                                   (TTL)
+    receipt#<key>    receipt                  a batch that was recorded                                          (TTL)
+
+A position counts the observations of all modes from 1. A batch of any size becomes visible by one transaction, which
+puts its observations where the head says that the store ends, and moves the head on; it succeeds only if the head is
+still the one that was read. Readers read the head first and nothing beyond it, and count what they read against it.
+
+A suggestion is outstanding while it has neither expired nor an observation with its id: what deletes items, be it
+this module or the table's TTL, only tidies up. See docs/decisions/0004 for the reasons.
+"""
+
+import hashlib
+import json
+import math
+import secrets
+import time
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from fractions import Fraction
+from itertools import islice
+from typing import Any
+
+from tuning.errors import IdempotencyMismatchError, SettingTakenError, StoreCorruptError, StoreUnavailableError
+from tuning.observations import Observation, Setting, Suggestion
+from tuning.records import (
+    dump_hyperparameters,
+    dump_setting,
+    load_hyperparameters,
+    load_setting,
+    parse_cursor,
+    timestamp,
+)
+from tuning.store import MAX_BATCH, MAX_CLAIM, HistoryPage, IdempotencyKey, ObservationStore, Recorded
+from tuning.studies import ApiSummary, Hyperparameters, Study, StudySummary
+from tuning.table_dynamodb import MAX_CHANGES, RACING_PATIENCE, Deadline, Delete, LostRaceError, Put, Row, Table
+
+KEPT_FOR = 30 * 24 * 3600  # seconds for which a recorded batch is remembered by its key
+CHUNK = 100  # observations in an item: 170 kB of the service's 400 kB at their longest, before compression
+
+_SCHEMA = 1
+_RETRY_AFTER = 1  # seconds; of a race lost too often
+_READINGS = 4  # of a study's observations that are not all there
+_TOP = "\U0010ffff"  # sorts after every other text
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """What the head says of a study: its seed, the position where its last chunk ends, and its summary."""
+
+    seed: int
+    end: int
+    summary: StudySummary
+
+
+@dataclass(frozen=True, slots=True)
+class _Head:
+    """The state of the store: a version for each change of it, the observations of all modes, and every study."""
+
+    version: int
+    count: int
+    studies: Mapping[str, _Begun]
+
+    def including(self, observations: Sequence[Observation]) -> "_Head":
+        """The head after this batch."""
+        count = self.count + len(observations)
+        studies = dict(self.studies)
+        for mode, ratings in _by_mode(observations).items():
+            begun = studies.get(mode) or _begin()
+            end = self.count + ratings[-1][0] + 1
+            studies[mode] = replace(begun, end=end, summary=begun.summary.including(o for _, o in ratings))
+        return _Head(self.version + 1, count, studies)
+
+
+@dataclass(frozen=True, slots=True)
+class _Prefix:
+    """What is known of a study's observations: they are only ever added to, so that the rest alone is read anew."""
+
+    seed: int
+    end: int = 0
+    observations: tuple[Observation, ...] = ()
+    answered: frozenset[str] = frozenset()
+
+
+class DynamoDbObservationStore(ObservationStore):
+    """An observation store in the table, which must be there."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+        self._prefixes: dict[str, _Prefix] = {}
+
+    def record(self, observations: Sequence[Observation], *, idempotency_key: IdempotencyKey | None) -> Recorded:
+        if len(observations) > MAX_BATCH:
+            raise ValueError(f"a batch holds up to {MAX_BATCH:,} observations, not {len(observations):,}")
+        chunks = [_Chunk.of(mode, ratings) for mode, ratings in _packed(observations)]
+        deadline = Deadline(RACING_PATIENCE)
+        # A batch without a key gets one of its own: by its receipt a lost answer can be told from a lost race.
+        batch = secrets.token_hex(16)
+        receipt = f"receipt#key#{idempotency_key.key}" if idempotency_key else f"receipt#batch#{batch}"
+        fingerprint = idempotency_key.fingerprint if idempotency_key else ""
+        answered = self._named(observations, deadline)
+        for _ in _attempts(deadline):
+            head = self._head(deadline)
+            after = head.including(observations)
+            changes: list[Put | Delete] = [
+                _put_receipt(receipt, fingerprint, batch, after.count),
+                _put_head(after, head.version),
+                *(chunk.put(head.count) for chunk in chunks),
+            ]
+            fixed = len(changes)
+            changes += [_free(suggestion) for suggestion in answered[: MAX_CHANGES - fixed]]
+            try:
+                self._table.transact(changes, deadline)
+            except LostRaceError as lost:
+                if 0 in lost.rows:
+                    return _acknowledge(lost.rows[0], fingerprint, batch)
+                # Suggestions that expired meanwhile and whose settings others hold now are not ours to free.
+                gone = {place - fixed for place in lost.rows}
+                answered = [suggestion for place, suggestion in enumerate(answered) if place not in gone]
+            else:
+                self._tidy(answered[MAX_CHANGES - fixed :], deadline)
+                return Recorded(after.count, replayed=False)
+        raise _crowded()
+
+    def claim(self, suggestions: Sequence[Suggestion], *, now: datetime) -> None:
+        if len(suggestions) > MAX_CLAIM:
+            raise ValueError(f"up to {MAX_CLAIM} suggestions are claimed at once, not {len(suggestions):,}")
+        deadline = Deadline(RACING_PATIENCE)
+        changes = [_put_suggestion(suggestion, place, now) for place, suggestion in enumerate(suggestions)]
+        if len({change.row["sk"] for change in changes}) < len(changes):
+            raise SettingTakenError("a setting cannot be claimed twice at once")
+        if not changes:
+            return
+        for _ in _attempts(deadline):
+            try:
+                self._table.transact(changes, deadline)
+            except LostRaceError as lost:
+                with _decoding():
+                    holders = [_suggestion(row) for row in lost.rows.values()]
+            else:
+                return
+            ours = {suggestion.id for suggestion in suggestions}
+            if any(holder.id in ours for holder in holders):
+                return  # an attempt succeeded whose answer was lost
+            holding = self._unanswered(holders, deadline)
+            if holding:
+                raise SettingTakenError(f"{holding[0].setting.key} is outstanding in mode {holding[0].mode}")
+            self._tidy(holders, deadline)
+        raise _crowded()
+
+    def study(self, mode: str, *, now: datetime) -> Study:
+        deadline = Deadline()
+        # Before the observations: a suggestion rated between the two reads must not be missing from both.
+        held = self._held(deadline, mode)
+        begun = self._begun(mode, deadline)
+        prefix = self._read(mode, begun, deadline)
+        learned = self._table.get(_partition(mode), "hyperparameters", deadline)
+        with _decoding():
+            hyperparameters = load_hyperparameters(_text(learned, "learned")) if learned else None
+        outstanding = tuple(s for s in held if s.expires_at > now and s.id not in prefix.answered)
+        return Study(mode, begun.seed, hyperparameters, prefix.observations, outstanding)
+
+    def outstanding(self, *, now: datetime) -> tuple[Suggestion, ...]:
+        deadline = Deadline()
+        held = [suggestion for suggestion in self._held(deadline) if suggestion.expires_at > now]
+        return tuple(self._unanswered(held, deadline))
+
+    def save_hyperparameters(self, mode: str, hyperparameters: Hyperparameters) -> None:
+        fitted_on = hyperparameters.fitted_on
+        row: Row = {
+            "pk": _partition(mode),
+            "sk": "hyperparameters",
+            "learned": dump_hyperparameters(hyperparameters),
+            "fitted_on": fitted_on,
+        }
+        deadline = Deadline()
+        condition = "attribute_not_exists(pk) OR fitted_on <= :fitted_on"
+        for _ in _attempts(deadline):
+            try:
+                self._table.put(Put(row, condition, {":fitted_on": fitted_on}), deadline)
+            except LostRaceError:
+                there = self._table.get(_partition(mode), "hyperparameters", deadline)
+                if there and _number(there, "fitted_on") > fitted_on:
+                    return
+            else:
+                return
+        raise _crowded()
+
+    def count(self) -> int:
+        return self._head(Deadline()).count
+
+    def summary(self, mode: str) -> StudySummary:
+        begun = self._head(Deadline()).studies.get(mode)
+        return begun.summary if begun else StudySummary()
+
+    def history(self, *, mode: str | None, limit: int, cursor: str | None) -> HistoryPage:
+        before = parse_cursor(cursor)
+        deadline = Deadline()
+        studies = self._head(deadline).studies
+        found: list[tuple[int, Observation]] = []
+        for name in [mode] if mode is not None else studies:
+            if begun := studies.get(name):
+                newest_first = self._newest_first(name, min(before - 1, begun.end), deadline)
+                found += islice(newest_first, limit + 1)
+        found.sort(key=lambda entry: -entry[0])
+        page = found[:limit]
+        next_cursor = str(page[-1][0]) if len(found) > limit else None
+        return HistoryPage(tuple(observation for _, observation in page), next_cursor)
+
+    def close(self) -> None:
+        self._table.close()
+
+    def _head(self, deadline: Deadline) -> _Head:
+        row = self._table.get("store", "head", deadline)
+        if row is None:
+            return _Head(0, 0, {})
+        if row.get("schema") != _SCHEMA:
+            raise StoreCorruptError(
+                f"the table has schema {row.get('schema')!r}, written by another release; this one reads {_SCHEMA}"
+            )
+        with _decoding():
+            studies = {mode: _load_begun(mode, plain) for mode, plain in json.loads(_text(row, "studies")).items()}
+            return _Head(_number(row, "version"), _number(row, "count"), studies)
+
+    def _begun(self, mode: str, deadline: Deadline) -> _Begun:
+        """What the head says of the study, which begins if it has not."""
+        for _ in _attempts(deadline):
+            head = self._head(deadline)
+            if begun := head.studies.get(mode):
+                return begun
+            after = replace(head, version=head.version + 1, studies={**head.studies, mode: _begin()})
+            try:
+                self._table.put(_put_head(after, head.version), deadline)
+            except LostRaceError:
+                continue
+            return after.studies[mode]
+        raise _crowded()
+
+    def _read(self, mode: str, begun: _Begun, deadline: Deadline) -> _Prefix:
+        """The study's observations as far as the head goes; what this process has read before, it does not read again.
+
+        Raises StoreCorruptError if there are not as many as the head says.
+        """
+        known = self._prefixes.get(mode)
+        if known is None or known.seed != begun.seed or known.end > begun.end:
+            known = _Prefix(begun.seed)
+        if known.end == begun.end:
+            return known
+        # A transaction's items are not promised to appear to a query at one moment: what is short is read again.
+        for _, _ in zip(range(_READINGS), _attempts(deadline), strict=False):
+            rows = self._table.query(_partition(mode), _sort_key(known.end + 1), _sort_key(begun.end), deadline)
+            new = [observation for row in rows for _, observation in _load_chunk(mode, row)]
+            found = len(known.observations) + len(new)
+            if found == begun.summary.count:
+                answered = known.answered.union(o.suggestion_id for o in new if o.suggestion_id)
+                read = _Prefix(begun.seed, begun.end, (*known.observations, *new), answered)
+                self._prefixes[mode] = read
+                return read
+        raise StoreCorruptError(f"the table holds {found:,} of {begun.summary.count:,} observations of mode {mode}")
+
+    def _newest_first(self, mode: str, end: int, deadline: Deadline) -> Iterator[tuple[int, Observation]]:
+        # A chunk holds one observation or a hundred: as few are read as may do, then ever more.
+        page = 4
+        rows = self._table.query(_partition(mode), _sort_key(1), _sort_key(end), deadline, newest_first=True, page=page)
+        for row in rows:
+            yield from ((position, o) for position, o in reversed(_load_chunk(mode, row)) if position <= end)
+
+    def _held(self, deadline: Deadline, mode: str | None = None) -> tuple[Suggestion, ...]:
+        """The suggestions in the table, oldest first: of them, outstanding are those not expired and not answered."""
+        low, high = (" ", _TOP) if mode is None else (f"{mode}#", f"{mode}#{_TOP}")
+        rows = list(self._table.query("outstanding", low, high, deadline))
+        with _decoding():
+            rows.sort(key=lambda row: [row[name] for name in ("suggested_at", "claimed_at", "place", "id")])
+            held = tuple(_suggestion(row) for row in rows)
+        return held if mode is None else tuple(suggestion for suggestion in held if suggestion.mode == mode)
+
+    def _unanswered(self, suggestions: Sequence[Suggestion], deadline: Deadline) -> list[Suggestion]:
+        """Those of the suggestions that no observation answers."""
+        if not suggestions:
+            return []
+        studies = self._head(deadline).studies
+        modes = {suggestion.mode for suggestion in suggestions} & studies.keys()
+        answered = {identity for mode in modes for identity in self._read(mode, studies[mode], deadline).answered}
+        return [suggestion for suggestion in suggestions if suggestion.id not in answered]
+
+    def _named(self, observations: Sequence[Observation], deadline: Deadline) -> list[Suggestion]:
+        """The suggestions in the table that the observations answer."""
+        names = {observation.suggestion_id for observation in observations if observation.suggestion_id}
+        return [suggestion for suggestion in self._held(deadline) if suggestion.id in names] if names else []
+
+    def _tidy(self, suggestions: Sequence[Suggestion], deadline: Deadline) -> None:
+        """Deletes suggestions that are answered. If that fails nothing is lost: readers pass over them."""
+        for start in range(0, len(suggestions), MAX_CHANGES):
+            changes = [_free(suggestion) for suggestion in suggestions[start : start + MAX_CHANGES]]
+            try:
+                self._table.transact(changes, deadline)
+            except (LostRaceError, StoreUnavailableError):
+                return
+
+
+@dataclass(frozen=True, slots=True)
+class _Chunk:
+    """Some of the observations of a batch, packed; `first` is the place in the batch of the first of them."""
+
+    mode: str
+    first: int
+    content: bytes
+
+    @classmethod
+    def of(cls, mode: str, ratings: Sequence[tuple[int, Observation]]) -> "_Chunk":
+        first = ratings[0][0]
+        plain = [[place - first, *_dump_observation(observation)] for place, observation in ratings]
+        # A tenth of the size, and so of the price, of a large batch.
+        return cls(mode, first, zlib.compress(json.dumps(plain, ensure_ascii=False).encode()))
+
+    def put(self, count: int) -> Put:
+        """The item of the chunk after the store's first `count` observations."""
+        row: Row = {
+            "pk": _partition(self.mode),
+            "sk": _sort_key(count + self.first + 1),
+            "content": self.content,
+        }
+        return Put(row, "attribute_not_exists(pk)")
+
+
+def _load_chunk(mode: str, row: Row) -> list[tuple[int, Observation]]:
+    """The observations of an item, each with its position."""
+    with _decoding():
+        first = int(_text(row, "sk").partition("#")[2])
+        content = row["content"]
+        if not isinstance(content, bytes):
+            raise TypeError("content")
+        return [
+            (first + place, _load_observation(mode, plain)) for place, *plain in json.loads(zlib.decompress(content))
+        ]
+
+
+def _dump_observation(observation: Observation) -> list[object]:
+    setting, moment = dump_setting(observation.setting), timestamp(observation.recorded_at)
+    return [setting, observation.rating, moment, observation.suggestion_id]
+
+
+def _load_observation(mode: str, plain: Sequence[Any]) -> Observation:
+    setting, rating, moment, suggestion_id = plain
+    return Observation(mode, load_setting(setting), float(rating), datetime.fromisoformat(moment), suggestion_id)
+
+
+def _by_mode(observations: Iterable[Observation]) -> dict[str, list[tuple[int, Observation]]]:
+    """The observations of each mode, with their places in the batch."""
+    found: dict[str, list[tuple[int, Observation]]] = {}
+    for place, observation in enumerate(observations):
+        found.setdefault(observation.mode, []).append((place, observation))
+    return found
+
+
+def _packed(observations: Sequence[Observation]) -> Iterator[tuple[str, list[tuple[int, Observation]]]]:
+    for mode, ratings in _by_mode(observations).items():
+        for start in range(0, len(ratings), CHUNK):
+            yield mode, ratings[start : start + CHUNK]
+
+
+def _begin() -> _Begun:
+    return _Begun(secrets.randbits(48), 0, StudySummary())
+
+
+def _put_head(head: _Head, seen: int) -> Put:
+    row: Row = {
+        "pk": "store",
+        "sk": "head",
+        "schema": _SCHEMA,
+        "version": head.version,
+        "count": head.count,
+        "studies": json.dumps({mode: _dump_begun(begun) for mode, begun in head.studies.items()}),
+    }
+    return Put(row, "version = :seen", {":seen": seen}) if seen else Put(row, "attribute_not_exists(pk)")
+
+
+def _put_receipt(pk: str, fingerprint: str, batch: str, samples_seen: int) -> Put:
+    now = int(time.time())
+    row: Row = {
+        "pk": pk,
+        "sk": "receipt",
+        "fingerprint": fingerprint,
+        "batch": batch,
+        "samples_seen": samples_seen,
+        "expires_at": now + KEPT_FOR,
+    }
+    # The service deletes expired items when it comes to it.
+    return Put(row, "attribute_not_exists(pk) OR expires_at <= :now", {":now": now})
+
+
+def _acknowledge(receipt: Row, fingerprint: str, batch: str) -> Recorded:
+    """The acknowledgement that a batch got when it was recorded: by this call, whose answer was lost, or by another."""
+    with _decoding():
+        if receipt["fingerprint"] != fingerprint:
+            raise IdempotencyMismatchError("this idempotency key was used before with another body")
+        return Recorded(_number(receipt, "samples_seen"), replayed=receipt["batch"] != batch)
+
+
+def _put_suggestion(suggestion: Suggestion, place: int, now: datetime) -> Put:
+    row: Row = {
+        "pk": "outstanding",
+        "sk": _suggestion_key(suggestion.mode, suggestion.setting),
+        "id": suggestion.id,
+        "mode": suggestion.mode,
+        "setting": dump_setting(suggestion.setting),
+        "suggested_at": timestamp(suggestion.suggested_at),
+        "claimed_at": timestamp(now),
+        "place": place,
+        "ends_at": timestamp(suggestion.expires_at),
+        "expires_at": math.ceil(suggestion.expires_at.timestamp()),
+    }
+    return Put(row, "attribute_not_exists(pk) OR ends_at <= :now", {":now": timestamp(now)})
+
+
+def _free(suggestion: Suggestion) -> Delete:
+    """Frees the suggestion's setting, unless somebody else holds it by now."""
+    sk = _suggestion_key(suggestion.mode, suggestion.setting)
+    return Delete("outstanding", sk, "attribute_not_exists(pk) OR id = :id", {":id": suggestion.id})
+
+
+def _suggestion(row: Row) -> Suggestion:
+    return Suggestion(
+        _text(row, "id"),
+        _text(row, "mode"),
+        load_setting(_text(row, "setting")),
+        datetime.fromisoformat(_text(row, "suggested_at")),
+        datetime.fromisoformat(_text(row, "ends_at")),
+    )
+
+
+def _suggestion_key(mode: str, setting: Setting) -> str:
+    # Hashed: a setting's text may be longer than a sort key.
+    return f"{mode}#{hashlib.sha256(setting.key.encode()).hexdigest()}"
+
+
+def _partition(mode: str) -> str:
+    return f"study#{mode}"
+
+
+def _sort_key(position: int) -> str:
+    """Fixed width, so that the order of texts is the order of positions."""
+    return f"observation#{position:019d}"
+
+
+def _text(row: Row, name: str) -> str:
+    value = row[name]
+    if not isinstance(value, str):
+        raise TypeError(name)
+    return value
+
+
+def _number(row: Row, name: str) -> int:
+    value = row[name]
+    if not isinstance(value, int):
+        raise TypeError(name)
+    return value
+
+
+def _dump_begun(begun: _Begun) -> dict[str, object]:
+    best = begun.summary.best
+    return {
+        "seed": begun.seed,
+        "end": begun.end,
+        "count": begun.summary.count,
+        "best": best and _dump_observation(best),
+        # The sums as fractions: a float could not hold them exactly.
+        "apis": {api.api: [api.count, str(api.total)] for api in begun.summary.apis},
+    }
+
+
+def _load_begun(mode: str, plain: Mapping[str, Any]) -> _Begun:
+    best = _load_observation(mode, plain["best"]) if plain["best"] else None
+    apis = tuple(ApiSummary(api, count, Fraction(total)) for api, (count, total) in plain["apis"].items())
+    return _Begun(plain["seed"], plain["end"], StudySummary(plain["count"], best, apis))
+
+
+@contextmanager
+def _decoding() -> Iterator[None]:
+    """What is not as this module writes it was not written by this module."""
+    try:
+        yield
+    except (ValueError, TypeError, KeyError, AttributeError, zlib.error) as error:
+        raise StoreCorruptError(f"the table holds an item that is not an observation store's: {error!r}") from error
+
+
+def _attempts(deadline: Deadline) -> Iterator[int]:
+    """Counts attempts from 0, with pauses between them, for as long as the deadline allows."""
+    attempt = 0
+    yield attempt
+    while deadline.pause(attempt):
+        attempt += 1
+        yield attempt
+
+
+def _crowded() -> StoreUnavailableError:
+    return StoreUnavailableError("too many write to the store at this moment", retry_after=_RETRY_AFTER)

@@ -1,0 +1,81 @@
+"""The functions may do to the observations table what they do, and nothing else."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import yaml
+
+from local.template import _Loader
+from tests.stack import ROOT
+from tests.stores import store_url
+from tuning import store_dynamodb
+from tuning.history import browse
+from tuning.observations import Suggestion
+from tuning.progress import count_samples, summarize
+from tuning.proposals import suggest
+from tuning.ratings import update
+from tuning.spaces import load_spaces
+from tuning.store import ObservationStore, open_store
+
+NOW = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
+SPACES = load_spaces()
+
+
+@pytest.fixture
+def url(request: pytest.FixtureRequest) -> str:
+    return store_url(request, "dynamodb")
+
+
+@pytest.fixture
+def watched(url: str) -> Iterator[tuple[ObservationStore, set[str]]]:
+    """A store, and the actions that it needs permission for, as it comes to need them."""
+    needed: set[str] = set()
+
+    def note(params: dict[str, Any], model: Any, **_: Any) -> None:
+        if model.name == "TransactWriteItems":
+            # IAM knows no transactions, only what they are made of.
+            needed.update(f"dynamodb:{kind}Item" for change in params["TransactItems"] for kind in change)
+        else:
+            needed.add(f"dynamodb:{model.name}")
+
+    store = open_store(url)
+    events = store._table._connected().meta.events  # type: ignore[attr-defined]
+    events.register("provide-client-params.dynamodb", note)
+    yield store, needed
+    store.close()
+
+
+def allowed(function: str) -> set[str]:
+    document = yaml.load((ROOT / "template.yaml").read_text(), _Loader)  # noqa: S506 - a SafeLoader's child
+    policies = document["Resources"][function]["Properties"]["Policies"]
+    return {action for policy in policies for statement in policy["Statement"] for action in statement["Action"]}
+
+
+def test_the_suggest_function_may_do_what_it_does(
+    url: str, watched: tuple[ObservationStore, set[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, needed = watched
+    found = suggest(store, SPACES, mode="structure", count=2, now=NOW)
+    # An update that dies before it has tidied up leaves the tidying to whoever wants the setting next.
+    with monkeypatch.context() as patch:
+        patch.setattr(store_dynamodb, "MAX_CHANGES", 3)
+        patch.setattr(store_dynamodb.DynamoDbObservationStore, "_tidy", lambda *_: None)
+        other = open_store(url)
+        update(other, SPACES, results=[{"parameters": s.setting.to_plain(), "rating": 3} for s in found], now=NOW)
+        other.close()
+    store.claim([Suggestion("new", "structure", found[0].setting, NOW, NOW + timedelta(days=1))], now=NOW)
+    summarize(store, SPACES)
+    browse(store, SPACES)
+    count_samples(store)
+    assert needed == allowed("SuggestFunction")
+
+
+def test_the_update_function_may_do_what_it_does(watched: tuple[ObservationStore, set[str]]) -> None:
+    store, needed = watched
+    found = suggest(store, SPACES, mode="structure", count=5, now=NOW)
+    needed.clear()
+    results = [{"parameters": s.setting.to_plain(), "rating": 1 + i} for i, s in enumerate(found)]
+    assert update(store, SPACES, results=results, idempotency_key="key", now=NOW).learned
+    assert needed == allowed("UpdateFunction")
