@@ -40,7 +40,7 @@ class DynamoDBMissingError(Exception):
 def dynamodb_local() -> Iterator[str]:
     """An empty DynamoDB Local on a free port; gives its endpoint. Raises DynamoDBMissingError."""
     if missing := [program for program in ("java", "mvn") if not shutil.which(program)]:
-        raise DynamoDBMissingError(f"it needs a Java 17 development kit or later, and Maven; not installed: {', '.join(missing)}")
+        raise DynamoDBMissingError(f"it needs a JDK, 17 or later, and Maven; not installed: {', '.join(missing)}")
     _fetch()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
