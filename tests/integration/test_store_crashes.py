@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -146,10 +147,23 @@ def lose_answers(store: ObservationStore, operation: str, times: int) -> list[st
     return lost
 
 
+def forget_tokens(store: ObservationStore) -> None:
+    """From now on, the service takes every attempt for a new one, as it does with a token that is too old."""
+
+    def renew(params: dict[str, Any], **_: Any) -> None:
+        params["ClientRequestToken"] = str(uuid.uuid4())
+
+    client = store._table._connected()  # type: ignore[attr-defined]
+    client.meta.events.register("provide-client-params.dynamodb.TransactWriteItems", renew)
+
+
+@pytest.mark.parametrize("forgetful", [False, True])
 @pytest.mark.parametrize("key", [KEY, None], ids=["with a key", "without"])
 def test_a_batch_whose_answer_was_lost_is_recorded_once(
-    url: str, store: ObservationStore, key: IdempotencyKey | None
+    url: str, store: ObservationStore, key: IdempotencyKey | None, forgetful: bool
 ) -> None:
+    if forgetful:
+        forget_tokens(store)
     lost = lose_answers(store, "TransactWriteItems", 1)
     recorded = store.record(observations(), idempotency_key=key)
     assert lost
@@ -166,7 +180,10 @@ def test_a_batch_all_of_whose_answers_were_lost_is_found_by_its_key(url: str, st
     assert_after(url)
 
 
-def test_a_claim_whose_answer_was_lost_is_a_claim(store: ObservationStore) -> None:
+@pytest.mark.parametrize("forgetful", [False, True])
+def test_a_claim_whose_answer_was_lost_is_a_claim(store: ObservationStore, forgetful: bool) -> None:
+    if forgetful:
+        forget_tokens(store)
     claimed = [Suggestion("new", "structure", setting(500), NOW, NOW + timedelta(days=1))]
     lost = lose_answers(store, "TransactWriteItems", 1)
     store.claim(claimed, now=NOW)

@@ -9,10 +9,10 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
+from tests.stores import ADAPTERS, store_url
 from tuning.progress import summarize
 from tuning.proposals import suggest
 from tuning.ratings import update
@@ -70,9 +70,9 @@ for _ in range(20):
 """
 
 
-@pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path}/data/observations.db"
+@pytest.fixture(params=ADAPTERS)
+def url(request: pytest.FixtureRequest) -> str:
+    return store_url(request, request.param)
 
 
 @pytest.fixture

@@ -340,6 +340,19 @@ def test_a_warm_store_reads_what_is_new_and_nothing_else(store: ObservationStore
     assert made == [("Query", 0), ("GetItem", 1), ("Query", 1), ("GetItem", 0)]
 
 
+def test_every_read_is_strongly_consistent(store: ObservationStore) -> None:
+    asked: list[dict[str, Any]] = []
+    for operation in ("GetItem", "Query"):
+        client_of(store).meta.events.register(
+            f"provide-client-params.dynamodb.{operation}", lambda params, **_: asked.append(params)
+        )
+    store.record([observation(0, "s")], idempotency_key=None)
+    store.study("structure", now=NOW)
+    store.history(mode=None, limit=1, cursor=None)
+    assert len(asked) == 8
+    assert all(params["ConsistentRead"] is True for params in asked)
+
+
 def test_a_large_batch_is_few_items(store: ObservationStore) -> None:
     store.record([observation(step) for step in range(1_000)], idempotency_key=None)
     made = calls_of(store)
