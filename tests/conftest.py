@@ -9,6 +9,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from tests.dynamodb import DynamoDBMissingError, dynamodb_local, nobodys_account
+from tests.ministack import MinistackMissingError, ministack
 from tests.stack import Stack
 
 
@@ -29,6 +30,13 @@ def nobodys_credentials() -> Iterator[None]:
         yield
 
 
+def _go_without(missing: str) -> None:
+    """Skips what cannot be proved on this machine; under continuous integration it must be proved."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"needed under continuous integration: {missing}")
+    pytest.skip(f"without {missing}")
+
+
 @pytest.fixture(scope="session")
 def dynamodb_endpoint(nobodys_credentials: None) -> Iterator[str]:
     """The URL of a DynamoDB Local, empty at first; all tests of a run share it, so tables need names of their own."""
@@ -36,9 +44,17 @@ def dynamodb_endpoint(nobodys_credentials: None) -> Iterator[str]:
         with dynamodb_local() as endpoint:
             yield endpoint
     except DynamoDBMissingError as error:
-        if os.environ.get("CI") == "true":
-            pytest.fail(f"DynamoDB Local must run under continuous integration: {error}")
-        pytest.skip(f"without DynamoDB Local: {error}")
+        _go_without(f"DynamoDB Local: {error}")
+
+
+@pytest.fixture(scope="session")
+def ministack_endpoint(nobodys_credentials: None) -> Iterator[str]:
+    """The URL of a Ministack, empty at first and shared like the other."""
+    try:
+        with ministack() as endpoint:
+            yield endpoint
+    except MinistackMissingError as error:
+        _go_without(f"Ministack: {error}")
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,7 @@
 """DynamoDB Local, Amazon's own engine for tests: fetched once with Maven, run in memory for as long as it is asked for.
 
 Not the service: it knows no TTL, throttles nobody and checks no credentials. It listens on the loopback alone, which
-takes a few lines of Java: see dynamodb-local/Loopback.java.
+takes a few lines of Java: see emulators/dynamodb-local/Loopback.java.
 """
 
 import fcntl
@@ -24,8 +24,8 @@ import yaml
 from local.template import _Loader
 
 ROOT = Path(__file__).resolve().parents[1]
-_POM = ROOT / "tests" / "dynamodb-local" / "pom.xml"
-_LAUNCHER = ROOT / "tests" / "dynamodb-local" / "Loopback.java"
+_POM = ROOT / "tests" / "emulators" / "dynamodb-local" / "pom.xml"
+_LAUNCHER = ROOT / "tests" / "emulators" / "dynamodb-local" / "Loopback.java"
 _JARS = ROOT / "build" / "dynamodb-local"
 # Both together stay under the time that a test may take, since the first test to ask waits for them.
 _FETCH_SECONDS = 90

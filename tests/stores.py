@@ -1,17 +1,16 @@
 """Empty observation stores of each adapter: a file that is not there yet, or a table as the template declares it."""
 
-import uuid
 from pathlib import Path
 from typing import Any
 
 import botocore.session
 import pytest
-import yaml
 
-from local.template import _Loader
-from tests.stack import ROOT
+from tests.dynamodb import make_table
 
 ADAPTERS = ("sqlite", "dynamodb")
+EMULATED = (*ADAPTERS, "ministack")
+"""The adapters, DynamoDB's over a second emulator too: for what a store answers, not for races, crashes and figures."""
 
 
 def store_url(request: pytest.FixtureRequest, adapter: str) -> str:
@@ -19,20 +18,13 @@ def store_url(request: pytest.FixtureRequest, adapter: str) -> str:
     if adapter == "sqlite":
         folder: Path = request.getfixturevalue("tmp_path")
         return f"sqlite:///{folder}/observations.db"
-    endpoint: str = request.getfixturevalue("dynamodb_endpoint")
+    endpoint: str = request.getfixturevalue(f"{adapter}_endpoint")
     return f"dynamodb://{create_table(endpoint)}?endpoint={endpoint}"
 
 
 def create_table(endpoint: str) -> str:
     """The name of a new, empty observations table."""
-    document = yaml.load((ROOT / "template.yaml").read_text(), _Loader)  # noqa: S506 - a SafeLoader's child
-    declared: dict[str, Any] = document["Resources"]["ObservationsTable"]["Properties"]
-    name = f"observations-{uuid.uuid4()}"
-    client = table_client(endpoint)
-    taken = {key: declared[key] for key in ("AttributeDefinitions", "KeySchema", "BillingMode")}
-    client.create_table(TableName=name, **taken)
-    client.close()
-    return name
+    return make_table(endpoint, "ObservationsTable")
 
 
 def table_client(endpoint: str) -> Any:

@@ -30,12 +30,12 @@ OTHER = Caption("two dogs' ball — été", 1e-12, "v2")
 Opener = Callable[[], CaptionStore]
 
 
-@pytest.fixture(params=["sqlite", "dynamodb"])
+@pytest.fixture(params=["sqlite", "dynamodb", "ministack"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of an empty store."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/a folder/captions.db"
-    endpoint = request.getfixturevalue("dynamodb_endpoint")
+    endpoint = request.getfixturevalue(f"{request.param}_endpoint")
     return f"dynamodb://{make_table(endpoint, 'CaptionsTable')}?region=eu-west-1&endpoint={endpoint}"
 
 

@@ -8,7 +8,7 @@ from fractions import Fraction
 
 import pytest
 
-from tests.stores import ADAPTERS, store_url
+from tests.stores import EMULATED, store_url
 from tuning.errors import IdempotencyMismatchError, InvalidRequestError, SettingTakenError
 from tuning.observations import Observation, Setting, Suggestion
 from tuning.store import MAX_CLAIM, IdempotencyKey, ObservationStore, open_store
@@ -18,7 +18,7 @@ NOW = datetime(2030, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 DAY = timedelta(days=1)
 
 
-@pytest.fixture(params=ADAPTERS)
+@pytest.fixture(params=EMULATED)
 def url(request: pytest.FixtureRequest) -> str:
     """The URL of a store that nobody has used yet."""
     return store_url(request, request.param)
