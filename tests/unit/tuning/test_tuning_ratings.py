@@ -10,7 +10,7 @@ from tuning import learning
 from tuning.errors import IdempotencyMismatchError, InvalidRequestError
 from tuning.observations import Setting, Suggestion
 from tuning.proposals import OUTSTANDING_FOR, suggest
-from tuning.ratings import update
+from tuning.ratings import LEARN_WITHIN, update
 from tuning.spaces import Spaces
 from tuning.store import ObservationStore
 
@@ -175,3 +175,22 @@ def test_a_failed_fit_loses_no_rating(
     assert store.count() == 6
     assert "learning failed in mode structure" in caplog.text
     assert len(suggest(store, spaces, mode="structure", count=2, now=now)) == 2
+
+
+def test_an_update_that_took_long_records_and_leaves_the_learning_to_a_later_one(
+    store: ObservationStore,
+    spaces: Spaces,
+    leonardo: Setting,
+    now: datetime,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    clock = iter([0.0, LEARN_WITHIN + 0.1])
+    monkeypatch.setattr("tuning.ratings.monotonic", lambda: next(clock))
+    with caplog.at_level(logging.WARNING):
+        receipt = update(store, spaces, results=[result(leonardo)] * 6, now=now)
+    assert (receipt.samples_seen, receipt.learned) == (6, False)
+    assert "no time left to learn" in caplog.text
+    assert store.study("structure", now=now).hyperparameters is None
+    monkeypatch.undo()
+    assert update(store, spaces, results=[result(leonardo)], now=now).learned

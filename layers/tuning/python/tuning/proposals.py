@@ -7,6 +7,7 @@ hyperparameters are learned when ratings come in (`tuning.ratings`).
 
 import secrets
 from datetime import datetime, timedelta
+from time import monotonic
 
 from tuning.acquisition import choose
 from tuning.design import initial_design
@@ -24,6 +25,8 @@ OUTSTANDING_FOR = timedelta(hours=24)
 
 _ATTEMPTS = 8
 _RETRY_AFTER = 1  # seconds
+# Seconds after which no further attempt begins. One may take 20 of a slow store, and the API waits 29.
+_TRY_AGAIN_WITHIN = 8.0
 
 
 def suggest(
@@ -36,7 +39,10 @@ def suggest(
     Raises InvalidRequestError, SpaceExhaustedError, StoreUnavailableError or StoreCorruptError.
     """
     space = _validate(spaces, mode, count)
+    began = monotonic()
     for attempt in range(_ATTEMPTS):
+        if monotonic() - began > _TRY_AGAIN_WITHIN:
+            break
         study = store.study(space.name, now=now)
         # Those who lost a race must not all run for the same next setting.
         salt = secrets.token_hex(8) if attempt else ""

@@ -15,6 +15,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from time import monotonic
 
 from tuning.errors import InvalidRequestError, Problem
 from tuning.observations import Observation, Result, Suggestion, parse_results
@@ -26,6 +27,9 @@ from tuning.surrogate import pool
 MAX_KEY_LENGTH = 255
 # Ratings up to which every update refits; beyond, hyperparameters hardly move and are refitted when ratings doubled.
 ALWAYS_REFIT = 200
+# Seconds into an update after which it learns no more. The store may take 7 more to read, the fit 2 and the store 7 to
+# save: the caller has his answer before the API's 29 are over, however slow the store.
+LEARN_WITHIN = 10.0
 
 _logger = logging.getLogger(__name__)
 
@@ -59,6 +63,7 @@ def update(
     Raises InvalidRequestError (nothing is recorded), IdempotencyMismatchError, StoreUnavailableError or
     StoreCorruptError.
     """
+    began = monotonic()
     key = _validate_key(idempotency_key)
     parsed = parse_results(results, spaces)
     observations = _attribute(parsed, store.outstanding(now=now), spaces, now)
@@ -66,7 +71,7 @@ def update(
         observations, idempotency_key=IdempotencyKey(key, _fingerprint(parsed)) if key is not None else None
     )
     modes = [mode for mode in spaces.modes if any(observation.mode == mode.name for observation in observations)]
-    learned = not recorded.replayed and all([_learn(store, mode, now) for mode in modes])  # noqa: C419 - every mode
+    learned = not recorded.replayed and all([_learn(store, mode, now, began) for mode in modes])  # noqa: C419 - every mode
     return Receipt(recorded.samples_seen, convergence(recorded.samples_seen), recorded.replayed, learned)
 
 
@@ -124,8 +129,13 @@ def _contradiction(result: Result, answered: Suggestion | None) -> tuple[str, st
     return None
 
 
-def _learn(store: ObservationStore, mode: Mode, now: datetime) -> bool:
-    """Refits the mode's hyperparameters if that is due; False if that failed."""
+def _learn(store: ObservationStore, mode: Mode, now: datetime, began: float) -> bool:
+    """Refits the mode's hyperparameters if that is due; False if that failed or would come too late."""
+    if monotonic() - began > LEARN_WITHIN:
+        _logger.warning(
+            "no time left to learn in mode %s; the ratings are recorded, and a later update learns", mode.name
+        )
+        return False
     try:
         study = store.study(mode.name, now=now)
         ratings = pool(mode, study.observations)

@@ -86,7 +86,7 @@ def problem(
 
 
 def _unavailable(seconds: int) -> ProblemResponse:
-    detail = f"what is needed to answer cannot be reached just now; nothing was changed; try again in {seconds} s"
+    detail = f"what is needed to answer cannot be reached just now; try again in {seconds} s"
     return problem(503, detail, headers={"Retry-After": str(seconds)})
 
 
