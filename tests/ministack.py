@@ -26,7 +26,8 @@ def ministack() -> Iterator[str]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     # Its own command listens on every interface; its application, under its own server, listens where it is told.
-    command = [str(_SERVER), "--bind", f"127.0.0.1:{port}", "ministack.app:app"]
+    # No workers: a server killed with its workers running would leave them behind.
+    command = [str(_SERVER), "--workers", "0", "--bind", f"127.0.0.1:{port}", "ministack.app:app"]
     environment = {**os.environ, "SERVICES": "dynamodb", "GATEWAY_PORT": str(port)}
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
