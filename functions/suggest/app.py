@@ -10,7 +10,7 @@ from fastapi import Depends
 
 from functions.suggest import pages
 from functions.suggest.messages import Health, History, Stats, Suggestions, SuggestRequest
-from tuning.errors import ConflictError, PermanentError, RequestError, TransientError
+from tuning.errors import ConflictError, PermanentError, RequestError, StoreUrlError, TransientError
 from tuning.history import DEFAULT_LIMIT, browse
 from tuning.progress import count_samples, summarize
 from tuning.proposals import suggest
@@ -20,7 +20,7 @@ from web.application import create_app, entry_point, require_json
 from web.settings import VERSION, Settings
 
 settings = Settings.from_environment()
-app, _ = create_app(
+app, log = create_app(
     service="suggest",
     title="Picture tuning",
     settings=settings,
@@ -32,8 +32,15 @@ spaces = load_spaces()
 
 @cache
 def store() -> ObservationStore:
-    """The observations, opened by the first request: a store that is down must not stop the function from starting."""
+    """The observations. Nothing is read before the first request: a store that is down does not stop the start."""
     return open_store(settings.observation_store)
+
+
+try:
+    # The adapter is loaded while the function starts and nobody's request waits.
+    store()
+except StoreUrlError as error:
+    log.error("the observation store cannot be used: %s", error)  # noqa: TRY400  (the message says all)
 
 
 # The endpoints are coroutines although they wait for storage: a Lambda instance has one request at a time, and a

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Header
 from pydantic import BaseModel, Field
 
-from tuning.errors import ConflictError, PermanentError, RequestError, TransientError
+from tuning.errors import ConflictError, PermanentError, RequestError, StoreUrlError, TransientError
 from tuning.ratings import preload, update
 from tuning.spaces import load_spaces
 from tuning.store import ObservationStore, open_store
@@ -16,7 +16,7 @@ from web.application import create_app, entry_point, require_json
 from web.settings import Settings
 
 settings = Settings.from_environment()
-app, _ = create_app(
+app, log = create_app(
     service="update",
     title="Picture tuning",
     settings=settings,
@@ -51,8 +51,15 @@ class Updated(BaseModel):
 
 @cache
 def store() -> ObservationStore:
-    """The observations, opened by the first request: a store that is down must not stop the function from starting."""
+    """The observations. Nothing is read before the first request: a store that is down does not stop the start."""
     return open_store(settings.observation_store)
+
+
+try:
+    # The adapter is loaded while the function starts and nobody's request waits.
+    store()
+except StoreUrlError as error:
+    log.error("the observation store cannot be used: %s", error)  # noqa: TRY400  (the message says all)
 
 
 if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:

@@ -58,3 +58,12 @@ def test_the_models_are_loaded_while_the_function_starts() -> None:
     program = "from functions.caption import app; print(app.captioner.cache_info().currsize)"
 
     assert last_line_of(program) == "1"
+
+
+@pytest.mark.parametrize("function", ["functions.suggest.app", "functions.update.app"])
+def test_the_stores_adapter_is_loaded_while_the_function_starts(function: str) -> None:
+    deployed = modules_of(function, OBSERVATION_STORE="dynamodb://observations?region=eu-west-1")
+
+    assert "tuning.store_dynamodb" in deployed
+    assert "tuning.store_dynamodb" not in modules_of(function)
+    assert function in modules_of(function, OBSERVATION_STORE="sqlite://nonsense")
