@@ -1,0 +1,1 @@
+"""Side by side: what tuning methods make of the same noisy ratings."""

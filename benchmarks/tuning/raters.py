@@ -1,0 +1,151 @@
+"""Simulated raters: four families of true ratings over the real space, and the noise of the people who give them.
+
+A rater is drawn from a family and a seed and is the same for every method, noise included: the n-th rating of a run
+errs by the same amount whichever setting is rated, so that runs are paired. What a rater truly thinks of a setting
+is known, hence what a recommendation loses. Nothing here knows of any method.
+"""
+
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tuning.observations import MAX_RATING, MIN_RATING
+from tuning.spaces import Api, Mode, load_spaces
+
+NOISE = 0.4  # standard deviation of a single rating, in rating points
+MODE = "structure"
+
+_BEST = 4.6  # what the best setting of the better API is worth
+
+Floats = NDArray[np.float64]
+# True ratings of shape (n,) at unit coordinates of shape (n, d).
+Field = Callable[[Floats], Floats]
+
+
+@dataclass(frozen=True, slots=True)
+class Rater:
+    """Somebody who rates pictures: the true rating of every setting, and the noise with which it is given."""
+
+    family: str
+    seed: int
+    mode: Mode
+    fields: tuple[Field, ...]
+    optimum: float
+
+    def value(self, parameters: Mapping[str, object]) -> float:
+        """The true rating of a setting (`api` and its parameters), in rating points."""
+        index = [api.name for api in self.mode.apis].index(str(parameters["api"]))
+        api = self.mode.apis[index]
+        unit = [parameter.scale(float(str(parameters[parameter.name]))) for parameter in api.parameters]
+        return float(self.fields[index](np.array([unit]))[0])
+
+    def regret(self, parameters: Mapping[str, object]) -> float:
+        """What is lost by taking this setting for the best, in rating points."""
+        return self.optimum - self.value(parameters)
+
+    def rate(self, parameters: Mapping[str, object], nth: int) -> float:
+        """The `nth` rating of a run: the true one with its noise, within the scale; odd seeds give halves."""
+        noise = np.random.default_rng([*_identity(self.family, self.seed), nth]).normal(0.0, NOISE)
+        rating = float(np.clip(self.value(parameters) + noise, MIN_RATING, MAX_RATING))
+        return round(2.0 * rating) / 2.0 if self.seed % 2 else rating
+
+
+def draw(family: str, seed: int) -> Rater:
+    """The rater of that family and seed: optimum, shape and the better API are the seed's own."""
+    mode = load_spaces().find_mode(MODE)
+    if mode is None:
+        raise ValueError(f"the shipped space has no mode {MODE}")
+    generator = np.random.default_rng(_identity(family, seed))
+    better, other = FAMILIES[family](generator)
+    fields = (better, other) if generator.random() < 0.5 else (other, better)
+    optimum = max(float(field(_grid(api)).max()) for field, api in zip(fields, mode.apis, strict=True))
+    return Rater(family, seed, mode, fields, optimum)
+
+
+def smooth(generator: np.random.Generator) -> tuple[Field, Field]:
+    """One broad hill in either API, not far from each other; one is higher."""
+    centre = generator.uniform(0.15, 0.85, 3)
+    fields = []
+    for peak in _peaks(generator):
+        here = np.clip(centre + generator.normal(0.0, 0.1, 3), 0.0, 1.0)
+        fields.append(_hills(here[None], generator.uniform(0.25, 0.5, (1, 3)), np.ones(1), _floor(generator), peak))
+    return fields[0], fields[1]
+
+
+def bumps(generator: np.random.Generator) -> tuple[Field, Field]:
+    """Four hills of different height and width in either API, not far from those of the other."""
+    centres = generator.uniform(0.1, 0.9, (4, 3))
+    heights = np.array([1.0, *generator.uniform(0.4, 0.85, 3)])
+    fields = []
+    for peak in _peaks(generator):
+        here = np.clip(centres + generator.normal(0.0, 0.07, (4, 3)), 0.0, 1.0)
+        fields.append(_hills(here, generator.uniform(0.18, 0.35, (4, 3)), heights, _floor(generator), peak))
+    return fields[0], fields[1]
+
+
+def ridge(generator: np.random.Generator) -> tuple[Field, Field]:
+    """A narrow ridge across two of the coordinates, highest somewhere along it; the other API is all but flat."""
+    first, second, third = generator.permutation(3)
+    sign = generator.choice([-1.0, 1.0])
+    centre = generator.uniform(0.25, 0.75, 3)
+    width, length, depth = generator.uniform(0.10, 0.17), generator.uniform(0.4, 0.6), generator.uniform(0.35, 0.5)
+    floor, level, slope = _floor(generator), generator.uniform(2.7, 3.3), generator.normal(0.0, 0.15, 3)
+
+    def narrow(unit: Floats) -> Floats:
+        away = unit - centre
+        across = (away[:, first] + sign * away[:, second]) / np.sqrt(2.0)
+        along = (away[:, first] - sign * away[:, second]) / np.sqrt(2.0)
+        squared = (across / width) ** 2 + (along / length) ** 2 + (away[:, third] / depth) ** 2
+        return np.asarray(floor + (_BEST - floor) * np.exp(-0.5 * squared))
+
+    return narrow, lambda unit: np.asarray(level + (unit - 0.5) @ slope)
+
+
+def trap(generator: np.random.Generator) -> tuple[Field, Field]:
+    """The better API is poor but for one narrow peak; the weaker one is decent all over."""
+    narrow = _hills(
+        generator.uniform(0.15, 0.85, (1, 3)), generator.uniform(0.16, 0.24, (1, 3)), np.ones(1), 2.2, _BEST
+    )
+    broad = _hills(generator.uniform(0.2, 0.8, (1, 3)), generator.uniform(0.4, 0.6, (1, 3)), np.ones(1), 3.0, 4.0)
+    return narrow, broad
+
+
+FAMILIES: dict[str, Callable[[np.random.Generator], tuple[Field, Field]]] = {
+    "smooth": smooth,
+    "bumps": bumps,
+    "ridge": ridge,
+    "trap": trap,
+}
+
+
+def _identity(family: str, seed: int) -> list[int]:
+    return [zlib.crc32(family.encode()), seed]
+
+
+def _floor(generator: np.random.Generator) -> float:
+    return float(generator.uniform(2.0, 2.8))
+
+
+def _peaks(generator: np.random.Generator) -> tuple[float, float]:
+    return _BEST, _BEST - float(generator.uniform(0.2, 0.8))
+
+
+def _hills(centres: Floats, widths: Floats, heights: Floats, floor: float, peak: float) -> Field:
+    """Gaussian hills, shapes (k, d), (k, d) and (k,), over a floor; the highest point is worth `peak`."""
+
+    def sum_at(unit: Floats) -> Floats:
+        squared = (((unit[:, None, :] - centres) / widths) ** 2).sum(axis=2)
+        return np.asarray(np.exp(-0.5 * squared) @ heights)
+
+    axis = np.linspace(0.0, 1.0, 41)
+    highest = sum_at(np.stack(np.meshgrid(axis, axis, axis), axis=-1).reshape(-1, 3)).max()
+    return lambda unit: np.asarray(floor + (peak - floor) * sum_at(unit) / highest)
+
+
+def _grid(api: Api) -> Floats:
+    """Every suggestible setting of an API as unit coordinates."""
+    axes = [np.linspace(0.0, 1.0, parameter.steps + 1) for parameter in api.parameters]
+    return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(axes))
