@@ -60,7 +60,7 @@ def draw(family: str, seed: int) -> Rater:
         raise ValueError(f"the shipped space has no mode {MODE}")
     generator = np.random.default_rng(_identity(family, seed))
     better, other = FAMILIES[family](generator)
-    fields = (better, other) if generator.random() < 0.5 else (other, better)
+    fields = (better, other)[:: int(generator.choice([-1, 1]))]
     optimum = max(float(field(_grid(api)).max()) for field, api in zip(fields, mode.apis, strict=True))
     return Rater(family, seed, mode, fields, optimum)
 
