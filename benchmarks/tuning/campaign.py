@@ -8,12 +8,15 @@ import csv
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
+from queue import SimpleQueue
 
 from tqdm import tqdm
 
-from benchmarks.tuning.alone import MeasurementError, measure_alone
+from benchmarks.tuning.alone import MeasurementError, Worker
 from benchmarks.tuning.methods import METHODS
 from benchmarks.tuning.results import append, read
 from benchmarks.tuning.runs import Run
@@ -65,19 +68,26 @@ def work(tasks: Sequence[Task], path: Path, *, jobs: int = 1) -> list[Failure]:
 
 
 def _results(tasks: Sequence[Task], jobs: int) -> Iterator[tuple[Task, Run | Failure]]:
-    with ThreadPoolExecutor(jobs) as pool:
-        futures = {pool.submit(_run, task): task for task in tasks}
-        try:
-            for future in as_completed(futures):
-                yield futures[future], future.result()
-        finally:
-            # Interrupted: what has not begun is left for the next time.
-            pool.shutdown(wait=False, cancel_futures=True)
+    for method, group in groupby(tasks, key=lambda task: task.method):
+        with ThreadPoolExecutor(jobs) as pool, ExitStack() as stack:
+            idle: SimpleQueue[Worker] = SimpleQueue()
+            waiting = list(group)
+            for _ in range(min(jobs, len(waiting))):
+                idle.put(stack.enter_context(Worker("benchmarks.tuning.runs", method)))
+            futures = {pool.submit(_run, task, idle): task for task in waiting}
+            try:
+                for future in as_completed(futures):
+                    yield futures[future], future.result()
+            finally:
+                # Interrupted: what has not begun is left for the next time.
+                pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _run(task: Task) -> Run | Failure:
+def _run(task: Task, idle: "SimpleQueue[Worker]") -> Run | Failure:
+    worker = idle.get()
     try:
-        line = measure_alone("benchmarks.tuning.runs", task.method, task.family, str(task.seed))
-        return Run.from_cells(next(csv.reader([line])))
+        return Run.from_cells(next(csv.reader([worker.measure(task.family, str(task.seed))])))
     except (MeasurementError, ValueError) as error:
         return Failure(task, str(error))
+    finally:
+        idle.put(worker)

@@ -86,20 +86,22 @@ hyperparameters stored, nothing read anew.
 
 def render(comparison: Comparison, runs: Sequence[Run], timings: Sequence[Timing]) -> str:
     """The page. Ours is compared if it has runs; how it grows is said if that was timed."""
-    measured = OURS in comparison.methods
-    ours = _OURS_SECTION.format(pairings=_pairings(comparison), targets=_targets(comparison, timings))
-    growth = _GROWTH_SECTION.format(young=_YOUNG, table=_growth(timings))
+    ours, growth = "", ""
+    if OURS in comparison.methods:
+        ours = _OURS_SECTION.format(pairings=_pairings(comparison), targets=_targets(comparison, timings))
+    if timings:
+        growth = _GROWTH_SECTION.format(young=_YOUNG, table=_growth(timings))
     return _PAGE.format(
         ratings=RATINGS,
         batch=BATCH,
         noise=NOISE,
         regrets=_regrets(comparison, None, COLUMNS),
-        ours=ours if measured else "",
+        ours=ours,
         families="\n\n".join(
             f"`{family}`\n\n{_regrets(comparison, family, COLUMNS)}" for family in comparison.families
         ),
         cpu=_cpu(comparison),
-        growth=growth if timings else "",
+        growth=growth,
         versions=_versions(comparison),
         machines="; ".join(dict.fromkeys([*(run.machine for run in runs), *(one.machine for one in timings)])),
     )

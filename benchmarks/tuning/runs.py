@@ -1,8 +1,6 @@
 """One run: a method tunes for one rater, and after every batch its recommendation is weighed.
 
-Run as a program (`python -m benchmarks.tuning.runs METHOD FAMILY SEED`) it prints the run's row: every run has a
-process of its own, so that none inherits what another left behind and the CPU seconds are its own. It keeps nothing;
-that is `benchmarks.tuning.results`.
+As a program it is a method's worker (`benchmarks.tuning.alone`). It keeps nothing; that is `benchmarks.tuning.results`.
 """
 
 import csv
@@ -13,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from benchmarks.machine import describe
+from benchmarks.tuning.alone import serve
 from benchmarks.tuning.methods import METHODS, Method, Parameters
 from benchmarks.tuning.raters import Rater, draw
 from tuning.spaces import Mode
@@ -65,7 +64,7 @@ def run(name: str, family: str, seed: int) -> Run:
     """Tunes for the rater of that family and seed. The method's own seed is the rater's."""
     rater = draw(family, seed)
     entry = METHODS[name]
-    method = entry.start(rater.mode, seed)
+    method = entry.load()(rater.mode, seed)
     regrets, seconds = [], []
     for size in SIZES:
         seconds.append(sum(rate_batch(method, rater, size - BATCH)))
@@ -100,4 +99,6 @@ def to_line(cells: Sequence[object]) -> str:
 
 
 if __name__ == "__main__":
-    print(run(sys.argv[1], sys.argv[2], int(sys.argv[3])).to_line())
+    method = METHODS[sys.argv[1]]
+    method.load()
+    serve(lambda family, seed: run(method.name, family, int(seed)).to_line())

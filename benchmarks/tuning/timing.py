@@ -15,10 +15,10 @@ from pathlib import Path
 from tqdm import tqdm
 
 from benchmarks.machine import describe
-from benchmarks.tuning.alone import measure_alone
+from benchmarks.tuning.alone import Worker, serve
 from benchmarks.tuning.methods import METHODS, OURS
 from benchmarks.tuning.raters import draw
-from benchmarks.tuning.runs import BATCH, RATINGS, rate_batch
+from benchmarks.tuning.runs import BATCH, RATINGS, rate_batch, to_line
 
 AGES = (50, 200, 1_000, 10_000)
 WANTED = (("original", AGES[0]), *((OURS, age) for age in AGES))
@@ -42,10 +42,11 @@ class Timing:
 
 def time_all(wanted: Sequence[tuple[str, int]] = WANTED) -> list[Timing]:
     """Times each method at each age, one after the other. Raises MeasurementError."""
-    return [
-        _parse(next(csv.reader([measure_alone(__name__, name, str(age))])))
-        for name, age in tqdm(wanted, "timing", disable=None)
-    ]
+    found = []
+    for name, age in tqdm(wanted, "timing", disable=None):
+        with Worker(__name__, name) as worker:
+            found.append(_parse(next(csv.reader([worker.measure(str(age))]))))
+    return found
 
 
 def read(path: Path) -> list[Timing]:
@@ -73,13 +74,13 @@ def measure(name: str, age: int) -> Timing:
     """
     rater = draw(_FAMILY, _SEED)
     entry = METHODS[name]
-    method = entry.start(rater.mode, _SEED)
+    method = entry.load()(rater.mode, _SEED)
     rated = 0
     while rated < min(age, RATINGS):
         rate_batch(method, rater, rated)
         rated += BATCH
     if rated < age:
-        drawn = METHODS["random"].start(rater.mode, _SEED).ask(age - rated)
+        drawn = METHODS["random"].load()(rater.mode, _SEED).ask(age - rated)
         ratings = [(parameters, rater.rate(parameters, rated + index)) for index, parameters in enumerate(drawn)]
         for first in range(0, len(ratings), _AT_ONCE):
             method.tell(ratings[first : first + _AT_ONCE])
@@ -98,4 +99,5 @@ def _parse(cells: Sequence[str]) -> Timing:
 
 
 if __name__ == "__main__":
-    csv.writer(sys.stdout, lineterminator="\n").writerow(_cells(measure(sys.argv[1], int(sys.argv[2]))))
+    METHODS[sys.argv[1]].load()
+    serve(lambda age: to_line(_cells(measure(sys.argv[1], int(age)))))

@@ -8,7 +8,7 @@ rater: what is true is known to `benchmarks.tuning.raters` alone.
 import hashlib
 import importlib
 import importlib.metadata
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -57,12 +57,11 @@ class Entry:
         versions = (f"{name} {importlib.metadata.version(name)}" for name in self.distributions)
         return ", ".join((str(self.revision), *versions))
 
-    def start(self, mode: Mode, seed: int) -> Method:
-        """A new study of the mode. Raises ImportError where the method is not installed."""
+    def load(self) -> Callable[[Mode, int], Method]:
+        """What makes a study of a mode and a seed. Raises ImportError where the method is not installed."""
         module, _, name = self.adapter.partition(":")
-        adapter = getattr(importlib.import_module(f"{__name__}.{module}"), name)
-        method: Method = adapter(mode, seed)
-        return method
+        adapter: Callable[[Mode, int], Method] = getattr(importlib.import_module(f"{__name__}.{module}"), name)
+        return adapter
 
 
 OURS = "ours"
