@@ -8,17 +8,17 @@ from pydantic import BaseModel, Field
 from tuning.progress import Progress
 from tuning.store import HistoryPage
 
-Parameters = Annotated[
-    dict[str, Any],
-    Field(
-        description=(
-            "`api` and the parameters of that API: `leonardo` has init_strength (0.1 to 0.5), guidance_scale (5 to 12) "
-            "and controlnet_weight (0.7 to 0.99); `stablediffusion` has strength, guidance_scale and "
-            "controlnet_conditioning_scale, with the same bounds"
-        ),
-        examples=[{"api": "leonardo", "init_strength": 0.28, "guidance_scale": 7.2, "controlnet_weight": 0.89}],
-    ),
-]
+# What the document says of the shipped search space; of another, `functions.suggest.document` says it in its words.
+PARAMETERS = (
+    "`api` and the parameters of that API: `leonardo` has init_strength (0.1 to 0.5), guidance_scale (5 to 12) "
+    "and controlnet_weight (0.7 to 0.99); `stablediffusion` has strength, guidance_scale and "
+    "controlnet_conditioning_scale, with the same bounds"
+)
+EXAMPLE = {"api": "leonardo", "init_strength": 0.28, "guidance_scale": 7.2, "controlnet_weight": 0.89}
+MODE = "structure"
+MODES = "the study: `structure` or `surfaces`"
+
+Parameters = Annotated[dict[str, Any], Field(description=PARAMETERS, examples=[EXAMPLE])]
 
 
 class Health(BaseModel):
@@ -33,7 +33,7 @@ class Health(BaseModel):
 class SuggestRequest(BaseModel):
     """What to suggest."""
 
-    mode: str = Field("structure", description="the study: `structure` or `surfaces`")
+    mode: str = Field(MODE, description=MODES)
     num_suggestions: int = Field(2, description="how many settings to suggest, 1 to 10")
 
 

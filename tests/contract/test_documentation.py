@@ -12,7 +12,7 @@ from captioning import images, store_dynamodb
 from local.gateway import REQUEST_LIMIT
 from local.settings import LocalSettings
 from tests.stack import ROOT, Stack
-from tuning import observations, proposals, ratings
+from tuning import observations, proposals, ratings, spaces
 from web.settings import Settings
 
 
@@ -52,7 +52,7 @@ def test_every_setting_is_documented_with_its_default_and_no_other_is() -> None:
     settings = {
         field.name.upper(): str(field.default) for settings in (Settings, LocalSettings) for field in fields(settings)
     }
-    shown = {"None": "(off)", "False": "`0`"}
+    shown = {"None": "(none)", "False": "`0`"}
 
     assert dict(table) == {name: shown.get(default, f"`{default}`") for name, default in settings.items()}
 
@@ -66,6 +66,7 @@ def test_the_limits_are_those_of_the_code() -> None:
     assert limits["`Idempotency-Key`"] == f"1 to {ratings.MAX_KEY_LENGTH} characters"
     assert limits["a request's body"].startswith(f"{REQUEST_LIMIT // 2**20} MiB")
     picture = f"{images.MAX_BYTES // 2**20} MiB, {images.MAX_PIXELS // 10**6} million pixels"
+    assert limits["coordinates in a mode; choices of a parameter"] == f"{spaces.MAX_COORDINATES}; {spaces.MAX_CHOICES}"
     assert limits["a picture"] == picture
     assert limits["a caption stays in DynamoDB"] == f"{store_dynamodb.LIFETIME_SECONDS // 86_400} days"
 

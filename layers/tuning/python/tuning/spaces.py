@@ -99,6 +99,10 @@ class CategoricalParameter:
         """How many different values can be suggested."""
         return len(self.choices)
 
+    def unscale(self, coordinate: float) -> str:
+        """The choice at a coordinate of [0, 1], which the choices share evenly."""
+        return self.choices[min(int(coordinate * self.size), self.size - 1)]
+
 
 Parameter = RealParameter | IntegerParameter | CategoricalParameter
 
@@ -181,7 +185,7 @@ class Mode:
 
 @dataclass(frozen=True, slots=True)
 class Spaces:
-    """Every mode; `default_mode` is that of ratings that do not say theirs."""
+    """Every mode; `default_mode` is that of requests and ratings that do not say theirs."""
 
     modes: tuple[Mode, ...]
     default_mode: str
@@ -190,6 +194,12 @@ class Spaces:
     def apis(self) -> tuple[Api, ...]:
         """Every API of any mode, in order of first mention."""
         return tuple(dict.fromkeys(api for mode in self.modes for api in mode.apis))
+
+    @property
+    def example(self) -> dict[str, Value]:
+        """A setting amid the space of the default mode's first API, in the published shape; for documents."""
+        api = next(mode.apis[0] for mode in self.modes if mode.name == self.default_mode)
+        return {"api": api.name, **{parameter.name: parameter.unscale(0.5) for parameter in api.parameters}}
 
     def find_mode(self, name: object) -> Mode | None:
         """The mode of that name, or None."""
@@ -209,12 +219,12 @@ def _lay_out(apis: tuple[Api, ...]) -> Iterator[Axis]:
         yield axis
 
 
-def load_spaces(path: Path | None = None) -> Spaces:
+def load_spaces(path: str | Path | None = None) -> Spaces:
     """Reads and validates a search space (by default the shipped one).
 
     Raises SpaceError, which names the file, the table and the key.
     """
-    return _Reader(path or _SHIPPED).read()
+    return _Reader(Path(path or _SHIPPED)).read()
 
 
 class _Reader:
