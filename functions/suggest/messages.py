@@ -44,6 +44,13 @@ class Suggestions(BaseModel):
     suggestion_ids: list[str] = Field(description="one id a suggestion; an update may carry it back")
 
 
+class ApiStats(BaseModel):
+    """How an API was rated."""
+
+    count: int = Field(description="ratings of this API", examples=[12])
+    mean_rating: float | None = Field(description="their mean; null before the first", examples=[3.6])
+
+
 class Stats(BaseModel):
     """How the tuning stands. What is not known yet is null."""
 
@@ -60,7 +67,9 @@ class Stats(BaseModel):
     )
     recommended_mean: float | None = Field(description="the rating expected of the recommended setting")
     recommended_deviation: float | None = Field(description="standard deviation of that expectation, in rating points")
+    recommended_rated: bool | None = Field(description="whether anybody has rated the recommended setting")
     converged: bool = Field(description="whether more ratings would hardly help")
+    apis: dict[str, ApiStats] = Field(description="how often each API was rated, and how well")
 
     @classmethod
     def of(cls, progress: Progress) -> "Stats":
@@ -76,7 +85,9 @@ class Stats(BaseModel):
             recommended_parameters=recommended.to_plain() if recommended else None,
             recommended_mean=progress.recommended_mean,
             recommended_deviation=progress.recommended_deviation,
+            recommended_rated=progress.recommended_rated,
             converged=progress.converged,
+            apis={one.api: ApiStats(count=one.count, mean_rating=one.mean_rating) for one in progress.apis},
         )
 
 

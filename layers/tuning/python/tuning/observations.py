@@ -5,11 +5,13 @@ all the problems it finds, each with its place. It corrects nothing: a legal val
 suggestions are rounded. It asks no store; which mode a result without one belongs to is decided in `tuning.ratings`.
 """
 
+import json
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from numbers import Real
 
 from tuning.errors import InvalidRequestError, Location, Problem
 from tuning.spaces import Api, CategoricalParameter, IntegerParameter, Mode, Parameter, RealParameter, Spaces, Value
@@ -108,8 +110,11 @@ def parse_results(results: object, spaces: Spaces) -> tuple[Result, ...]:
 
 
 def parse_number(raw: object) -> float:
-    """A finite number from a JSON number or a decimal string. Raises ValueError, whose text says what is wrong."""
-    if isinstance(raw, bool) or not isinstance(raw, int | float | str):
+    """A finite number from a number (of JSON or, in scripts, of NumPy) or a decimal string.
+
+    Raises ValueError, whose text says what is wrong.
+    """
+    if isinstance(raw, bool) or not isinstance(raw, Real | str):
         raise ValueError(f"must be a number, not {quote(raw)}")  # noqa: TRY004 - the parsers catch one error
     if isinstance(raw, str):
         numeral = raw.strip()
@@ -136,20 +141,24 @@ def parse_mode(raw: object, at: Location, spaces: Spaces, problems: list[Problem
 
 def quote(value: object) -> str:
     """A caller's value as JSON would name it, cut short, for error messages."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return str(value).lower()
+    if value is None or isinstance(value, bool):
+        return json.dumps(value)
     if isinstance(value, Mapping):
         return "an object"
     if isinstance(value, Sequence) and not isinstance(value, str):
         return "a list"
+    if not isinstance(value, Real | str):
+        return f"a value of type {type(value).__name__}"
     # Cut before formatting: the text of a huge string or integer is not worth making.
+    text = repr(value[: _MAX_QUOTED_LENGTH + 1]) if isinstance(value, str) else _numeral(value)
+    return text if len(text) <= _MAX_QUOTED_LENGTH else f"{text[:_MAX_QUOTED_LENGTH]}…"
+
+
+def _numeral(number: Real) -> str:
     try:
-        text = repr(value[: _MAX_QUOTED_LENGTH + 1]) if isinstance(value, str) else f"{value:.17g}"
+        return f"{float(number):.17g}"
     except OverflowError:
         return "a number too large to tell"
-    return text if len(text) <= _MAX_QUOTED_LENGTH else f"{text[:_MAX_QUOTED_LENGTH]}…"
 
 
 def _canonical(value: Value) -> float | str:
@@ -234,7 +243,7 @@ def _parse_value(
 def _parse_choice(raw: object, parameter: CategoricalParameter) -> str:
     if not isinstance(raw, str) or raw not in parameter.choices:
         raise ValueError(f"must be one of {', '.join(parameter.choices)}, not {quote(raw)}")
-    return raw
+    return str(raw)
 
 
 def _within(raw: object, parameter: RealParameter | IntegerParameter) -> float | int:
