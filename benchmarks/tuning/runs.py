@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 from benchmarks.machine import describe
 from benchmarks.tuning.alone import serve
-from benchmarks.tuning.methods import METHODS, Method, Parameters
+from benchmarks.tuning.methods import METHODS, Method
 from benchmarks.tuning.raters import Rater, draw
-from tuning.spaces import Mode
+from benchmarks.tuning.settings import snap
 
 RATINGS, BATCH = 50, 2
 SIZES = tuple(range(BATCH, RATINGS + 1, BATCH))  # ratings after each batch
@@ -82,13 +82,6 @@ def rate_batch(method: Method, rater: Rater, rated: int) -> tuple[float, float]:
     began = time.process_time()
     method.tell(ratings)
     return asking, time.process_time() - began
-
-
-def snap(mode: Mode, parameters: Parameters) -> Parameters:
-    """The setting of the space's grid that is nearest, as the API would be called."""
-    api = next(api for api in mode.apis if api.name == parameters["api"])
-    values = {p.name: p.unscale(p.scale(float(str(parameters[p.name])))) for p in api.parameters}
-    return {"api": api.name, **values}
 
 
 def to_line(cells: Sequence[object]) -> str:

@@ -8,15 +8,13 @@ rater: what is true is known to `benchmarks.tuning.raters` alone.
 import hashlib
 import importlib
 import importlib.metadata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from benchmarks.tuning.settings import Parameters
 from tuning.spaces import Mode
-
-# A setting as the API takes it: `api`, and each of that API's parameters by name.
-Parameters = Mapping[str, object]
 
 _OURS = Path(__file__).resolve().parents[3] / "layers" / "tuning" / "python" / "tuning"
 # The databases' adapters choose no setting.

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 from ax import ChoiceParameterConfig, Client, RangeParameterConfig
 
-from benchmarks.tuning.methods import Parameters
-from benchmarks.tuning.methods.flat_space import API, to_parameters
+from benchmarks.tuning.methods.flat_space import to_parameters
+from benchmarks.tuning.settings import API, Parameters
 from tuning.spaces import Mode
 
 _RATING = "rating"

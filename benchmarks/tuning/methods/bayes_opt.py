@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from bayes_opt import BayesianOptimization
 from bayes_opt.acquisition import ConstantLiar, UpperConfidenceBound
 
-from benchmarks.tuning.methods import Parameters
-from benchmarks.tuning.methods.flat_space import API, to_parameters
+from benchmarks.tuning.methods.flat_space import to_parameters
+from benchmarks.tuning.settings import API, Parameters
 from tuning.spaces import Mode
 
 _INITIAL_POINTS = 5

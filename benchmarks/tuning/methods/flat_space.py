@@ -6,16 +6,14 @@ other. It translates; it rounds nothing (see `benchmarks.tuning.runs`).
 
 from collections.abc import Mapping
 
-from benchmarks.tuning.methods import Parameters
+from benchmarks.tuning.settings import API, Parameters, real_parameters
 from tuning.spaces import Mode
-
-API = "api"
 
 
 def to_parameters(mode: Mode, point: Mapping[str, object]) -> Parameters:
     """The setting at `point`: `api` and every coordinate, 0 to 1, by name."""
     api = next(api for api in mode.apis if api.name == str(point[API]))
-    values = {p.name: p.low + float(str(point[p.coordinate])) * (p.high - p.low) for p in api.parameters}
+    values = {p.name: p.low + float(str(point[p.coordinate])) * (p.high - p.low) for p in real_parameters(api)}
     return {API: api.name, **values}
 
 

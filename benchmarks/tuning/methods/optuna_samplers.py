@@ -13,8 +13,8 @@ from typing import Any
 import optuna
 import torch  # noqa: F401 - GPSampler would import it in the middle of the first batch that it models
 
-from benchmarks.tuning.methods import Parameters
-from benchmarks.tuning.methods.flat_space import API, to_parameters
+from benchmarks.tuning.methods.flat_space import to_parameters
+from benchmarks.tuning.settings import API, Parameters
 from tuning.spaces import Mode
 
 

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from skopt import Optimizer
 from skopt.space import Categorical, Real
 
-from benchmarks.tuning.methods import Parameters
-from benchmarks.tuning.methods.flat_space import API, BestRated, to_parameters
+from benchmarks.tuning.methods.flat_space import BestRated, to_parameters
+from benchmarks.tuning.settings import API, Parameters
 from tuning.spaces import Mode
 
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from benchmarks.tuning.methods import Parameters
-from benchmarks.tuning.methods.flat_space import API, BestRated
+from benchmarks.tuning.methods.flat_space import BestRated
+from benchmarks.tuning.settings import API, Parameters, real_parameters
 from tuning.spaces import Mode
 
 
@@ -30,5 +30,7 @@ class RandomSearch:
     def _draw(self) -> Parameters:
         sizes = np.array([api.size for api in self._mode.apis])
         api = self._mode.apis[int(self._generator.choice(len(sizes), p=sizes / sizes.sum()))]
-        steps = {p.name: p.unscale(self._generator.integers(p.steps, endpoint=True) / p.steps) for p in api.parameters}
+        steps = {
+            p.name: p.unscale(self._generator.integers(p.steps, endpoint=True) / p.steps) for p in real_parameters(api)
+        }
         return {API: api.name, **steps}

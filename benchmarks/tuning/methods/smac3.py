@@ -12,9 +12,9 @@ from ConfigSpace import Categorical, ConfigurationSpace, Float
 from smac import BlackBoxFacade, Scenario
 from smac.runhistory.dataclasses import TrialInfo, TrialValue
 
-from benchmarks.tuning.methods import Parameters
-from benchmarks.tuning.methods.flat_space import API, to_parameters
+from benchmarks.tuning.methods.flat_space import to_parameters
 from benchmarks.tuning.runs import RATINGS
+from benchmarks.tuning.settings import API, Parameters
 from tuning.spaces import Mode
 
 

@@ -14,7 +14,8 @@ from benchmarks.tuning.alone import MeasurementError, Worker
 from benchmarks.tuning.campaign import Task, missing, work
 from benchmarks.tuning.raters import draw
 from benchmarks.tuning.results import ResultsError, append, read
-from benchmarks.tuning.runs import RATINGS, SIZES, Run, run, snap
+from benchmarks.tuning.runs import RATINGS, SIZES, Run, run
+from benchmarks.tuning.settings import snap
 
 _TASKS = [Task("random", "trap", 0), Task("random", "trap", 1)]
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from benchmarks.tuning.raters import FAMILIES, NOISE, Rater, draw
+from benchmarks.tuning.settings import real_parameters
 
 _RATERS = [(family, seed) for family in FAMILIES for seed in range(2)]
 
@@ -19,7 +20,7 @@ def _settings(rater: Rater, every: int) -> Iterator[dict[str, object]]:
     """Every so many-th value of each parameter, of each API."""
     for api in rater.mode.apis:
         values = (
-            [(p.name, p.unscale(step / p.steps)) for step in range(0, p.steps + 1, every)] for p in api.parameters
+            [(p.name, p.unscale(step / p.steps)) for step in range(0, p.steps + 1, every)] for p in real_parameters(api)
         )
         for chosen in itertools.product(*values):
             yield {"api": api.name, **dict(chosen)}
