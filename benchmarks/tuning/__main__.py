@@ -51,10 +51,11 @@ def _report(options: argparse.Namespace) -> int:
     runs = results.read(options.folder / RESULTS)
     if not runs:
         raise ValueError(f"{options.folder / RESULTS} has no results; the command `run` makes some")
-    comparison = Comparison(runs)
-    if comparison.versions.get(OURS, METHODS[OURS].version) != METHODS[OURS].version:
-        print("benchmarks.tuning: the results of ours are those of other sources than these", file=sys.stderr)
-    text = page.render(comparison, runs, timing.read(options.folder / TIMINGS))
+    comparison, timings = Comparison(runs), timing.read(options.folder / TIMINGS)
+    measured = {comparison.versions.get(OURS), *(one.version for one in timings if one.method == OURS)} - {None}
+    if measured - {METHODS[OURS].version}:
+        print("benchmarks.tuning: ours was measured from other sources than these; `run` or `timing`", file=sys.stderr)
+    text = page.render(comparison, runs, timings)
     (options.folder / PAGE).write_text(text, encoding="utf-8")
     page.plot(comparison, options.folder / PLOT)
     print(options.folder / PAGE)

@@ -55,8 +55,13 @@ class Comparison:
 
     @property
     def peers(self) -> list[str]:
-        """Every method but ours."""
-        return [name for name in self.methods if name != OURS]
+        """Every method but ours that has had a rater in common with ours."""
+        ours = self._of(OURS, None).keys()
+        return [name for name in self.methods if name != OURS and ours & self._of(name, None).keys()]
+
+    def methods_in(self, family: str | None) -> list[str]:
+        """The methods that have runs in the family; None is any."""
+        return [name for name in self.methods if self._of(name, family)]
 
     def seeds(self, method: str) -> list[int]:
         """The seeds of which the method has a run, in order."""
@@ -86,7 +91,7 @@ class Comparison:
         return max(self.peers, key=lambda peer: self.pairing(OURS, peer, size).share)
 
     def _of(self, method: str, family: str | None) -> dict[tuple[str, int], Run]:
-        return {rater: run for rater, run in self._runs[method].items() if family in {None, run.family}}
+        return {rater: run for rater, run in self._runs.get(method, {}).items() if family in {None, run.family}}
 
 
 def estimate(values: Iterable[float]) -> Estimate:

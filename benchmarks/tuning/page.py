@@ -39,7 +39,8 @@ recommendation for the best setting. Less is better. After ± stands the standar
 
 ## CPU
 
-Mean CPU milliseconds of one batch: asking for {batch} settings and telling their ratings, one thread.
+Mean CPU milliseconds of one batch: asking for {batch} settings and telling their ratings, one thread. Other work on the
+machine lengthens them, so small differences mean nothing.
 
 {cpu}
 {growth}
@@ -85,9 +86,9 @@ hyperparameters stored, nothing read anew.
 
 
 def render(comparison: Comparison, runs: Sequence[Run], timings: Sequence[Timing]) -> str:
-    """The page. Ours is compared if it has runs; how it grows is said if that was timed."""
+    """The page. Ours is compared with the peers that had its raters; how it grows is said if that was timed."""
     ours, growth = "", ""
-    if OURS in comparison.methods:
+    if comparison.peers:
         ours = _OURS_SECTION.format(pairings=_pairings(comparison), targets=_targets(comparison, timings))
     if timings:
         growth = _GROWTH_SECTION.format(young=_YOUNG, table=_growth(timings))
@@ -95,11 +96,9 @@ def render(comparison: Comparison, runs: Sequence[Run], timings: Sequence[Timing
         ratings=RATINGS,
         batch=BATCH,
         noise=NOISE,
-        regrets=_regrets(comparison, None, COLUMNS),
+        regrets=_regrets(comparison, None),
         ours=ours,
-        families="\n\n".join(
-            f"`{family}`\n\n{_regrets(comparison, family, COLUMNS)}" for family in comparison.families
-        ),
+        families="\n\n".join(f"`{family}`\n\n{_regrets(comparison, family)}" for family in comparison.families),
         cpu=_cpu(comparison),
         growth=growth,
         versions=_versions(comparison),
@@ -109,15 +108,17 @@ def render(comparison: Comparison, runs: Sequence[Run], timings: Sequence[Timing
 
 def plot(comparison: Comparison, path: Path) -> None:
     """Draws mean regret by ratings, over all families with its standard error, and for each family, as SVG."""
-    layout = [["all", "all", *comparison.families[:2]], ["all", "all", *comparison.families[2:]]]
+    panels = [*comparison.families, *["."] * (len(comparison.families) % 2)]
+    half = len(panels) // 2
+    layout = [["all", "all", *panels[:half]], ["all", "all", *panels[half:]]]
     figure, axes = new_figure("tuning", layout, (11.0, 5.0))
     for panel, family in (("all", None), *((family, family) for family in comparison.families)):
         axis = axes[panel]
-        for index, method in enumerate(comparison.methods):
+        for method in comparison.methods_in(family):
             estimates = [comparison.regret(method, size, family) for size in SIZES]
             means = [one.mean for one in estimates]
             ours = method == OURS
-            colour = "black" if ours else f"C{index}"
+            colour = "black" if ours else f"C{list(METHODS).index(method)}"
             axis.plot(SIZES, means, color=colour, linewidth=2.2 if ours else 1.2, label=METHODS[method].title)
             if family is None:
                 low, high = ([one.mean + sign * one.error for one in estimates] for sign in (-1, 1))
@@ -128,12 +129,12 @@ def plot(comparison: Comparison, path: Path) -> None:
     save(figure, path)
 
 
-def _regrets(comparison: Comparison, family: str | None, sizes: Sequence[int]) -> str:
+def _regrets(comparison: Comparison, family: str | None) -> str:
     rows = (
-        [METHODS[method].title, *(_plus_minus(comparison.regret(method, size, family)) for size in sizes)]
-        for method in comparison.methods
+        [METHODS[method].title, *(_plus_minus(comparison.regret(method, size, family)) for size in COLUMNS)]
+        for method in comparison.methods_in(family)
     )
-    return _table(["mean regret at n =", *map(str, sizes)], rows)
+    return _table(["mean regret at n =", *map(str, COLUMNS)], rows)
 
 
 def _pairings(comparison: Comparison) -> str:

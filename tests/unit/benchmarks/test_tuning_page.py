@@ -11,6 +11,7 @@ from benchmarks.tuning import timing
 from benchmarks.tuning.__main__ import main
 from benchmarks.tuning.comparison import Comparison
 from benchmarks.tuning.page import plot, render
+from benchmarks.tuning.results import append
 from benchmarks.tuning.runs import SIZES, Run
 from benchmarks.tuning.timing import AGES, Timing
 
@@ -110,6 +111,24 @@ def test_the_page_can_be_written_before_ours_is_measured() -> None:
     page = render(Comparison(runs), runs, [])
     assert "| random | 0.80 ± 0.20 |" in page
     assert "Ours against" not in page
+
+
+def test_the_page_can_be_written_from_whatever_runs_there_are() -> None:
+    runs = [run for run in _runs() if (run.method, run.family) in {("ours", "trap"), ("random", "smooth")}]
+    comparison = Comparison(runs)
+    page = render(comparison, runs, [])
+    assert comparison.peers == []
+    assert page.count("| ours | 0.45") == 2
+    assert page.count("| random | 0.55") == 2
+
+
+def test_a_page_on_other_sources_of_ours_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("matplotlib", reason="needs what benchmarks/requirements.txt lists")
+    for run in _runs():
+        append(tmp_path / "tuning.csv", run)
+    assert main(["--folder", str(tmp_path), "report"]) == 0
+    assert "ours was measured from other sources than these" in capsys.readouterr().err
+    assert (tmp_path / "tuning.md").exists()
 
 
 def test_the_same_results_give_the_same_plot(comparison: Comparison, tmp_path: Path) -> None:
