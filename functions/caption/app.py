@@ -20,6 +20,7 @@ from captioning.errors import (
 )
 from captioning.store import CaptionStore, open_caption_store
 from web.application import create_app, entry_point, require_multipart
+from web.metrics import Metric, Metrics
 from web.settings import Settings
 
 settings = Settings.from_environment()
@@ -35,6 +36,7 @@ app, log = create_app(
         PermanentError: 503,
     },
 )
+metrics = Metrics("caption")
 
 
 class Captioned(BaseModel):
@@ -58,7 +60,8 @@ class CaptionHealth(BaseModel):
 @cache
 def captioner() -> Captioner:
     """The models. An error is not remembered: the next request tries again."""
-    return Captioner(open_bundle(settings.caption_model))
+    with metrics.timed(Metric.MODEL_LOAD_TIME):
+        return Captioner(open_bundle(settings.caption_model))
 
 
 @cache
@@ -89,7 +92,10 @@ async def generate_caption(request: Request, file: UploadFile) -> Captioned:
     # FastAPI would quietly take the last of several.
     if (count := len((await request.form()).getlist("file"))) > 1:
         raise HTTPException(422, f"file: one picture at a time, not {count}")
-    found = caption_picture(captioner(), store(), await file.read())
+    picture, models = await file.read(), captioner()
+    with metrics.timed(Metric.CAPTION_LATENCY):
+        found = caption_picture(models, store(), picture)
+    metrics.count(Metric.CACHE_HITS, int(found.cached))
     return Captioned(
         filename=file.filename or "",
         caption=found.caption,
@@ -104,4 +110,4 @@ async def caption_health() -> CaptionHealth:
     return CaptionHealth(status="healthy", models_loaded=True, model_version=captioner().model_version)
 
 
-handler = entry_point(app)
+handler = entry_point(app, metrics)
