@@ -19,7 +19,7 @@ def template() -> Template:
 
 
 def _plain(path: str) -> str:
-    """A path without its last slash and without the sign that its greedy parameter has, which is another for each party."""
+    """A path without its last slash, its greedy parameters written as any others."""
     return path.replace("+}", "}").replace(":path}", "}").rstrip("/")
 
 
