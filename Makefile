@@ -36,7 +36,7 @@ lock: .venv/dev.stamp  ## Compile the requirements anew (UPGRADE=--upgrade takes
 	$(LOCK) $(UPGRADE) --output-file requirements-dev.txt requirements-dev.in
 	for part in local benchmarks functions/suggest functions/update functions/caption; do \
 		$(LOCK) --constraint requirements-dev.txt --output-file $$part/requirements.txt $$part/requirements.in || exit 1; done
-	for part in tools/captioner tests/emulators/ministack; do \
+	for part in tools/captioner tests/emulators/ministack tests/emulators/sam; do \
 		$(LOCK) $(UPGRADE) --output-file $$part/requirements.txt $$part/requirements.in || exit 1; done
 
 model: .venv-model/stamp  ## Convert the encoder and train the decoder: make model DATA=folder (Flickr8k's layout)
@@ -47,7 +47,7 @@ bench-stores: .venv-bench/stamp  ## Time the observation stores and count their 
 	PYTHONPATH=$(LAYERS) OMP_NUM_THREADS=1 .venv-bench/bin/python -m benchmarks.stores $(STORES)
 
 clean:  ## Remove what make made; the data under data/ stays
-	rm -rf .venv .venv-bench .venv-ministack .venv-model build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-bench .venv-ministack .venv-model .venv-sam build .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 define make_venv
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed; none was found (PYTHON=path names one)" >&2; exit 1; }
@@ -86,4 +86,11 @@ INSTALL = --disable-pip-version-check --progress-bar on --require-hashes --only-
 	$(call make_venv,.venv-ministack)
 	@echo "Installing the second emulator of DynamoDB into .venv-ministack (once)" >&2
 	.venv-ministack/bin/pip install $(INSTALL) $<
+	@touch $@
+
+.venv-sam/stamp: tests/emulators/sam/requirements.txt
+	$(call make_venv,.venv-sam)
+	@echo "Installing AWS's command line for SAM into .venv-sam (once; about 320 MB)" >&2
+	# The lock is whole; older releases of pip would not take its pin of boto3-stubs, from which the extras are left out.
+	.venv-sam/bin/pip install --no-deps $(INSTALL) $<
 	@touch $@
