@@ -211,7 +211,7 @@ GUARDS: tuple[Guard, ...] = (
 
 GUARDED = re.compile(
     r" +(- \{ Id: Forget"
-    r"|(AccessLogSetting|AddApiKeyRequiredToCorsPreflight|Alarms|ApiKeyRequired: true|Architectures|AutoPublishAlias"
+    r"|(AccessLogSetting|AddApiKeyRequiredToCorsPreflight|Alarms|ApiKeyRequired(?=: true)|Architectures|AutoPublishAlias"
     r"|AutoPublishAliasAllProperties|Block\w+|BucketEncryption|CORS_ORIGIN|Condition|CorsConfiguration|CorsRules"
     r"|DeadLetterQueue|DeletionPolicy|DeletionProtectionEnabled|DeploymentPreference|EventInvokeConfig|Filter"
     r"|Access-Control-\w+-\w+|AllowOrigin|IgnorePublicAcls|LifecycleConfiguration|LogGroup|LoggingConfig"
