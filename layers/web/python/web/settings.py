@@ -15,6 +15,7 @@ _SCHEMES = {
     "OBSERVATION_STORE": ("sqlite", "dynamodb"),
     "CAPTION_STORE": ("sqlite", "dynamodb"),
     "CAPTION_MODEL": ("file", "s3"),
+    "UPLOAD_BUCKET": ("file", "s3"),
 }
 
 
@@ -29,6 +30,7 @@ class Settings:
     observation_store: str = "sqlite:///data/observations.db"
     caption_store: str = "sqlite:///data/captions.db"
     caption_model: str = "file://models/flickr8k"
+    upload_bucket: str = "file://data"
     log_level: str = "INFO"
 
     @classmethod
@@ -36,7 +38,7 @@ class Settings:
         """The settings of `environment`.
 
         Raises:
-            SettingError: a store or model URL has no scheme that the product knows, or the log level does not exist.
+            SettingError: a URL has no scheme that the product knows, or the log level does not exist.
         """
         given = {field.name: environment.get(field.name.upper(), "").strip() for field in fields(cls)}
         settings = cls(**{name: value for name, value in given.items() if value})
