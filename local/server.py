@@ -93,7 +93,8 @@ def serve(template: Template, settings: LocalSettings) -> None:
     log = logs.logger("local", level=Settings.from_environment().log_level.upper())
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     listener = socket.create_server((settings.host, settings.port), family=family)
-    functions = {name: Function(name, handler) for name, handler in template.handlers.items()}
+    routed = {route.function for route in template.routes}
+    functions = {name: Function(name, handler) for name, handler in template.handlers.items() if name in routed}
     gateway = Gateway(template, functions, log=log, api_key=settings.api_key, throttle=settings.throttle)
     server = uvicorn.Server(
         # Its own log would be plain text; what matters of it comes out through the root logger, as JSON.
