@@ -10,7 +10,7 @@ from aws_lambda_powertools import Logger
 from captioning.bucket import Bucket, open_bucket
 from captioning.bundle import open_bundle
 from captioning.captioner import Captioner
-from captioning.errors import BucketUrlError, BundleError, CaptionStoreUrlError
+from captioning.errors import BundleError, CaptionStoreUrlError
 from captioning.store import CaptionStore, open_caption_store
 from web.settings import Settings
 
@@ -37,7 +37,10 @@ def bucket(name: str = "") -> Bucket:
 
 
 def warm_up(log: Logger) -> None:
-    """Make models and store while a function starts, when nobody's request is waiting for them."""
+    """Make models and store while a function starts, when nobody's request is waiting for them.
+
+    Not the bucket: most requests have no need of it, and its client would lengthen every start.
+    """
     try:
         captioner()
     except BundleError as error:
@@ -46,8 +49,3 @@ def warm_up(log: Logger) -> None:
         store()
     except CaptionStoreUrlError as error:
         log.error("the caption store cannot be used: %s", error)  # noqa: TRY400  (as above)
-    if settings.upload_bucket != "s3://":
-        try:
-            bucket()
-        except BucketUrlError as error:
-            log.error("the upload bucket cannot be used: %s", error)  # noqa: TRY400  (as above)

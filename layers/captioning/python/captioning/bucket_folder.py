@@ -18,7 +18,7 @@ from errno import ENAMETOOLONG, ENOENT
 from hashlib import md5, sha256
 from pathlib import Path
 
-from captioning.bucket import Bucket, PresignedPost, check_size, published_key
+from captioning.bucket import CAPTIONS, Bucket, PresignedPost, check_size, published_key
 from captioning.errors import BucketUnavailableError, UploadGoneError, UploadReplacedError
 from captioning.outcomes import Outcome, Upload
 
@@ -89,7 +89,7 @@ class FolderBucket(Bucket):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             # One writer at a time, so that nobody comes between the comparison and the writing.
-            with (path.parent / ".lock").open("wb") as lock:
+            with (self.path / CAPTIONS / ".lock").open("wb") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 if _sequencer(path) < outcome.sequencer:
                     write_whole(path, json.dumps(outcome.to_plain(), ensure_ascii=False).encode())

@@ -22,7 +22,6 @@ from botocore.exceptions import (
     ConnectionError,  # noqa: A004 - botocore's own, no answer was begun
     HTTPClientError,
     IncompleteReadError,
-    NoRegionError,
 )
 
 from captioning.bucket import Bucket, PresignedPost, check_size, published_key
@@ -67,19 +66,22 @@ class S3Bucket(Bucket):
             # The region's own host: posting to the global one ends in a redirect, which browsers do not follow.
             s3={"addressing_style": "path" if endpoint else "virtual", "us_east_1_regional_endpoint": "regional"},
         )
+        self._session = botocore.session.get_session()
+        # Without one botocore speaks to the global host, and not with every bucket.
+        if region is None and self._session.get_config_variable("region") is None:
+            raise BucketUrlError(f"s3://{name}: no region is known; name it, as in s3://{name}?region=eu-west-1")
         try:
-            self._client: Any = botocore.session.get_session().create_client(
+            self._client: Any = self._session.create_client(
                 "s3", region_name=region, endpoint_url=endpoint, config=config
             )
-        except NoRegionError:
-            raise BucketUrlError(
-                f"s3://{name}: no region is known; name it, as in s3://{name}?region=eu-west-1"
-            ) from None
         except (BotoCoreError, ValueError) as error:
             raise BucketUrlError(f"s3://{name}: {error}") from error
 
     def presign(self, key: str, *, media_type: str, max_bytes: int, seconds: int) -> PresignedPost:
         """See Bucket."""
+        # Botocore trips over their absence here, where it has an error of its own for it elsewhere.
+        if self._session.get_credentials() is None:
+            raise BucketRefusedError(f"s3://{self._name}: Unable to locate credentials")
         made = self._run(
             lambda: self._client.generate_presigned_post(
                 self._name,
