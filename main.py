@@ -23,6 +23,7 @@ settings, from the environment:
   CAPTION_STORE       where captions are kept (sqlite:///data/captions.db)
   CAPTION_MODEL       the caption bundle (file://models/flickr8k)
   UPLOAD_BUCKET       the folder whose uploads/ is watched for pictures (file://data)
+  CORS_ORIGIN         the origin whose pages may call (*)
   LOG_LEVEL           DEBUG, INFO, WARNING, ERROR or CRITICAL (INFO)
 """
 
@@ -43,11 +44,12 @@ def main() -> int:
     from local import server  # noqa: PLC0415  (after the check above)
     from local.settings import LocalSettings  # noqa: PLC0415
     from local.template import read  # noqa: PLC0415
-    from web.settings import SettingError  # noqa: PLC0415
+    from web.settings import SettingError, Settings  # noqa: PLC0415
 
     try:
         settings = LocalSettings.from_environment()
-        server.serve(read(ROOT / "template.yaml"), settings)
+        template = read(ROOT / "template.yaml", CorsOrigin=Settings.from_environment().cors_origin)
+        server.serve(template, settings)
     except SettingError as error:
         print(error, file=sys.stderr)
         return 2

@@ -127,7 +127,7 @@ def serve(template: Template, settings: LocalSettings) -> None:
     called = {route.function for route in template.routes} | ({trigger.function} if trigger else set())
     functions = {name: Function(name, handler) for name, handler in template.handlers.items() if name in called}
     gateway = Gateway(template, functions, log=log, api_key=settings.api_key, throttle=settings.throttle)
-    application = _Application(gateway, UploadForms(bucket) if bucket else None)
+    application = _Application(gateway, UploadForms(bucket, origin=functions_settings.cors_origin) if bucket else None)
     server = uvicorn.Server(
         # Its own log would be plain text; what matters of it comes out through the root logger, as JSON.
         uvicorn.Config(application, lifespan="off", log_config=None, access_log=False, server_header=False)

@@ -26,6 +26,8 @@ PATH = f"/{POST_PATH}"
 LIMIT = MAX_BYTES + 64 * 1024
 """Bytes of a form: the largest picture, and fields of more than S3's 20 KB around it."""
 
+_TOO_LARGE = "Your proposed upload exceeds the maximum allowed size"
+_TOO_SMALL = "Your proposed upload is smaller than the minimum allowed size"
 _UNSIGNED = {"policy", "x-amz-signature", "file"}
 
 
@@ -39,10 +41,11 @@ class FormRefusedError(Exception):
 
 
 class UploadForms:
-    """Takes forms for the pictures of `bucket`."""
+    """Takes forms for the pictures of `bucket`; pages of `origin` may read the answers, as the template lets them."""
 
-    def __init__(self, bucket: FolderBucket) -> None:
+    def __init__(self, bucket: FolderBucket, *, origin: str = "*") -> None:
         self._bucket = bucket
+        self._headers = (("access-control-allow-origin", origin),)
 
     async def answer(self, request: Request) -> Response:
         """The answer to a posted form; the picture is in the folder, whole, if it is 204."""
@@ -53,15 +56,14 @@ class UploadForms:
             path.parent.mkdir(parents=True, exist_ok=True)
             write_whole(path, picture)
         except FormRefusedError as refusal:
-            return _refusal(refusal)
+            return self._refusal(refusal)
         except OSError as error:
-            return _refusal(FormRefusedError(503, "ServiceUnavailable", f"it cannot be written: {error.strerror}"))
+            return self._refusal(FormRefusedError(503, "ServiceUnavailable", f"it cannot be written: {error.strerror}"))
         etag = md5(picture, usedforsecurity=False).hexdigest()
         location = f"http://{request.header('host')}{PATH}/{quote(fields['key'])}"
-        return Response(204, (("etag", f'"{etag}"'), ("location", location)), b"")
+        return Response(204, (*self._headers, ("etag", f'"{etag}"'), ("location", location)), b"")
 
-    @staticmethod
-    def too_large() -> Response:
+    def too_large(self) -> Response:
         """The answer to a form of over `LIMIT` bytes; its rest need not be read."""
         return _refusal(
             FormRefusedError(400, "EntityTooLarge", "Your proposed upload exceeds the maximum allowed size")
@@ -110,18 +112,10 @@ def _check(fields: Mapping[str, str], size: int) -> None:
     if extra := fields.keys() - held.keys() - _UNSIGNED:
         raise _against_policy(f"Extra input fields: {', '.join(sorted(extra))}")
     if size > largest:
-        message = "Your proposed upload exceeds the maximum allowed size"
-        raise FormRefusedError(400, "EntityTooLarge", message)
+        raise FormRefusedError(400, "EntityTooLarge", _TOO_LARGE)
     if size < smallest:
-        message = "Your proposed upload is smaller than the minimum allowed size"
-        raise FormRefusedError(400, "EntityTooSmall", message)
+        raise FormRefusedError(400, "EntityTooSmall", _TOO_SMALL)
 
 
 def _against_policy(message: str) -> FormRefusedError:
     return FormRefusedError(403, "AccessDenied", f"Invalid according to Policy: {message}")
-
-
-def _refusal(error: FormRefusedError) -> Response:
-    text = f"<Error><Code>{error.code}</Code><Message>{escape(str(error))}</Message></Error>"
-    body = f'<?xml version="1.0" encoding="UTF-8"?>\n{text}'.encode()
-    return Response(error.status, (("content-type", "application/xml"),), body)

@@ -12,9 +12,10 @@ from captioning.errors import (
     RequestError,
     TransientError,
 )
-from functions.caption.resources import captioner, settings, store, warm_up
+from functions.caption.resources import captioner, metrics, settings, store, warm_up
 from functions.caption.upload_routes import router
 from web.application import create_app, entry_point, require_multipart
+from web.metrics import Metric
 
 app, log = create_app(
     service="caption",
@@ -62,7 +63,10 @@ async def generate_caption(request: Request, file: UploadFile) -> Captioned:
     # FastAPI would quietly take the last of several.
     if (count := len((await request.form()).getlist("file"))) > 1:
         raise HTTPException(422, f"file: one picture at a time, not {count}")
-    found = caption_picture(captioner(), store(), await file.read())
+    picture, models = await file.read(), captioner()
+    with metrics.timed(Metric.CAPTION_LATENCY):
+        found = caption_picture(models, store(), picture)
+    metrics.count(Metric.CACHE_HITS, int(found.cached))
     return Captioned(
         filename=file.filename or "",
         caption=found.caption,
@@ -79,4 +83,4 @@ async def caption_health() -> CaptionHealth:
 
 app.include_router(router)
 
-handler = entry_point(app)
+handler = entry_point(app, metrics)

@@ -1,4 +1,4 @@
-"""What both ways into captioning work with: settings, models, store and bucket.
+"""What both ways into captioning work with: settings, metrics, models, store and bucket.
 
 Each is made when it is first asked for, and kept. An error is not remembered: the next request tries again.
 """
@@ -12,15 +12,18 @@ from captioning.bundle import open_bundle
 from captioning.captioner import Captioner
 from captioning.errors import BundleError, CaptionStoreUrlError
 from captioning.store import CaptionStore, open_caption_store
+from web.metrics import Metric, Metrics
 from web.settings import Settings
 
 settings = Settings.from_environment()
+metrics = Metrics("caption")
 
 
 @cache
 def captioner() -> Captioner:
     """The models."""
-    return Captioner(open_bundle(settings.caption_model))
+    with metrics.timed(Metric.MODEL_LOAD_TIME):
+        return Captioner(open_bundle(settings.caption_model))
 
 
 @cache

@@ -15,8 +15,9 @@ from captioning.bucket import UPLOADS
 from captioning.errors import UploadReplacedError
 from captioning.outcomes import Upload, comparable
 from captioning.uploads import caption_upload
-from functions.caption.resources import bucket, captioner, settings, store, warm_up
+from functions.caption.resources import bucket, captioner, metrics, settings, store, warm_up
 from web import logs
+from web.entry import observed
 
 log = logs.logger("uploads", level=settings.log_level.upper())
 warm_up(log)
@@ -30,7 +31,7 @@ class UnfinishedError(Exception):
     """Some pictures of an event have no outcome yet; their errors are in the log."""
 
 
-def handler(event: Mapping[str, Any], context: object) -> dict[str, list[dict[str, str]]]:
+def caption_uploads(event: Mapping[str, Any], context: object) -> dict[str, list[dict[str, str]]]:
     """Caption the pictures that `event` announces; give the key and the status of each, for whoever calls by hand.
 
     Raises EventError or UnfinishedError.
@@ -83,3 +84,6 @@ def _caption(bucket_name: str, upload: Upload) -> dict[str, str]:
     duration_ms = round((time.perf_counter() - began) * 1000, 1)
     log.info("upload", key=upload.key, status=status, duration_ms=duration_ms)
     return {"key": upload.key, "status": status}
+
+
+handler = observed(caption_uploads, metrics)

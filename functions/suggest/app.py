@@ -17,6 +17,7 @@ from tuning.proposals import suggest
 from tuning.spaces import load_spaces
 from tuning.store import ObservationStore, open_store
 from web.application import create_app, entry_point, require_json
+from web.metrics import Metric, Metrics
 from web.settings import VERSION, Settings
 
 settings = Settings.from_environment()
@@ -27,6 +28,7 @@ app, log = create_app(
     statuses={RequestError: 422, ConflictError: 409, TransientError: 503, PermanentError: 503},
 )
 app.include_router(pages.router)
+metrics = Metrics("suggest")
 spaces = load_spaces()
 
 
@@ -59,7 +61,9 @@ async def health() -> Health:
     dependencies=[Depends(require_json)],
 )
 async def suggest_parameters(request: SuggestRequest) -> Suggestions:
-    found = suggest(store(), spaces, mode=request.mode, count=request.num_suggestions, now=datetime.now(UTC))
+    with metrics.timed(Metric.SUGGESTION_LATENCY):
+        found = suggest(store(), spaces, mode=request.mode, count=request.num_suggestions, now=datetime.now(UTC))
+    metrics.count(Metric.SUGGESTIONS_GIVEN, len(found))
     return Suggestions(suggestions=[one.setting.to_plain() for one in found], suggestion_ids=[one.id for one in found])
 
 
@@ -73,4 +77,4 @@ async def history(mode: str | None = None, limit: int = DEFAULT_LIMIT, cursor: s
     return History.of(browse(store(), spaces, mode=mode, limit=limit, cursor=cursor))
 
 
-handler = entry_point(app)
+handler = entry_point(app, metrics)

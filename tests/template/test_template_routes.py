@@ -19,7 +19,7 @@ def template() -> Template:
 
 
 def _plain(path: str) -> str:
-    """A path without its last slash, its greedy parameters written as any others: each party has its own sign for them."""
+    """A path without its last slash, its greedy parameters written as any others."""
     return path.replace("+}", "}").replace(":path}", "}").rstrip("/")
 
 

@@ -26,6 +26,8 @@ def modules_of(function: str, **environment: str) -> set[str]:
 HEAVY = {"skopt", "sklearn", "pandas", "matplotlib", "joblib", "scipy.stats", "tensorflow", "fastapi_offline"}
 # Powertools touches the package botocore itself, which is next to nothing; a client is made from its session.
 HEAVY |= {"boto3", "botocore.session"}
+# Tracing is for where there is a daemon to send to.
+HEAVY |= {"aws_xray_sdk"}
 
 
 @pytest.mark.parametrize(
@@ -48,6 +50,16 @@ def test_a_starting_lambda_has_its_storage_adapter_ready_before_the_first_pictur
 
     assert "captioning.store_dynamodb" in deployed
     assert deployed.isdisjoint({"boto3", "captioning.store_sqlite"})
+
+
+def test_tracing_costs_a_starting_lambda_sixty_modules_and_no_http_client() -> None:
+    deployed = {"OBSERVATION_STORE": "dynamodb://observations?region=eu-west-1", "LAMBDA_TASK_ROOT": str(ROOT)}
+    untraced = modules_of("functions.suggest.app", **deployed)
+    traced = modules_of("functions.suggest.app", **deployed, AWS_XRAY_DAEMON_ADDRESS="127.0.0.1:2000")
+
+    assert "aws_xray_sdk.ext.botocore" in traced
+    assert len(traced - untraced) <= 65
+    assert traced.isdisjoint({"boto3", "requests", "aiohttp"})
 
 
 def test_a_starting_lambda_has_the_learning_ready_before_the_first_update() -> None:
