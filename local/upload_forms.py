@@ -65,9 +65,12 @@ class UploadForms:
 
     def too_large(self) -> Response:
         """The answer to a form of over `LIMIT` bytes; its rest need not be read."""
-        return _refusal(
-            FormRefusedError(400, "EntityTooLarge", "Your proposed upload exceeds the maximum allowed size")
-        )
+        return self._refusal(FormRefusedError(400, "EntityTooLarge", _TOO_LARGE))
+
+    def _refusal(self, error: FormRefusedError) -> Response:
+        text = f"<Error><Code>{error.code}</Code><Message>{escape(str(error))}</Message></Error>"
+        body = f'<?xml version="1.0" encoding="UTF-8"?>\n{text}'.encode()
+        return Response(error.status, (*self._headers, ("content-type", "application/xml")), body)
 
 
 async def _parse(request: Request) -> tuple[dict[str, str], bytes]:
