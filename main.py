@@ -1,7 +1,8 @@
 """The whole system on one machine: `python main.py`.
 
-It reads template.yaml, plays API Gateway in front of the functions' real handlers, and keeps ratings and captions under
-data/. It is for development and for teams without AWS; it does not scale out.
+It reads template.yaml, plays API Gateway in front of the functions' real handlers and S3 in front of the one for
+uploads, and keeps ratings, pictures and captions under data/. It is for development and for teams without AWS; it does
+not scale out.
 """
 
 import argparse
@@ -21,6 +22,7 @@ settings, from the environment:
   OBSERVATION_STORE   where ratings are kept (sqlite:///data/observations.db)
   CAPTION_STORE       where captions are kept (sqlite:///data/captions.db)
   CAPTION_MODEL       the caption bundle (file://models/flickr8k)
+  UPLOAD_BUCKET       the folder whose uploads/ is watched for pictures (file://data)
   CORS_ORIGIN         the origin whose pages may call (*)
   LOG_LEVEL           DEBUG, INFO, WARNING, ERROR or CRITICAL (INFO)
 """

@@ -1,4 +1,4 @@
-"""What template.yaml says of the API: routes, functions, throttling, CORS, binary types, the gateway's own answers.
+"""What template.yaml says of the API (routes, functions, throttling, CORS, binary types, own answers) and of uploads.
 
 Reads the template; decides nothing. The deployed system and the local stack are described once, there.
 """
@@ -45,6 +45,14 @@ class GatewayResponse:
 
 
 @dataclass(frozen=True, slots=True)
+class UploadTrigger:
+    """Which function a bucket calls, and for which objects: those whose keys begin with `prefix`."""
+
+    function: str
+    prefix: str
+
+
+@dataclass(frozen=True, slots=True)
 class Template:
     """What the local stack takes from template.yaml."""
 
@@ -58,6 +66,7 @@ class Template:
     """What browsers hear that ask whether a page of another origin may call a path; none where CORS is off."""
     environment: Mapping[str, str]
     """What every function finds in its environment, as far as it is plain text."""
+    upload_trigger: UploadTrigger | None = None
 
 
 class _Loader(yaml.CSafeLoader):
@@ -152,7 +161,22 @@ def read(path: Path, **overrides: str) -> Template:
             if name in _CORS_HEADERS
         },
         environment={name: value for name, value in environment.items() if isinstance(value, str)},
+        upload_trigger=_upload_trigger(path, functions),
     )
+
+
+def _upload_trigger(path: Path, functions: Mapping[str, Mapping[str, Any]]) -> UploadTrigger | None:
+    found = [
+        UploadTrigger(name, rule["Value"])
+        for name, function in functions.items()
+        for event in function.get("Events", {}).values()
+        if event["Type"] == "S3"
+        for rule in event["Properties"]["Filter"]["S3Key"]["Rules"]
+        if rule["Name"] == "prefix"
+    ]
+    if len(found) > 1:
+        raise TemplateError(f"{path}: {len(found)} functions are called by a bucket; the local stack plays one")
+    return found[0] if found else None
 
 
 _DEFAULT_STATUS = {"DEFAULT_4XX": 400, "DEFAULT_5XX": 502}

@@ -1,29 +1,22 @@
-"""The caption function over HTTP: POST /generate-caption/ and GET /generate-caption/health."""
-
-from functools import cache
+"""The caption function over HTTP: pictures in the request, here; pictures uploaded, in `upload_routes`."""
 
 from fastapi import Depends, Request, UploadFile
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from captioning.bundle import open_bundle
-from captioning.captioner import Captioner
 from captioning.captions import caption_picture
 from captioning.errors import (
-    BundleError,
-    CaptionStoreUrlError,
     NotAPictureError,
     PermanentError,
     PictureTooLargeError,
     RequestError,
     TransientError,
 )
-from captioning.store import CaptionStore, open_caption_store
+from functions.caption.resources import captioner, metrics, settings, store, warm_up
+from functions.caption.upload_routes import router
 from web.application import create_app, entry_point, require_multipart
-from web.metrics import Metric, Metrics
-from web.settings import Settings
+from web.metrics import Metric
 
-settings = Settings.from_environment()
 app, log = create_app(
     service="caption",
     title="Picture captioning",
@@ -36,7 +29,6 @@ app, log = create_app(
         PermanentError: 503,
     },
 )
-metrics = Metrics("caption")
 
 
 class Captioned(BaseModel):
@@ -57,28 +49,7 @@ class CaptionHealth(BaseModel):
     model_version: str
 
 
-@cache
-def captioner() -> Captioner:
-    """The models. An error is not remembered: the next request tries again."""
-    with metrics.timed(Metric.MODEL_LOAD_TIME):
-        return Captioner(open_bundle(settings.caption_model))
-
-
-@cache
-def store() -> CaptionStore:
-    """The captions made before."""
-    return open_caption_store(settings.caption_store)
-
-
-try:
-    # While a function starts, nobody's request is waiting for the models, nor for the store's adapter.
-    captioner()
-except BundleError as error:
-    log.error("the caption bundle cannot be used: %s", error)  # noqa: TRY400  (the message says all)
-try:
-    store()
-except CaptionStoreUrlError as error:
-    log.error("the caption store cannot be used: %s", error)  # noqa: TRY400  (as above)
+warm_up(log)
 
 
 @app.post(
@@ -109,5 +80,7 @@ async def generate_caption(request: Request, file: UploadFile) -> Captioned:
 async def caption_health() -> CaptionHealth:
     return CaptionHealth(status="healthy", models_loaded=True, model_version=captioner().model_version)
 
+
+app.include_router(router)
 
 handler = entry_point(app, metrics)

@@ -36,6 +36,7 @@ HEAVY |= {"aws_xray_sdk"}
         ("functions.suggest.app", HEAVY | {"scipy.optimize", "PIL", "ai_edge_litert", "captioning"}, 850),
         ("functions.update.app", HEAVY | {"scipy.optimize", "PIL", "ai_edge_litert", "captioning"}, 820),
         ("functions.caption.app", HEAVY | {"scipy", "tuning"}, 670),
+        ("functions.caption.uploads", HEAVY | {"scipy", "tuning", "fastapi", "starlette", "pydantic", "mangum"}, 400),
     ],
 )
 def test_a_function_starts_with_what_it_needs_alone(function: str, forbidden: set[str], most: int) -> None:
@@ -49,7 +50,7 @@ def test_a_starting_lambda_has_its_storage_adapter_ready_before_the_first_pictur
     deployed = modules_of("functions.caption.app", CAPTION_STORE="dynamodb://captions?region=eu-west-1")
 
     assert "captioning.store_dynamodb" in deployed
-    assert deployed.isdisjoint({"boto3", "captioning.store_sqlite"})
+    assert deployed.isdisjoint({"boto3", "captioning.store_sqlite", "captioning.bucket_folder"})
 
 
 def test_tracing_costs_a_starting_lambda_sixty_modules_and_no_http_client() -> None:
@@ -66,8 +67,9 @@ def test_a_starting_lambda_has_the_learning_ready_before_the_first_update() -> N
     assert "skopt" in modules_of("functions.update.app", AWS_LAMBDA_FUNCTION_NAME="update")
 
 
-def test_the_models_are_loaded_while_the_function_starts() -> None:
-    program = "from functions.caption import app; print(app.captioner.cache_info().currsize)"
+@pytest.mark.parametrize("way_in", ["app", "uploads"])
+def test_the_models_are_loaded_while_the_function_starts(way_in: str) -> None:
+    program = f"from functions.caption import {way_in}, resources; print(resources.captioner.cache_info().currsize)"
 
     assert last_line_of(program) == "1"
 

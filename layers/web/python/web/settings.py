@@ -16,6 +16,7 @@ _SCHEMES = {
     "OBSERVATION_STORE": ("sqlite", "dynamodb"),
     "CAPTION_STORE": ("sqlite", "dynamodb"),
     "CAPTION_MODEL": ("file", "s3"),
+    "UPLOAD_BUCKET": ("file", "s3"),
 }
 # As the template's CorsOrigin.
 _ORIGIN = re.compile(r"\*|https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?")
@@ -32,6 +33,7 @@ class Settings:
     observation_store: str = "sqlite:///data/observations.db"
     caption_store: str = "sqlite:///data/captions.db"
     caption_model: str = "file://models/flickr8k"
+    upload_bucket: str = "file://data"
     cors_origin: str = "*"
     log_level: str = "INFO"
 
@@ -40,8 +42,8 @@ class Settings:
         """The settings of `environment`.
 
         Raises:
-            SettingError: a store or model URL has no scheme that the product knows, CORS_ORIGIN is not an origin, or
-                the log level does not exist.
+            SettingError: a URL has no scheme that the product knows, CORS_ORIGIN is not an origin, or the log level
+                does not exist.
         """
         given = {field.name: environment.get(field.name.upper(), "").strip() for field in fields(cls)}
         settings = cls(**{name: value for name, value in given.items() if value})
