@@ -20,7 +20,7 @@ from pathlib import Path
 
 import botocore.session
 
-from local.template import parse
+from local import tables
 
 ROOT = Path(__file__).resolve().parents[1]
 _POM = ROOT / "tests" / "emulators" / "dynamodb-local" / "pom.xml"
@@ -62,13 +62,9 @@ def dynamodb_local() -> Iterator[str]:
 
 def make_table(endpoint: str, resource: str) -> str:
     """Makes an empty table with the keys of `resource` in template.yaml; gives its name, which no other table has."""
-    document = parse((ROOT / "template.yaml").read_text())
-    properties = document["Resources"][resource]["Properties"]
     name = f"{resource}-{uuid.uuid4().hex}"
     client = botocore.session.get_session().create_client("dynamodb", endpoint_url=endpoint)
-    client.create_table(
-        TableName=name, **{part: properties[part] for part in ("AttributeDefinitions", "KeySchema", "BillingMode")}
-    )
+    tables.make_table(client, name, resource)
     client.close()
     return name
 

@@ -211,8 +211,8 @@ GUARDS: tuple[Guard, ...] = (
 
 GUARDED = re.compile(
     r" +(- \{ Id: Forget"
-    r"|(AccessLogSetting|AddApiKeyRequiredToCorsPreflight|Alarms|ApiKeyRequired: true|Architectures|AutoPublishAlias"
-    r"|AutoPublishAliasAllProperties|Block\w+|BucketEncryption|CORS_ORIGIN|Condition|CorsConfiguration|CorsRules"
+    r"|(AccessLogSetting|AddApiKeyRequiredToCorsPreflight|Alarms|ApiKeyRequired(?=: true)|Architectures"
+    r"|AutoPublishAlias|AutoPublishAliasAllProperties|Block\w+|BucketEncryption|CORS_ORIGIN|Condition|CorsConfiguration|CorsRules"
     r"|DeadLetterQueue|DeletionPolicy|DeletionProtectionEnabled|DeploymentPreference|EventInvokeConfig|Filter"
     r"|Access-Control-\w+-\w+|AllowOrigin|IgnorePublicAcls|LifecycleConfiguration|LogGroup|LoggingConfig"
     r"|MaximumEventAgeInSeconds|MaximumRetryAttempts|MessageRetentionPeriod|MethodSettings|MetricsEnabled"

@@ -69,6 +69,17 @@ def test_functions_in_one_process_keep_their_metrics_apart(
     assert _lines(capsys)[0]["service"] == "caption"
 
 
+def test_functions_of_one_image_are_told_apart_by_the_template(
+    metrics: Metrics, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "upload")
+    other = Metrics("caption")
+    other.count(Metric.CACHE_HITS)
+    other.flush()
+
+    assert _lines(capsys)[0]["service"] == "upload"
+
+
 def test_without_a_namespace_nothing_is_written(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

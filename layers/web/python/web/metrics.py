@@ -29,13 +29,17 @@ class Metric(StrEnum):
 
 
 class Metrics:
-    """The metrics of one function, kept until they are flushed. `service` is their one dimension."""
+    """The metrics of one function, kept until they are flushed.
+
+    Their one dimension is the service: `service`, or POWERTOOLS_SERVICE_NAME, by which the template tells functions
+    apart that share an image.
+    """
 
     def __init__(self, service: str) -> None:
-        self.service = service
+        self.service = os.environ.get("POWERTOOLS_SERVICE_NAME") or service
         # Not Powertools' own Metrics, whose instances share what they keep: the local stack runs all functions in one
         # process.
-        self._kept = EphemeralMetrics(service=service)
+        self._kept = EphemeralMetrics(service=self.service)
         self._written = bool(os.environ.get("POWERTOOLS_METRICS_NAMESPACE"))
 
     def count(self, metric: Metric, value: int = 1) -> None:
