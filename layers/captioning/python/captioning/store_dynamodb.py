@@ -23,7 +23,7 @@ from botocore.exceptions import (
     NoRegionError,
 )
 
-from captioning.captioner import Caption
+from captioning.captioner import Alternative, Caption
 from captioning.errors import (
     CaptionStoreDamagedError,
     CaptionStoreError,
@@ -84,7 +84,9 @@ class DynamoDbCaptionStore(CaptionStore):
         if item is None:
             return None
         try:
-            return Caption(item["text"]["S"], float(item["confidence"]["N"]), item["model_version"]["S"])
+            (text, confidence), model_version = _said(item), item["model_version"]["S"]
+            others = tuple(Alternative(*_said(one["M"])) for one in item["alternatives"]["L"])
+            return Caption(text, confidence, model_version, others)
         except KeyError as error:
             raise CaptionStoreDamagedError(f"dynamodb://{self._table}: the item of {key} lacks {error}") from error
 
@@ -92,9 +94,8 @@ class DynamoDbCaptionStore(CaptionStore):
         """See CaptionStore."""
         item = {
             "pk": {"S": key},
-            "text": {"S": caption.text},
-            # The shortest exact text of a float has 17 digits; DynamoDB keeps 38.
-            "confidence": {"N": repr(caption.confidence)},
+            **_item(caption),
+            "alternatives": {"L": [{"M": _item(one)} for one in caption.alternatives]},
             "model_version": {"S": caption.model_version},
             "expires_at": {"N": str(int(time.time()) + LIFETIME_SECONDS)},
         }
@@ -136,3 +137,12 @@ class DynamoDbCaptionStore(CaptionStore):
             passing = isinstance(error, ConnectionError | HTTPClientError)
         # The rest needs a person: no such table, another key schema, credentials that are expired or not allowed.
         return CaptionStoreUnavailableError(message) if passing else CaptionStoreRefusedError(message)
+
+
+def _said(item: dict[str, Any]) -> tuple[str, float]:
+    return item["text"]["S"], float(item["confidence"]["N"])
+
+
+def _item(said: Caption | Alternative) -> dict[str, Any]:
+    # The shortest exact text of a float has 17 digits; DynamoDB keeps 38.
+    return {"text": {"S": said.text}, "confidence": {"N": repr(said.confidence)}}

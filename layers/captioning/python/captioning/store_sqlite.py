@@ -5,6 +5,7 @@ and never damages the file. It grows by some 300 bytes a caption and is never pr
 uses it. It is opened at first use and again after any error, so that trouble passes when its cause does.
 """
 
+import json
 import sqlite3
 import threading
 import time
@@ -12,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from captioning.captioner import Caption
+from captioning.captioner import Alternative, Caption
 from captioning.errors import CaptionStoreDamagedError, CaptionStoreError, CaptionStoreUnavailableError
 from captioning.store import CaptionStore
 
@@ -20,8 +21,9 @@ from captioning.store import CaptionStore
 BUSY_TIMEOUT_SECONDS = 1.0
 
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS captions (
-    key TEXT PRIMARY KEY, text TEXT NOT NULL, confidence REAL NOT NULL, model_version TEXT NOT NULL
+CREATE TABLE IF NOT EXISTS ranked_captions (
+    key TEXT PRIMARY KEY, text TEXT NOT NULL, confidence REAL NOT NULL, model_version TEXT NOT NULL,
+    alternatives TEXT NOT NULL -- JSON: [[text, confidence], ...]
 ) STRICT, WITHOUT ROWID
 """
 # What waiting cures. Anything else SQLite says of the file itself: it is damaged, or somebody else's.
@@ -54,19 +56,27 @@ class SqliteCaptionStore(CaptionStore):
 
         def read(connection: sqlite3.Connection) -> Caption | None:
             row = connection.execute(
-                "SELECT text, confidence, model_version FROM captions WHERE key = ?", (key,)
+                "SELECT text, confidence, model_version, alternatives FROM ranked_captions WHERE key = ?", (key,)
             ).fetchone()
-            return None if row is None else Caption(*row)
+            if row is None:
+                return None
+            text, confidence, model_version, alternatives = row
+            try:
+                others = tuple(Alternative(*one) for one in json.loads(alternatives))
+            except (ValueError, TypeError) as error:
+                raise CaptionStoreDamagedError(f"{self._path}: the alternatives of {key} are {error}") from error
+            return Caption(text, confidence, model_version, others)
 
         return self._run(read)
 
     def put(self, key: str, caption: Caption) -> None:
         """See CaptionStore."""
+        alternatives = json.dumps([(one.text, one.confidence) for one in caption.alternatives])
 
         def write(connection: sqlite3.Connection) -> None:
             connection.execute(
-                "INSERT INTO captions VALUES (?, ?, ?, ?) ON CONFLICT (key) DO NOTHING",
-                (key, caption.text, caption.confidence, caption.model_version),
+                "INSERT INTO ranked_captions VALUES (?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING",
+                (key, caption.text, caption.confidence, caption.model_version, alternatives),
             )
 
         self._run(write)
