@@ -78,6 +78,19 @@ def test_functions_are_images_with_narrow_permissions(resources: dict[str, Any])
                 assert statement["Resource"] != "*", name
 
 
+def test_the_caption_function_may_read_bundles_and_no_more(resources: dict[str, Any]) -> None:
+    source = (TEMPLATE.parent / "layers/captioning/python/captioning/source_s3.py").read_text()
+    calls = {name for name in re.findall(r"_client\.(\w+)\(", source) if name != "close"}
+    function = resources["CaptionFunction"]["Properties"]
+    statements = [statement for policy in function["Policies"] for statement in policy["Statement"]]
+    (reading,) = [statement for statement in statements if "${ModelBucket}" in str(statement["Resource"])]
+
+    assert calls == {"get_object"}
+    assert reading["Action"] == "s3:GetObject"
+    assert str(reading["Resource"]["Fn::Sub"]).endswith("${ModelBucket}/caption/*")
+    assert function["Environment"]["Variables"]["CAPTION_MODEL"]["Fn::Sub"] == "s3://${ModelBucket}/caption"
+
+
 def test_the_caption_function_may_make_the_calls_that_its_store_makes_and_no_others(resources: dict[str, Any]) -> None:
     source = (TEMPLATE.parent / "layers/captioning/python/captioning/store_dynamodb.py").read_text()
     calls = {name for name in re.findall(r"_client\.(\w+)\(", source) if name != "close"}

@@ -100,7 +100,7 @@ class _Shelf:
     """A place in S3 with published bundles."""
 
     def __init__(self, place: S3Place) -> None:
-        require("botocore.session")
+        require("botocore")
         from captioning.source_s3 import classed, connect  # noqa: PLC0415 - it imports botocore, which may be missing
 
         self.place = place

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 from botocore.stub import Stubber
@@ -179,7 +180,7 @@ def test_a_disk_that_fills_up_meanwhile_is_said_and_leaves_nothing(
 ) -> None:
     fill = Path.mkdir
 
-    def make(path: Path, *arguments: int, **options: bool) -> None:
+    def make(path: Path, *arguments: Any, **options: Any) -> None:
         fill(path, *arguments, **options)
         if path.name.startswith("."):
             (path / ENCODER).symlink_to("/dev/full")
