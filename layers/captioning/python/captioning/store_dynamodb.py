@@ -181,8 +181,9 @@ def _saying(said: Caption | Alternative) -> _Item:
 
 
 def _caption(item: _Item) -> Caption:
+    text, confidence = _said(item)
     others = tuple(Alternative(*_said(one["M"])) for one in item["alternatives"]["L"])
-    return Caption(*_said(item), item["model_version"]["S"], others)
+    return Caption(text, confidence, item["model_version"]["S"], others)
 
 
 def _outcome(item: _Item) -> Outcome:
