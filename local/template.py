@@ -171,7 +171,7 @@ def _upload_trigger(path: Path, functions: Mapping[str, Mapping[str, Any]]) -> U
         for name, function in functions.items()
         for event in function.get("Events", {}).values()
         if event["Type"] == "S3"
-        for rule in event["Properties"]["Filter"]["S3Key"]["Rules"]
+        for rule in event["Properties"].get("Filter", {"S3Key": {"Rules": []}})["S3Key"]["Rules"]
         if rule["Name"] == "prefix"
     ]
     if len(found) > 1:

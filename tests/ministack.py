@@ -1,4 +1,7 @@
-"""Ministack, an emulator of DynamoDB by other hands than Amazon's: what holds on both is not one emulator's whim."""
+"""Ministack, an emulator of AWS's services by other hands than Amazon's.
+
+Of DynamoDB it is the second: what holds on both is not one emulator's whim. Of S3 it is the only one here.
+"""
 
 import os
 import socket

@@ -15,7 +15,7 @@ from captioning.bucket import UPLOADS
 from captioning.errors import UploadReplacedError
 from captioning.outcomes import Upload, comparable
 from captioning.uploads import caption_upload
-from functions.caption.resources import bucket, captioner, metrics, settings, store, warm_up
+from functions.caption.resources import bucket, metrics, service, settings, store, warm_up
 from web import logs
 from web.entry import observed
 
@@ -77,7 +77,7 @@ def _announced(record: Mapping[str, Any]) -> tuple[str, Upload] | None:
 def _caption(bucket_name: str, upload: Upload) -> dict[str, str]:
     began = time.perf_counter()
     try:
-        status = caption_upload(captioner(), store(), bucket(bucket_name), upload).status.value
+        status = caption_upload(service().captioner(), store(), bucket(bucket_name), upload).status.value
     except UploadReplacedError:
         # Not an outcome: the picture that took its place is announced by itself.
         status = "replaced"

@@ -17,6 +17,8 @@ from tests.stack import ROOT
 
 EXPECTED = {
     "caption-generate": 200,
+    "caption-generate-alternatives": 200,
+    "caption-generate-beam-too-wide": 422,
     "caption-generate-json": 415,
     "caption-generate-text": 415,
     "caption-generate-without-slash": 200,

@@ -201,5 +201,5 @@ def test_only_one_module_each_imports_pillow_the_runtime_and_the_storage() -> No
     assert importers["PIL"] == {"images"}
     assert importers["ai_edge_litert"] == importers["tflite_runtime"] == {"interpreter"}
     assert importers["sqlite3"] == {"store_sqlite"}
-    assert importers["botocore"] == {"store_dynamodb", "bucket_s3"}
+    assert importers["botocore"] == {"store_dynamodb", "source_s3", "bucket_s3"}
     assert not {"web", "tuning", "functions", "local", "tools", "boto3"} & set(importers)

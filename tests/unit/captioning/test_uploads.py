@@ -3,7 +3,7 @@
 import io
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
 from pathlib import Path
@@ -58,6 +58,10 @@ class Place:
     def caption(self, announced: Upload) -> Outcome:
         return caption_upload(self.captioner, self.store, self.bucket, announced)
 
+    def says(self, content: bytes) -> Caption:
+        """What the models say of a picture, without what else they might say."""
+        return replace(self.captioner.caption(content), alternatives=())
+
     def find(self, key: str = KEY) -> Outcome | Pending | None:
         return find_outcome(self.store, self.bucket, key)
 
@@ -89,7 +93,7 @@ def picture(seed: int) -> bytes:
 def test_a_picture_is_captioned_found_and_published(place: Place) -> None:
     place.put(picture(1))
     outcome = place.caption(upload(KEY, "A", picture(1)))
-    assert outcome.caption == place.captioner.caption(picture(1))
+    assert outcome.caption == place.says(picture(1))
     assert place.find() == outcome
     assert place.published() == outcome.to_plain()
 
@@ -110,7 +114,7 @@ def test_the_newest_version_wins_in_whatever_order_the_events_come(place: Place,
     for number in order:
         place.put(versions[number])
         place.caption(upload(KEY, f"0{number}F", versions[number]))
-    newest = Outcome(KEY, "03F", caption=place.captioner.caption(versions["3"]))
+    newest = Outcome(KEY, "03F", caption=place.says(versions["3"]))
     assert place.find() == newest
     assert place.published() == newest.to_plain()
 
@@ -169,7 +173,7 @@ def test_a_picture_that_was_deleted_is_gone_until_it_comes_again(place: Place) -
     place.put(picture(1))
     assert isinstance(place.find(), Pending)
     place.caption(upload(KEY, "B"))
-    assert place.find() == Outcome(KEY, "B", caption=place.captioner.caption(picture(1)))
+    assert place.find() == Outcome(KEY, "B", caption=place.says(picture(1)))
 
 
 def test_a_key_that_is_too_long_to_publish_under_fails_and_is_stored_all_the_same(place: Place) -> None:

@@ -15,7 +15,7 @@ from captioning.captioner import Captioner
 from captioning.errors import BucketUnavailableError, BundleError
 from captioning.outcomes import Outcome, Status, Upload
 from captioning.store import CaptionStore, open_caption_store
-from functions.caption import uploads
+from functions.caption import resources, uploads
 from functions.caption.uploads import EventError, UnfinishedError, handler
 from tests.stack import ROOT
 
@@ -42,7 +42,7 @@ def store(root: Path, captioner: Captioner, monkeypatch: pytest.MonkeyPatch) -> 
     store, bucket = open_caption_store(f"sqlite:///{root}/captions.db"), open_bucket(f"file://{root}")
     monkeypatch.setattr(uploads, "store", lambda: store)
     monkeypatch.setattr(uploads, "bucket", lambda _name: bucket)
-    monkeypatch.setattr(uploads, "captioner", lambda: captioner)
+    monkeypatch.setattr(resources.service(), "captioner", lambda: captioner)
     return store
 
 
@@ -168,7 +168,7 @@ def test_an_error_that_nobody_expected_keeps_no_other_picture_waiting(
                 raise MemoryError
             return captioner.caption(picture)
 
-    monkeypatch.setattr(uploads, "captioner", Fragile)
+    monkeypatch.setattr(resources.service(), "captioner", Fragile)
     (root / "uploads/large").write_bytes(picture() + b"\0" * 10_000)
     (root / "uploads/small").write_bytes(picture())
     with pytest.raises(UnfinishedError, match="1 of 2 records"):
@@ -181,7 +181,7 @@ def test_without_models_every_upload_waits_for_them(store: CaptionStore, monkeyp
     def missing() -> Captioner:
         raise BundleError("manifest.json", "is missing")
 
-    monkeypatch.setattr(uploads, "captioner", missing)
+    monkeypatch.setattr(resources.service(), "captioner", missing)
     with pytest.raises(UnfinishedError, match=r"manifest\.json: is missing"):
         call(record("uploads/a.jpg"))
     assert store.outcome("uploads/a.jpg") is None

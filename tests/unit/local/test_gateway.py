@@ -131,7 +131,7 @@ def test_literal_segments_win_over_parameters_and_a_last_slash_changes_nothing(e
 
     assert (named["resource"], named["pathParameters"]) == ("/things/{name}", {"name": "a b"})
     assert special["resource"] == "/things/special"
-    assert (slashed["resource"], slashed["path"]) == ("/things/{name}", "/things/a b/")
+    assert (slashed["resource"], slashed["path"]) == ("/things/{name}", "/things/a%20b/")
 
 
 def test_a_greedy_parameter_takes_the_rest_of_the_path_and_wins_over_nothing(echo: Function) -> None:

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from local.template import Rate, TemplateError, read
+from local.template import Rate, TemplateError, UploadTrigger, read
 
 _TEMPLATE = """
 Parameters:
@@ -68,6 +68,23 @@ def test_a_parameter_is_obeyed_wherever_the_template_refers_to_it(tmp_path: Path
         "Access-Control-Allow-Methods": "GET",
         "Access-Control-Max-Age": "60",
     }
+
+
+_UPLOADS = """\
+  Two:
+    Type: AWS::Serverless::Function
+    Properties:
+      ImageConfig: {Command: [functions.two.uploads.handler]}
+      Events:
+        D: {Type: S3, Properties: {Bucket: !Ref Uploads, Filter: {S3Key: {Rules: [{Name: prefix, Value: in/}]}}}}
+"""
+
+
+def test_the_function_that_a_bucket_calls_is_known_by_the_prefix_of_its_objects(tmp_path: Path) -> None:
+    assert read(_read(tmp_path, _TEMPLATE)).upload_trigger is None
+    assert read(_read(tmp_path, _TEMPLATE + _UPLOADS)).upload_trigger == UploadTrigger("Two", "in/")
+    with pytest.raises(TemplateError, match="2 functions are called by a bucket"):
+        read(_read(tmp_path, _TEMPLATE + _UPLOADS + _UPLOADS.replace("Two", "Three")))
 
 
 def test_a_template_with_no_api_is_refused(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
     CaptioningError
     ├── TransientError                      retry later; the request was good
+    │   ├── BundleUnavailableError          the bundle's source is out of reach; carries `retry_after` seconds
     │   ├── CaptionStoreUnavailableError    locked, full or out of reach; carries `retry_after` seconds
     │   └── BucketUnavailableError          throttled, cut off or out of reach; carries `retry_after` seconds
     ├── RequestError                        fix the request; retrying it unchanged is useless
@@ -75,6 +76,14 @@ class BundleError(PermanentError):
     def __init__(self, file: str, message: str) -> None:
         super().__init__(f"{file}: {message}")
         self.file = file
+
+
+class BundleUnavailableError(TransientError):
+    """The bundle's source cannot be reached now; `retry_after` says in how many seconds to try again."""
+
+    def __init__(self, file: str, message: str, *, retry_after: int = 5) -> None:
+        super().__init__(f"{file}: {message}")
+        self.retry_after = retry_after
 
 
 class CaptionStoreError(CaptioningError):

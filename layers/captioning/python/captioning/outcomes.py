@@ -38,7 +38,8 @@ class Upload:
 class Outcome:
     """What became of the version `sequencer` of the picture `key`: its caption, or the `reason` why it has none.
 
-    With neither, the picture was deleted before it could be read.
+    With neither, the picture was deleted before it could be read. The caption is without alternatives: nobody has asked
+    for any.
     """
 
     key: str

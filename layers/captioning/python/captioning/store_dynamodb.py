@@ -24,7 +24,7 @@ from botocore.exceptions import (
     NoRegionError,
 )
 
-from captioning.captioner import Caption
+from captioning.captioner import Alternative, Caption
 from captioning.errors import (
     CaptionStoreDamagedError,
     CaptionStoreError,
@@ -52,7 +52,7 @@ _PASSING = {
 }
 _FIRST_SERVER_ERROR = 500
 
-_Item = dict[str, dict[str, str]]
+_Item = dict[str, dict[str, Any]]
 _Read = TypeVar("_Read")
 
 
@@ -88,7 +88,13 @@ class DynamoDbCaptionStore(CaptionStore):
     def put(self, key: str, caption: Caption) -> None:
         """See CaptionStore."""
         # An earlier caption may stand, or this one, whose acknowledgement was lost: either will do.
-        self._put({"pk": {"S": key}, **_caption_attributes(caption)}, "attribute_not_exists(pk)")
+        item = {
+            "pk": {"S": key},
+            **_saying(caption),
+            "alternatives": {"L": [{"M": _saying(one)} for one in caption.alternatives]},
+            "model_version": {"S": caption.model_version},
+        }
+        self._put(item, "attribute_not_exists(pk)")
 
     def outcome(self, key: str) -> Outcome | None:
         """See CaptionStore."""
@@ -99,7 +105,7 @@ class DynamoDbCaptionStore(CaptionStore):
         """See CaptionStore."""
         item: _Item = {"pk": {"S": outcome.key}, "sequencer": {"S": outcome.sequencer}}
         if outcome.caption is not None:
-            item |= _caption_attributes(outcome.caption)
+            item |= {**_saying(outcome.caption), "model_version": {"S": outcome.caption.model_version}}
         if outcome.reason is not None:
             item["reason"] = {"S": outcome.reason}
         # Strings are compared by their UTF-8 bytes, as a sequencer wants to be.
@@ -165,23 +171,25 @@ class DynamoDbCaptionStore(CaptionStore):
         return CaptionStoreUnavailableError(message) if passing else CaptionStoreRefusedError(message)
 
 
+def _said(item: _Item) -> tuple[str, float]:
+    return item["text"]["S"], float(item["confidence"]["N"])
+
+
+def _saying(said: Caption | Alternative) -> _Item:
+    # The shortest exact text of a float has 17 digits; DynamoDB keeps 38.
+    return {"text": {"S": said.text}, "confidence": {"N": repr(said.confidence)}}
+
+
 def _caption(item: _Item) -> Caption:
-    return Caption(item["text"]["S"], float(item["confidence"]["N"]), item["model_version"]["S"])
-
-
-def _caption_attributes(caption: Caption) -> _Item:
-    return {
-        "text": {"S": caption.text},
-        # The shortest exact text of a float has 17 digits; DynamoDB keeps 38.
-        "confidence": {"N": repr(caption.confidence)},
-        "model_version": {"S": caption.model_version},
-    }
+    text, confidence = _said(item)
+    others = tuple(Alternative(*_said(one["M"])) for one in item["alternatives"]["L"])
+    return Caption(text, confidence, item["model_version"]["S"], others)
 
 
 def _outcome(item: _Item) -> Outcome:
     return Outcome(
         item["pk"]["S"],
         item["sequencer"]["S"],
-        _caption(item) if "text" in item else None,
+        Caption(*_said(item), item["model_version"]["S"]) if "text" in item else None,
         item["reason"]["S"] if "reason" in item else None,
     )

@@ -6,6 +6,7 @@ a caption and is never pruned; it may be deleted while nobody uses it. It is ope
 error, so that trouble passes when its cause does.
 """
 
+import json
 import sqlite3
 import threading
 import time
@@ -13,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from captioning.captioner import Caption
+from captioning.captioner import Alternative, Caption
 from captioning.errors import CaptionStoreDamagedError, CaptionStoreError, CaptionStoreUnavailableError
 from captioning.outcomes import Outcome
 from captioning.store import CaptionStore
@@ -23,14 +24,16 @@ BUSY_TIMEOUT_SECONDS = 1.0
 
 _SCHEMA = (
     """
-    CREATE TABLE IF NOT EXISTS captions (
-        key TEXT PRIMARY KEY, text TEXT NOT NULL, confidence REAL NOT NULL, model_version TEXT NOT NULL
+    CREATE TABLE IF NOT EXISTS ranked_captions (
+        key TEXT PRIMARY KEY, text TEXT NOT NULL, confidence REAL NOT NULL, model_version TEXT NOT NULL,
+        alternatives TEXT NOT NULL -- JSON: [[text, confidence], ...]
     ) STRICT, WITHOUT ROWID
     """,
-    # The caption's three columns are null together; so is `reason` where there is a caption.
     """
     CREATE TABLE IF NOT EXISTS outcomes (
-        key TEXT PRIMARY KEY, sequencer TEXT NOT NULL, text TEXT, confidence REAL, model_version TEXT, reason TEXT
+        key TEXT PRIMARY KEY, sequencer TEXT NOT NULL,
+        text TEXT, confidence REAL, model_version TEXT, -- null together, where there is no caption
+        reason TEXT -- null where there is one
     ) STRICT, WITHOUT ROWID
     """,
 )
@@ -64,19 +67,27 @@ class SqliteCaptionStore(CaptionStore):
 
         def read(connection: sqlite3.Connection) -> Caption | None:
             row = connection.execute(
-                "SELECT text, confidence, model_version FROM captions WHERE key = ?", (key,)
+                "SELECT text, confidence, model_version, alternatives FROM ranked_captions WHERE key = ?", (key,)
             ).fetchone()
-            return None if row is None else Caption(*row)
+            if row is None:
+                return None
+            text, confidence, model_version, alternatives = row
+            try:
+                others = tuple(Alternative(*one) for one in json.loads(alternatives))
+            except (ValueError, TypeError) as error:
+                raise CaptionStoreDamagedError(f"{self._path}: the alternatives of {key} are {error}") from error
+            return Caption(text, confidence, model_version, others)
 
         return self._run(read)
 
     def put(self, key: str, caption: Caption) -> None:
         """See CaptionStore."""
+        alternatives = json.dumps([(one.text, one.confidence) for one in caption.alternatives])
 
         def write(connection: sqlite3.Connection) -> None:
             connection.execute(
-                "INSERT INTO captions VALUES (?, ?, ?, ?) ON CONFLICT (key) DO NOTHING",
-                (key, caption.text, caption.confidence, caption.model_version),
+                "INSERT INTO ranked_captions VALUES (?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING",
+                (key, caption.text, caption.confidence, caption.model_version, alternatives),
             )
 
         self._run(write)
