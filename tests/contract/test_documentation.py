@@ -13,14 +13,10 @@ import pytest
 from captioning import images, store_dynamodb
 from local.gateway import REQUEST_LIMIT
 from local.settings import LocalSettings
+from tests.readme import blocks, requests_shown
 from tests.stack import ROOT, Stack
 from tuning import observations, proposals, ratings, spaces
 from web.settings import Settings
-
-
-def _blocks(readme: str) -> list[tuple[str, str]]:
-    """The fenced blocks: (language, content)."""
-    return re.findall(r"^```(\w*)\n(.*?)^```", (ROOT / readme).read_text(), re.MULTILINE | re.DOTALL)
 
 
 @pytest.mark.parametrize(("readme", "file"), [("README.md", "dog.jpg"), ("README.es.md", "perro.jpg")])
@@ -28,12 +24,7 @@ def test_the_readmes_requests_get_answers_of_the_shape_it_shows(
     stack: Stack, tmp_path: Path, picture: bytes, readme: str, file: str
 ) -> None:
     (tmp_path / file).write_bytes(picture)
-    blocks = _blocks(readme)
-    requests = [
-        (content, json.loads(blocks[index + 1][1]))
-        for index, (_, content) in enumerate(blocks)
-        if content.startswith("curl")
-    ]
+    requests = requests_shown(readme)
     assert len(requests) == 3
     for command, shown in requests:
         here = command.replace("http://127.0.0.1:8000", stack.url).rstrip() + " --silent --show-error"
@@ -42,7 +33,7 @@ def test_the_readmes_requests_get_answers_of_the_shape_it_shows(
 
 
 def test_both_readmes_show_the_same_requests_and_the_committed_model() -> None:
-    english, spanish = ([content for _, content in _blocks(name)] for name in ("README.md", "README.es.md"))
+    english, spanish = ([content for _, content in blocks(name)] for name in ("README.md", "README.es.md"))
     version = json.loads((ROOT / "models/flickr8k/manifest.json").read_text())["model_version"]
 
     assert [content.replace("perro.jpg", "dog.jpg") for content in spanish] == english
