@@ -67,6 +67,10 @@ def test_the_limits_are_those_of_the_code() -> None:
     assert limits["a request's body"].startswith(f"{REQUEST_LIMIT // 2**20} MiB")
     picture = f"{images.MAX_BYTES // 2**20} MiB, {images.MAX_PIXELS // 10**6} million pixels"
     assert limits["a picture"] == picture
+    assert limits["a picture that costs more memory"] == (
+        f"{images.MAX_PROGRESSIVE_PIXELS // 10**6} million pixels of a progressive JPEG, "
+        f"{images.MAX_WEBP_PIXELS // 10**6} million of a WebP"
+    )
     assert limits["a caption stays in DynamoDB"] == f"{store_dynamodb.LIFETIME_SECONDS // 86_400} days"
 
 
