@@ -9,7 +9,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 LAYERS := layers/web/python:layers/tuning/python:layers/captioning/python
 
-.PHONY: help run test lint lock openapi model bench-stores clean
+.PHONY: help run test lint lock openapi model bench-stores bench-captioning clean
 
 help:  ## Say what can be made
 	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -45,6 +45,10 @@ model: .venv-model/stamp  ## Convert the encoder and train the decoder: make mod
 
 bench-stores: .venv-bench/stamp  ## Time the observation stores and count their capacity (STORES names which)
 	PYTHONPATH=$(LAYERS) OMP_NUM_THREADS=1 .venv-bench/bin/python -m benchmarks.stores $(STORES)
+
+bench-captioning: .venv-bench/stamp .venv-model/stamp  ## Captions against the original's way in Keras: make bench-captioning DATA=folder
+	@test -n "$(DATA)" || { echo "DATA names no folder: make bench-captioning DATA=path/to/flickr8k" >&2; exit 2; }
+	PYTHONPATH=$(LAYERS) OMP_NUM_THREADS=1 .venv-bench/bin/python -m benchmarks.captioning --data "$(DATA)"
 
 clean:  ## Remove what make made; the data under data/ stays
 	rm -rf .venv .venv-bench .venv-ministack .venv-model build .mypy_cache .pytest_cache .ruff_cache .hypothesis
