@@ -75,7 +75,10 @@ class BenchmarkError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A finished process: what it wrote, the CPU seconds that it took and the most memory that it held, in MB."""
+    """A finished process: what it wrote, the CPU seconds that it took and the most memory that it held, in MB.
+
+    Linux counts from the fork on: the memory is never less than what this process held when it started the other.
+    """
 
     output: str
     seconds: float
