@@ -1,7 +1,5 @@
-"""The caption function over HTTP: POST /generate-caption/ and GET /generate-caption/health."""
+"""The caption function over HTTP: pictures in the request, here; pictures uploaded, in `upload_routes`."""
 
-from contextlib import suppress
-from functools import cache
 from typing import Annotated
 
 from fastapi import Depends, Query, Request, UploadFile
@@ -12,22 +10,17 @@ from starlette.exceptions import HTTPException
 from captioning.captions import caption_picture, choose_decoding
 from captioning.decoding import MAX_BEAM_WIDTH, MAX_LENGTH_PENALTY
 from captioning.errors import (
-    BundleError,
-    CaptioningError,
-    CaptionStoreUrlError,
     NotAPictureError,
     PermanentError,
     PictureTooLargeError,
     RequestError,
     TransientError,
 )
-from captioning.service import CaptionerService, Loading
-from captioning.source import open_source
-from captioning.store import CaptionStore, open_caption_store
+from functions.caption.resources import metrics, service, settings, store, warm_up
+from functions.caption.upload_routes import router
 from web.application import create_app, entry_point, require_multipart
-from web.settings import Settings
+from web.metrics import Metric
 
-settings = Settings.from_environment()
 app, log = create_app(
     service="caption",
     title="Picture captioning",
@@ -73,41 +66,7 @@ class CaptionHealth(BaseModel):
     refused_version: str | None = Field(default=None, description="the newer bundle that cannot be used")
 
 
-def _tell(loading: Loading) -> None:
-    """Logs what became of a bundle."""
-    facts = {"model_version": loading.model_version, "serving": loading.serving}
-    if loading.error is None:
-        log.info("caption bundle loaded", extra=facts | {"duration_ms": round(loading.seconds * 1000, 1)})
-    else:
-        facts["error"] = type(loading.error).__name__
-        log.error("caption bundle not loaded: %s", loading.error, extra=facts)
-
-
-@cache
-def service() -> CaptionerService:
-    """The models, which are replaced when others are published."""
-    return CaptionerService(open_source(settings.caption_model), observe=_tell)
-
-
-@cache
-def store() -> CaptionStore:
-    """The captions made before."""
-    return open_caption_store(settings.caption_store)
-
-
-try:
-    # While a function starts, nobody's request is waiting for the models, nor for the store's adapter. What goes wrong
-    # with them is told; a function that ended for it would only be started again.
-    service()
-except BundleError as error:
-    log.error("the caption bundle cannot be used: %s", error)  # noqa: TRY400  (the message says all)
-else:
-    with suppress(CaptioningError):  # `_tell` has told
-        service().captioner()
-try:
-    store()
-except CaptionStoreUrlError as error:
-    log.error("the caption store cannot be used: %s", error)  # noqa: TRY400  (as above)
+warm_up(log)
 
 
 @app.post(
@@ -141,11 +100,13 @@ async def generate_caption(
         raise RequestValidationError(
             [{"type": "value_error", "loc": ("query", "alternatives"), "msg": message, "input": alternatives}]
         )
-    captioner = service().captioner()
+    picture, captioner = await file.read(), service().captioner()
     decoding = choose_decoding(
         captioner.decoding, beam_width=beam_width, length_penalty=length_penalty, alternatives=alternatives
     )
-    found = caption_picture(captioner, store(), await file.read(), decoding)
+    with metrics.timed(Metric.CAPTION_LATENCY):
+        found = caption_picture(captioner, store(), picture, decoding)
+    metrics.count(Metric.CACHE_HITS, int(found.cached))
     ranked = [Alternative(caption=found.caption, confidence=round(found.confidence, 4))]
     ranked += [Alternative(caption=one.text, confidence=round(one.confidence, 4)) for one in found.alternatives]
     return Captioned(
@@ -174,4 +135,6 @@ async def caption_health() -> CaptionHealth:
     )
 
 
-handler = entry_point(app)
+app.include_router(router)
+
+handler = entry_point(app, metrics)

@@ -97,10 +97,10 @@ def choose(
     Raises SpaceExhaustedError if too few settings are free.
     """
     surrogate = Surrogate(ratings.points, ratings.means, ratings.counts, hyperparameters)
-    rated = surrogate.mean(ratings.points)
-    considered = candidates(mode, seed, _anchors(ratings.points.coordinates, rated), rated=len(ratings))
+    anchors = _anchors(ratings.points.coordinates, surrogate.rated_mean)
+    considered = candidates(mode, seed, anchors, rated=len(ratings))
     belief = _hold(surrogate, ratings, list(outstanding)[-MAX_HELD:], mode).believe(considered)
-    contenders = _contenders(belief, float(rated.max()), ratings.total, len(mode.apis))
+    contenders = _contenders(belief, float(surrogate.rated_mean.max()), ratings.total, len(mode.apis))
     taken = set(outstanding)
     chosen: list[Setting] = []
     for remaining in range(count, 0, -1):
@@ -117,10 +117,9 @@ def choose(
 def recommend(mode: Mode, ratings: Ratings, hyperparameters: Hyperparameters, *, seed: str) -> Recommendation:
     """The setting of the highest posterior mean in the whole space, rated or not. `ratings` must not be empty."""
     surrogate = Surrogate(ratings.points, ratings.means, ratings.counts, hyperparameters)
-    rated = surrogate.mean(ratings.points)
-    anchors = _anchors(ratings.points.coordinates, rated)
+    anchors = _anchors(ratings.points.coordinates, surrogate.rated_mean)
     belief = surrogate.believe(candidates(mode, seed, anchors, rated=len(ratings)))
-    improvement = expected_improvement(belief.mean, belief.deviation, float(rated.max())).max()
+    improvement = expected_improvement(belief.mean, belief.deviation, float(surrogate.rated_mean.max())).max()
     # A second look, around the best of the first.
     anchors = _anchors(belief.points.coordinates, belief.mean)
     belief = surrogate.believe(candidates(mode, seed, anchors, rated=len(ratings)))
