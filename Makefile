@@ -9,10 +9,10 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 LAYERS := layers/web/python:layers/tuning/python:layers/captioning/python
 
-.PHONY: help run test lint template audit lock openapi deploy smoke model images bench-stores clean
+.PHONY: help run test lint template audit lock openapi deploy smoke model images bench-stores bench-captioning clean
 
 help:  ## Say what can be made
-	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | expand -t 18
 
 run: .venv/local.stamp  ## Start the whole system on this machine (HOST, PORT, API_KEY, THROTTLE)
 	@exec $(BIN)/python main.py
@@ -69,6 +69,10 @@ images: .venv/dev.stamp .venv-sam/stamp  ## Build the container images, run them
 
 bench-stores: .venv-bench/stamp  ## Time the observation stores and count their capacity (STORES names which)
 	PYTHONPATH=$(LAYERS) OMP_NUM_THREADS=1 .venv-bench/bin/python -m benchmarks.stores $(STORES)
+
+bench-captioning: .venv-bench/stamp .venv-model/stamp  ## Captions against the original's way in Keras: make bench-captioning DATA=folder
+	@test -n "$(DATA)" || { echo "DATA names no folder: make bench-captioning DATA=path/to/flickr8k" >&2; exit 2; }
+	PYTHONPATH=$(LAYERS) OMP_NUM_THREADS=1 .venv-bench/bin/python -m benchmarks.captioning --data "$(DATA)"
 
 clean:  ## Remove what make made; the data under data/ stays
 	rm -rf .venv .venv-bench .venv-checkov .venv-ministack .venv-model .venv-sam build .mypy_cache .pytest_cache .ruff_cache .hypothesis
