@@ -17,7 +17,7 @@ help:  ## Say what can be made
 run: .venv/local.stamp  ## Start the whole system on this machine (HOST, PORT, API_KEY, THROTTLE)
 	@exec $(BIN)/python main.py
 
-test: lint .venv-ministack/stamp  ## Check everything: lint, types, import rules, template, tests
+test: lint .venv-ministack/stamp .venv-tflite/stamp  ## Check everything: lint, types, import rules, template, tests
 	$(BIN)/pytest
 
 lint: .venv/dev.stamp  ## Check style, types, import rules and the template
@@ -36,7 +36,7 @@ lock: .venv/dev.stamp  ## Compile the requirements anew (UPGRADE=--upgrade takes
 	$(LOCK) $(UPGRADE) --output-file requirements-dev.txt requirements-dev.in
 	for part in local benchmarks functions/suggest functions/update functions/caption; do \
 		$(LOCK) --constraint requirements-dev.txt --output-file $$part/requirements.txt $$part/requirements.in || exit 1; done
-	for part in tools/captioner tests/emulators/ministack; do \
+	for part in tools/captioner tests/emulators/ministack tests/runtimes/tflite-runtime; do \
 		$(LOCK) $(UPGRADE) --output-file $$part/requirements.txt $$part/requirements.in || exit 1; done
 
 model: .venv-model/stamp  ## Convert the encoder and train the decoder: make model DATA=folder (Flickr8k's layout)
@@ -47,7 +47,7 @@ bench-stores: .venv-bench/stamp  ## Time the observation stores and count their 
 	PYTHONPATH=$(LAYERS) OMP_NUM_THREADS=1 .venv-bench/bin/python -m benchmarks.stores $(STORES)
 
 clean:  ## Remove what make made; the data under data/ stays
-	rm -rf .venv .venv-bench .venv-ministack .venv-model build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-bench .venv-ministack .venv-model .venv-tflite build .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 define make_venv
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed; none was found (PYTHON=path names one)" >&2; exit 1; }
@@ -81,6 +81,13 @@ INSTALL = --disable-pip-version-check --progress-bar on --require-hashes --only-
 	@echo "Installing what the benchmarks need into .venv-bench (once; about 150 MB)" >&2
 	.venv-bench/bin/pip install $(INSTALL) $<
 	@touch $@
+
+# The old runtime's last wheels are for Linux and Python 3.11; elsewhere its tests say that they are skipped.
+.venv-tflite/stamp: tests/runtimes/tflite-runtime/requirements.txt
+	@for python in "$(PYTHON)" python3.11; do test "$$(uname -s)" = Linux && \
+		$$python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null || continue; \
+		echo "Installing TensorFlow Lite's old runtime into .venv-tflite (once; about 30 MB)" >&2; \
+		rm -rf $(@D) && $$python -m venv $(@D) && $(@D)/bin/pip install $(INSTALL) $< && touch $@; exit; done
 
 .venv-ministack/stamp: tests/emulators/ministack/requirements.txt
 	$(call make_venv,.venv-ministack)

@@ -212,7 +212,7 @@ def _source(command: argparse.ArgumentParser) -> None:
         "--encoder",
         default="imagenet",
         metavar="FILE",
-        help="the InceptionV3 whose features the captioner was trained on: a Keras file of the model or of its weights, a "
+        help="the InceptionV3 whose features the captioner was trained on: a Keras file of the model or its weights, a "
         "TorchScript archive, or `imagenet`, TensorFlow's weights of 2015 from the package, which are not those of "
         "keras.applications (default: %(default)s)",
     )

@@ -43,6 +43,9 @@ __all__ = ["DEFAULT_MAX_WORDS", "IMAGENET", "ConversionSettings", "SourceFiles",
 
 IMAGENET: Final = "imagenet"
 DEFAULT_MAX_WORDS: Final = 40
+# Of photographs like those that the decoder was trained on, so many tell its own encoder from another by this bound.
+_TELLING_PICTURES: Final = 8
+_FOREIGN_CORRELATION: Final = 0.3
 _SCALE, _OFFSET = 1 / 127.5, -1.0
 
 
@@ -137,9 +140,19 @@ def convert_captioner(
             rehearsal = folder / "rehearsal"
             write_bundle(rehearsal, parts)
             verification = verify_captions(
-                source, network, open_bundle(rehearsal.as_uri()), samples or draw_pictures(folder / "drawn")
+                source,
+                network,
+                open_bundle(rehearsal.as_uri()),
+                samples or draw_pictures(folder / "drawn"),
+                photographs=len(samples) >= _TELLING_PICTURES,
             )
             announce(verification.summary())
+            if (correlation := verification.features_correlation) is not None and correlation < _FOREIGN_CORRELATION:
+                announce(
+                    f"WARNING: the encoder's features do not look like those that the decoder was trained on "
+                    f"(correlation {correlation:.2f}): give the encoder that made them with --encoder, or captions "
+                    "mean nothing"
+                )
             parts = replace(parts, provenance={**parts.provenance, "verification": asdict(verification)})
         version = write_bundle(out, parts)
     announce(f"wrote {out}: {version}")

@@ -165,10 +165,12 @@ class _Unpickler(pickle._Unpickler):
             ("collections", "OrderedDict"): OrderedDict,
             ("collections", "defaultdict"): defaultdict,
             ("builtins", "int"): int,
-            ("__builtin__", "int"): int,
             ("builtins", "object"): object,
-            ("__builtin__", "object"): object,
             ("copyreg", "_reconstructor"): _reconstruct,
+            # The same in protocols 0 to 2, which speak of Python 2.
+            ("__builtin__", "int"): int,
+            ("__builtin__", "long"): int,
+            ("__builtin__", "object"): object,
             ("copy_reg", "_reconstructor"): _reconstruct,
         }
         if (module, name) not in admitted:

@@ -28,7 +28,8 @@ def require(name: str) -> "ModuleType":
         if error.name != name.partition(".")[0]:
             raise
         raise ToolchainError(
-            f"{error.name} is not installed: run `make model`, or pip install --require-hashes -r {REQUIREMENTS}"
+            f"{error.name} is not installed: run `make .venv-model/stamp`, or "
+            f"pip install --require-hashes -r {REQUIREMENTS}"
         ) from error
 
 

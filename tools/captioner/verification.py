@@ -93,8 +93,10 @@ class Verification:
     `steps` words were compared; `largest_probability_difference` is over all of them and the whole vocabulary.
     `greedy` and `beam` count the pictures whose captions are the same words when both decoders are given the source
     encoder's features; `greedy_served` and `beam_served` those that are the same from the picture on, by the converted
-    encoder. `cosine_minimum` is between the two encoders' features. `features_correlation` is between the mean of these
-    features and the mean that the decoder's first normalisation learned; near 1 for the encoder that it was trained on.
+    encoder. `cosine_minimum` is between the two encoders' features. `features_correlation` is between the mean of the
+    source encoder's features and the mean that the decoder's first normalisation learned: over eight photographs some
+    .4 and rising with their number for the encoder that it was trained on, and under .2 for another. It is None without
+    eight photographs.
     """
 
     source: str
@@ -106,7 +108,7 @@ class Verification:
     greedy_served: int
     beam_served: int
     cosine_minimum: float
-    features_correlation: float
+    features_correlation: float | None
 
     def summary(self) -> str:
         """The figures in a line."""
@@ -119,11 +121,12 @@ class Verification:
 
 
 def verify_captions(
-    source: "SourceModel", network: "Model", bundle: "Bundle", pictures: "Sequence[Path]"
+    source: "SourceModel", network: "Model", bundle: "Bundle", pictures: "Sequence[Path]", *, photographs: bool
 ) -> Verification:
     """Compare a bundle with the source decoder and the encoder's network, word by word and caption by caption.
 
-    Captions are decoded by the manifest's options and by a beam of 5, in both models by the same rules. Raises
+    Captions are decoded by the manifest's options and by a beam of 5, in both models by the same rules. `photographs`
+    is whether the pictures are enough, and of the kind, to tell whose features the decoder was trained on. Raises
     BundleError when probabilities differ by over 1e-5 or a caption by a word; with a float32 encoder also when one
     differs from the picture on, with an 8-bit one when features have a cosine under 0.97. Raises DatasetError for
     a file that is not a picture.
@@ -161,10 +164,14 @@ def verify_captions(
         greedy_served=greedy_served,
         beam_served=beam_served,
         cosine_minimum=cosine,
-        features_correlation=float(np.corrcoef(total, source.features_mean)[0, 1]),
+        features_correlation=_correlate(total, source.features_mean) if photographs else None,
     )
     _judge(verification, bundle.manifest.encoder_quantization)
     return verification
+
+
+def _correlate(ours: "NDArray[np.float64]", theirs: "Floats") -> float:
+    return float(np.corrcoef(ours, theirs)[0, 1])
 
 
 def _judge(verification: Verification, quantization: Quantization) -> None:

@@ -111,8 +111,8 @@ def _load(path: Path) -> Any:
     if _IS_OLD and any(tensor["dtype"] is np.int8 for tensor in interpreter.get_tensor_details()):
         raise BundleError(
             str(path),
-            "has 8-bit kernels, which tflite-runtime is not trusted with: install ai-edge-litert in its place, or convert "
-            "the model with --quantize none",
+            "has 8-bit kernels, which are not for tflite-runtime: install ai-edge-litert in its place, or convert the "
+            "model with --quantize none",
         )
     return interpreter
 
