@@ -17,7 +17,7 @@ help:  ## Say what can be made
 run: .venv/local.stamp  ## Start the whole system on this machine (HOST, PORT, API_KEY, THROTTLE)
 	@exec $(BIN)/python main.py
 
-test: lint template .venv-ministack/stamp  ## Check everything: lint, types, import rules, template, tests
+test: lint template .venv-ministack/stamp .venv-tflite/stamp  ## Check everything: lint, types, import rules, template, tests
 	$(BIN)/pytest
 
 lint: .venv/dev.stamp audit  ## Check style, types, import rules and security
@@ -47,7 +47,7 @@ lock: .venv/dev.stamp  ## Compile the requirements anew (UPGRADE=--upgrade takes
 	$(LOCK) $(UPGRADE) --output-file requirements-dev.txt requirements-dev.in
 	for part in local benchmarks functions/suggest functions/update functions/caption; do \
 		$(LOCK) --constraint requirements-dev.txt --output-file $$part/requirements.txt $$part/requirements.in || exit 1; done
-	for part in tools/captioner tests/emulators/ministack tests/emulators/sam tests/template/checkov; do \
+	for part in tools/captioner tests/emulators/ministack tests/emulators/sam tests/template/checkov tests/runtimes/tflite-runtime; do \
 		$(LOCK) $(UPGRADE) --output-file $$part/requirements.txt $$part/requirements.in || exit 1; done
 
 # Deployment. A stack that is not there yet is asked about; one that is, is changed as samconfig.toml says.
@@ -75,7 +75,8 @@ bench-captioning: .venv-bench/stamp .venv-model/stamp  ## Captions against the o
 	PYTHONPATH=$(LAYERS) OMP_NUM_THREADS=1 .venv-bench/bin/python -m benchmarks.captioning --data "$(DATA)"
 
 clean:  ## Remove what make made; the data under data/ stays
-	rm -rf .venv .venv-bench .venv-checkov .venv-ministack .venv-model .venv-sam build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-bench .venv-checkov .venv-ministack .venv-model .venv-sam .venv-tflite build .mypy_cache .pytest_cache .ruff_cache \
+		.hypothesis
 
 define make_venv
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed; none was found (PYTHON=path names one)" >&2; exit 1; }
@@ -109,6 +110,13 @@ INSTALL = --disable-pip-version-check --progress-bar on --require-hashes --only-
 	@echo "Installing what the benchmarks need into .venv-bench (once; about 150 MB)" >&2
 	.venv-bench/bin/pip install $(INSTALL) $<
 	@touch $@
+
+# The old runtime's last wheels are for Linux and Python 3.11; elsewhere its tests say that they are skipped.
+.venv-tflite/stamp: tests/runtimes/tflite-runtime/requirements.txt
+	@for python in "$(PYTHON)" python3.11; do test "$$(uname -s)" = Linux && \
+		$$python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null || continue; \
+		echo "Installing TensorFlow Lite's old runtime into .venv-tflite (once; about 30 MB)" >&2; \
+		rm -rf $(@D) && $$python -m venv $(@D) && $(@D)/bin/pip install $(INSTALL) $< && touch $@; exit; done
 
 .venv-ministack/stamp: tests/emulators/ministack/requirements.txt
 	$(call make_venv,.venv-ministack)

@@ -20,7 +20,6 @@ from captioning.bundle import DECODER, ENCODER, VOCABULARY, Quantization
 from captioning.decoding import Decoding
 from captioning.images import read_picture
 from captioning.vocabulary import Vocabulary, parse_vocabulary
-from tools.captioner.archive import read_convolution_groups
 from tools.captioner.bundle import BundleParts, write_bundle
 from tools.captioner.dataset import read_dataset, read_features, read_names
 from tools.captioner.decoder import UNITS, build_decoder, convert_decoder
@@ -30,6 +29,7 @@ from tools.captioner.encoder import (
     build_network,
     convert_encoder,
     locate_packaged_weights,
+    read_encoder_weights,
 )
 from tools.captioner.pictures import INPUT
 from tools.captioner.progress import announce, progress
@@ -66,7 +66,7 @@ def prepare(work: Path, data: Path) -> None:
         return
     weights = locate_packaged_weights()
     announce("converting the encoder")
-    build_network(read_convolution_groups(weights)).save(work / "encoder.keras")
+    build_network(read_encoder_weights(weights)).save(work / "encoder.keras")
     network, vocabulary = _network(work, data)
     captioner = build_captioner(len(vocabulary.words))
     for layer in captioner.layers:
