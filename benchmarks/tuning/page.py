@@ -11,6 +11,7 @@ from benchmarks.tuning.runs import BATCH, RATINGS, SIZES, Run
 from benchmarks.tuning.timing import AGES, Timing
 
 COLUMNS = (10, 20, 30, 40, 50)
+_AT = tuple(f"n = {size}" for size in COLUMNS)
 _ORIGINAL, _RANDOM = "original", "random"
 
 # What this project set out to reach.
@@ -130,11 +131,11 @@ def plot(comparison: Comparison, path: Path) -> None:
 
 
 def _regrets(comparison: Comparison, family: str | None) -> str:
-    rows = (
-        [METHODS[method].title, *(_plus_minus(comparison.regret(method, size, family)) for size in COLUMNS)]
-        for method in comparison.methods_in(family)
-    )
-    return _table(["mean regret at n =", *map(str, COLUMNS)], rows)
+    rows = []
+    for method in comparison.methods_in(family):
+        estimates = [comparison.regret(method, size, family) for size in COLUMNS]
+        rows.append([METHODS[method].title, str(estimates[0].count), *map(_plus_minus, estimates)])
+    return _table(["mean regret", "runs", *_AT], rows)
 
 
 def _pairings(comparison: Comparison) -> str:
@@ -146,7 +147,7 @@ def _pairings(comparison: Comparison) -> str:
             gain = Estimate(-pairing.difference.mean, pairing.difference.error, pairing.difference.count)
             cells.append(f"{_plus_minus(gain)} ({pairing.errors:.1f}; {pairing.won:.0%})")
         rows.append([METHODS[peer].title, str(comparison.pairing(OURS, peer, RATINGS).difference.count), *cells])
-    return _table(["against", "raters", *(f"n = {size}" for size in COLUMNS)], rows)
+    return _table(["against", "raters", *_AT], rows)
 
 
 def _targets(comparison: Comparison, timings: Sequence[Timing]) -> str:
@@ -201,7 +202,7 @@ def _cpu(comparison: Comparison) -> str:
         [METHODS[method].title, *(f"{1_000 * comparison.seconds(method, size):,.1f}" for size in COLUMNS)]
         for method in comparison.methods
     )
-    return _table(["CPU ms of the batch up to n =", *map(str, COLUMNS)], rows)
+    return _table(["CPU ms of the batch up to", *_AT], rows)
 
 
 def _growth(timings: Sequence[Timing]) -> str:
@@ -222,9 +223,8 @@ def _versions(comparison: Comparison) -> str:
     rows = []
     for method in comparison.methods:
         seeds = comparison.seeds(method)
-        count = comparison.regret(method, RATINGS).count
-        rows.append([METHODS[method].title, comparison.versions[method], f"{seeds[0]} to {seeds[-1]}", str(count)])
-    return _table(["method", "adapter's revision and versions", "seeds", "runs"], rows)
+        rows.append([METHODS[method].title, comparison.versions[method], f"{seeds[0]} to {seeds[-1]}"])
+    return _table(["method", "adapter's revision and versions", "seeds"], rows)
 
 
 def _plus_minus(estimate: Estimate) -> str:

@@ -94,7 +94,7 @@ def test_the_page_says_what_was_measured_and_what_was_reached(comparison: Compar
         *(Timing("ours", "1", age, 5.0 + 0.001 * age, 4.0, "a machine") for age in AGES),
     ]
     page = render(comparison, list(_runs()), timings)
-    assert "| ours | 0.30 ± 0.11 | 0.30 ± 0.11 |" in page
+    assert "| ours | 4 | 0.30 ± 0.11 | 0.30 ± 0.11 |" in page
     assert "| random | 4 | 0.50 ± 0.10 (5.0; 100%) |" in page
     assert "| mean regret as a share of the best peer's at n = 20 | ≤ 0.68 | 0.75 (Optuna GP) | no |" in page
     assert "| regret less random's at n = 10, paired | ≤ 0 | -0.50 ± 0.10 | yes |" in page
@@ -102,14 +102,14 @@ def test_the_page_says_what_was_measured_and_what_was_reached(comparison: Compar
     assert "| times less than the original | ≥ 50 | 110 | yes |" in page
     assert "| CPU of a warm ask(2) at 10,000, times that at 50 | ≤ 5 | 3.0 | yes |" in page
     assert "| the original | 50 | 900.0 | 100.0 | 1,000.0 |" in page
-    assert "| Ax | ax 1.0 | 0 to 0 | 2 |" in page
+    assert "| Ax | ax 1.0 | 0 to 0 |" in page
     assert page.endswith("Measured with a machine.\n")
 
 
 def test_the_page_can_be_written_before_ours_is_measured() -> None:
     runs = [run for run in _runs() if run.method != "ours"]
     page = render(Comparison(runs), runs, [])
-    assert "| random | 0.80 ± 0.20 |" in page
+    assert "| random | 4 | 0.80 ± 0.20 |" in page
     assert "Ours against" not in page
 
 
@@ -118,8 +118,8 @@ def test_the_page_can_be_written_from_whatever_runs_there_are() -> None:
     comparison = Comparison(runs)
     page = render(comparison, runs, [])
     assert comparison.peers == []
-    assert page.count("| ours | 0.45") == 2
-    assert page.count("| random | 0.55") == 2
+    assert page.count("| ours | 2 | 0.45") == 2
+    assert page.count("| random | 2 | 0.55") == 2
 
 
 def test_a_page_on_other_sources_of_ours_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
