@@ -25,7 +25,7 @@ lint: .venv/dev.stamp audit  ## Check style, types, import rules and security
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	PYTHONPATH=$(LAYERS) $(BIN)/lint-imports --no-cache
-	# What is of low severity ruff judges too, with a reason for every line that stands.
+	@# What is of low severity ruff judges too, with a reason for every line that stands.
 	$(BIN)/bandit --quiet --severity-level medium --recursive functions layers local tools benchmarks main.py
 
 # Without credentials and without a network: neither checker asks AWS for anything.
