@@ -10,7 +10,6 @@ minutes. It refuses to go on when the two sides do not say the same of the pictu
 import argparse
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -20,6 +19,9 @@ from pathlib import Path
 from statistics import median
 
 from tqdm import tqdm
+
+from benchmarks.drawing import new_figure, save
+from benchmarks.machine import describe
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "docs" / "benchmarks"
@@ -65,7 +67,7 @@ Written by `make bench-captioning`; both sides took turns in one run, each proce
   takes {gflop} GFLOP.
 - Identical captions: greedy, word for word, of {count} validation pictures. Of the default profile, {dynamic} are
   identical.
-- Measured with Python {python} on {system}.
+- Measured with {machine}.
 """
 
 
@@ -205,8 +207,7 @@ def compare(work: Path, data: Path, *, count: int, sides: int) -> str:
         gflop=ENCODER_GFLOP,
         count=f"{len(theirs):,}",
         dynamic=f"{same['dynamic']:,}",
-        python=platform.python_version(),
-        system=f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs",
+        machine=describe(),
     )
 
 
@@ -250,20 +251,15 @@ def _table(lines: Sequence[Line]) -> Iterator[str]:
 
 
 def _plot(lines: Sequence[Line], path: Path) -> None:
-    import matplotlib as mpl  # noqa: PLC0415 - a second of CPU, in a process that measures
-    from matplotlib import pyplot as plt  # noqa: PLC0415
-
-    # The same figures give the same file.
-    mpl.rcParams |= {"svg.hashsalt": "captioning", "svg.fonttype": "none", "font.size": 9}
-    mpl.rcParams |= {"axes.spines.top": False, "axes.spines.right": False}
     factors = [(line.title, line.factor) for line in reversed(lines) if line.factor is not None]
-    figure, axis = plt.subplots(figsize=(8, 3), layout="constrained")
+    figure, axes = new_figure("captioning", [["factors"]], (8, 3))
+    axis = axes["factors"]
     bars = axis.barh([title for title, _ in factors], [factor for _, factor in factors], color="tab:blue")
     axis.bar_label(bars, [f"{factor:,.1f}x" for _, factor in factors], padding=4)
     axis.set(xscale="log", xlabel="times less than the original", xlim=(1, 3 * max(factor for _, factor in factors)))
     axis.xaxis.set_major_formatter("{x:,g}")
-    figure.savefig(path, format="svg", metadata={"Date": None})
-    plt.close(figure)
+    axis.grid(visible=False)
+    save(figure, path)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
