@@ -1,5 +1,6 @@
 """The HTTP server in front of the gateway, and the start of the whole local stack."""
 
+import json
 import os
 import signal
 import socket
@@ -21,6 +22,8 @@ from local.settings import LocalSettings
 from local.template import Template
 from local.upload_forms import UploadForms
 from local.upload_watcher import UploadWatcher
+from tuning.errors import SpaceError
+from tuning.spaces import Spaces, load_spaces
 from web import logs
 from web.settings import Settings
 
@@ -78,11 +81,12 @@ async def _send(response: Response, send: Send) -> None:
     await send({"type": "http.response.body", "body": response.body})
 
 
-def greeting(url: str, *, api_key: bool, folder: Path | None) -> str:
+def greeting(url: str, spaces: Spaces, *, api_key: bool, folder: Path | None) -> str:
     """What a person sees at start: the address, three requests to try, and the folder that is watched for pictures."""
     key = ' -H "x-api-key: $API_KEY"' if api_key else ""
     json_type = '-H "Content-Type: application/json"'
-    parameters = '{"api": "leonardo", "init_strength": 0.28, "guidance_scale": 7.2, "controlnet_weight": 0.89}'
+    # The shell must not take a choice's apostrophe for the end of the body.
+    mode, parameters = (json.dumps(said).replace("'", "\\u0027") for said in (spaces.default_mode, spaces.example))
     drop = (
         ""
         if folder is None
@@ -93,7 +97,7 @@ Or drop pictures into {folder}/ and find their captions at {url}/captions/upload
     return f"""\
 Listening on {url} - the API's pages are at {url}/docs. Ctrl-C stops it. Try:
 
-  curl -X POST {url}/ml/suggest_parameters{key} {json_type} -d '{{"mode": "structure", "num_suggestions": 2}}'
+  curl -X POST {url}/ml/suggest_parameters{key} {json_type} -d '{{"mode": {mode}, "num_suggestions": 2}}'
   curl -X POST {url}/ml/update_model{key} {json_type} -d '{{"results": [{{"parameters": {parameters}, "rating": 4}}]}}'
   curl -X POST {url}/generate-caption/{key} -F "file=@picture.jpg"
 {drop}"""
@@ -109,6 +113,14 @@ def _folder_of(url: str) -> FolderBucket | None:
     return bucket if isinstance(bucket, FolderBucket) else None
 
 
+def _spaces(path: str | None) -> Spaces:
+    """The search space that the functions use, or the shipped one; what is wrong with a file, they say."""
+    try:
+        return load_spaces(path)
+    except SpaceError:
+        return load_spaces()
+
+
 def serve(template: Template, settings: LocalSettings) -> None:
     """Runs the stack until it is told to stop (SIGINT or SIGTERM).
 
@@ -118,16 +130,16 @@ def serve(template: Template, settings: LocalSettings) -> None:
     """
     for name, value in template.environment.items():
         os.environ.setdefault(name, value)
-    functions_settings = Settings.from_environment()
-    log = logs.logger("local", level=functions_settings.log_level.upper())
-    bucket = _folder_of(functions_settings.upload_bucket)
+    of_functions = Settings.from_environment()
+    log = logs.logger("local", level=of_functions.log_level.upper())
+    bucket = _folder_of(of_functions.upload_bucket)
     trigger = template.upload_trigger if bucket else None
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     listener = socket.create_server((settings.host, settings.port), family=family)
     called = {route.function for route in template.routes} | ({trigger.function} if trigger else set())
     functions = {name: Function(name, handler) for name, handler in template.handlers.items() if name in called}
     gateway = Gateway(template, functions, log=log, api_key=settings.api_key, throttle=settings.throttle)
-    application = _Application(gateway, UploadForms(bucket, origin=functions_settings.cors_origin) if bucket else None)
+    application = _Application(gateway, UploadForms(bucket, origin=of_functions.cors_origin) if bucket else None)
     server = uvicorn.Server(
         # Its own log would be plain text; what matters of it comes out through the root logger, as JSON.
         uvicorn.Config(application, lifespan="off", log_config=None, access_log=False, server_header=False)
@@ -136,11 +148,10 @@ def serve(template: Template, settings: LocalSettings) -> None:
     host = f"[{settings.host}]" if family == socket.AF_INET6 else settings.host
     folder = bucket.path / trigger.prefix if bucket and trigger else None
     # Standard output is for the log alone.
-    print(
-        greeting(f"http://{host}:{port}", api_key=settings.api_key is not None, folder=folder),
-        file=sys.stderr,
-        flush=True,
+    welcome = greeting(
+        f"http://{host}:{port}", _spaces(of_functions.spaces), api_key=settings.api_key is not None, folder=folder
     )
+    print(welcome, file=sys.stderr, flush=True)
     watcher = (
         UploadWatcher(bucket, trigger.prefix, functions[trigger.function], log=log) if bucket and trigger else None
     )

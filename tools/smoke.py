@@ -21,7 +21,7 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 _PATIENCE = 35  # seconds for one answer: the API's own 29, and the way there
-_UPLOAD_PATIENCE = 120  # seconds for an upload's caption; the first one may have to wait for a function to start
+_UPLOAD_PATIENCE = 120.0  # seconds for an upload's caption; the first one may have to wait for a function to start
 
 
 class CheckError(Exception):
@@ -46,10 +46,11 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """What is tried: where it answers, without a last slash, and with which key."""
+    """What is tried: where it answers, without a last slash, with which key, and how long an upload may take."""
 
     url: str
     key: str | None
+    patience: float
 
     def get(self, path: str, *, keyed: bool = True) -> Answer:
         """GET `path`."""
@@ -171,10 +172,10 @@ def check_uploads(service: Service) -> str:
     path = leave["caption_url"].removeprefix(service.url)
     if not path.startswith("/"):
         raise CheckError(f"caption_url is {path}, which is not below {service.url}")
-    end = time.monotonic() + _UPLOAD_PATIENCE
+    end = time.monotonic() + service.patience
     while (answer := service.get(path)).status == 202:  # noqa: PLR2004 - accepted, and not done
         if time.monotonic() > end:
-            raise CheckError(f"{leave['caption_url']} has been pending for {_UPLOAD_PATIENCE} s")
+            raise CheckError(f"{leave['caption_url']} has been pending for {service.patience:g} s")
         time.sleep(1)
     return repr(_expect(answer, 200).json()["caption"])
 
@@ -210,10 +211,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.smoke", description=__doc__.partition("\n")[0])
     parser.add_argument("url", help="where it answers: the stack's output Url, or http://127.0.0.1:8000")
     parser.add_argument("--key", help="the API key, if one is asked for")
+    parser.add_argument(
+        "--patience", type=float, default=_UPLOAD_PATIENCE, help="seconds for an upload to be captioned (%(default)g)"
+    )
     arguments = parser.parse_args()
     if urlsplit(arguments.url).scheme not in {"http", "https"} or not urlsplit(arguments.url).netloc:
         parser.error(f"{arguments.url} is not a URL such as http://127.0.0.1:8000")
-    service = Service(arguments.url.rstrip("/"), arguments.key)
+    service = Service(arguments.url.rstrip("/"), arguments.key, arguments.patience)
     failed = 0
     for check in CHECKS:
         name = check.__name__.removeprefix("check_").replace("_", " ")

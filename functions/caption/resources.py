@@ -23,12 +23,13 @@ _log = logs.logger("captioner", level=settings.log_level.upper())
 
 
 def _tell(loading: Loading) -> None:
-    """Logs what became of a bundle."""
+    """Logs and counts what became of a bundle."""
     facts = {"model_version": loading.model_version, "serving": loading.serving}
     if loading.error is None:
         metrics.lasted(Metric.MODEL_LOAD_TIME, loading.seconds)
         _log.info("caption bundle loaded", extra=facts | {"duration_ms": round(loading.seconds * 1000, 1)})
     else:
+        metrics.count(Metric.MODEL_REFRESH_FAILED)
         facts["error"] = type(loading.error).__name__
         _log.error("caption bundle not loaded: %s", loading.error, extra=facts)
 

@@ -18,6 +18,7 @@ from captioning.uploads import caption_upload
 from functions.caption.resources import bucket, metrics, service, settings, store, warm_up
 from web import logs
 from web.entry import observed
+from web.metrics import Metric
 
 log = logs.logger("uploads", level=settings.log_level.upper())
 warm_up(log)
@@ -81,8 +82,9 @@ def _caption(bucket_name: str, upload: Upload) -> dict[str, str]:
     except UploadReplacedError:
         # Not an outcome: the picture that took its place is announced by itself.
         status = "replaced"
-    duration_ms = round((time.perf_counter() - began) * 1000, 1)
-    log.info("upload", key=upload.key, status=status, duration_ms=duration_ms)
+    seconds = time.perf_counter() - began
+    metrics.lasted(Metric.CAPTION_LATENCY, seconds)
+    log.info("upload", key=upload.key, status=status, duration_ms=round(seconds * 1000, 1))
     return {"key": upload.key, "status": status}
 
 

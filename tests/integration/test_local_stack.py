@@ -213,6 +213,7 @@ def test_help_names_every_setting() -> None:
         "API_KEY",
         "THROTTLE",
         "OBSERVATION_STORE",
+        "SPACES",
         "CAPTION_STORE",
         "CAPTION_MODEL",
         "UPLOAD_BUCKET",

@@ -65,7 +65,6 @@ def every_method_is_throttled_and_captions_most(document: Document) -> None:
         ("POST", "/~1generate-caption"): captions,
         ("POST", "/~1uploads"): captions,
     }
-    assert all(one["MetricsEnabled"] is True for one in _api(document)["MethodSettings"])
 
 
 def requests_leave_a_log_line_and_a_trace(document: Document) -> None:
@@ -215,7 +214,7 @@ GUARDED = re.compile(
     r"|AutoPublishAlias|AutoPublishAliasAllProperties|Block\w+|BucketEncryption|CORS_ORIGIN|Condition|CorsConfiguration|CorsRules"
     r"|DeadLetterQueue|DeletionPolicy|DeletionProtectionEnabled|DeploymentPreference|EventInvokeConfig|Filter"
     r"|Access-Control-\w+-\w+|AllowOrigin|IgnorePublicAcls|LifecycleConfiguration|LogGroup|LoggingConfig"
-    r"|MaximumEventAgeInSeconds|MaximumRetryAttempts|MessageRetentionPeriod|MethodSettings|MetricsEnabled"
+    r"|MaximumEventAgeInSeconds|MaximumRetryAttempts|MessageRetentionPeriod|MethodSettings"
     r"|OwnershipControls|PointInTimeRecoverySpecification|PublicAccessBlockConfiguration|Quota|RateLimit|BurstLimit"
     r"|ReservedConcurrentExecutions|RestrictPublicBuckets|RetentionInDays|SSESpecification|SqsManagedSseEnabled"
     r"|Throttle|ThrottlingBurstLimit|ThrottlingRateLimit|TimeToLiveSpecification|Tracing|TracingEnabled|UsagePlan"

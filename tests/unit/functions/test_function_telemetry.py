@@ -16,7 +16,8 @@ _CALL = """
 import importlib, json, sys
 handler = importlib.import_module(sys.argv[1]).handler
 for line in sys.stdin:
-    print("answer", handler(json.loads(line), None)["statusCode"])
+    answer = handler(json.loads(line), None)
+    print("answer", answer.get("statusCode") or answer["uploads"][0]["status"])
 """
 _TRACE = "1-5759e988-bd862e3fe1be46a994272793"
 
@@ -28,6 +29,7 @@ def call(function: str, folder: Path, *events: dict[str, Any], **environment: st
         "PYTHONPATH": os.pathsep.join(sys.path),
         "OBSERVATION_STORE": f"sqlite:///{folder}/observations.db",
         "CAPTION_STORE": f"sqlite:///{folder}/captions.db",
+        "UPLOAD_BUCKET": f"file://{folder}",
         **environment,
     }
     command = [sys.executable, "-c", _CALL, function]
@@ -68,7 +70,7 @@ def test_suggestions_are_timed_and_counted_and_refused_ones_are_not(tmp_path: Pa
 def test_updates_count_ratings_once_and_time_the_fit(tmp_path: Path) -> None:
     update = event("update-model")
     parameters = {"api": "leonardo", "init_strength": 0.28, "guidance_scale": 7.2, "controlnet_weight": 0.89}
-    results = [{"parameters": {**parameters, "init_strength": 0.2 + i / 100}, "rating": 1 + i} for i in range(5)]
+    results = [{"parameters": {**parameters, "init_strength": 0.2 + i / 100}, "rating": 1 + i % 5} for i in range(6)]
     keyed = {**update["headers"], "Idempotency-Key": "once"}
     update |= {
         "body": json.dumps({"results": results}),
@@ -80,7 +82,7 @@ def test_updates_count_ratings_once_and_time_the_fit(tmp_path: Path) -> None:
 
     assert statuses == ["200", "200"]
     metrics = measured(lines)
-    assert (metrics["ObservationsRecorded"], metrics["LearningFailed"]) == ([5], [0])
+    assert (metrics["ObservationsRecorded"], metrics["LearningFailed"]) == ([6], [0])
     (fit,) = metrics["FitTime"]
     assert 0 < fit < 10_000
 
@@ -97,6 +99,27 @@ def test_captions_are_timed_and_say_whether_they_were_kept_and_how_long_the_mode
     metrics = measured(lines)
     assert (len(metrics["CaptionLatency"]), metrics["CacheHits"]) == (2, [0, 1])
     assert len(metrics["ModelLoadTime"]) == 1
+
+
+def test_a_bundle_that_cannot_be_used_is_counted(tmp_path: Path) -> None:
+    nowhere = {"CAPTION_MODEL": f"file://{tmp_path}/no-bundle", "POWERTOOLS_METRICS_NAMESPACE": "pictures"}
+    statuses, lines = call("functions.caption.app", tmp_path, event("caption-generate"), **nowhere)
+
+    assert statuses == ["503"]
+    assert measured(lines) == {"ModelRefreshFailed": [1]}
+
+
+def test_uploads_are_timed_as_the_upload_functions_own(tmp_path: Path, picture: bytes) -> None:
+    (tmp_path / "uploads").mkdir()
+    (tmp_path / "uploads" / "sun.jpg").write_bytes(picture)
+    found = {"key": "uploads/sun.jpg", "size": len(picture), "sequencer": "0055AED6DCD90281E5"}
+    record = {"eventName": "ObjectCreated:Put", "s3": {"bucket": {"name": "pictures"}, "object": found}}
+    environment = {"POWERTOOLS_METRICS_NAMESPACE": "pictures", "POWERTOOLS_SERVICE_NAME": "upload"}
+    statuses, lines = call("functions.caption.uploads", tmp_path, {"Records": [record]}, **environment)
+
+    assert statuses == ["captioned"]
+    assert measured(lines).keys() == {"CaptionLatency", "ModelLoadTime"}
+    assert {line["service"] for line in lines if "_aws" in line} == {"upload"}
 
 
 def test_without_a_namespace_there_are_logs_alone(tmp_path: Path) -> None:

@@ -19,10 +19,10 @@ from time import monotonic
 
 from tuning.errors import InvalidRequestError, Problem
 from tuning.observations import Observation, Result, Suggestion, parse_results
+from tuning.pooling import pool
 from tuning.spaces import Mode, Spaces
 from tuning.store import IdempotencyKey, ObservationStore
-from tuning.studies import INITIAL_RATINGS, convergence
-from tuning.surrogate import pool
+from tuning.studies import INITIAL_RATINGS, Hyperparameters, Study, convergence
 
 MAX_KEY_LENGTH = 255
 # Ratings up to which every update refits; beyond, hyperparameters hardly move and are refitted when ratings doubled.
@@ -80,6 +80,21 @@ def update(
         learned=not recorded.replayed and None not in fits,
         fit_seconds=sum(fit or 0.0 for fit in fits),
     )
+
+
+def relearn(mode: Mode, study: Study, *, time_budget: float | None = None) -> Hyperparameters | None:
+    """The study's hyperparameters, fitted anew within the budget (seconds; None: `tuning.learning`'s), if that is due.
+
+    It is with each update from INITIAL_RATINGS to ALWAYS_REFIT ratings, and then when their number has doubled.
+    """
+    ratings = pool(mode, study.observations)
+    fitted_on = study.hyperparameters.fitted_on if study.hyperparameters else 0
+    if ratings.total < INITIAL_RATINGS or ALWAYS_REFIT < ratings.total < 2 * fitted_on:
+        return None
+    from tuning import learning  # noqa: PLC0415 - costs more than a second of CPU; see `preload`
+
+    budget = learning.TIME_BUDGET if time_budget is None else time_budget
+    return learning.fit(mode, ratings, study.hyperparameters, time_budget=budget)
 
 
 def preload() -> None:
@@ -145,15 +160,10 @@ def _learn(store: ObservationStore, mode: Mode, now: datetime, began: float) -> 
         return None
     try:
         study = store.study(mode.name, now=now)
-        ratings = pool(mode, study.observations)
-        fitted_on = study.hyperparameters.fitted_on if study.hyperparameters else 0
-        if ratings.total >= INITIAL_RATINGS and (ratings.total <= ALWAYS_REFIT or ratings.total >= 2 * fitted_on):
-            from tuning import learning  # noqa: PLC0415 - costs more than a second of CPU; see `preload`
-
-            fitting = monotonic()
-            hyperparameters = learning.fit(mode, ratings, study.hyperparameters)
+        fitting = monotonic()
+        if learned := relearn(mode, study):
             fit_seconds = monotonic() - fitting
-            store.save_hyperparameters(mode.name, hyperparameters)
+            store.save_hyperparameters(mode.name, learned)
             return fit_seconds
     except Exception:
         # The ratings are recorded, and the caller must hear so whatever happened here: an error would make him send
