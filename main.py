@@ -19,6 +19,7 @@ settings, from the environment:
   API_KEY             ask for this key in the header x-api-key (off)
   THROTTLE=1          let through only as many requests as template.yaml says (off)
   OBSERVATION_STORE   where ratings are kept (sqlite:///data/observations.db)
+  SPACES              a search space of your own (a path; the shipped one without it)
   CAPTION_STORE       where captions are kept (sqlite:///data/captions.db)
   CAPTION_MODEL       the caption bundle (file://models/flickr8k)
   LOG_LEVEL           DEBUG, INFO, WARNING, ERROR or CRITICAL (INFO)

@@ -1,5 +1,6 @@
 """The HTTP server in front of the gateway, and the start of the whole local stack."""
 
+import json
 import os
 import signal
 import socket
@@ -14,6 +15,8 @@ from local.functions import Function
 from local.gateway import REQUEST_LIMIT, Gateway
 from local.settings import LocalSettings
 from local.template import Template
+from tuning.errors import SpaceError
+from tuning.spaces import Spaces, load_spaces
 from web import logs
 from web.settings import Settings
 
@@ -67,18 +70,27 @@ async def _send(response: Response, send: Send) -> None:
     await send({"type": "http.response.body", "body": response.body})
 
 
-def greeting(url: str, *, api_key: bool) -> str:
+def greeting(url: str, spaces: Spaces, *, api_key: bool) -> str:
     """What a person sees at start: the address, and three requests to try."""
     key = ' -H "x-api-key: $API_KEY"' if api_key else ""
     json_type = '-H "Content-Type: application/json"'
-    parameters = '{"api": "leonardo", "init_strength": 0.28, "guidance_scale": 7.2, "controlnet_weight": 0.89}'
+    # The shell must not take a choice's apostrophe for the end of the body.
+    mode, parameters = (json.dumps(said).replace("'", "\\u0027") for said in (spaces.default_mode, spaces.example))
     return f"""\
 Listening on {url} - the API's pages are at {url}/docs. Ctrl-C stops it. Try:
 
-  curl -X POST {url}/ml/suggest_parameters{key} {json_type} -d '{{"mode": "structure", "num_suggestions": 2}}'
+  curl -X POST {url}/ml/suggest_parameters{key} {json_type} -d '{{"mode": {mode}, "num_suggestions": 2}}'
   curl -X POST {url}/ml/update_model{key} {json_type} -d '{{"results": [{{"parameters": {parameters}, "rating": 4}}]}}'
   curl -X POST {url}/generate-caption/{key} -F "file=@picture.jpg"
 """
+
+
+def _spaces(path: str | None) -> Spaces:
+    """The search space that the functions use, or the shipped one; what is wrong with a file, they say."""
+    try:
+        return load_spaces(path)
+    except SpaceError:
+        return load_spaces()
 
 
 def serve(template: Template, settings: LocalSettings) -> None:
@@ -90,7 +102,8 @@ def serve(template: Template, settings: LocalSettings) -> None:
     """
     for name, value in template.environment.items():
         os.environ.setdefault(name, value)
-    log = logs.logger("local", level=Settings.from_environment().log_level.upper())
+    of_functions = Settings.from_environment()
+    log = logs.logger("local", level=of_functions.log_level.upper())
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     listener = socket.create_server((settings.host, settings.port), family=family)
     functions = {name: Function(name, handler) for name, handler in template.handlers.items()}
@@ -102,7 +115,8 @@ def serve(template: Template, settings: LocalSettings) -> None:
     port = listener.getsockname()[1]
     host = f"[{settings.host}]" if family == socket.AF_INET6 else settings.host
     # Standard output is for the log alone.
-    print(greeting(f"http://{host}:{port}", api_key=settings.api_key is not None), file=sys.stderr, flush=True)
+    welcome = greeting(f"http://{host}:{port}", _spaces(of_functions.spaces), api_key=settings.api_key is not None)
+    print(welcome, file=sys.stderr, flush=True)
     # uvicorn stops in good order at either signal, and then raises it again for whoever was there before.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuning.observations import MAX_RATING, MIN_RATING
-from tuning.spaces import Api, Mode, load_spaces
+from tuning.spaces import Api, Mode, RealParameter, load_spaces
 
 NOISE = 0.4  # standard deviation of a single rating, in rating points
 MODE = "structure"
@@ -39,7 +39,7 @@ class Rater:
         """The true rating of a setting (`api` and its parameters), in rating points."""
         index = [api.name for api in self.mode.apis].index(str(parameters["api"]))
         api = self.mode.apis[index]
-        unit = [parameter.scale(float(str(parameters[parameter.name]))) for parameter in api.parameters]
+        unit = [parameter.scale(float(str(parameters[parameter.name]))) for parameter in _real(api)]
         return float(self.fields[index](np.array([unit]))[0])
 
     def regret(self, parameters: Mapping[str, object]) -> float:
@@ -145,7 +145,12 @@ def _hills(centres: Floats, widths: Floats, heights: Floats, floor: float, peak:
     return lambda unit: np.asarray(floor + (peak - floor) * sum_at(unit) / highest)
 
 
+def _real(api: Api) -> tuple[RealParameter, ...]:
+    """The parameters; the shipped space has real ones alone."""
+    return tuple(parameter for parameter in api.parameters if isinstance(parameter, RealParameter))
+
+
 def _grid(api: Api) -> Floats:
     """Every suggestible setting of an API as unit coordinates."""
-    axes = [np.linspace(0.0, 1.0, parameter.steps + 1) for parameter in api.parameters]
+    axes = [np.linspace(0.0, 1.0, parameter.steps + 1) for parameter in _real(api)]
     return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(axes))

@@ -1,8 +1,10 @@
 """The words against the deeds: what README and docs/ say is what the code does."""
 
 import json
+import os
 import re
 import subprocess
+import sys
 from dataclasses import fields
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from local.gateway import REQUEST_LIMIT
 from local.settings import LocalSettings
 from tests.readme import blocks, requests_shown
 from tests.stack import ROOT, Stack
-from tuning import observations, proposals, ratings
+from tuning import observations, proposals, ratings, spaces
 from web.settings import Settings
 
 
@@ -38,12 +40,23 @@ def test_both_readmes_show_the_same_requests_and_the_committed_model() -> None:
     assert f'"model_version": "{version}"' in (ROOT / "README.md").read_text()
 
 
+def test_the_script_in_the_readme_prints_what_it_shows() -> None:
+    blocks = _blocks("README.md")
+    (place,) = (index for index, (language, _) in enumerate(blocks) if language == "python")
+    environment = {**os.environ, "PYTHONPATH": "layers/tuning/python", "OMP_NUM_THREADS": "1"}
+    script = [sys.executable, "-W", "error", "-c", blocks[place][1]]
+    done = subprocess.run(script, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    # The last digits of a fit are the machine's own, and so may be a step of what it recommends.
+    printed, shown = (re.sub(r"[0-9.]+", "0", text) for text in (done.stdout, blocks[place + 1][1]))
+    assert printed == shown
+
+
 def test_every_setting_is_documented_with_its_default_and_no_other_is() -> None:
     table = re.findall(r"^\| `([A-Z_]+)` \| (.+?) \|", (ROOT / "docs/operations.md").read_text(), re.MULTILINE)
     settings = {
         field.name.upper(): str(field.default) for settings in (Settings, LocalSettings) for field in fields(settings)
     }
-    shown = {"None": "(off)", "False": "`0`"}
+    shown = {"None": "(none)", "False": "`0`"}
 
     assert dict(table) == {name: shown.get(default, f"`{default}`") for name, default in settings.items()}
 
@@ -57,6 +70,7 @@ def test_the_limits_are_those_of_the_code() -> None:
     assert limits["`Idempotency-Key`"] == f"1 to {ratings.MAX_KEY_LENGTH} characters"
     assert limits["a request's body"].startswith(f"{REQUEST_LIMIT // 2**20} MiB")
     picture = f"{images.MAX_BYTES // 2**20} MiB, {images.MAX_PIXELS // 10**6} million pixels"
+    assert limits["coordinates in a mode; choices of a parameter"] == f"{spaces.MAX_COORDINATES}; {spaces.MAX_CHOICES}"
     assert limits["a picture"] == picture
     assert limits["a caption stays in DynamoDB"] == f"{store_dynamodb.LIFETIME_SECONDS // 86_400} days"
 

@@ -192,6 +192,7 @@ def test_help_names_every_setting() -> None:
         "API_KEY",
         "THROTTLE",
         "OBSERVATION_STORE",
+        "SPACES",
         "CAPTION_STORE",
         "CAPTION_MODEL",
         "LOG_LEVEL",

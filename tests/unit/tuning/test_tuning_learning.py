@@ -38,7 +38,7 @@ def repeated(mode: Mode, rate_many: RateMany) -> list[Observation]:
 
 
 def kernel() -> StudyKernel:
-    return StudyKernel(np.array([0.2, 0.35, 0.6]), 1.4, 0.2, 0.7 / 0.3)
+    return StudyKernel(np.arange(3), np.array([0.2, 0.35, 0.6]), 1.4, 0.2, 0.7 / 0.3)
 
 
 def inputs(points: Points, counts: Floats) -> Floats:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tuning.observations import Observation, Setting
-from tuning.spaces import Api, Mode, Parameter
+from tuning.spaces import Api, Mode, RealParameter
 from tuning.studies import Hyperparameters
 from tuning.surrogate import PRIOR_MEAN, Points, Surrogate, complete, covariance, locate, pool, prior_modes
 
@@ -106,8 +106,8 @@ def test_what_was_rated_beyond_todays_bounds_still_teaches(mode: Mode, now: date
 
 
 def test_apis_share_the_coordinates_they_name_and_no_others() -> None:
-    strength = Parameter("strength", "strength", 0.0, 1.0, 2)
-    mode = Mode("m", (Api("a", (strength,)), Api("b", (strength, Parameter("steps", "steps", 0.0, 10.0, 0)))))
+    strength = RealParameter("strength", "strength", 0.0, 1.0, 2)
+    mode = Mode("m", (Api("a", (strength,)), Api("b", (strength, RealParameter("steps", "steps", 0.0, 10.0, 0)))))
     points = locate(mode, [Setting("a", (("strength", 0.25),)), Setting("b", (("strength", 0.25), ("steps", 10.0)))])
     assert points.coordinates.tolist() == [[0.25, 0.5], [0.25, 1.0]]
     assert points.apis.tolist() == [0, 1]

@@ -9,11 +9,13 @@ def test_without_an_environment_everything_is_embedded() -> None:
     assert settings.observation_store == "sqlite:///data/observations.db"
     assert settings.caption_store == "sqlite:///data/captions.db"
     assert settings.caption_model == "file://models/flickr8k"
+    assert settings.spaces is None
 
 
 def test_the_environment_wins_and_an_empty_variable_counts_as_absent() -> None:
-    settings = Settings.from_environment({"OBSERVATION_STORE": "dynamodb://table", "CAPTION_STORE": " "})
+    settings = Settings.from_environment({"OBSERVATION_STORE": "dynamodb://table", "CAPTION_STORE": " ", "SPACES": ""})
 
+    assert settings.spaces is None
     assert settings.observation_store == "dynamodb://table"
     assert settings.caption_store == "sqlite:///data/captions.db"
 

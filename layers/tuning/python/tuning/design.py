@@ -12,14 +12,15 @@ from scipy.special import ndtri
 
 from tuning.observations import Setting
 from tuning.sobol import sobol
-from tuning.spaces import Mode
-from tuning.surrogate import ABSENT_COORDINATE, Floats, Points
+from tuning.spaces import Axis, CategoricalParameter, Mode, Parameter, Value
+from tuning.surrogate import CHOSEN, Floats, Indices, Points, absent
 
 MAX_ENUMERATED = 2_048  # a space of at most so many settings is considered whole
 
 _POINTS_PER_API = 512
 _NEIGHBOURS = 24  # of each anchor and spread
 _SPREADS = (0.03, 0.12)  # standard deviations of the neighbours, in shares of the range
+_SWITCHING = 0.25  # share of the neighbours that draw a choice anew
 _MAX_DESIGN_POINTS = 4_096
 
 
@@ -36,7 +37,7 @@ def initial_design(mode: Mode, seed: str) -> Iterator[Setting]:
         block = sequence[start : start + apis]
         ranks = np.argsort(np.argsort(block[:, 0], kind="stable"), kind="stable")
         for row, api in zip(block, ranks, strict=True):
-            yield setting_at(mode, int(api), row[1:])
+            yield setting_at(mode, int(api), place(mode, int(api), row[None, 1:])[0])
     if mode.size <= MAX_ENUMERATED:
         everything = enumerate_points(mode)
         for api, row in zip(everything.apis, everything.coordinates, strict=True):
@@ -46,46 +47,95 @@ def initial_design(mode: Mode, seed: str) -> Iterator[Setting]:
 def candidates(mode: Mode, seed: str, anchors: Floats) -> Points:
     """What the model chooses from: all of a small space; of a large one, an even spread and the anchors' neighbours.
 
-    `anchors` has shape (k, d); each API gets its own copy of each anchor and its neighbours, as what is good for one
-    API is likely to be good for another. Points are on the grid of suggestible settings; some may be equal.
+    `anchors` has shape (k, columns); each API gets its own copy of each anchor and its neighbours, as what is good for
+    one API is likely to be good for another. Points are on the grid of suggestible settings; some may be equal.
     """
     if mode.size <= MAX_ENUMERATED:
         return enumerate_points(mode)
-    dimensions = len(mode.coordinates)
+    dimensions = len(mode.axes)
     spread = sobol(_POINTS_PER_API, dimensions, seed=f"{seed}:candidates")
-    normal = ndtri(sobol(_NEIGHBOURS, dimensions, seed=f"{seed}:neighbours"))
-    inside = np.clip(anchors, 0.0, 1.0)
-    near = [np.clip(inside[:, None, :] + s * normal, 0.0, 1.0).reshape(-1, dimensions) for s in _SPREADS]
-    coordinates = np.concatenate([spread, inside, *near])
-    return Points(
-        np.concatenate([_snap(mode, api, coordinates) for api in range(len(mode.apis))]),
-        np.repeat(np.arange(len(mode.apis)), len(coordinates)),
-    )
+    draws = sobol(_NEIGHBOURS, dimensions, seed=f"{seed}:neighbours")
+    coordinates = []
+    for api in range(len(mode.apis)):
+        inside = _recover(mode, api, anchors)
+        near = [_move(mode, inside, draws, deviation) for deviation in _SPREADS]
+        coordinates.append(place(mode, api, np.concatenate([spread, inside, *near])))
+    return Points(np.concatenate(coordinates), np.repeat(np.arange(len(mode.apis)), len(coordinates[0])))
 
 
 def enumerate_points(mode: Mode) -> Points:
     """Every suggestible setting of the mode; for small spaces."""
     grids = []
     for index, api in enumerate(mode.apis):
-        axes = {p.coordinate: np.linspace(0.0, 1.0, p.steps + 1) for p in api.parameters}
-        grid = itertools.product(*(axes.get(name, np.zeros(1)) for name in mode.coordinates))
-        grids.append(_snap(mode, index, np.array(list(grid))))
+        levels = {parameter.coordinate: _levels(parameter) for parameter in api.parameters}
+        grid = itertools.product(*(levels.get(name, np.zeros(1)) for name in mode.coordinates))
+        grids.append(place(mode, index, np.array(list(grid))))
     apis = np.repeat(np.arange(len(grids)), [len(grid) for grid in grids])
     return Points(np.concatenate(grids), apis)
 
 
+def place(mode: Mode, api: int, unit: Floats) -> Floats:
+    """Where an API's suggestible settings nearest to points of the unit cube lie, shape (n, columns).
+
+    `unit` has shape (n, coordinates). The choices of a categorical parameter share its dimension evenly. Coordinates
+    that the API lacks become its constant.
+    """
+    placed = np.tile(absent(mode), (len(unit), 1))
+    for parameter, dimension, axis in _laid_out(mode, api):
+        column = unit[:, dimension]
+        if isinstance(parameter, CategoricalParameter):
+            slices = np.minimum((column * parameter.size).astype(np.intp), parameter.size - 1)
+            placed[np.arange(len(unit)), _columns(parameter, axis)[slices]] = CHOSEN
+        else:
+            placed[:, axis.first] = np.rint(column * parameter.steps) / parameter.steps
+    return placed
+
+
 def setting_at(mode: Mode, api: int, coordinates: Floats) -> Setting:
-    """The suggestible setting nearest to coordinates of shape (d,)."""
-    columns = mode.coordinates
-    declared = mode.apis[api]
-    values = ((p.name, p.unscale(float(coordinates[columns.index(p.coordinate)]))) for p in declared.parameters)
-    return Setting(declared.name, tuple(values))
+    """The suggestible setting nearest to coordinates of shape (columns,)."""
+    values: list[tuple[str, Value]] = []
+    for parameter, _, axis in _laid_out(mode, api):
+        if isinstance(parameter, CategoricalParameter):
+            chosen = parameter.choices[int(coordinates[_columns(parameter, axis)].argmax())]
+            values.append((parameter.name, chosen))
+        else:
+            values.append((parameter.name, parameter.unscale(float(coordinates[axis.first]))))
+    return Setting(mode.apis[api].name, tuple(values))
 
 
-def _snap(mode: Mode, api: int, coordinates: Floats) -> Floats:
-    """The coordinates rounded to the API's grid; those that the API lacks become its constant."""
-    snapped = np.full_like(coordinates, ABSENT_COORDINATE)
+def _recover(mode: Mode, api: int, coordinates: Floats) -> Floats:
+    """The inverse of `place` for points of whatever API, shape (n, coordinates)."""
+    unit = np.full((len(coordinates), len(mode.axes)), 0.5)
+    for parameter, dimension, axis in _laid_out(mode, api):
+        if isinstance(parameter, CategoricalParameter):
+            chosen = coordinates[:, _columns(parameter, axis)].argmax(axis=1)
+            unit[:, dimension] = _levels(parameter)[chosen]
+        else:
+            unit[:, dimension] = np.clip(coordinates[:, axis.first], 0.0, 1.0)
+    return unit
+
+
+def _move(mode: Mode, unit: Floats, draws: Floats, deviation: float) -> Floats:
+    """For each point of the unit cube a neighbour by each draw: numbers move a little, some choices change."""
+    moved = np.clip(unit[:, None, :] + deviation * ndtri(draws), 0.0, 1.0)
+    switched = np.where(draws < _SWITCHING, draws / _SWITCHING, unit[:, None, :])
+    categorical = np.array([bool(axis.choices) for axis in mode.axes])
+    return np.where(categorical, switched, moved).reshape(-1, len(mode.axes))
+
+
+def _laid_out(mode: Mode, api: int) -> Iterator[tuple[Parameter, int, Axis]]:
+    """The parameters of an API, each with the dimension and the columns of its coordinate."""
+    places = {axis.coordinate: (dimension, axis) for dimension, axis in enumerate(mode.axes)}
     for parameter in mode.apis[api].parameters:
-        column = mode.coordinates.index(parameter.coordinate)
-        snapped[:, column] = np.rint(coordinates[:, column] * parameter.steps) / parameter.steps
-    return snapped
+        yield parameter, *places[parameter.coordinate]
+
+
+def _columns(parameter: CategoricalParameter, axis: Axis) -> Indices:
+    return np.array([axis.column(choice) for choice in parameter.choices])
+
+
+def _levels(parameter: Parameter) -> Floats:
+    """The values that can be suggested, as points of the unit interval."""
+    if isinstance(parameter, CategoricalParameter):
+        return (np.arange(parameter.size) + 0.5) / parameter.size
+    return np.linspace(0.0, 1.0, parameter.size)

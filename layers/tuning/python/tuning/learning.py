@@ -28,6 +28,7 @@ from tuning.surrogate import (
     SIGNAL_VARIANCE_PRIOR,
     SIMILARITY_ODDS_PRIOR,
     Floats,
+    Indices,
     Ratings,
     complete,
 )
@@ -46,18 +47,22 @@ _RIDGE = 1e-10
 class StudyKernel(Kernel):  # type: ignore[misc]
     """The covariance of `tuning.surrogate` as a scikit-optimize kernel, with its gradient in log hyperparameters.
 
-    Inputs have shape (n, d + 2): the coordinates, the API's index, and how many ratings were pooled. Of a set of
-    inputs with itself the noise of the pooled ratings is part; between two sets it is not. The similarity enters by
-    its odds, so that its logarithm, like everything that the regressor fits, is unbounded.
+    Inputs have shape (n, columns + 2): the coordinates, the API's index, and how many ratings were pooled. `owners` has
+    for each column the index of its coordinate and hence lengthscale; the columns of a coordinate are adjacent. Of a
+    set of inputs with itself the noise of the pooled ratings is part; between two sets it is not. The similarity enters
+    by its odds, so that its logarithm, like everything that the regressor fits, is unbounded.
     """
 
     def __init__(
         self,
+        owners: Indices,
         lengthscales: Floats,
         signal_variance: float,
         noise_variance: float,
         similarity_odds: float,
     ) -> None:
+        self.owners = owners
+        # A float where there is one coordinate: scikit-learn makes it that.
         self.lengthscales = lengthscales
         self.signal_variance = signal_variance
         self.noise_variance = noise_variance
@@ -65,7 +70,7 @@ class StudyKernel(Kernel):  # type: ignore[misc]
 
     @property
     def hyperparameter_lengthscales(self) -> Hyperparameter:
-        return Hyperparameter("lengthscales", "numeric", _LENGTHSCALE_BOUNDS, len(self.lengthscales))
+        return Hyperparameter("lengthscales", "numeric", _LENGTHSCALE_BOUNDS, np.size(self.lengthscales))
 
     @property
     def hyperparameter_signal_variance(self) -> Hyperparameter:
@@ -85,12 +90,12 @@ class StudyKernel(Kernel):  # type: ignore[misc]
         Y: Floats | None = None,  # noqa: N803
         eval_gradient: bool = False,
     ) -> "Floats | tuple[Floats, Floats]":
-        """The covariance, shape (len(X), len(Y)); with `eval_gradient` also its derivatives, shape (n, n, d + 3).
+        """The covariance, shape (len(X), len(Y)); with `eval_gradient` also its derivatives, (n, n, coordinates + 3).
 
         Derivatives are by the logarithms of the hyperparameters in alphabetical order, scikit-learn's order of theta.
         """
         a, b = np.asarray(X), np.asarray(X if Y is None else Y)
-        differences = (a[:, None, :-2] - b[None, :, :-2]) / self.lengthscales
+        differences = (a[:, None, :-2] - b[None, :, :-2]) / np.atleast_1d(self.lengthscales)[self.owners]
         squares = differences**2
         squared = squares.sum(axis=2)
         root = _SQRT5 * np.sqrt(squared)
@@ -103,7 +108,8 @@ class StudyKernel(Kernel):  # type: ignore[misc]
         if not eval_gradient:
             return np.asarray(signal + noise)
         # d/d(log l) of Matern 5/2 is 5/3 (1 + root) exp(-root) times the coordinate's scaled square.
-        by_lengthscale = ((5.0 / 3.0) * scale * (1.0 + root) * decay)[:, :, None] * squares
+        of_coordinates = np.add.reduceat(squares, np.flatnonzero(np.diff(self.owners, prepend=-1)), axis=2)
+        by_lengthscale = ((5.0 / 3.0) * scale * (1.0 + root) * decay)[:, :, None] * of_coordinates
         by_odds = np.where(across, signal * (1.0 - similarity), 0.0)
         gradient = np.dstack([by_lengthscale, noise, signal, by_odds])
         return np.asarray(signal + noise), gradient
@@ -186,7 +192,8 @@ def fit(
     initial = complete(mode, start)
     low, high = _SIGNAL_VARIANCE_BOUNDS
     kernel = StudyKernel(
-        np.array([lengthscale for _, lengthscale in initial.lengthscales]),
+        np.array([mode.coordinates.index(name) for name in mode.columns]),
+        np.array(list(dict(initial.lengthscales).values())),
         min(max(initial.signal_variance, low), high),
         initial.noise_variance,
         initial.similarity / (1.0 - initial.similarity),
@@ -197,7 +204,10 @@ def fit(
     fitted = regressor.kernel_
     odds = float(fitted.similarity_odds)
     return Hyperparameters(
-        tuple((name, float(value)) for name, value in zip(mode.coordinates, fitted.lengthscales, strict=True)),
+        tuple(
+            (name, float(value))
+            for name, value in zip(mode.coordinates, np.atleast_1d(fitted.lengthscales), strict=True)
+        ),
         float(fitted.signal_variance),
         float(fitted.noise_variance),
         odds / (1.0 + odds),

@@ -21,7 +21,7 @@ from tuning.errors import InvalidRequestError, Problem
 from tuning.observations import Observation, Result, Suggestion, parse_results
 from tuning.spaces import Mode, Spaces
 from tuning.store import IdempotencyKey, ObservationStore
-from tuning.studies import INITIAL_RATINGS, convergence
+from tuning.studies import INITIAL_RATINGS, Hyperparameters, Study, convergence
 from tuning.surrogate import pool
 
 MAX_KEY_LENGTH = 255
@@ -73,6 +73,21 @@ def update(
     modes = [mode for mode in spaces.modes if any(observation.mode == mode.name for observation in observations)]
     learned = not recorded.replayed and all([_learn(store, mode, now, began) for mode in modes])  # noqa: C419 - every mode
     return Receipt(recorded.samples_seen, convergence(recorded.samples_seen), recorded.replayed, learned)
+
+
+def relearn(mode: Mode, study: Study, *, time_budget: float | None = None) -> Hyperparameters | None:
+    """The study's hyperparameters, fitted anew within the budget (seconds; None: `tuning.learning`'s), if that is due.
+
+    It is with each update from INITIAL_RATINGS to ALWAYS_REFIT ratings, and then when their number has doubled.
+    """
+    ratings = pool(mode, study.observations)
+    fitted_on = study.hyperparameters.fitted_on if study.hyperparameters else 0
+    if ratings.total < INITIAL_RATINGS or ALWAYS_REFIT < ratings.total < 2 * fitted_on:
+        return None
+    from tuning import learning  # noqa: PLC0415 - costs more than a second of CPU; see `preload`
+
+    budget = learning.TIME_BUDGET if time_budget is None else time_budget
+    return learning.fit(mode, ratings, study.hyperparameters, time_budget=budget)
 
 
 def preload() -> None:
@@ -137,13 +152,8 @@ def _learn(store: ObservationStore, mode: Mode, now: datetime, began: float) -> 
         )
         return False
     try:
-        study = store.study(mode.name, now=now)
-        ratings = pool(mode, study.observations)
-        fitted_on = study.hyperparameters.fitted_on if study.hyperparameters else 0
-        if ratings.total >= INITIAL_RATINGS and (ratings.total <= ALWAYS_REFIT or ratings.total >= 2 * fitted_on):
-            from tuning import learning  # noqa: PLC0415 - costs more than a second of CPU; see `preload`
-
-            store.save_hyperparameters(mode.name, learning.fit(mode, ratings, study.hyperparameters))
+        if learned := relearn(mode, store.study(mode.name, now=now)):
+            store.save_hyperparameters(mode.name, learned)
     except Exception:
         # The ratings are recorded, and the caller must hear so whatever happened here: an error would make him send
         # them again. The study goes on with the hyperparameters it has.

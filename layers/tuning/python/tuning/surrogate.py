@@ -1,6 +1,7 @@
 """The surrogate: a Gaussian process over every API of a mode at once, and what it believes given the ratings.
 
-Inputs are the mode's shared coordinates, each in [0, 1] within today's bounds, and the index of the API. Two settings
+Inputs are the mode's shared coordinates and the index of the API. A number is one column, in [0, 1] within today's
+bounds; a choice is a column for each of the choices, all zero but its own (`tuning.spaces.Mode.axes`). Two settings
 are alike as a Matern 5/2 kernel says, times 1 within an API and times the learned similarity across APIs. The prior
 mean is the middle of the scale; people disagree, so noise is part of the model.
 
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 from scipy.linalg import cho_solve, cholesky, solve_triangular
 
 from tuning.observations import Observation, Setting
-from tuning.spaces import Mode
+from tuning.spaces import CategoricalParameter, Mode
 from tuning.studies import Hyperparameters
 
 Floats = NDArray[np.float64]
@@ -30,7 +31,9 @@ Indices = NDArray[np.intp]
 PRIOR_MEAN = 3.0  # the middle of the scale
 MAX_POINTS = 500  # distinct settings that the model holds; see `pool`
 
-ABSENT_COORDINATE = 0.5  # of an API that lacks a coordinate of the mode: constant, hence without influence
+FARTHEST = 100.0  # ranges from today's bounds beyond which all is alike: far past any influence, and exact in floats
+
+_ABSENT = 0.5  # of an API that lacks a coordinate of the mode: constant, hence without influence
 _SQRT5 = math.sqrt(5.0)
 _JITTERS = (1e-10, 1e-8, 1e-6, 1e-4)  # added to the diagonal, in turn, should rounding make the kernel singular
 
@@ -50,10 +53,14 @@ SIGNAL_VARIANCE_PRIOR = LogNormal(1.0, 0.40)
 NOISE_VARIANCE_PRIOR = LogNormal(0.16, 0.35)
 SIMILARITY_ODDS_PRIOR = LogNormal(1.0, 1.0)
 
+# In the column of a choice that was made. Any two choices are then as far apart as the lengthscale that is expected, so
+# that before any rating they correlate by about a half, as two APIs do.
+CHOSEN = LENGTHSCALE_PRIOR.median / math.sqrt(2.0)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Points:
-    """Where settings lie: coordinates of shape (n, d) and API indices of shape (n,)."""
+    """Where settings lie: coordinates of shape (n, columns) and API indices of shape (n,)."""
 
     coordinates: Floats
     apis: Indices
@@ -90,24 +97,43 @@ class Ratings:
 
 def locate(mode: Mode, settings: Sequence[Setting]) -> Points:
     """Where the settings lie; each must be of the mode's APIs with exactly their parameters (see `admits`)."""
-    columns = {name: column for column, name in enumerate(mode.coordinates)}
     names = [api.name for api in mode.apis]
     apis = np.array([names.index(setting.api) for setting in settings], dtype=np.intp)
-    coordinates = np.full((len(settings), len(columns)), ABSENT_COORDINATE)
-    for row, (setting, api) in enumerate(zip(settings, apis, strict=True)):
+    coordinates = np.tile(absent(mode), (len(settings), 1))
+    for row, (setting, api) in zip(coordinates, zip(settings, apis, strict=True), strict=True):
         values = dict(setting.values)
         for parameter in mode.apis[api].parameters:
-            coordinates[row, columns[parameter.coordinate]] = parameter.scale(values[parameter.name])
-    return Points(coordinates, apis)
+            axis, value = mode.find_axis(parameter.coordinate), values[parameter.name]
+            if isinstance(parameter, CategoricalParameter):
+                row[axis.column(str(value))] = CHOSEN
+            else:
+                row[axis.first] = parameter.scale(float(value))
+    return Points(np.clip(coordinates, -FARTHEST, FARTHEST), apis)
+
+
+def absent(mode: Mode) -> Floats:
+    """The columns, shape (columns,), of an API that has none of the mode's coordinates: as far from any choice."""
+    return np.array([0.0 if axis.choices else _ABSENT for axis in mode.axes for _ in range(axis.width)])
 
 
 def admits(mode: Mode, setting: Setting) -> bool:
-    """Whether the model can use the setting: its API is in the mode and has exactly these parameters.
+    """Whether the model can place the setting: its API is in the mode and has exactly these parameters, of these kinds.
 
-    Bounds do not matter here: what was rated under narrower or wider bounds still teaches.
+    Bounds do not matter here: what was rated under narrower or wider bounds still teaches. So does a choice that the
+    API no longer offers, if another API of the mode does; one that nobody offers is nowhere.
     """
     api = mode.find_api(setting.api)
-    return api is not None and {name for name, _ in setting.values} == {p.name for p in api.parameters}
+    values = dict(setting.values)
+    if api is None or values.keys() != {parameter.name for parameter in api.parameters}:
+        return False
+    for parameter in api.parameters:
+        value = values[parameter.name]
+        if isinstance(parameter, CategoricalParameter):
+            if value not in mode.find_axis(parameter.coordinate).choices:
+                return False
+        elif isinstance(value, str):
+            return False
+    return True
 
 
 def pool(mode: Mode, observations: Sequence[Observation], *, limit: int = MAX_POINTS) -> Ratings:
@@ -140,10 +166,10 @@ def pool(mode: Mode, observations: Sequence[Observation], *, limit: int = MAX_PO
 
 
 def prior_modes(mode: Mode) -> Hyperparameters:
-    """The hyperparameters that the priors hold most likely, before any fit."""
+    """The hyperparameters that the priors hold most likely, before any fit; a lengthscale for each column."""
     odds = SIMILARITY_ODDS_PRIOR.median
     return Hyperparameters(
-        tuple((name, LENGTHSCALE_PRIOR.median) for name in mode.coordinates),
+        tuple((name, LENGTHSCALE_PRIOR.median) for name in mode.columns),
         SIGNAL_VARIANCE_PRIOR.median,
         NOISE_VARIANCE_PRIOR.median,
         odds / (1.0 + odds),
@@ -151,7 +177,11 @@ def prior_modes(mode: Mode) -> Hyperparameters:
 
 
 def complete(mode: Mode, learned: Hyperparameters | None) -> Hyperparameters:
-    """The learned hyperparameters, with the priors' modes for whatever the mode has gained since they were learned."""
+    """The learned hyperparameters, with the priors' modes for whatever the mode has gained since they were learned.
+
+    A lengthscale for each column of the mode's inputs, in order, as `covariance` needs them: those of one coordinate
+    are equal.
+    """
     modes = prior_modes(mode)
     if learned is None:
         return modes

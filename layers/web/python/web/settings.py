@@ -27,6 +27,7 @@ class Settings:
     """What the environment sets. A field's name in capitals is the variable's name; its default is the local one."""
 
     observation_store: str = "sqlite:///data/observations.db"
+    spaces: str | None = None
     caption_store: str = "sqlite:///data/captions.db"
     caption_model: str = "file://models/flickr8k"
     log_level: str = "INFO"
