@@ -36,7 +36,7 @@ lock: .venv/dev.stamp  ## Compile the requirements anew (UPGRADE=--upgrade takes
 	$(LOCK) $(UPGRADE) --output-file requirements-dev.txt requirements-dev.in
 	for part in local benchmarks functions/suggest functions/update functions/caption; do \
 		$(LOCK) --constraint requirements-dev.txt --output-file $$part/requirements.txt $$part/requirements.in || exit 1; done
-	for part in tools/captioner tests/emulators/ministack tests/emulators/sam; do \
+	for part in tools/captioner tests/emulators/lambda tests/emulators/ministack tests/emulators/sam; do \
 		$(LOCK) $(UPGRADE) --output-file $$part/requirements.txt $$part/requirements.in || exit 1; done
 
 model: .venv-model/stamp  ## Convert the encoder and train the decoder: make model DATA=folder (Flickr8k's layout)
