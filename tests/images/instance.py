@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import requests
@@ -15,6 +16,7 @@ import requests
 from tests.images.engine import DockerError, Engine
 from tests.images.sam import Function
 
+BUCKET = "/mnt/bucket"
 _USER = "993:990"
 _START_SECONDS = 30
 _ANSWER_SECONDS = 60
@@ -54,10 +56,14 @@ class Instance:
 
 
 @contextmanager
-def instance(engine: Engine, function: Function, environment: Mapping[str, str]) -> Iterator[Instance]:
-    """A new instance of `function`, gone afterwards. Raises DockerError."""
+def instance(
+    engine: Engine, function: Function, environment: Mapping[str, str], *, bucket: Path | None = None
+) -> Iterator[Instance]:
+    """A new instance of `function`, gone afterwards; the folder `bucket` is `BUCKET` in it. Raises DockerError."""
     name = f"instance-{uuid.uuid4().hex}"
     settings = [part for key, value in environment.items() for part in ("--env", f"{key}={value}")]
+    if bucket is not None:
+        settings += ["--volume", f"{bucket}:{BUCKET}"]
     engine.docker(
         *("run", "--detach", "--name", name, "--publish", "127.0.0.1::8080", "--memory", f"{function.memory}m"),
         *("--read-only", "--tmpfs", "/tmp:size=512m,mode=1777", "--user", _USER, *settings),  # noqa: S108 - inside it

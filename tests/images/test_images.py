@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 from packaging.requirements import Requirement
 
-from tests.events import ENVIRONMENT, HANDLERS, assert_answered, events_for
+from tests.events import ENVIRONMENT, EVENTS, HANDLERS, assert_answered, events_for, upload_pictures
 from tests.images.base import architecture, base_name
 from tests.images.conftest import Report
 from tests.images.engine import Engine
-from tests.images.instance import instance
+from tests.images.instance import BUCKET, instance
 from tests.images.sam import Function, Sam
 from tests.images.sources import sources
 from tests.images.wheels import pins
@@ -78,7 +78,7 @@ def contents(docker: Engine, function: Function) -> Contents:
 
 @pytest.mark.parametrize("event", [event for name in HANDLERS for event in events_for(name)], ids=lambda one: one.stem)
 def test_an_event_gets_its_answer_from_the_image(answers: dict[Path, Future[Any]], event: Path) -> None:
-    assert_answered(event, answers[event].result())
+    assert_answered(event, answers[event].result(), uploaded=False)
 
 
 def test_the_readmes_requests_get_answers_of_the_shape_it_shows(
@@ -134,6 +134,28 @@ def test_an_image_runs_its_function_without_being_told_which(docker: Engine, fun
     assert command == [function.handler]
 
 
+def test_pictures_in_the_bucket_are_captioned_by_one_image_as_two_functions(
+    docker: Engine, functions: dict[str, Function], tmp_path: Path
+) -> None:
+    upload_pictures(tmp_path)
+    for path in (tmp_path, *tmp_path.rglob("*")):
+        path.chmod(0o777)
+    environment = _local_environment() | {
+        "UPLOAD_BUCKET": f"file://{BUCKET}",
+        "CAPTION_STORE": f"sqlite:///{BUCKET}/captions.db",
+    }
+    for recipient in ("upload", "caption"):
+        with instance(docker, functions[HANDLERS[recipient]], environment, bucket=tmp_path) as running:
+            for event in events_for(recipient):
+                assert_answered(event, running.invoke(json.loads(event.read_text())).content)
+
+
+def _local_environment() -> dict[str, str]:
+    """What `events/env.local.json` sets."""
+    found: dict[str, str] = json.loads(ENVIRONMENT.read_text())["Parameters"]
+    return found
+
+
 def _with_another_picture(event: dict[str, Any], number: int) -> dict[str, Any]:
     """The same picture with a few bytes after its end: to the caption store it is another one."""
     body = base64.b64decode(event["body"])
@@ -146,8 +168,8 @@ def test_an_image_answers_as_lambda_would_run_it(
     docker: Engine, report: Report, function: Function, recipient: str
 ) -> None:
     """Measures as well: the first call to each of several instances, later calls to the last, and its memory."""
-    environment = json.loads(ENVIRONMENT.read_text())["Parameters"]
-    sample = json.loads((ENVIRONMENT.parent / f"{SAMPLES[recipient]}.json").read_text())
+    environment = _local_environment()
+    sample = json.loads((EVENTS / f"{SAMPLES[recipient]}.json").read_text())
     cold, warm, peak = [], [], 0.0
     for _ in range(COLD):
         with instance(docker, function, environment) as running:
