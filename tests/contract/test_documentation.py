@@ -41,13 +41,13 @@ def test_both_readmes_show_the_same_requests_and_the_committed_model() -> None:
 
 
 def test_the_script_in_the_readme_prints_what_it_shows() -> None:
-    blocks = _blocks("README.md")
-    (place,) = (index for index, (language, _) in enumerate(blocks) if language == "python")
+    shown_blocks = blocks("README.md")
+    (place,) = (index for index, (language, _) in enumerate(shown_blocks) if language == "python")
     environment = {**os.environ, "PYTHONPATH": "layers/tuning/python", "OMP_NUM_THREADS": "1"}
-    script = [sys.executable, "-W", "error", "-c", blocks[place][1]]
+    script = [sys.executable, "-W", "error", "-c", shown_blocks[place][1]]
     done = subprocess.run(script, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
     # The last digits of a fit are the machine's own, and so may be a step of what it recommends.
-    printed, shown = (re.sub(r"[0-9.]+", "0", text) for text in (done.stdout, blocks[place + 1][1]))
+    printed, shown = (re.sub(r"[0-9.]+", "0", text) for text in (done.stdout, shown_blocks[place + 1][1]))
     assert printed == shown
 
 

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 from packaging.requirements import Requirement
 
-from tests.events import ENVIRONMENT, EVENTS, HANDLERS, assert_answered, events_for, upload_pictures
+from tests.contract.test_upload_events import ANSWERS, CAPTIONED, PICTURE, STATUSES, put
+from tests.events import ENVIRONMENT, EVENTS, HANDLERS, assert_answered, events_for
 from tests.images.base import architecture, base_name
 from tests.images.conftest import Report
 from tests.images.engine import Engine
@@ -78,7 +79,7 @@ def contents(docker: Engine, function: Function) -> Contents:
 
 @pytest.mark.parametrize("event", [event for name in HANDLERS for event in events_for(name)], ids=lambda one: one.stem)
 def test_an_event_gets_its_answer_from_the_image(answers: dict[Path, Future[Any]], event: Path) -> None:
-    assert_answered(event, answers[event].result(), uploaded=False)
+    assert_answered(event, answers[event].result())
 
 
 def test_the_readmes_requests_get_answers_of_the_shape_it_shows(
@@ -137,17 +138,27 @@ def test_an_image_runs_its_function_without_being_told_which(docker: Engine, fun
 def test_pictures_in_the_bucket_are_captioned_by_one_image_as_two_functions(
     docker: Engine, functions: dict[str, Function], tmp_path: Path
 ) -> None:
-    upload_pictures(tmp_path)
+    for name in (*CAPTIONED, "pending.jpg", "replaced.jpg"):
+        put(tmp_path, name, PICTURE)
+    put(tmp_path, "damaged.jpg", b"hello")
     for path in (tmp_path, *tmp_path.rglob("*")):
         path.chmod(0o777)
     environment = _local_environment() | {
         "UPLOAD_BUCKET": f"file://{BUCKET}",
         "CAPTION_STORE": f"sqlite:///{BUCKET}/captions.db",
     }
-    for recipient in ("upload", "caption"):
-        with instance(docker, functions[HANDLERS[recipient]], environment, bucket=tmp_path) as running:
-            for event in events_for(recipient):
-                assert_answered(event, running.invoke(json.loads(event.read_text())).content)
+    with instance(docker, functions[HANDLERS["upload"]], environment, bucket=tmp_path) as running:
+        done = {name: running.invoke(_event(name)).content for name in STATUSES}
+    with instance(docker, functions[HANDLERS["caption"]], environment, bucket=tmp_path) as running:
+        told = {name: running.invoke(_event(name)).content for name in ANSWERS}
+
+    assert {name: [one["status"] for one in answer["uploads"]] for name, answer in done.items()} == STATUSES
+    assert {name: answer["statusCode"] for name, answer in told.items()} == ANSWERS
+
+
+def _event(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((EVENTS / f"{name}.json").read_text())
+    return found
 
 
 def _local_environment() -> dict[str, str]:
@@ -169,7 +180,7 @@ def test_an_image_answers_as_lambda_would_run_it(
 ) -> None:
     """Measures as well: the first call to each of several instances, later calls to the last, and its memory."""
     environment = _local_environment()
-    sample = json.loads((EVENTS / f"{SAMPLES[recipient]}.json").read_text())
+    sample = _event(SAMPLES[recipient])
     cold, warm, peak = [], [], 0.0
     for _ in range(COLD):
         with instance(docker, function, environment) as running:

@@ -70,7 +70,7 @@ def test_suggestions_are_timed_and_counted_and_refused_ones_are_not(tmp_path: Pa
 def test_updates_count_ratings_once_and_time_the_fit(tmp_path: Path) -> None:
     update = event("update-model")
     parameters = {"api": "leonardo", "init_strength": 0.28, "guidance_scale": 7.2, "controlnet_weight": 0.89}
-    results = [{"parameters": {**parameters, "init_strength": 0.2 + i / 100}, "rating": 1 + i} for i in range(5)]
+    results = [{"parameters": {**parameters, "init_strength": 0.2 + i / 100}, "rating": 1 + i % 5} for i in range(6)]
     keyed = {**update["headers"], "Idempotency-Key": "once"}
     update |= {
         "body": json.dumps({"results": results}),
@@ -82,7 +82,7 @@ def test_updates_count_ratings_once_and_time_the_fit(tmp_path: Path) -> None:
 
     assert statuses == ["200", "200"]
     metrics = measured(lines)
-    assert (metrics["ObservationsRecorded"], metrics["LearningFailed"]) == ([5], [0])
+    assert (metrics["ObservationsRecorded"], metrics["LearningFailed"]) == ([6], [0])
     (fit,) = metrics["FitTime"]
     assert 0 < fit < 10_000
 

@@ -61,6 +61,11 @@ def test_every_step_of_a_parameter_unscales_to_the_shortest_decimal() -> None:
     assert values == [float(f"0.{hundredths}") for hundredths in range(70, 100)]
 
 
+def test_zero_has_no_sign() -> None:
+    parameter = RealParameter("p", "p", -0.5, 0.5, 1)
+    assert [str(parameter.unscale(0.5 + offset)) for offset in (-1e-9, 0.0, 1e-9)] == ["0.0"] * 3
+
+
 @pytest.mark.parametrize(
     ("old", "new", "complaint"),
     [
