@@ -9,6 +9,7 @@ import subprocess
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import pytest
@@ -17,9 +18,9 @@ from packaging.requirements import Requirement
 from tests.contract.test_upload_events import ANSWERS, CAPTIONED, PICTURE, STATUSES, put
 from tests.events import ENVIRONMENT, EVENTS, HANDLERS, assert_answered, events_for
 from tests.images.base import architecture, base_name
-from tests.images.conftest import Report
+from tests.images.conftest import Measured, Report
 from tests.images.engine import Engine
-from tests.images.instance import BUCKET, instance
+from tests.images.instance import BUCKET, Instance, instance
 from tests.images.sam import Function, Sam
 from tests.images.sources import sources
 from tests.images.wheels import pins
@@ -181,23 +182,39 @@ def test_an_image_answers_as_lambda_would_run_it(
     """Measures as well: the first call to each of several instances, later calls to the last, and its memory."""
     environment = _local_environment()
     sample = _event(SAMPLES[recipient])
-    cold, warm, peak = [], [], 0.0
+    cold, warm = [], []
     for _ in range(COLD):
         with instance(docker, function, environment) as running:
-            answer = running.invoke(sample)
-            assert answer.content["statusCode"] == 200, answer.content
-            cold.append(answer.seconds)
+            seconds = _succeed(running, sample)
+            started = running.usage()
+            cold.append((seconds, started.processor_seconds))
             if len(cold) == COLD:
                 for number in range(WARM):
                     event = _with_another_picture(sample, number) if recipient == "caption" else sample
-                    answer = running.invoke(event)
-                    assert answer.content["statusCode"] == 200, answer.content
-                    assert '"cached":true' not in answer.content["body"]
-                    warm.append(answer.seconds)
-                peak = running.peak_memory()
+                    warm.append(_succeed(running, event))
+                used = running.usage()
     whole, base = (
         int(docker.docker("image", "inspect", "--format", "{{.Size}}", image)) / 1e6
         for image in (function.image, base_name())
     )
-    report.add(recipient, megabytes=whole, ours=whole - base, cold=cold, warm=warm, peak=peak)
-    assert peak < function.memory
+    report.add(
+        Measured(
+            image=recipient,
+            megabytes=whole,
+            megabytes_of_ours=whole - base,
+            first_seconds=median(seconds for seconds, _ in cold),
+            first_processor_seconds=median(seconds for _, seconds in cold),
+            later_seconds=median(warm),
+            later_processor_seconds=(used.processor_seconds - started.processor_seconds) / WARM,
+            peak_memory=used.peak_memory,
+        )
+    )
+    assert used.peak_memory < function.memory
+
+
+def _succeed(running: Instance, event: dict[str, Any]) -> float:
+    """Seconds until the answer, which must be a new one and no error."""
+    answer = running.invoke(event)
+    assert answer.content["statusCode"] == 200, answer.content
+    assert '"cached":true' not in answer.content["body"]
+    return answer.seconds
