@@ -49,7 +49,8 @@ lock: .venv/dev.stamp  ## Compile the requirements anew (UPGRADE=--upgrade takes
 		$(LOCK) --constraint requirements-dev.txt --output-file $$part/requirements.txt $$part/requirements.in || exit 1; done
 	$(LOCK) --emit-build-options --constraint requirements-dev.txt --output-file benchmarks/tuning/requirements.txt \
 		benchmarks/tuning/requirements.in
-	for part in tools/captioner tests/emulators/ministack tests/emulators/sam tests/template/checkov tests/runtimes/tflite-runtime; do \
+	for part in tools/captioner tests/emulators/lambda tests/emulators/ministack tests/emulators/sam tests/template/checkov \
+		tests/runtimes/tflite-runtime; do \
 		$(LOCK) $(UPGRADE) --output-file $$part/requirements.txt $$part/requirements.in || exit 1; done
 
 # Deployment. A stack that is not there yet is asked about; one that is, is changed as samconfig.toml says.
