@@ -12,10 +12,21 @@ from tuning.acquisition import recommend
 from tuning.design import candidates, enumerate_points, initial_design, setting_at
 from tuning.learning import StudyKernel, fit
 from tuning.observations import Observation, Setting, Suggestion
+from tuning.pooling import pool
 from tuning.proposals import propose
 from tuning.spaces import Api, CategoricalParameter, IntegerParameter, Mode, RealParameter, Spaces
 from tuning.studies import Hyperparameters, Study
-from tuning.surrogate import CHOSEN, FARTHEST, Floats, Points, complete, covariance, locate, pool, prior_modes
+from tuning.surrogate import (
+    CHOSEN,
+    FARTHEST,
+    Floats,
+    Points,
+    complete,
+    covariance,
+    level_covariance,
+    locate,
+    prior_modes,
+)
 
 NOW = datetime(2030, 1, 2, tzinfo=UTC)
 
@@ -43,7 +54,9 @@ def test_a_choice_is_as_far_from_every_other(portraits: Mode) -> None:
     gaps = np.linalg.norm(points.coordinates[:, None] - points.coordinates, axis=2)
     assert gaps == pytest.approx(np.sqrt(2) * CHOSEN * (1 - np.eye(3)))
     # What one choice teaches of another before any rating is what one API teaches of another.
-    prior = covariance(points, points, prior_modes(portraits))
+    prior = covariance(points, points, prior_modes(portraits)) - level_covariance(
+        points.trends, points.trends, np.ones((3, 3), bool)
+    )
     assert prior[0, 1] == pytest.approx(prior_modes(portraits).similarity, abs=0.05)
 
 
@@ -99,7 +112,7 @@ def kernel() -> StudyKernel:
 
 
 def inputs(points: Points, counts: Floats) -> Floats:
-    return np.column_stack([points.coordinates, points.apis, counts])
+    return np.column_stack([points.coordinates, points.trends, points.apis, counts])
 
 
 def some(mode: Mode, count: int) -> list[Setting]:
@@ -143,7 +156,7 @@ def test_the_first_points_are_balanced_over_the_choices(portraits: Mode) -> None
 
 def test_candidates_of_every_kind_lie_where_their_settings_do(portraits: Mode) -> None:
     anchors = locate(portraits, [painted(0.7, 20, "heun"), printed("ancestral", 2)]).coordinates
-    for considered in (candidates(portraits, "1", anchors), enumerate_points(portraits)):
+    for considered in (candidates(portraits, "1", anchors, rated=1), enumerate_points(portraits)):
         settings = [
             setting_at(portraits, api, row) for api, row in zip(considered.apis, considered.coordinates, strict=True)
         ]
@@ -155,7 +168,7 @@ def test_candidates_of_every_kind_lie_where_their_settings_do(portraits: Mode) -
 
 def test_the_neighbours_of_a_setting_keep_most_choices_and_try_all(portraits: Mode) -> None:
     anchor = locate(portraits, [painted(0.1, 20, "dpm++ 2m")]).coordinates
-    considered = candidates(portraits, "1", np.repeat(anchor, 4, axis=0))
+    considered = candidates(portraits, "1", np.repeat(anchor, 4, axis=0), rated=1)
     # The spread comes first, then the anchors and what is near them.
     near = considered.coordinates[considered.apis == 0][512:, 2:5]
     counts = (near > 0).sum(axis=0)

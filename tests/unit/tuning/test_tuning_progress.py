@@ -58,14 +58,13 @@ def test_the_best_is_the_earliest_of_the_highest(
     assert summarize(store, spaces).best_parameters == leonardo
 
 
-def test_the_model_recommends_from_the_fifth_rating_on(
-    store: ObservationStore, spaces: Spaces, leonardo: Setting, now: datetime
-) -> None:
-    record(store, "structure", leonardo, [4.0] * 4, now)
+def test_the_model_recommends_from_the_sixth_rating_on(store: ObservationStore, spaces: Spaces, now: datetime) -> None:
+    middling = Setting("leonardo", (("init_strength", 0.3), ("guidance_scale", 8.5), ("controlnet_weight", 0.84)))
+    record(store, "structure", middling, [4.0] * 5, now)
     assert summarize(store, spaces).recommended_parameters is None
-    record(store, "structure", leonardo, [4.0], now)
+    record(store, "structure", middling, [4.0], now)
     progress = summarize(store, spaces)
-    assert progress.recommended_parameters == leonardo
+    assert progress.recommended_parameters == middling
     assert progress.recommended_rated
     assert progress.recommended_mean == pytest.approx(4.0, abs=0.1)
     assert progress.recommended_deviation == pytest.approx(0.17, abs=0.05)

@@ -1,5 +1,6 @@
 """What is suggested: legal, distinct, balanced, reproducible; and better as ratings come in."""
 
+import math
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,17 +10,19 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from scipy.special import ndtri
 
 from tests.spaces import assert_legal
-from tuning.acquisition import augmented_expected_improvement, expected_improvement, recommend
+from tuning.acquisition import expected_improvement, knowledge_gradient, recommend
 from tuning.design import candidates, initial_design, setting_at
 from tuning.errors import InvalidRequestError, SpaceExhaustedError
 from tuning.observations import Observation, Setting, Suggestion
+from tuning.pooling import pool
 from tuning.proposals import MAX_COUNT, OUTSTANDING_FOR, propose, suggest
 from tuning.spaces import Api, Mode, RealParameter, Spaces, load_spaces
 from tuning.store import ObservationStore
 from tuning.studies import INITIAL_RATINGS, Study
-from tuning.surrogate import locate, pool, prior_modes
+from tuning.surrogate import Surrogate, locate, prior_modes
 
 RateMany = Callable[[int], list[Observation]]
 
@@ -95,8 +98,10 @@ def test_the_first_points_are_balanced_over_the_apis_and_spread_over_the_space()
         assert {setting.api for setting in pair} == {"leonardo", "stablediffusion"}
     for column in range(3):
         scaled = locate(MODE, found).coordinates[:, column]
-        quarters = Counter(min(int(4 * value), 3) for value in scaled)
+        quarters = Counter(int(4 * (value - 0.125) / 0.75) for value in scaled)
         assert min(quarters.values()) >= 6
+        assert min(scaled) >= 0.12
+        assert max(scaled) <= 0.88
 
 
 def test_the_design_of_three_apis_is_balanced_too() -> None:
@@ -112,7 +117,7 @@ def test_each_study_has_its_own_design() -> None:
     assert propose(MODE, study([], seed=1), count=5) != propose(MODE, study([], seed=2), count=5)
 
 
-def test_the_model_speaks_from_the_fifth_rating_on(rate_many: RateMany) -> None:
+def test_the_model_speaks_from_the_sixth_rating_on(rate_many: RateMany) -> None:
     for rated in range(INITIAL_RATINGS + 1):
         observations = rate_many(rated)
         fresh = [replace(o, rating=6 - o.rating) for o in observations]
@@ -163,7 +168,7 @@ def test_what_is_outstanding_repels(rate_many: RateMany) -> None:
 
 
 def test_candidates_lie_where_their_settings_do() -> None:
-    considered = candidates(MODE, "1", np.array([[0.5, 1.3, 0.0]]))
+    considered = candidates(MODE, "1", np.array([[0.5, 1.3, 0.0]]), rated=1)
     settings = [setting_at(MODE, api, row) for api, row in zip(considered.apis, considered.coordinates, strict=True)]
     located = locate(MODE, settings)
     assert np.array_equal(located.apis, considered.apis)
@@ -207,12 +212,26 @@ def test_expected_improvement_is_that_of_the_integral() -> None:
     assert expected_improvement(np.array([4.0, 3.0]), np.zeros(2), 3.5) == pytest.approx([0.5, 0.0])
 
 
-def test_augmentation_discounts_what_noise_would_hide() -> None:
-    mean, variance = np.array([3.0, 3.0]), np.array([1.0, 0.01])
-    ratio = augmented_expected_improvement(mean, variance, 3.0, 0.16) / expected_improvement(
-        mean, np.sqrt(variance), 3.0
-    )
-    assert ratio == pytest.approx(1 - np.sqrt(0.16 / (variance + 0.16)))
+def test_the_knowledge_gradient_is_what_one_more_rating_adds_to_the_best_mean(rate_many: RateMany) -> None:
+    ratings = pool(MODE, rate_many(12))
+    surrogate = Surrogate(ratings.points, ratings.means, ratings.counts, prior_modes(MODE))
+    belief = surrogate.believe(candidates(MODE, "1", ratings.points.coordinates[:4], rated=12))
+    indices = np.array([0, 17, 400, 900])
+    found = knowledge_gradient(belief, indices)
+    noise = belief.hyperparameters.noise_variance
+    for index, gain in zip(indices, found, strict=True):
+        deviation = math.sqrt(belief.variance[index] + noise)
+        outcomes = belief.mean[index] + deviation * ndtri((np.arange(2_000) + 0.5) / 2_000)
+        best = np.mean([belief.condition(int(index), float(rating)).mean.max() for rating in outcomes])
+        assert gain == pytest.approx(best - belief.mean.max(), abs=0.015)
+    assert (knowledge_gradient(belief, indices, ratings=4.0) > found).all()
+
+
+def test_rating_what_is_known_well_is_worth_nothing(rate_many: RateMany) -> None:
+    settings = [observation.setting for observation in rate_many(3)]
+    points = locate(MODE, settings)
+    surrogate = Surrogate(points, np.array([4.5, 3.0, 2.0]), np.full(3, 1e6), prior_modes(MODE))
+    assert knowledge_gradient(surrogate.believe(points), np.arange(3)) == pytest.approx(np.zeros(3), abs=1e-4)
 
 
 def test_suggestions_are_claimed_and_expire_after_a_day(store: ObservationStore, spaces: Spaces, now: datetime) -> None:

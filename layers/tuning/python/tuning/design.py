@@ -8,16 +8,23 @@ import itertools
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from tuning.observations import Setting
 from tuning.sobol import sobol
 from tuning.spaces import Axis, CategoricalParameter, Mode, Parameter, Value
-from tuning.surrogate import CHOSEN, Floats, Indices, Points, absent
+from tuning.surrogate import CHOSEN, Floats, Indices, Points, absent, points_at
 
 MAX_ENUMERATED = 2_048  # a space of at most so many settings is considered whole
 
-_POINTS_PER_API = 512
+# Shares of the ranges that the initial design leaves out, half at either bound: the corners are most of a space, seldom
+# good, and what is rated there says little of what lies inside.
+_MARGIN = 0.25
+_SPREAD = 1_024  # candidates spread evenly, over all APIs
+_MIN_SPREAD = 128  # for each API
+# Candidates times settings rated: past it a study, which by then knows its space, considers fewer of the spread.
+_MAX_SPREAD_WORK = 2**16
 _NEIGHBOURS = 24  # of each anchor and spread
 _SPREADS = (0.03, 0.12)  # standard deviations of the neighbours, in shares of the range
 _SWITCHING = 0.25  # share of the neighbours that draw a choice anew
@@ -25,7 +32,7 @@ _MAX_DESIGN_POINTS = 4_096
 
 
 def initial_design(mode: Mode, seed: str) -> Iterator[Setting]:
-    """Settings that fill the space evenly, for the first ratings of a study.
+    """Settings that fill the inner part of the space evenly, for the first ratings of a study.
 
     A shifted Sobol sequence whose first dimension chooses the API: within every run of as many points as there are
     APIs, each API comes once, in an order that varies. The seed makes the design the study's own. A setting may
@@ -37,30 +44,34 @@ def initial_design(mode: Mode, seed: str) -> Iterator[Setting]:
         block = sequence[start : start + apis]
         ranks = np.argsort(np.argsort(block[:, 0], kind="stable"), kind="stable")
         for row, api in zip(block, ranks, strict=True):
-            yield setting_at(mode, int(api), place(mode, int(api), row[None, 1:])[0])
+            inner = np.where(_categorical(mode), row[1:], 0.5 + (1.0 - _MARGIN) * (row[1:] - 0.5))
+            yield setting_at(mode, int(api), place(mode, int(api), inner[None])[0])
     if mode.size <= MAX_ENUMERATED:
         everything = enumerate_points(mode)
         for api, row in zip(everything.apis, everything.coordinates, strict=True):
             yield setting_at(mode, int(api), row)
 
 
-def candidates(mode: Mode, seed: str, anchors: Floats) -> Points:
+def candidates(mode: Mode, seed: str, anchors: Floats, *, rated: int) -> Points:
     """What the model chooses from: all of a small space; of a large one, an even spread and the anchors' neighbours.
 
     `anchors` has shape (k, columns); each API gets its own copy of each anchor and its neighbours, as what is good for
-    one API is likely to be good for another. Points are on the grid of suggestible settings; some may be equal.
+    one API is likely to be good for another. Points are on the grid of suggestible settings; some may be equal. The
+    more settings are `rated`, the fewer points there are of the spread, so that the cost stays bounded.
     """
     if mode.size <= MAX_ENUMERATED:
         return enumerate_points(mode)
     dimensions = len(mode.axes)
-    spread = sobol(_POINTS_PER_API, dimensions, seed=f"{seed}:candidates")
+    size = min(_SPREAD, _MAX_SPREAD_WORK // max(rated, 1)) // len(mode.apis)
+    spread = sobol(max(size, _MIN_SPREAD), dimensions, seed=f"{seed}:candidates")
     draws = sobol(_NEIGHBOURS, dimensions, seed=f"{seed}:neighbours")
     coordinates = []
     for api in range(len(mode.apis)):
         inside = _recover(mode, api, anchors)
         near = [_move(mode, inside, draws, deviation) for deviation in _SPREADS]
         coordinates.append(place(mode, api, np.concatenate([spread, inside, *near])))
-    return Points(np.concatenate(coordinates), np.repeat(np.arange(len(mode.apis)), len(coordinates[0])))
+    apis = np.repeat(np.arange(len(mode.apis)), len(coordinates[0]))
+    return points_at(mode, np.concatenate(coordinates), apis)
 
 
 def enumerate_points(mode: Mode) -> Points:
@@ -71,7 +82,7 @@ def enumerate_points(mode: Mode) -> Points:
         grid = itertools.product(*(levels.get(name, np.zeros(1)) for name in mode.coordinates))
         grids.append(place(mode, index, np.array(list(grid))))
     apis = np.repeat(np.arange(len(grids)), [len(grid) for grid in grids])
-    return Points(np.concatenate(grids), apis)
+    return points_at(mode, np.concatenate(grids), apis)
 
 
 def place(mode: Mode, api: int, unit: Floats) -> Floats:
@@ -119,8 +130,11 @@ def _move(mode: Mode, unit: Floats, draws: Floats, deviation: float) -> Floats:
     """For each point of the unit cube a neighbour by each draw: numbers move a little, some choices change."""
     moved = np.clip(unit[:, None, :] + deviation * ndtri(draws), 0.0, 1.0)
     switched = np.where(draws < _SWITCHING, draws / _SWITCHING, unit[:, None, :])
-    categorical = np.array([bool(axis.choices) for axis in mode.axes])
-    return np.where(categorical, switched, moved).reshape(-1, len(mode.axes))
+    return np.where(_categorical(mode), switched, moved).reshape(-1, len(mode.axes))
+
+
+def _categorical(mode: Mode) -> NDArray[np.bool_]:
+    return np.array([bool(axis.choices) for axis in mode.axes])
 
 
 def _laid_out(mode: Mode, api: int) -> Iterator[tuple[Parameter, int, Axis]]:

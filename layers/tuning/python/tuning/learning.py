@@ -19,18 +19,22 @@ from sklearn.gaussian_process.kernels import Hyperparameter
 from skopt.learning.gaussian_process.gpr import GaussianProcessRegressor
 from skopt.learning.gaussian_process.kernels import Kernel
 
+from tuning.pooling import Ratings
 from tuning.spaces import Mode
 from tuning.studies import Hyperparameters
 from tuning.surrogate import (
+    API_LEVEL_VARIANCE,
+    FALL,
     LENGTHSCALE_PRIOR,
+    LEVEL_VARIANCE,
     NOISE_VARIANCE_PRIOR,
-    PRIOR_MEAN,
     SIGNAL_VARIANCE_PRIOR,
     SIMILARITY_ODDS_PRIOR,
     Floats,
     Indices,
-    Ratings,
     complete,
+    level_covariance,
+    prior_mean,
 )
 
 TIME_BUDGET = 2.0  # seconds; past it the best hyperparameters found so far are taken
@@ -47,7 +51,7 @@ _RIDGE = 1e-10
 class StudyKernel(Kernel):  # type: ignore[misc]
     """The covariance of `tuning.surrogate` as a scikit-optimize kernel, with its gradient in log hyperparameters.
 
-    Inputs have shape (n, columns + 2): the coordinates, the API's index, and how many ratings were pooled. `owners` has
+    Inputs have shape (n, columns + 3): coordinates, trend, API's index, and how many ratings were pooled. `owners` has
     for each column the index of its coordinate and hence lengthscale; the columns of a coordinate are adjacent. Of a
     set of inputs with itself the noise of the pooled ratings is part; between two sets it is not. The similarity enters
     by its odds, so that its logarithm, like everything that the regressor fits, is unbounded.
@@ -95,7 +99,7 @@ class StudyKernel(Kernel):  # type: ignore[misc]
         Derivatives are by the logarithms of the hyperparameters in alphabetical order, scikit-learn's order of theta.
         """
         a, b = np.asarray(X), np.asarray(X if Y is None else Y)
-        differences = (a[:, None, :-2] - b[None, :, :-2]) / np.atleast_1d(self.lengthscales)[self.owners]
+        differences = (a[:, None, :-3] - b[None, :, :-3]) / np.atleast_1d(self.lengthscales)[self.owners]
         squares = differences**2
         squared = squares.sum(axis=2)
         root = _SQRT5 * np.sqrt(squared)
@@ -105,18 +109,21 @@ class StudyKernel(Kernel):  # type: ignore[misc]
         scale = self.signal_variance * np.where(across, similarity, 1.0)
         signal = scale * (1.0 + root + (5.0 / 3.0) * squared) * decay
         noise = np.diag(self.noise_variance / a[:, -1]) if Y is None else 0.0
+        level = level_covariance(a[:, -3], b[:, -3], ~across)
         if not eval_gradient:
-            return np.asarray(signal + noise)
+            return np.asarray(signal + level + noise)
         # d/d(log l) of Matern 5/2 is 5/3 (1 + root) exp(-root) times the coordinate's scaled square.
         of_coordinates = np.add.reduceat(squares, np.flatnonzero(np.diff(self.owners, prepend=-1)), axis=2)
         by_lengthscale = ((5.0 / 3.0) * scale * (1.0 + root) * decay)[:, :, None] * of_coordinates
         by_odds = np.where(across, signal * (1.0 - similarity), 0.0)
         gradient = np.dstack([by_lengthscale, noise, signal, by_odds])
-        return np.asarray(signal + noise), gradient
+        return np.asarray(signal + level + noise), gradient
 
     def diag(self, X: Floats) -> Floats:  # noqa: N803
         """The diagonal of the covariance of X with itself, shape (n,), noise included."""
-        return np.asarray(self.signal_variance + self.noise_variance / np.asarray(X)[:, -1])
+        x = np.asarray(X)
+        level = LEVEL_VARIANCE + API_LEVEL_VARIANCE + (FALL * x[:, -3]) ** 2
+        return np.asarray(self.signal_variance + level + self.noise_variance / x[:, -1])
 
     def is_stationary(self) -> bool:
         """Not so: the noise depends on how many ratings were pooled."""
@@ -198,9 +205,10 @@ def fit(
         initial.noise_variance,
         initial.similarity / (1.0 - initial.similarity),
     )
-    inputs = np.column_stack([ratings.points.coordinates, ratings.points.apis, ratings.counts])
+    points = ratings.points
+    inputs = np.column_stack([points.coordinates, points.trends, points.apis, ratings.counts])
     regressor = StudyRegressor(kernel, scatter=ratings.scatter, time_budget=time_budget)
-    regressor.fit(inputs, ratings.means - PRIOR_MEAN)
+    regressor.fit(inputs, ratings.means - prior_mean(points))
     fitted = regressor.kernel_
     odds = float(fitted.similarity_odds)
     return Hyperparameters(

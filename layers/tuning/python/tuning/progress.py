@@ -11,10 +11,11 @@ from datetime import UTC, datetime
 from tuning.acquisition import Recommendation, recommend
 from tuning.errors import InvalidRequestError, Problem
 from tuning.observations import Observation, Setting, parse_mode
+from tuning.pooling import pool
 from tuning.spaces import Mode, Spaces
 from tuning.store import ObservationStore
 from tuning.studies import BUDGET, INITIAL_RATINGS, Study, convergence
-from tuning.surrogate import complete, pool
+from tuning.surrogate import complete
 
 # Rating points. People tell half points apart at best; a gain of a twentieth is not worth anybody's time.
 CONVERGED_BELOW = 0.05

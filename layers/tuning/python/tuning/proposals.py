@@ -20,10 +20,11 @@ from tuning.errors import (
     StoreUnavailableError,
 )
 from tuning.observations import Setting, Suggestion, parse_mode
+from tuning.pooling import admits, pool
 from tuning.spaces import Mode, Spaces
 from tuning.store import ObservationStore
 from tuning.studies import INITIAL_RATINGS, Study
-from tuning.surrogate import admits, complete, pool
+from tuning.surrogate import complete
 
 DEFAULT_COUNT = 2
 MAX_COUNT = 10

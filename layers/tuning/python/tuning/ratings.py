@@ -19,10 +19,10 @@ from time import monotonic
 
 from tuning.errors import InvalidRequestError, Problem
 from tuning.observations import Observation, Result, Suggestion, parse_results
+from tuning.pooling import pool
 from tuning.spaces import Mode, Spaces
 from tuning.store import IdempotencyKey, ObservationStore
 from tuning.studies import INITIAL_RATINGS, Hyperparameters, Study, convergence
-from tuning.surrogate import pool
 
 MAX_KEY_LENGTH = 255
 # Ratings up to which every update refits; beyond, hyperparameters hardly move and are refitted when ratings doubled.

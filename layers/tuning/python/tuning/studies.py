@@ -9,7 +9,7 @@ from fractions import Fraction
 
 from tuning.observations import Observation, Setting, Suggestion
 
-INITIAL_RATINGS = 5  # before these, a study follows its initial design; from then on, the model speaks
+INITIAL_RATINGS = 6  # before these, a study follows its initial design; from then on, the model speaks
 BUDGET = 50  # ratings after which a study counts as converged, as published
 
 

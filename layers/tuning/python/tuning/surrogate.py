@@ -21,20 +21,24 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_solve, cholesky, solve_triangular
 
-from tuning.observations import Observation, Setting
+from tuning.observations import Setting
 from tuning.spaces import CategoricalParameter, Mode
 from tuning.studies import Hyperparameters
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
 
-PRIOR_MEAN = 3.0  # the middle of the scale
-MAX_POINTS = 500  # distinct settings that the model holds; see `pool`
+PRIOR_MEAN = 3.0  # the middle of the scale, expected on average over the space
+# How many rating points below its middle the corners of a space are expected to be. Whoever declares a range has put
+# what works inside it; half-way between, the corners are most of a space and seldom good.
+FALL = 0.9
+# Squared rating points.
+LEVEL_VARIANCE = 0.10
+API_LEVEL_VARIANCE = 0.05
 
 FARTHEST = 100.0  # ranges from today's bounds beyond which all is alike: far past any influence, and exact in floats
 
 _ABSENT = 0.5  # of an API that lacks a coordinate of the mode: constant, hence without influence
-_SQRT5 = math.sqrt(5.0)
 _JITTERS = (1e-10, 1e-8, 1e-6, 1e-4)  # added to the diagonal, in turn, should rounding make the kernel singular
 
 
@@ -60,9 +64,10 @@ CHOSEN = LENGTHSCALE_PRIOR.median / math.sqrt(2.0)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Points:
-    """Where settings lie: coordinates of shape (n, columns) and API indices of shape (n,)."""
+    """Where settings lie: coordinates of shape (n, columns), trends and API indices of shape (n,). See `points_at`."""
 
     coordinates: Floats
+    trends: Floats
     apis: Indices
 
     def __len__(self) -> int:
@@ -70,33 +75,32 @@ class Points:
 
     def join(self, other: "Points") -> "Points":
         """These points, then the others."""
-        return Points(np.concatenate([self.coordinates, other.coordinates]), np.concatenate([self.apis, other.apis]))
+        return Points(
+            np.concatenate([self.coordinates, other.coordinates]),
+            np.concatenate([self.trends, other.trends]),
+            np.concatenate([self.apis, other.apis]),
+        )
+
+    def take(self, indices: Indices) -> "Points":
+        """The points of these indices."""
+        return Points(self.coordinates[indices], self.trends[indices], self.apis[indices])
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Ratings:
-    """Pooled ratings: distinct settings, the mean rating of each, how often each was rated; all of length n.
+def points_at(mode: Mode, coordinates: Floats, apis: Indices) -> Points:
+    """The points at these coordinates, with the trend of each: 1/3 amid the ranges, -2/3 in a corner, 0 on average.
 
-    `scatter` is the sum of squared deviations of the single ratings from their setting's mean.
+    It is a third less the mean square of how far, from -1 to 1, the numbers lie from the middle of their ranges.
+    Beyond the bounds it is that of the bound; choices have no middle and no part in it.
     """
-
-    settings: tuple[Setting, ...]
-    points: Points
-    means: Floats
-    counts: Floats
-    scatter: float
-
-    def __len__(self) -> int:
-        return len(self.settings)
-
-    @property
-    def total(self) -> int:
-        """How many single ratings were pooled."""
-        return int(self.counts.sum())
+    numbers = [axis.first for axis in mode.axes if not axis.choices]
+    if not numbers:
+        return Points(coordinates, np.zeros(len(apis)), apis)
+    eccentricity = np.clip(2.0 * coordinates[:, numbers] - 1.0, -1.0, 1.0)
+    return Points(coordinates, 1.0 / 3.0 - np.mean(eccentricity**2, axis=1), apis)
 
 
 def locate(mode: Mode, settings: Sequence[Setting]) -> Points:
-    """Where the settings lie; each must be of the mode's APIs with exactly their parameters (see `admits`)."""
+    """Where the settings lie; each must be one that the mode admits (see `tuning.pooling.admits`)."""
     names = [api.name for api in mode.apis]
     apis = np.array([names.index(setting.api) for setting in settings], dtype=np.intp)
     coordinates = np.tile(absent(mode), (len(settings), 1))
@@ -108,61 +112,12 @@ def locate(mode: Mode, settings: Sequence[Setting]) -> Points:
                 row[axis.column(str(value))] = CHOSEN
             else:
                 row[axis.first] = parameter.scale(float(value))
-    return Points(np.clip(coordinates, -FARTHEST, FARTHEST), apis)
+    return points_at(mode, np.clip(coordinates, -FARTHEST, FARTHEST), apis)
 
 
 def absent(mode: Mode) -> Floats:
     """The columns, shape (columns,), of an API that has none of the mode's coordinates: as far from any choice."""
     return np.array([0.0 if axis.choices else _ABSENT for axis in mode.axes for _ in range(axis.width)])
-
-
-def admits(mode: Mode, setting: Setting) -> bool:
-    """Whether the model can place the setting: its API is in the mode and has exactly these parameters, of these kinds.
-
-    Bounds do not matter here: what was rated under narrower or wider bounds still teaches. So does a choice that the
-    API no longer offers, if another API of the mode does; one that nobody offers is nowhere.
-    """
-    api = mode.find_api(setting.api)
-    values = dict(setting.values)
-    if api is None or values.keys() != {parameter.name for parameter in api.parameters}:
-        return False
-    for parameter in api.parameters:
-        value = values[parameter.name]
-        if isinstance(parameter, CategoricalParameter):
-            if value not in mode.find_axis(parameter.coordinate).choices:
-                return False
-        elif isinstance(value, str):
-            return False
-    return True
-
-
-def pool(mode: Mode, observations: Sequence[Observation], *, limit: int = MAX_POINTS) -> Ratings:
-    """Pools repeated ratings of one setting into its mean, in order of first rating.
-
-    Observations that the mode no longer admits are passed over. Past `limit` distinct settings the model keeps the
-    better-rated half of the limit and, of the rest, the most recently rated, so that its cost stays bounded.
-    """
-    groups: dict[Setting, list[float]] = {}
-    recency: dict[Setting, int] = {}
-    for index, observation in enumerate(observations):
-        if admits(mode, observation.setting):
-            groups.setdefault(observation.setting, []).append(observation.rating)
-            recency[observation.setting] = index
-    means = {setting: math.fsum(ratings) / len(ratings) for setting, ratings in groups.items()}
-    if len(groups) > limit:
-        best_first = sorted(groups, key=lambda setting: (-means[setting], -recency[setting]))
-        rest = sorted(best_first[limit // 2 :], key=lambda setting: -recency[setting])
-        kept = {*best_first[: limit // 2], *rest[: limit - limit // 2]}
-        groups = {setting: ratings for setting, ratings in groups.items() if setting in kept}
-    settings = tuple(groups)
-    scatter = math.fsum((rating - means[s]) ** 2 for s, ratings in groups.items() for rating in ratings)
-    return Ratings(
-        settings,
-        locate(mode, settings),
-        np.array([means[setting] for setting in settings]),
-        np.array([float(len(groups[setting])) for setting in settings]),
-        scatter,
-    )
 
 
 def prior_modes(mode: Mode) -> Hyperparameters:
@@ -189,17 +144,37 @@ def complete(mode: Mode, learned: Hyperparameters | None) -> Hyperparameters:
     return replace(learned, lengthscales=tuple((name, known.get(name, prior)) for name, prior in modes.lengthscales))
 
 
+def prior_mean(points: Points) -> Floats:
+    """What true ratings are expected before any is known, shape (len(points),)."""
+    return PRIOR_MEAN + FALL * points.trends
+
+
 def covariance(a: Points, b: Points, hyperparameters: Hyperparameters) -> Floats:
     """Prior covariance of the true ratings at two sets of points, shape (len(a), len(b)), in squared rating points."""
     lengthscales = np.array([lengthscale for _, lengthscale in hyperparameters.lengthscales])
     scaled_a, scaled_b = a.coordinates / lengthscales, b.coordinates / lengthscales
-    squared = np.maximum(
-        np.sum(scaled_a**2, axis=1)[:, None] + np.sum(scaled_b**2, axis=1) - 2.0 * (scaled_a @ scaled_b.T), 0.0
-    )
-    root = _SQRT5 * np.sqrt(squared)
-    matern = (1.0 + root + (5.0 / 3.0) * squared) * np.exp(-root)
-    similarity = np.where(a.apis[:, None] == b.apis, 1.0, hyperparameters.similarity)
-    return np.asarray(hyperparameters.signal_variance * similarity * matern)
+    squared = scaled_a @ (-2.0 * scaled_b.T)
+    squared += np.sum(scaled_a**2, axis=1)[:, None]
+    squared += np.sum(scaled_b**2, axis=1)
+    np.maximum(squared, 0.0, out=squared)
+    root = np.sqrt(5.0 * squared)
+    squared *= 5.0 / 3.0
+    squared += root
+    squared += 1.0
+    squared *= np.exp(-root)
+    same = a.apis[:, None] == b.apis
+    squared *= hyperparameters.signal_variance * np.where(same, 1.0, hyperparameters.similarity)
+    squared += level_covariance(a.trends, b.trends, same)
+    return np.asarray(squared)
+
+
+def level_covariance(trends_a: Floats, trends_b: Floats, same_api: NDArray[np.bool_]) -> Floats:
+    """The part of the covariance that no rating teaches: of the general level, of the APIs' and of the fall.
+
+    People are generous or harsh as a whole, an API is better or worse as a whole, and how much ratings fall towards
+    the corners is not known either.
+    """
+    return np.asarray(LEVEL_VARIANCE + API_LEVEL_VARIANCE * same_api + FALL**2 * np.outer(trends_a, trends_b))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -220,15 +195,18 @@ class Belief:
         """The posterior standard deviation of the true rating, shape (n,)."""
         return np.sqrt(self.variance)
 
+    def covariance(self, indices: Indices) -> Floats:
+        """The posterior covariance of the true ratings at all points and at those of the indices, shape (n, k)."""
+        prior = covariance(self.points, self.points.take(indices), self.hyperparameters)
+        return np.asarray(prior - self._whitened.T @ self._whitened[:, indices])
+
     def condition(self, index: int, rating: float) -> "Belief":
         """The belief after one more rating at the point of that index."""
-        here = Points(self.points.coordinates[index : index + 1], self.points.apis[index : index + 1])
-        prior = covariance(here, self.points, self.hyperparameters)[0]
-        joint = prior - self._whitened[:, index] @ self._whitened
-        row = joint / math.sqrt(self.variance[index] + self.hyperparameters.noise_variance)
-        gain = (rating - self.mean[index]) / math.sqrt(self.variance[index] + self.hyperparameters.noise_variance)
+        deviation = math.sqrt(self.variance[index] + self.hyperparameters.noise_variance)
+        row = self.covariance(np.array([index]))[:, 0] / deviation
+        mean = self.mean + (rating - self.mean[index]) / deviation * row
         variance = np.maximum(self.variance - row**2, 0.0)
-        return replace(self, mean=self.mean + gain * row, variance=variance, _whitened=np.vstack([self._whitened, row]))
+        return replace(self, mean=mean, variance=variance, _whitened=np.vstack([self._whitened, row]))
 
 
 class Surrogate:
@@ -245,14 +223,20 @@ class Surrogate:
         self._points = points
         kernel = covariance(points, points, hyperparameters) + np.diag(hyperparameters.noise_variance / counts)
         self._factor = _factorize(kernel)
-        self._weights = cho_solve((self._factor, True), ratings - PRIOR_MEAN, check_finite=False)
+        self._weights = cho_solve((self._factor, True), ratings - prior_mean(points), check_finite=False)
+
+    def mean(self, points: Points) -> Floats:
+        """The posterior mean at the points, shape (len(points),): what `believe` says of it, for much less work."""
+        return np.asarray(prior_mean(points) + self._weights @ covariance(self._points, points, self.hyperparameters))
 
     def believe(self, points: Points) -> Belief:
         """The posterior at the points."""
         cross = covariance(self._points, points, self.hyperparameters)
         whitened = solve_triangular(self._factor, cross, lower=True, check_finite=False)
-        variance = np.maximum(self.hyperparameters.signal_variance - np.sum(whitened**2, axis=0), 0.0)
-        return Belief(points, PRIOR_MEAN + self._weights @ cross, variance, whitened, self.hyperparameters)
+        level = LEVEL_VARIANCE + API_LEVEL_VARIANCE + (FALL * points.trends) ** 2
+        variance = self.hyperparameters.signal_variance + level - np.einsum("ij,ij->j", whitened, whitened)
+        mean = prior_mean(points) + self._weights @ cross
+        return Belief(points, mean, np.maximum(variance, 0.0), whitened, self.hyperparameters)
 
 
 def _factorize(kernel: Floats) -> Floats:

@@ -22,12 +22,13 @@ from tuning.acquisition import recommend
 from tuning.errors import InvalidRequestError, NoRatingsError, Problem
 from tuning.observations import Observation, parse_results, quote
 from tuning.observations import Suggestion as Outstanding
+from tuning.pooling import pool
 from tuning.progress import Progress, assess, validate_mode
 from tuning.proposals import DEFAULT_COUNT, propose, validate_count
 from tuning.ratings import relearn
 from tuning.spaces import Spaces, Value, load_spaces
 from tuning.studies import Study
-from tuning.surrogate import complete, pool
+from tuning.surrogate import complete
 
 _ALWAYS = datetime.max.replace(tzinfo=UTC)
 
