@@ -9,7 +9,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 LAYERS := layers/web/python:layers/tuning/python:layers/captioning/python
 
-.PHONY: help run test lint lock openapi model bench-stores clean
+.PHONY: help run test lint template audit lock openapi deploy smoke model images bench-stores clean
 
 help:  ## Say what can be made
 	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -17,15 +17,26 @@ help:  ## Say what can be made
 run: .venv/local.stamp  ## Start the whole system on this machine (HOST, PORT, API_KEY, THROTTLE)
 	@exec $(BIN)/python main.py
 
-test: lint .venv-ministack/stamp  ## Check everything: lint, types, import rules, template, tests
+test: lint template .venv-ministack/stamp  ## Check everything: lint, types, import rules, template, tests
 	$(BIN)/pytest
 
-lint: .venv/dev.stamp  ## Check style, types, import rules and the template
+lint: .venv/dev.stamp audit  ## Check style, types, import rules and security
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	PYTHONPATH=$(LAYERS) $(BIN)/lint-imports --no-cache
+	# What is of low severity ruff judges too, with a reason for every line that stands.
+	$(BIN)/bandit --quiet --severity-level medium --recursive functions layers local tools benchmarks main.py
+
+# Without credentials and without a network: neither checker asks AWS for anything.
+SAM := SAM_CLI_TELEMETRY=0 .venv-sam/bin/sam
+template: .venv/dev.stamp .venv-sam/stamp .venv-checkov/stamp  ## Check the template: cfn-lint, SAM, checkov
 	$(BIN)/cfn-lint template.yaml
+	AWS_DEFAULT_REGION=us-east-1 $(SAM) validate --lint --template template.yaml
+	LOG_LEVEL=ERROR .venv-checkov/bin/checkov --file template.yaml --framework cloudformation --compact --quiet --skip-download
+
+audit: .venv/dev.stamp  ## Look up what the functions install among known vulnerabilities (skipped offline, and says so)
+	$(BIN)/python -m tools.audit
 
 openapi: .venv/dev.stamp  ## Write the OpenAPI document anew from the functions
 	PYTHONPATH=$(LAYERS) $(BIN)/python -m tools.openapi
@@ -36,18 +47,31 @@ lock: .venv/dev.stamp  ## Compile the requirements anew (UPGRADE=--upgrade takes
 	$(LOCK) $(UPGRADE) --output-file requirements-dev.txt requirements-dev.in
 	for part in local benchmarks functions/suggest functions/update functions/caption; do \
 		$(LOCK) --constraint requirements-dev.txt --output-file $$part/requirements.txt $$part/requirements.in || exit 1; done
-	for part in tools/captioner tests/emulators/ministack; do \
+	for part in tools/captioner tests/emulators/ministack tests/emulators/sam tests/template/checkov; do \
 		$(LOCK) $(UPGRADE) --output-file $$part/requirements.txt $$part/requirements.in || exit 1; done
+
+# Deployment. A stack that is not there yet is asked about; one that is, is changed as samconfig.toml says.
+ENV ?= dev
+deploy: .venv-sam/stamp  ## Build the images and deploy them (ENV=dev or prod); asks what it must know the first time
+	$(SAM) build --config-env $(ENV)
+	if $(SAM) list stack-outputs --config-env $(ENV) --output json >/dev/null 2>&1; \
+		then $(SAM) deploy --config-env $(ENV); else $(SAM) deploy --config-env $(ENV) --guided; fi
+
+smoke: .venv/local.stamp  ## Try what is deployed, or the local stack: make smoke URL=... KEY=...
+	@$(BIN)/python -m tools.smoke $(if $(KEY),--key "$(KEY)") "$(or $(URL),http://127.0.0.1:8000)"
 
 model: .venv-model/stamp  ## Convert the encoder and train the decoder: make model DATA=folder (Flickr8k's layout)
 	@test -n "$(DATA)" || { echo "DATA names no folder: make model DATA=path/to/flickr8k" >&2; exit 2; }
 	PYTHONPATH=$(LAYERS) .venv-model/bin/python -m tools.captioner build --data "$(DATA)" --out models/flickr8k
 
+images: .venv/dev.stamp .venv-sam/stamp  ## Build the container images, run them, and say how large and how fast they are
+	$(BIN)/pytest --capture=no -m images tests/images
+
 bench-stores: .venv-bench/stamp  ## Time the observation stores and count their capacity (STORES names which)
 	PYTHONPATH=$(LAYERS) OMP_NUM_THREADS=1 .venv-bench/bin/python -m benchmarks.stores $(STORES)
 
 clean:  ## Remove what make made; the data under data/ stays
-	rm -rf .venv .venv-bench .venv-ministack .venv-model build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-bench .venv-checkov .venv-ministack .venv-model .venv-sam build .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 define make_venv
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed; none was found (PYTHON=path names one)" >&2; exit 1; }
@@ -86,4 +110,17 @@ INSTALL = --disable-pip-version-check --progress-bar on --require-hashes --only-
 	$(call make_venv,.venv-ministack)
 	@echo "Installing the second emulator of DynamoDB into .venv-ministack (once)" >&2
 	.venv-ministack/bin/pip install $(INSTALL) $<
+	@touch $@
+
+.venv-sam/stamp: tests/emulators/sam/requirements.txt
+	$(call make_venv,.venv-sam)
+	@echo "Installing AWS's command line for SAM into .venv-sam (once; about 320 MB)" >&2
+	# The lock is whole; older releases of pip would not take its pin of boto3-stubs, from which the extras are left out.
+	.venv-sam/bin/pip install --no-deps $(INSTALL) $<
+	@touch $@
+
+.venv-checkov/stamp: tests/template/checkov/requirements.txt
+	$(call make_venv,.venv-checkov)
+	@echo "Installing the checker of the template into .venv-checkov (once; about 300 MB)" >&2
+	.venv-checkov/bin/pip install $(INSTALL) $<
 	@touch $@

@@ -20,6 +20,7 @@ from tuning.proposals import suggest
 from tuning.spaces import Spaces, load_spaces
 from tuning.store import ObservationStore, open_store
 from web.application import create_app, entry_point, require_json
+from web.metrics import Metric, Metrics
 from web.settings import VERSION, Settings
 
 settings = Settings.from_environment()
@@ -30,6 +31,7 @@ app, log = create_app(
     statuses={RequestError: 422, ConflictError: 409, TransientError: 503, PermanentError: 503},
 )
 app.include_router(pages.router)
+metrics = Metrics("suggest")
 
 
 @cache
@@ -70,7 +72,9 @@ async def health() -> Health:
 )
 async def suggest_parameters(request: SuggestRequest) -> Suggestions:
     mode = request.mode if "mode" in request.model_fields_set else spaces().default_mode
-    found = suggest(store(), spaces(), mode=mode, count=request.num_suggestions, now=datetime.now(UTC))
+    with metrics.timed(Metric.SUGGESTION_LATENCY):
+        found = suggest(store(), spaces(), mode=mode, count=request.num_suggestions, now=datetime.now(UTC))
+    metrics.count(Metric.SUGGESTIONS_GIVEN, len(found))
     return Suggestions(suggestions=[one.setting.to_plain() for one in found], suggestion_ids=[one.id for one in found])
 
 
@@ -89,4 +93,4 @@ async def openapi() -> Response:
     return Response(document(spaces() if settings.spaces else None), media_type="application/json")
 
 
-handler = entry_point(app)
+handler = entry_point(app, metrics)

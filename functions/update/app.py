@@ -13,6 +13,7 @@ from tuning.ratings import preload, update
 from tuning.spaces import Spaces, load_spaces
 from tuning.store import ObservationStore, open_store
 from web.application import create_app, entry_point, require_json
+from web.metrics import Metric, Metrics
 from web.settings import Settings
 
 settings = Settings.from_environment()
@@ -22,6 +23,7 @@ app, log = create_app(
     settings=settings,
     statuses={RequestError: 422, ConflictError: 409, TransientError: 503, PermanentError: 503},
 )
+metrics = Metrics("update")
 
 
 _PARAMETERS = {"api": "leonardo", "init_strength": 0.28, "guidance_scale": 7.2, "controlnet_weight": 0.89}
@@ -82,7 +84,12 @@ async def update_model(
     ] = None,
 ) -> Updated:
     receipt = update(store(), spaces(), results=request.results, idempotency_key=idempotency_key, now=datetime.now(UTC))
+    if not receipt.replayed:
+        metrics.count(Metric.OBSERVATIONS_RECORDED, len(request.results))
+        metrics.count(Metric.LEARNING_FAILED, int(not receipt.learned))
+    if receipt.fit_seconds:
+        metrics.lasted(Metric.FIT_TIME, receipt.fit_seconds)
     return Updated(updated=True, samples_seen=receipt.samples_seen, convergence_score=receipt.convergence_score)
 
 
-handler = entry_point(app)
+handler = entry_point(app, metrics)

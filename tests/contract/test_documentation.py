@@ -13,14 +13,10 @@ import pytest
 from captioning import images, store_dynamodb
 from local.gateway import REQUEST_LIMIT
 from local.settings import LocalSettings
+from tests.readme import blocks, requests_shown
 from tests.stack import ROOT, Stack
 from tuning import observations, proposals, ratings, spaces
 from web.settings import Settings
-
-
-def _blocks(readme: str) -> list[tuple[str, str]]:
-    """The fenced blocks: (language, content)."""
-    return re.findall(r"^```(\w*)\n(.*?)^```", (ROOT / readme).read_text(), re.MULTILINE | re.DOTALL)
 
 
 @pytest.mark.parametrize(("readme", "file"), [("README.md", "dog.jpg"), ("README.es.md", "perro.jpg")])
@@ -28,12 +24,7 @@ def test_the_readmes_requests_get_answers_of_the_shape_it_shows(
     stack: Stack, tmp_path: Path, picture: bytes, readme: str, file: str
 ) -> None:
     (tmp_path / file).write_bytes(picture)
-    blocks = _blocks(readme)
-    requests = [
-        (content, json.loads(blocks[index + 1][1]))
-        for index, (_, content) in enumerate(blocks)
-        if content.startswith("curl")
-    ]
+    requests = requests_shown(readme)
     assert len(requests) == 3
     for command, shown in requests:
         here = command.replace("http://127.0.0.1:8000", stack.url).rstrip() + " --silent --show-error"
@@ -42,7 +33,7 @@ def test_the_readmes_requests_get_answers_of_the_shape_it_shows(
 
 
 def test_both_readmes_show_the_same_requests_and_the_committed_model() -> None:
-    english, spanish = ([content for _, content in _blocks(name)] for name in ("README.md", "README.es.md"))
+    english, spanish = ([content for _, content in blocks(name)] for name in ("README.md", "README.es.md"))
     version = json.loads((ROOT / "models/flickr8k/manifest.json").read_text())["model_version"]
 
     assert [content.replace("perro.jpg", "dog.jpg") for content in spanish] == english
@@ -50,13 +41,13 @@ def test_both_readmes_show_the_same_requests_and_the_committed_model() -> None:
 
 
 def test_the_script_in_the_readme_prints_what_it_shows() -> None:
-    blocks = _blocks("README.md")
-    (place,) = (index for index, (language, _) in enumerate(blocks) if language == "python")
+    shown_blocks = blocks("README.md")
+    (place,) = (index for index, (language, _) in enumerate(shown_blocks) if language == "python")
     environment = {**os.environ, "PYTHONPATH": "layers/tuning/python", "OMP_NUM_THREADS": "1"}
-    script = [sys.executable, "-W", "error", "-c", blocks[place][1]]
+    script = [sys.executable, "-W", "error", "-c", shown_blocks[place][1]]
     done = subprocess.run(script, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
     # The last digits of a fit are the machine's own, and so may be a step of what it recommends.
-    printed, shown = (re.sub(r"[0-9.]+", "0", text) for text in (done.stdout, blocks[place + 1][1]))
+    printed, shown = (re.sub(r"[0-9.]+", "0", text) for text in (done.stdout, shown_blocks[place + 1][1]))
     assert printed == shown
 
 

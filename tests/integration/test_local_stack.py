@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from tests.stack import ROOT, Stack
 
@@ -113,6 +114,23 @@ def test_keys_are_asked_for_on_request(start: Start) -> None:
     assert stack.get("/ml/stats", headers={"x-api-key": "a secret"}).status_code == 200
     assert stack.get("/health").status_code == 200
     assert "x-api-key: $API_KEY" in stack.greeting
+
+
+def test_pages_of_the_allowed_origin_may_read_every_answer_and_ask_first_without_a_key(start: Start) -> None:
+    origin = "https://studio.example.org"
+    stack = start(API_KEY="secret", CORS_ORIGIN=origin)
+    asking = {"Origin": origin, "Access-Control-Request-Method": "POST"}
+    preflight = requests.options(stack.url + "/ml/update_model", headers=asking, timeout=30)
+    assert preflight.status_code == 200
+    assert "X-Api-Key" in preflight.headers["Access-Control-Allow-Headers"]
+    answered = stack.get("/ml/stats", headers={"Origin": origin, "x-api-key": "secret"})
+    refused = stack.get("/ml/stats", headers={"Origin": origin})
+    assert (answered.status_code, refused.status_code) == (200, 403)
+    for answer in (preflight, answered, refused):
+        assert answer.headers["Access-Control-Allow-Origin"] == origin
+
+    other = stack.get("/health", headers={"Origin": "https://elsewhere.example.org"})
+    assert "Access-Control-Allow-Origin" not in other.headers
 
 
 def test_the_templates_throttling_holds_on_request(start: Start) -> None:

@@ -1,4 +1,4 @@
-"""The command line: `python -m tools.captioner convert | encode | train | evaluate | bundle | build`.
+"""The command line: `python -m tools.captioner convert | encode | train | evaluate | bundle | build | publish`.
 
 Only reads the arguments and calls one step after another. What a step needs is imported when it runs, so that asking
 for help, or for something impossible, costs nothing.
@@ -88,6 +88,14 @@ def _evaluate(options: argparse.Namespace) -> None:
         options.markdown.write_text(evaluation.to_markdown(evaluations), encoding="utf-8")
 
 
+def _publish(options: argparse.Namespace) -> None:
+    publishing = require("tools.captioner.publishing")
+    if options.bundle:
+        print(publishing.publish_bundle(options.bundle, options.to))
+    else:
+        print(publishing.roll_back(options.to, options.rollback or None))
+
+
 def _quantization(options: argparse.Namespace) -> "Quantization":
     chosen: Quantization = require("captioning.bundle").Quantization(options.quantize)
     return chosen
@@ -122,6 +130,7 @@ def _parser() -> argparse.ArgumentParser:
             (_data, _pictures, _evaluation),
             "BLEU-1 to BLEU-4 of a bundle on the validation pictures",
         ),
+        ("publish", _publish, (_publication,), "a bundle current in S3, or the one before it again"),
     ):
         command = commands.add_parser(name, help=summary, description=f"Make {summary}.")
         command.set_defaults(run=run)
@@ -188,6 +197,24 @@ def _evaluation(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--json", type=Path, metavar="FILE", help="also write the figures as JSON")
     command.add_argument("--markdown", type=Path, metavar="FILE", help="also write the figures as a table")
+
+
+def _publication(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--to",
+        required=True,
+        metavar="URL",
+        help="s3://bucket/prefix, as in CAPTION_MODEL; ?region= and &endpoint= if AWS's own settings do not say",
+    )
+    what = command.add_mutually_exclusive_group(required=True)
+    what.add_argument("--bundle", type=Path, metavar="DIR", help="the folder of the bundle to publish")
+    what.add_argument(
+        "--rollback",
+        nargs="?",
+        const="",
+        metavar="VERSION",
+        help="go back to the version that was current before, or to the one named",
+    )
 
 
 if __name__ == "__main__":

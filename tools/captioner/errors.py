@@ -4,10 +4,19 @@ CaptionerToolError      shown by the command line as one line, without a traceba
 ├── ArchiveError        a weights archive that is damaged, hostile or not InceptionV3
 ├── DatasetError        a data folder or file that is not as described
 ├── BundleError         a bundle that is incomplete, too large or does not do what its source does
+├── PublicationError    what is published at a place cannot be moved as asked
 └── ToolchainError      a package that the command needs is not installed
 """
 
-__all__ = ["ArchiveError", "BundleError", "CaptionerToolError", "DatasetError", "SettingsError", "ToolchainError"]
+__all__ = [
+    "ArchiveError",
+    "BundleError",
+    "CaptionerToolError",
+    "DatasetError",
+    "PublicationError",
+    "SettingsError",
+    "ToolchainError",
+]
 
 
 class CaptionerToolError(Exception):
@@ -24,6 +33,10 @@ class DatasetError(CaptionerToolError):
 
 class BundleError(CaptionerToolError):
     """What was built is not fit to be served: nothing was left in its place."""
+
+
+class PublicationError(CaptionerToolError):
+    """What is published stays as it is: the text says what is in the way."""
 
 
 class SettingsError(CaptionerToolError):

@@ -10,7 +10,7 @@ from tools.captioner.__main__ import main
 from tools.captioner.errors import ToolchainError
 from tools.captioner.toolchain import require
 
-COMMANDS = ("build", "convert", "encode", "train", "bundle", "evaluate")
+COMMANDS = ("build", "convert", "encode", "train", "bundle", "evaluate", "publish")
 
 
 @pytest.fixture

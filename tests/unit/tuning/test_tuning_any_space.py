@@ -16,6 +16,7 @@ from tuning.design import initial_design
 from tuning.errors import SpaceExhaustedError
 from tuning.learning import fit
 from tuning.observations import Observation, Setting, Suggestion
+from tuning.pooling import pool
 from tuning.proposals import propose
 from tuning.spaces import (
     Api,
@@ -27,7 +28,7 @@ from tuning.spaces import (
     load_spaces,
 )
 from tuning.studies import INITIAL_RATINGS, Hyperparameters, Study
-from tuning.surrogate import complete, pool
+from tuning.surrogate import complete
 
 NOW = datetime(2030, 1, 2, tzinfo=UTC)
 SHIPPED = load_spaces().modes[0]

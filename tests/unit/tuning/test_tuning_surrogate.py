@@ -62,7 +62,8 @@ def test_the_posterior_is_the_one_of_the_textbook(mode: Mode, rate_many: RateMan
     ratings = pool(mode, rate_many(12))
     hyperparameters = prior_modes(mode)
     queries = locate(mode, [observation.setting for observation in rate_many(20)])
-    belief = Surrogate(ratings.points, ratings.means, ratings.counts, hyperparameters).believe(queries)
+    surrogate = Surrogate(ratings.points, ratings.means, ratings.counts, hyperparameters)
+    belief = surrogate.believe(queries)
     inverse = np.linalg.inv(
         covariance(ratings.points, ratings.points, hyperparameters) + hyperparameters.noise_variance * np.eye(12)
     )
@@ -70,6 +71,8 @@ def test_the_posterior_is_the_one_of_the_textbook(mode: Mode, rate_many: RateMan
     mean = prior_mean(queries) + cross.T @ inverse @ (ratings.means - prior_mean(ratings.points))
     variance = np.diag(covariance(queries, queries, hyperparameters) - cross.T @ inverse @ cross)
     assert belief.mean == pytest.approx(mean, abs=1e-8)
+    assert surrogate.mean(queries) == pytest.approx(mean, abs=1e-8)
+    assert surrogate.rated_mean == pytest.approx(surrogate.believe(ratings.points).mean, abs=1e-6)
     assert belief.variance == pytest.approx(variance, abs=1e-8)
     joint = covariance(queries, queries, hyperparameters) - cross.T @ inverse @ cross
     assert belief.covariance(np.array([3, 7])) == pytest.approx(joint[:, [3, 7]], abs=1e-8)

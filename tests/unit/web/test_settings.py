@@ -26,6 +26,7 @@ def test_the_environment_wins_and_an_empty_variable_counts_as_absent() -> None:
         ("OBSERVATION_STORE", "data/observations.db"),
         ("CAPTION_STORE", "redis://localhost"),
         ("CAPTION_MODEL", "models/flickr8k"),
+        ("CORS_ORIGIN", "https://studio.example.org/"),
         ("LOG_LEVEL", "LOUD"),
     ],
 )

@@ -6,9 +6,8 @@ posterior mean, so that nobody learns there what somebody else is about to; noth
 (see `tuning.proposals`).
 
 Sources: P. Frazier, W. Powell and S. Dayanik, "The knowledge-gradient policy for correlated normal beliefs", INFORMS
-J. Computing 21 (2009); P. Frazier and W. Powell, "Paradoxes in learning and the marginal value of information",
-Decision Analysis 7 (2010), on measuring a candidate's worth by several ratings; D. Ginsbourger et al., "Kriging is
-well-suited to parallelize optimization" (2010), section 4 (the kriging believer, for what is outstanding).
+J. Computing 21 (2009); D. Ginsbourger et al., "Kriging is well-suited to parallelize optimization" (2010), section 4
+(the kriging believer, for what is outstanding).
 """
 
 from collections.abc import Collection, Iterator
@@ -33,9 +32,6 @@ _EVERY_API_UNTIL = 24  # ratings up to which a batch tries every API whatever th
 _FAIR_CHANCE = 0.02  # probability of improvement above which an API may still be the best
 _SHORTLIST = 12  # candidates by either criterion whose knowledge gradient is worked out
 _OPTIMISM = 1.5  # posterior deviations above the mean, of the second criterion
-# Ratings by which a candidate's worth is measured. One noisy rating seldom changes what is best, however good a
-# candidate may be, and its value is convex at first: measured by one, what is unknown looks too little worth.
-_RATINGS_AHEAD = 2.0
 
 _INVERSE_SQRT_2PI = 0.3989422804014327
 
@@ -71,12 +67,12 @@ def expected_improvement(mean: Floats, deviation: Floats, incumbent: float) -> F
     return np.asarray(np.maximum(safe * (z * ndtr(z) + _INVERSE_SQRT_2PI * np.exp(-0.5 * z * z)), 0.0))
 
 
-def knowledge_gradient(belief: Belief, indices: Indices, *, ratings: float = 1.0) -> Floats:
-    """What so many ratings at each of the points are expected to add to the highest posterior mean of all points.
+def knowledge_gradient(belief: Belief, indices: Indices) -> Floats:
+    """What one rating of each of the points is expected to add to the highest posterior mean of all points.
 
     Shape (len(indices),), in rating points; the expectation over the outcome is by Gauss-Hermite quadrature.
     """
-    noise = belief.hyperparameters.noise_variance / ratings
+    noise = belief.hyperparameters.noise_variance
     # A row for each candidate, which makes the maxima below twice as fast.
     shift = np.ascontiguousarray((belief.covariance(indices) / np.sqrt(belief.variance[indices] + noise)).T)
     gain = np.zeros(len(indices))
@@ -101,10 +97,10 @@ def choose(
     Raises SpaceExhaustedError if too few settings are free.
     """
     surrogate = Surrogate(ratings.points, ratings.means, ratings.counts, hyperparameters)
-    rated = surrogate.mean(ratings.points)
-    considered = candidates(mode, seed, _anchors(ratings.points.coordinates, rated), rated=len(ratings))
+    anchors = _anchors(ratings.points.coordinates, surrogate.rated_mean)
+    considered = candidates(mode, seed, anchors, rated=len(ratings))
     belief = _hold(surrogate, ratings, list(outstanding)[-MAX_HELD:], mode).believe(considered)
-    contenders = _contenders(belief, float(rated.max()), ratings.total, len(mode.apis))
+    contenders = _contenders(belief, float(surrogate.rated_mean.max()), ratings.total, len(mode.apis))
     taken = set(outstanding)
     chosen: list[Setting] = []
     for remaining in range(count, 0, -1):
@@ -121,10 +117,9 @@ def choose(
 def recommend(mode: Mode, ratings: Ratings, hyperparameters: Hyperparameters, *, seed: str) -> Recommendation:
     """The setting of the highest posterior mean in the whole space, rated or not. `ratings` must not be empty."""
     surrogate = Surrogate(ratings.points, ratings.means, ratings.counts, hyperparameters)
-    rated = surrogate.mean(ratings.points)
-    anchors = _anchors(ratings.points.coordinates, rated)
+    anchors = _anchors(ratings.points.coordinates, surrogate.rated_mean)
     belief = surrogate.believe(candidates(mode, seed, anchors, rated=len(ratings)))
-    improvement = expected_improvement(belief.mean, belief.deviation, float(rated.max())).max()
+    improvement = expected_improvement(belief.mean, belief.deviation, float(surrogate.rated_mean.max())).max()
     # A second look, around the best of the first.
     anchors = _anchors(belief.points.coordinates, belief.mean)
     belief = surrogate.believe(candidates(mode, seed, anchors, rated=len(ratings)))
@@ -169,7 +164,7 @@ def _best_free(
     # What is not wanted comes last rather than never: an API whose settings are all taken must not block the batch.
     for eligible in (wanted, ~wanted):
         for shortlist in _shortlists(belief, np.flatnonzero(eligible)):
-            gains = knowledge_gradient(belief, shortlist, ratings=_RATINGS_AHEAD)
+            gains = knowledge_gradient(belief, shortlist)
             for index in shortlist[np.argsort(-gains, kind="stable")]:
                 setting = setting_at(mode, int(belief.points.apis[index]), belief.points.coordinates[index])
                 if setting not in taken:

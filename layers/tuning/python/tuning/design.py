@@ -21,8 +21,8 @@ MAX_ENUMERATED = 2_048  # a space of at most so many settings is considered whol
 # Shares of the ranges that the initial design leaves out, half at either bound: the corners are most of a space, seldom
 # good, and what is rated there says little of what lies inside.
 _MARGIN = 0.25
-_SPREAD = 1_024  # candidates spread evenly, over all APIs
-_MIN_SPREAD = 128  # for each API
+_SPREAD = 512  # candidates spread evenly, over all APIs
+_MIN_SPREAD = 64  # for each API
 # Candidates times settings rated: past it a study, which by then knows its space, considers fewer of the spread.
 _MAX_SPREAD_WORK = 2**16
 _NEIGHBOURS = 24  # of each anchor and spread

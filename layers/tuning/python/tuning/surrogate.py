@@ -163,7 +163,9 @@ def covariance(a: Points, b: Points, hyperparameters: Hyperparameters) -> Floats
     squared += 1.0
     squared *= np.exp(-root)
     same = a.apis[:, None] == b.apis
-    squared *= hyperparameters.signal_variance * np.where(same, 1.0, hyperparameters.similarity)
+    squared *= np.where(
+        same, hyperparameters.signal_variance, hyperparameters.signal_variance * hyperparameters.similarity
+    )
     squared += level_covariance(a.trends, b.trends, same)
     return np.asarray(squared)
 
@@ -174,7 +176,9 @@ def level_covariance(trends_a: Floats, trends_b: Floats, same_api: NDArray[np.bo
     People are generous or harsh as a whole, an API is better or worse as a whole, and how much ratings fall towards
     the corners is not known either.
     """
-    return np.asarray(LEVEL_VARIANCE + API_LEVEL_VARIANCE * same_api + FALL**2 * np.outer(trends_a, trends_b))
+    levels = np.where(same_api, LEVEL_VARIANCE + API_LEVEL_VARIANCE, LEVEL_VARIANCE)
+    levels += np.outer(FALL * trends_a, FALL * trends_b)
+    return levels
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -212,18 +216,22 @@ class Belief:
 class Surrogate:
     """The Gaussian process conditioned on ratings. Without ratings it is the prior."""
 
-    __slots__ = ("_factor", "_points", "_weights", "hyperparameters")
+    __slots__ = ("_factor", "_points", "_weights", "hyperparameters", "rated_mean")
 
     def __init__(self, points: Points, ratings: Floats, counts: Floats, hyperparameters: Hyperparameters) -> None:
         """Conditions on mean ratings of shape (n,), each of so many single ratings, at n points.
+
+        `rated_mean`, shape (n,), is the posterior mean at these points.
 
         Raises ValueError if the kernel stays singular even with the largest jitter.
         """
         self.hyperparameters = hyperparameters
         self._points = points
-        kernel = covariance(points, points, hyperparameters) + np.diag(hyperparameters.noise_variance / counts)
-        self._factor = _factorize(kernel)
-        self._weights = cho_solve((self._factor, True), ratings - prior_mean(points), check_finite=False)
+        kernel = covariance(points, points, hyperparameters)
+        self._factor = _factorize(kernel + np.diag(hyperparameters.noise_variance / counts))
+        expected = prior_mean(points)
+        self._weights = cho_solve((self._factor, True), ratings - expected, check_finite=False)
+        self.rated_mean = expected + kernel @ self._weights
 
     def mean(self, points: Points) -> Floats:
         """The posterior mean at the points, shape (len(points),): what `believe` says of it, for much less work."""
