@@ -73,10 +73,15 @@ def run(name: str, family: str, seed: int) -> Run:
 
 
 def rate_batch(method: Method, rater: Rater, rated: int) -> tuple[float, float]:
-    """Has the rater, after `rated` ratings, rate a batch; the CPU seconds of asking for it and of telling it."""
+    """Has the rater, after `rated` ratings, rate a batch; the CPU seconds of asking for it and of telling it.
+
+    Raises ValueError if the method gives more or fewer settings than it was asked for.
+    """
     began = time.process_time()
     asked = method.ask(BATCH)
     asking = time.process_time() - began
+    if len(asked) != BATCH:
+        raise ValueError(f"asked for {BATCH} settings, {type(method).__name__} gave {len(asked)}")
     settings = [snap(rater.mode, parameters) for parameters in asked]
     ratings = [(setting, rater.rate(setting, rated + index)) for index, setting in enumerate(settings)]
     began = time.process_time()

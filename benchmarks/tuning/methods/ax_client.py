@@ -4,7 +4,6 @@ It is told no standard error, so that it infers the noise, and recommends `get_b
 the model's predictions at the settings that were rated.
 """
 
-import logging
 from collections.abc import Sequence
 
 from ax import ChoiceParameterConfig, Client, RangeParameterConfig
@@ -20,7 +19,6 @@ class AxClient:
     """The flat space: one choice, and a range for each coordinate."""
 
     def __init__(self, mode: Mode, seed: int) -> None:
-        logging.getLogger("ax").setLevel(logging.ERROR)
         self._mode = mode
         self._client = Client(random_seed=seed)
         names = [api.name for api in mode.apis]
@@ -37,7 +35,10 @@ class AxClient:
         self._running: tuple[int, ...] = ()
 
     def ask(self, n: int) -> list[Parameters]:
-        trials = self._client.get_next_trials(max_trials=n)
+        trials = self._client.get_next_trials(n)
+        # It gives fewer where one stage of its strategy ends, and the rest when it is asked again.
+        while len(trials) < n:
+            trials |= self._client.get_next_trials(n - len(trials))
         self._running = tuple(trials)
         return [to_parameters(self._mode, parameters) for parameters in trials.values()]
 
