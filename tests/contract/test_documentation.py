@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from captioning import images, store_dynamodb
+from captioning import bucket, images, store_dynamodb, uploads
+from functions.caption import upload_routes
 from local.gateway import REQUEST_LIMIT
 from local.settings import LocalSettings
 from tests.readme import blocks, requests_shown
@@ -25,11 +26,19 @@ def test_the_readmes_requests_get_answers_of_the_shape_it_shows(
 ) -> None:
     (tmp_path / file).write_bytes(picture)
     requests = requests_shown(readme)
-    assert len(requests) == 3
+    assert len(requests) == 4
     for command, shown in requests:
         here = command.replace("http://127.0.0.1:8000", stack.url).rstrip() + " --silent --show-error"
         done = subprocess.run(["bash", "-c", here], cwd=tmp_path, capture_output=True, text=True, check=True)
         assert set(json.loads(done.stdout)) == set(shown), command
+
+
+def test_the_apis_page_shows_how_to_upload(stack: Stack, tmp_path: Path, picture: bytes) -> None:
+    (tmp_path / "dog.jpg").write_bytes(picture)
+    (program,) = [content for language, content in blocks("docs/api.md") if language == "python"]
+    here = program.replace("http://127.0.0.1:8000", stack.url)
+    done = subprocess.run([sys.executable, "-c", here], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == stack.post("/generate-caption/", files={"file": picture}).json()["caption"]
 
 
 def test_both_readmes_show_the_same_requests_and_the_committed_model() -> None:
@@ -72,6 +81,14 @@ def test_the_limits_are_those_of_the_code() -> None:
     picture = f"{images.MAX_BYTES // 2**20} MiB, {images.MAX_PIXELS // 10**6} million pixels"
     assert limits["coordinates in a mode; choices of a parameter"] == f"{spaces.MAX_COORDINATES}; {spaces.MAX_CHOICES}"
     assert limits["a picture"] == picture
+    assert limits["leave to upload"] == f"{uploads.LEAVE_SECONDS // 60} minutes, one key"
+    assert limits["an upload's `filename`"] == f"1 to {uploads.MAX_NAME_BYTES} bytes in UTF-8"
+    assert limits["an uploaded picture's key"] == f"{bucket.MAX_KEY_BYTES:,} bytes in UTF-8"
+    assert limits["`Retry-After` of a caption to come"].startswith(f"1 to {upload_routes.MAX_RETRY_AFTER} s")
+    assert limits["a picture that costs more memory"] == (
+        f"{images.MAX_PROGRESSIVE_PIXELS // 10**6} million pixels of a progressive JPEG, "
+        f"{images.MAX_WEBP_PIXELS // 10**6} million of a WebP"
+    )
     assert limits["a caption stays in DynamoDB"] == f"{store_dynamodb.LIFETIME_SECONDS // 86_400} days"
 
 

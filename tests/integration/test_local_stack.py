@@ -96,11 +96,14 @@ def test_standard_output_holds_json_lines_alone(start: Start, picture: bytes) ->
     assert all(line["request_id"] for line in requests)
 
 
-def test_the_greeting_shows_where_it_listens_and_three_requests_to_try(start: Start) -> None:
+def test_the_greeting_shows_where_it_listens_three_requests_and_the_folder_for_pictures(
+    start: Start, tmp_path: Path
+) -> None:
     stack = start()
 
     commands = [line.strip() for line in stack.greeting.splitlines() if line.strip().startswith("curl")]
     assert len(commands) == 3
+    assert f"{tmp_path}/uploads/" in stack.greeting
     for command in commands[:2]:
         done = subprocess.run(["bash", "-c", f"{command} -sS --fail"], capture_output=True, text=True, check=True)
         assert json.loads(done.stdout)
@@ -213,6 +216,7 @@ def test_help_names_every_setting() -> None:
         "SPACES",
         "CAPTION_STORE",
         "CAPTION_MODEL",
+        "UPLOAD_BUCKET",
         "LOG_LEVEL",
     ):
         assert name in done.stdout
