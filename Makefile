@@ -25,7 +25,7 @@ lint: .venv/dev.stamp audit  ## Check style, types, import rules and security
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	PYTHONPATH=$(LAYERS) $(BIN)/lint-imports --no-cache
-	# What is of low severity ruff judges too, with a reason for every line that stands.
+	@# What is of low severity ruff judges too, with a reason for every line that stands.
 	$(BIN)/bandit --quiet --severity-level medium --recursive functions layers local tools benchmarks main.py
 
 # Without credentials and without a network: neither checker asks AWS for anything.
@@ -49,7 +49,8 @@ lock: .venv/dev.stamp  ## Compile the requirements anew (UPGRADE=--upgrade takes
 		$(LOCK) --constraint requirements-dev.txt --output-file $$part/requirements.txt $$part/requirements.in || exit 1; done
 	$(LOCK) --emit-build-options --constraint requirements-dev.txt --output-file benchmarks/tuning/requirements.txt \
 		benchmarks/tuning/requirements.in
-	for part in tools/captioner tests/emulators/ministack tests/emulators/sam tests/template/checkov tests/runtimes/tflite-runtime; do \
+	for part in tools/captioner tests/emulators/lambda tests/emulators/ministack tests/emulators/sam tests/template/checkov \
+		tests/runtimes/tflite-runtime; do \
 		$(LOCK) $(UPGRADE) --output-file $$part/requirements.txt $$part/requirements.in || exit 1; done
 
 # Deployment. A stack that is not there yet is asked about; one that is, is changed as samconfig.toml says.

@@ -110,6 +110,32 @@ def test_the_sizes_are_those_of_the_template() -> None:
     assert f"reserve\n  {reserved} and AWS wants 100 left over. Where that is less than {reserved + 100}" in DEPLOYMENT
 
 
+def test_the_limits_are_those_of_the_template() -> None:
+    limits = dict(re.findall(r"^\| (.+?) \| (.+?) \|$", OPERATIONS, re.MULTILINE))
+    rules = {
+        rule["Id"]: rule
+        for bucket in ("UploadBucket", "ModelBucket")
+        for rule in RESOURCES[bucket]["Properties"]["LifecycleConfiguration"]["Rules"]
+    }
+    days = [rules[name]["ExpirationInDays"] for name in ("ForgetUploads", "ForgetCaptions")]
+    replaced = rules["ForgetReplaced"]["NoncurrentVersionExpiration"]["NoncurrentDays"]
+    retries = RESOURCES["UploadFunction"]["Properties"]["EventInvokeConfig"]
+    hours = retries["MaximumEventAgeInSeconds"] // 3600
+    kept = RESOURCES["UploadDeadLetters"]["Properties"]["MessageRetentionPeriod"] // 86_400
+    defaults = {name: one["Default"] for name, one in DOCUMENT["Parameters"].items()}
+
+    assert limits["an uploaded picture stays in the bucket; its published caption"] == "{} days; {} days".format(*days)
+    tried = limits["an upload event is tried; waits at most; lies in the dead-letter queue"]
+    assert tried == f"{retries['MaximumRetryAttempts'] + 1} times; {hours} hours; {kept} days"
+    assert limits["a bundle that was replaced in its place can be had back"] == f"{replaced} days"
+    assert limits["logs are kept (template's default)"] == f"{defaults['LogRetentionDays']} days"
+    assert limits["throttling (template's defaults)"] == (
+        f"{defaults['RequestsPerSecond']} requests a second and {defaults['Burst']} at once for each method; captions "
+        f"and leave to upload {defaults['CaptionRequestsPerSecond']} and {defaults['CaptionBurst']}"
+    )
+    assert limits["quota (template's default)"] == f"{defaults['DailyQuota']:,} requests a day for each key"
+
+
 def test_every_parameter_is_documented_with_its_default() -> None:
     rows = re.findall(r"^\| (`\w+`(?:, `\w+`)*) \| (.+?) \|", DEPLOYMENT, re.MULTILINE)
     table = {

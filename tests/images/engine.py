@@ -71,7 +71,10 @@ def engine() -> Iterator[Engine]:
             process = subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT, start_new_session=True)
             try:
                 _wait(process, environment, Path(said.name))
-                yield Engine(environment, own=True)
+                started = Engine(environment, own=True)
+                # What has no name is what builds may still begin from; after a week none will.
+                started.docker("image", "prune", "--force", "--filter", "until=168h")
+                yield started
             finally:
                 process.send_signal(signal.SIGTERM)
                 try:

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import requests
@@ -15,14 +16,19 @@ import requests
 from tests.images.engine import DockerError, Engine
 from tests.images.sam import Function
 
+BUCKET = "/mnt/bucket"
 _USER = "993:990"
 _START_SECONDS = 30
 _ANSWER_SECONDS = 60
 # Of the processes in the container that of the function is the largest by far.
-_PEAK = """
-import glob, re
-print(max(int(found[1]) for path in glob.glob("/proc/[0-9]*/status") if path != "/proc/self/status"
-          for found in [re.search(r"VmHWM:\\s+(\\d+) kB", open(path).read())] if found))
+_USAGE = """
+import glob, json, os
+from pathlib import Path
+def peak(process):
+    return next((int(line.split()[1]) for line in (process / "status").read_text().splitlines() if "VmHWM" in line), 0)
+process = max((Path(path) for path in glob.glob("/proc/[0-9]*") if path != f"/proc/{os.getpid()}"), key=peak)
+spent = (process / "stat").read_text().rpartition(")")[2].split()[11:13]
+print(json.dumps([peak(process) / 1024, sum(map(int, spent)) / os.sysconf("SC_CLK_TCK")]))
 """
 
 
@@ -32,6 +38,14 @@ class Answer:
 
     content: Any
     seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What the function's process has taken so far: the most memory at once, in MB, and seconds of a processor."""
+
+    peak_memory: float
+    processor_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +62,20 @@ class Instance:
         response = requests.post(self.url, data=json.dumps(event), timeout=_ANSWER_SECONDS)
         return Answer(response.json(), time.perf_counter() - began)
 
-    def peak_memory(self) -> float:
-        """The most memory in MB that the function's process has held."""
-        return int(self.engine.docker("exec", self.container, "python", "-c", _PEAK)) / 1024
+    def usage(self) -> Usage:
+        """What the function has taken, its start included."""
+        return Usage(*json.loads(self.engine.docker("exec", self.container, "python", "-c", _USAGE)))
 
 
 @contextmanager
-def instance(engine: Engine, function: Function, environment: Mapping[str, str]) -> Iterator[Instance]:
-    """A new instance of `function`, gone afterwards. Raises DockerError."""
+def instance(
+    engine: Engine, function: Function, environment: Mapping[str, str], *, bucket: Path | None = None
+) -> Iterator[Instance]:
+    """A new instance of `function`, gone afterwards; the folder `bucket` is `BUCKET` in it. Raises DockerError."""
     name = f"instance-{uuid.uuid4().hex}"
     settings = [part for key, value in environment.items() for part in ("--env", f"{key}={value}")]
+    if bucket is not None:
+        settings += ["--volume", f"{bucket}:{BUCKET}"]
     engine.docker(
         *("run", "--detach", "--name", name, "--publish", "127.0.0.1::8080", "--memory", f"{function.memory}m"),
         *("--read-only", "--tmpfs", "/tmp:size=512m,mode=1777", "--user", _USER, *settings),  # noqa: S108 - inside it

@@ -48,12 +48,13 @@ class Sam:
 
     def build(self) -> tuple[Function, ...]:
         """Builds the images of all functions as `sam build` does, and says so while it does. Raises SamError."""
-        command = ["build", "--parallel", "--template", "template.yaml", "--build-dir", str(BUILT)]
+        # One after the other: two functions have the same image, which is then made once.
+        command = ["build", "--template", "template.yaml", "--build-dir", str(BUILT)]
         said: list[str] = []
         with subprocess.Popen(
             [_COMMAND, *command],
             cwd=ROOT,
-            env=self._environment(),
+            env=self._environment() | {"PYTHONUNBUFFERED": "1"},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

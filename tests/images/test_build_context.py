@@ -26,6 +26,5 @@ def test_the_build_context_holds_what_the_images_copy_and_nothing_else() -> None
     # The rules go along with what they leave in; what a machine gives pip is its own affair.
     sent = {path for path in json.loads(done.stdout) if path != ".dockerignore" and not path.startswith("build/pip/")}
 
-    assert sent == {
-        f"{folder}/{name}" for folder in ("functions", "layers", "models/flickr8k") for name in sources(folder)
-    }
+    folders = ("functions", "layers", "local", "models/flickr8k")
+    assert sent == {f"{folder}/{name}" for folder in folders for name in sources(folder)} | {"main.py", "template.yaml"}

@@ -20,6 +20,9 @@ from packaging.version import Version
 from tests.conftest import go_without
 from tests.images.wheels import ARCHITECTURES, FUNCTIONS, GLIBC, WheelsMissingError, fetch, pins
 
+# Some 200 MB are fetched first.
+pytestmark = pytest.mark.timeout(300)
+
 # Amazon Linux 2023: glibc 2.34 for good, and since April 2025 the C++ library of GCC 14; LiteRT for aarch64 needs 12's.
 NEWEST = {"GLIBC": Version(".".join(map(str, GLIBC))), "GLIBCXX": Version("3.4.33"), "CXXABI": Version("1.3.15")}
 BASE = {

@@ -20,7 +20,7 @@ GLIBC = (2, 34)
 
 _WHEELS = ROOT / "build" / "wheels"
 _PYTHON = "3.13"
-_FETCH_SECONDS = 100
+_FETCH_SECONDS = 280
 
 
 class WheelsMissingError(Exception):

@@ -33,7 +33,9 @@ class Deployed:
         self.now, self.endpoint, self.bucket = 0.0, endpoint, make_bucket(endpoint)
         self.url = f"s3://{self.bucket}/caption?region=us-east-1&endpoint={endpoint}"
         source = S3Source(parse_s3(self.url), cache=tmp_path / "cache")
-        self.service = CaptionerService(source, observe=self.app._tell, clock=lambda: self.now)
+        self.service = CaptionerService(
+            source, observe=importlib.import_module("functions.caption.resources")._tell, clock=lambda: self.now
+        )
         self.store = open_caption_store(f"sqlite:///{tmp_path}/captions.db")
         self.folder = tmp_path
 

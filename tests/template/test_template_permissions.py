@@ -49,7 +49,7 @@ def _statements(function: str) -> list[dict[str, Any]]:
     of_its_role = [
         one["Properties"]["PolicyDocument"]
         for one in RESOURCES.values()
-        if one["Type"] == "AWS::IAM::RolePolicy" and one["Properties"]["RoleName"] == {"Ref": f"{function}Role"}
+        if one["Type"] == "AWS::IAM::Policy" and {"Ref": f"{function}Role"} in one["Properties"]["Roles"]
     ]
     policies = [*RESOURCES[function]["Properties"]["Policies"], *of_its_role]
     return [statement for policy in policies for statement in policy["Statement"]]

@@ -9,8 +9,8 @@ def test_without_an_environment_everything_is_embedded() -> None:
     assert settings.observation_store == "sqlite:///data/observations.db"
     assert settings.caption_store == "sqlite:///data/captions.db"
     assert settings.caption_model == "file://models/flickr8k"
-    assert settings.spaces is None
     assert settings.upload_bucket == "file://data"
+    assert settings.spaces is None
 
 
 def test_the_environment_wins_and_an_empty_variable_counts_as_absent() -> None:

@@ -39,7 +39,8 @@ def initial_design(mode: Mode, seed: str) -> Iterator[Setting]:
     recur, because rounding makes neighbours equal; a small space is followed by all of its settings.
     """
     apis = len(mode.apis)
-    sequence = sobol(_MAX_DESIGN_POINTS, 1 + len(mode.coordinates), seed=f"{seed}:initial design")
+    points = min(_MAX_DESIGN_POINTS, mode.size)
+    sequence = sobol(points, 1 + len(mode.coordinates), seed=f"{seed}:initial design")
     for start in range(0, len(sequence) - apis + 1, apis):
         block = sequence[start : start + apis]
         ranks = np.argsort(np.argsort(block[:, 0], kind="stable"), kind="stable")
