@@ -9,15 +9,15 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 LAYERS := layers/web/python:layers/tuning/python:layers/captioning/python
 
-.PHONY: help run test lint template audit lock openapi deploy smoke model images bench-stores clean
+.PHONY: help run test lint template audit lock openapi deploy smoke model images bench-stores bench-captioning bench-tuning clean
 
 help:  ## Say what can be made
-	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | expand -t 18
 
 run: .venv/local.stamp  ## Start the whole system on this machine (HOST, PORT, API_KEY, THROTTLE)
 	@exec $(BIN)/python main.py
 
-test: lint template .venv-ministack/stamp  ## Check everything: lint, types, import rules, template, tests
+test: lint template .venv-ministack/stamp .venv-tflite/stamp  ## Check everything: lint, types, import rules, template, tests
 	$(BIN)/pytest
 
 lint: .venv/dev.stamp audit  ## Check style, types, import rules and security
@@ -47,7 +47,9 @@ lock: .venv/dev.stamp  ## Compile the requirements anew (UPGRADE=--upgrade takes
 	$(LOCK) $(UPGRADE) --output-file requirements-dev.txt requirements-dev.in
 	for part in local benchmarks functions/suggest functions/update functions/caption; do \
 		$(LOCK) --constraint requirements-dev.txt --output-file $$part/requirements.txt $$part/requirements.in || exit 1; done
-	for part in tools/captioner tests/emulators/ministack tests/emulators/sam tests/template/checkov; do \
+	$(LOCK) --emit-build-options --constraint requirements-dev.txt --output-file benchmarks/tuning/requirements.txt \
+		benchmarks/tuning/requirements.in
+	for part in tools/captioner tests/emulators/ministack tests/emulators/sam tests/template/checkov tests/runtimes/tflite-runtime; do \
 		$(LOCK) $(UPGRADE) --output-file $$part/requirements.txt $$part/requirements.in || exit 1; done
 
 # Deployment. A stack that is not there yet is asked about; one that is, is changed as samconfig.toml says.
@@ -70,8 +72,20 @@ images: .venv/dev.stamp .venv-sam/stamp  ## Build the container images, run them
 bench-stores: .venv-bench/stamp  ## Time the observation stores and count their capacity (STORES names which)
 	PYTHONPATH=$(LAYERS) OMP_NUM_THREADS=1 .venv-bench/bin/python -m benchmarks.stores $(STORES)
 
+bench-captioning: .venv-bench/stamp .venv-model/stamp  ## Captions against the original's way in Keras: make bench-captioning DATA=folder
+	@test -n "$(DATA)" || { echo "DATA names no folder: make bench-captioning DATA=path/to/flickr8k" >&2; exit 2; }
+	PYTHONPATH=$(LAYERS) OMP_NUM_THREADS=1 .venv-bench/bin/python -m benchmarks.captioning --data "$(DATA)"
+
+# Goes on from the results that are there; runs of ours are its sources' own. RUN="--seeds 20:40", say, asks for more.
+BENCH_TUNING := PYTHONPATH=layers/tuning/python OMP_NUM_THREADS=1 .venv-peers/bin/python -m benchmarks.tuning
+bench-tuning: .venv-peers/stamp  ## Compare tuning with its peers (RUN has options of the runs; hours if none are there)
+	$(BENCH_TUNING) run $(RUN)
+	$(BENCH_TUNING) timing
+	$(BENCH_TUNING) report
+
 clean:  ## Remove what make made; the data under data/ stays
-	rm -rf .venv .venv-bench .venv-checkov .venv-ministack .venv-model .venv-sam build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-bench .venv-checkov .venv-ministack .venv-model .venv-peers .venv-sam .venv-tflite build .mypy_cache \
+		.pytest_cache .ruff_cache .hypothesis
 
 define make_venv
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed; none was found (PYTHON=path names one)" >&2; exit 1; }
@@ -104,6 +118,19 @@ INSTALL = --disable-pip-version-check --progress-bar on --require-hashes --only-
 	$(call make_venv,.venv-bench)
 	@echo "Installing what the benchmarks need into .venv-bench (once; about 150 MB)" >&2
 	.venv-bench/bin/pip install $(INSTALL) $<
+	@touch $@
+
+# The old runtime's last wheels are for Linux and Python 3.11; elsewhere its tests say that they are skipped.
+.venv-tflite/stamp: tests/runtimes/tflite-runtime/requirements.txt
+	@for python in "$(PYTHON)" python3.11; do test "$$(uname -s)" = Linux && \
+		$$python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null || continue; \
+		echo "Installing TensorFlow Lite's old runtime into .venv-tflite (once; about 30 MB)" >&2; \
+		rm -rf $(@D) && $$python -m venv $(@D) && $(@D)/bin/pip install $(INSTALL) $< && touch $@; exit; done
+
+.venv-peers/stamp: benchmarks/tuning/requirements.txt
+	$(call make_venv,.venv-peers)
+	@echo "Installing the optimizers to compare with into .venv-peers (once; about 6 GB: PyTorch brings CUDA on Linux)" >&2
+	.venv-peers/bin/pip install $(INSTALL) $<
 	@touch $@
 
 .venv-ministack/stamp: tests/emulators/ministack/requirements.txt

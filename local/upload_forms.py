@@ -82,7 +82,7 @@ async def _parse(request: Request) -> tuple[dict[str, str], bytes]:
     fields: dict[str, str] = {}
     try:
         form = await MultiPartParser(Headers(dict(request.headers)), body()).parse()  # type: ignore[arg-type]
-    except (MultiPartException, KeyError, ValueError) as error:
+    except (MultiPartException, LookupError, ValueError) as error:
         raise FormRefusedError(400, "MalformedPOSTRequest", f"not a multipart/form-data body: {error}") from error
     try:
         for name, value in form.multi_items():

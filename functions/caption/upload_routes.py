@@ -63,7 +63,7 @@ async def upload(request: Request, picture: UploadRequest) -> UploadLeave:
     """For pictures that are too large for `POST /generate-caption/`: they go straight to the storage, up to 10 MiB."""
     expires_at = datetime.now(UTC) + timedelta(seconds=LEAVE_SECONDS)
     leave = give_leave(bucket(), media_type=picture.content_type, name=picture.filename)
-    here = f"{request.url.scheme}://{request.headers['host']}{base_path(request)}/"
+    here = f"{request.url.scheme}://{request.url.netloc}{base_path(request)}/"
     return UploadLeave(
         key=leave.key,
         url=urljoin(here, leave.post.url),

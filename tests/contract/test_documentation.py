@@ -85,6 +85,10 @@ def test_the_limits_are_those_of_the_code() -> None:
     assert limits["an upload's `filename`"] == f"1 to {uploads.MAX_NAME_BYTES} bytes in UTF-8"
     assert limits["an uploaded picture's key"] == f"{bucket.MAX_KEY_BYTES:,} bytes in UTF-8"
     assert limits["`Retry-After` of a caption to come"].startswith(f"1 to {upload_routes.MAX_RETRY_AFTER} s")
+    assert limits["a picture that costs more memory"] == (
+        f"{images.MAX_PROGRESSIVE_PIXELS // 10**6} million pixels of a progressive JPEG, "
+        f"{images.MAX_WEBP_PIXELS // 10**6} million of a WebP"
+    )
     assert limits["a caption stays in DynamoDB"] == f"{store_dynamodb.LIFETIME_SECONDS // 86_400} days"
 
 

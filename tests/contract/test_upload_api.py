@@ -161,7 +161,8 @@ def test_leave_for_what_cannot_be_is_refused_and_named(stack: Stack, body: Any, 
     assert problem["errors"][0]["detail"].startswith(("must", "is required"))
 
 
-def test_leave_is_asked_for_in_json(stack: Stack) -> None:
+def test_leave_is_asked_for_in_json_with_or_without_the_last_slash(stack: Stack) -> None:
+    assert stack.post("/uploads/", json={"content_type": "image/png"}).status_code == 200
     assert_is_a_problem(stack.post("/uploads", data="{", headers={"Content-Type": "application/json"}), 400)
     assert_is_a_problem(stack.post("/uploads", data="<a/>", headers={"Content-Type": "text/xml"}), 415)
     assert_is_a_problem(stack.get("/uploads"), 404)
@@ -177,17 +178,19 @@ def test_of_what_was_never_uploaded_there_is_no_caption(stack: Stack, path: str)
 
 def test_a_form_that_is_none_is_refused_as_s3_refuses_it(stack: Stack, picture: bytes) -> None:
     url = stack.url + upload_forms.PATH
-    headers = {"Content-Type": "multipart/form-data"}
+    form = "multipart/form-data"
+    headers = {"Content-Type": form}
     for answer in (
         requests.post(url, data=b"text", timeout=30),
         requests.post(url, data=b"text", headers=headers, timeout=30),
         requests.post(url, data=b"", timeout=30),
+        requests.post(url, data=b"x", headers={"Content-Type": f"{form}; boundary=x; charset=none"}, timeout=30),
     ):
         assert (answer.status_code, answer.headers["content-type"]) == (400, "application/xml")
         assert "<Code>MalformedPOSTRequest</Code>" in answer.text
     leave = ask(stack)
-    form = requests.post(url, files={name: (None, value) for name, value in leave["fields"].items()}, timeout=30)
-    assert (form.status_code, "<Code>InvalidArgument</Code>" in form.text) == (400, True)
+    answer = requests.post(url, files={name: (None, value) for name, value in leave["fields"].items()}, timeout=30)
+    assert (answer.status_code, "<Code>InvalidArgument</Code>" in answer.text) == (400, True)
     # S3 ignores what comes after the picture: here, all that lets it in.
     late = {"file": picture} | {name: (None, value) for name, value in leave["fields"].items()}
     answer = requests.post(url, files=late, timeout=30)

@@ -2,6 +2,8 @@
 
 CaptionerToolError      shown by the command line as one line, without a traceback
 ├── ArchiveError        a weights archive that is damaged, hostile or not InceptionV3
+├── KerasFileError      a Keras file that is damaged or hostile, or a model of another architecture
+├── TokenizerError      a tokenizer that is damaged or hostile, or does not fit the model
 ├── DatasetError        a data folder or file that is not as described
 ├── BundleError         a bundle that is incomplete, too large or does not do what its source does
 ├── PublicationError    what is published at a place cannot be moved as asked
@@ -13,8 +15,10 @@ __all__ = [
     "BundleError",
     "CaptionerToolError",
     "DatasetError",
+    "KerasFileError",
     "PublicationError",
     "SettingsError",
+    "TokenizerError",
     "ToolchainError",
 ]
 
@@ -25,6 +29,14 @@ class CaptionerToolError(Exception):
 
 class ArchiveError(CaptionerToolError):
     """The weights archive is damaged, hostile or holds another network: give another file."""
+
+
+class KerasFileError(CaptionerToolError):
+    """The Keras file is damaged, hostile or holds a model that cannot be converted: the text says what was found."""
+
+
+class TokenizerError(CaptionerToolError):
+    """The tokenizer is damaged, hostile or does not fit the model: give the one that the model was trained with."""
 
 
 class DatasetError(CaptionerToolError):

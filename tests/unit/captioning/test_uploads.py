@@ -105,6 +105,9 @@ def test_an_event_that_comes_again_changes_nothing_and_costs_no_caption(place: P
     assert [place.caption(upload(KEY, "A", picture(1))) for _ in range(3)] == [first] * 3
     assert place.captioner.shown == 1
     assert (place.root / f"captions/{KEY}.json").stat() == written
+    # Nor is the picture read again: by now it may be another.
+    place.put(picture(2))
+    assert place.caption(upload(KEY, "A", picture(1))) == first
 
 
 @pytest.mark.parametrize("order", list(permutations("123")))

@@ -38,6 +38,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 _MAX_NUMBER = 1e6
 
 _TOP = {"format_version", "model_version", "files", "input", "decoding", "quantization", "provenance", "licence"}
+_INPUT = {"width", "height", "resampling", "exif_transpose", "scale", "offset"}
 
 _Names = Set[str]
 _Choice = TypeVar("_Choice", bound=StrEnum)
@@ -61,7 +62,11 @@ class Quantization(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class InputSpec:
-    """What the encoder wants: levels p of 0 to 255 become `p * scale + offset`, float32 [1, height, width, 3]."""
+    """What the encoder wants: levels p of 0 to 255 become `p * scale + offset`, float32 [1, height, width, 3].
+
+    `scaled_decoding` lets a large JPEG be decoded at a half, a quarter or an eighth of its size, while twice the
+    encoder's sides remain: faster, and off from the exact picture by a few levels.
+    """
 
     width: int
     height: int
@@ -69,6 +74,7 @@ class InputSpec:
     exif_transpose: bool
     scale: float
     offset: float
+    scaled_decoding: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +167,7 @@ def parse_manifest(content: bytes, *, file: str = MANIFEST) -> Manifest:
     return Manifest(
         model_version=top.matching("model_version", _VERSION),
         files=_files(top.fields("files", {ENCODER, DECODER, VOCABULARY})),
-        input=_input(top.fields("input", {"width", "height", "resampling", "exif_transpose", "scale", "offset"})),
+        input=_input(top.fields("input", _INPUT, {"scaled_decoding"})),
         decoding=_decoding(top.fields("decoding", {"beam_width", "length_penalty", "max_words"}, {"no_repeat_ngram"})),
         encoder_quantization=quantization.choice("encoder", Quantization),
         decoder_quantization=quantization.choice("decoder", Quantization),
@@ -244,6 +250,7 @@ def _input(fields: _Fields) -> InputSpec:
         exif_transpose=fields.boolean("exif_transpose"),
         scale=fields.number("scale"),
         offset=fields.number("offset"),
+        scaled_decoding=fields.boolean("scaled_decoding") if "scaled_decoding" in fields.document else False,
     )
 
 
