@@ -4,6 +4,7 @@ No one TensorFlow reads all of these files, so each is taken for what it is, a t
 
     .keras                    a zip: metadata.json, config.json (the layers), model.weights.h5 (the arrays)
     .weights.h5               HDF5: layers/<kind>_<n>/vars/<index>; the recurrent cell's in layers/<kind>_<n>/cell/vars
+                              (Keras 2.14: _layer_checkpoint_dependencies in the place of layers)
     .h5, of a whole model     HDF5: model_weights/<layer>/<variable>, and the layers as JSON in an attribute
     .h5, of weights           HDF5: the same without model_weights and without the description
 

@@ -220,6 +220,12 @@ def test_a_list_of_layers_that_keras_cut_into_pieces_is_joined(copy: Callable[[s
     np.testing.assert_array_equal(found.weights.embedding, find(SAMPLES / WHOLE[0]).weights.embedding)
 
 
+def test_the_name_that_keras_2_14_gave_the_layers_is_read_as_well(copy: Callable[[str], Path]) -> None:
+    path = copy("keras2/caption_model.weights.h5")
+    hdf5(path, lambda tree: tree.move("layers", "_layer_checkpoint_dependencies"))
+    np.testing.assert_array_equal(find(path).weights.embedding, find(SAMPLES / WHOLE[0]).weights.embedding)
+
+
 @pytest.mark.parametrize("name", [*WHOLE, *WEIGHTS])
 def test_a_truncated_file_is_refused(copy: Callable[[str], Path], name: str) -> None:
     path = copy(name)
