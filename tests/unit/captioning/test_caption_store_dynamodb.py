@@ -115,7 +115,7 @@ def test_what_a_person_must_repair_is_refused_at_the_first_attempt(
 
 def test_a_second_attempt_that_succeeds_is_an_answer(store: DynamoDbCaptionStore, service: Stubber) -> None:
     service.add_client_error("get_item", "ThrottlingException", "not now")
-    item = {"text": {"S": DOG.text}, "confidence": {"N": repr(DOG.confidence)}, "model_version": {"S": "v1"}}
+    item = {"text": {"S": DOG.text}, "confidence": {"S": repr(DOG.confidence)}, "model_version": {"S": "v1"}}
     service.add_response("get_item", {"Item": {**KEY, **item, "alternatives": {"L": []}}})
     assert store.get("a") == DOG
 

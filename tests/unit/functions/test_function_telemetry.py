@@ -84,7 +84,7 @@ def test_updates_count_ratings_once_and_time_the_fit(tmp_path: Path) -> None:
     metrics = measured(lines)
     assert (metrics["ObservationsRecorded"], metrics["LearningFailed"]) == ([6], [0])
     (fit,) = metrics["FitTime"]
-    assert 0 < fit < 10_000
+    assert fit > 1  # milliseconds, of which a fit takes several, however fast the machine
 
 
 def test_captions_are_timed_and_say_whether_they_were_kept_and_how_long_the_models_took(tmp_path: Path) -> None:

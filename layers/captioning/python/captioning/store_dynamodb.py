@@ -172,12 +172,13 @@ class DynamoDbCaptionStore(CaptionStore):
 
 
 def _said(item: _Item) -> tuple[str, float]:
-    return item["text"]["S"], float(item["confidence"]["N"])
+    return item["text"]["S"], float(item["confidence"]["S"])
 
 
 def _saying(said: Caption | Alternative) -> _Item:
     # The shortest exact text of a float has 17 digits; DynamoDB keeps 38.
-    return {"text": {"S": said.text}, "confidence": {"N": repr(said.confidence)}}
+    # A text: DynamoDB's numbers end at 1e-130, and a float's do not.
+    return {"text": {"S": said.text}, "confidence": {"S": repr(said.confidence)}}
 
 
 def _caption(item: _Item) -> Caption:
