@@ -34,21 +34,18 @@ class Worker:
     """A process that runs a module, whose main is `serve`, and forks for every measurement."""
 
     def __init__(self, module: str, *arguments: str) -> None:
-        environment = os.environ | dict.fromkeys(_THREADS, "1")
-        environment["PYTHONPATH"] = os.pathsep.join((str(_ROOT), str(_LAYER)))
+        self._command = [sys.executable, "-W", "ignore", "-m", module, *arguments]
         self._said = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115 - closed with the worker
-        self._process = subprocess.Popen(  # noqa: S603 - our own modules
-            [sys.executable, "-W", "ignore", "-m", module, *arguments],
-            env=environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._said,
-            text=True,
-            process_group=0,
-        )
+        self._process = self._start()
 
     def measure(self, *arguments: str) -> str:
-        """The line that a new process makes of the arguments. Raises MeasurementError."""
+        """The line that a new process makes of the arguments. Raises MeasurementError.
+
+        A worker that was killed, or never came to listen, is started again.
+        """
+        if self._process.poll() is not None:
+            self._stop()
+            self._process = self._start()
         stdin, stdout = self._process.stdin, self._process.stdout
         if stdin is None or stdout is None:
             raise MeasurementError("has no pipes")
@@ -60,7 +57,8 @@ class Worker:
             lines.append(line.rstrip("\n"))
             if lines[-1].startswith(_DONE):
                 break
-        ended = lines.pop() if lines else f"{_DONE}{self._process.wait()}"
+        heard = bool(lines) and lines[-1].startswith(_DONE)
+        ended = lines.pop() if heard else f"{_DONE}{self._process.wait()}"
         if ended != f"{_DONE}0" or not lines:
             raise MeasurementError(f"{ended}: {self._last_words()}")
         return lines[-1]
@@ -71,10 +69,27 @@ class Worker:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._stop()
+        self._said.close()
+
+    def _start(self) -> subprocess.Popen[str]:
+        environment = os.environ | dict.fromkeys(_THREADS, "1")
+        environment["PYTHONPATH"] = os.pathsep.join((str(_ROOT), str(_LAYER)))
+        return subprocess.Popen(  # noqa: S603 - our own modules
+            self._command,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._said,
+            text=True,
+            process_group=0,
+        )
+
+    def _stop(self) -> None:
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)  # with what it has forked
         self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout, self._said):
+        for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
                 with suppress(BrokenPipeError):
                     pipe.close()

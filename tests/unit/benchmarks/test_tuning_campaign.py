@@ -148,6 +148,23 @@ def test_a_measurement_that_crashes_takes_no_other_with_it(tmp_path: Path, monke
     assert first != second
 
 
+def test_a_worker_that_is_killed_costs_one_measurement(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "fragile.py").write_text(
+        "import os, signal\n"
+        "from benchmarks.tuning.alone import serve\n"
+        "def measure(how):\n"
+        "    if how == 'parricide':\n"
+        "        os.kill(os.getppid(), signal.SIGTERM)\n"
+        "    return how\n"
+        "serve(measure)\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    with Worker("fragile") as worker:
+        with pytest.raises(MeasurementError, match="ended with status -15"):
+            worker.measure("parricide")
+        assert worker.measure("fine") == "fine"
+
+
 def test_a_killed_comparison_goes_on_where_it_was(tmp_path: Path) -> None:
     path = tmp_path / "tuning.csv"
     tasks = [Task("random", "trap", seed) for seed in range(60)]
