@@ -25,7 +25,8 @@ _SPREAD = 512  # candidates spread evenly, over all APIs
 _MIN_SPREAD = 64  # for each API
 # Candidates times settings rated: past it a study, which by then knows its space, considers fewer of the spread.
 _MAX_SPREAD_WORK = 2**16
-_NEIGHBOURS = 24  # of each anchor and spread
+_NEIGHBOURS = 24  # of each anchor and spread; half as many once _WELL_KNOWN settings are rated
+_WELL_KNOWN = 256
 _SPREADS = (0.03, 0.12)  # standard deviations of the neighbours, in shares of the range
 _SWITCHING = 0.25  # share of the neighbours that draw a choice anew
 _MAX_DESIGN_POINTS = 4_096
@@ -58,14 +59,15 @@ def candidates(mode: Mode, seed: str, anchors: Floats, *, rated: int) -> Points:
 
     `anchors` has shape (k, columns); each API gets its own copy of each anchor and its neighbours, as what is good for
     one API is likely to be good for another. Points are on the grid of suggestible settings; some may be equal. The
-    more settings are `rated`, the fewer points there are of the spread, so that the cost stays bounded.
+    more settings are `rated`, the fewer points there are of either, so that the cost stays bounded.
     """
     if mode.size <= MAX_ENUMERATED:
         return enumerate_points(mode)
     dimensions = len(mode.axes)
     size = min(_SPREAD, _MAX_SPREAD_WORK // max(rated, 1)) // len(mode.apis)
     spread = sobol(max(size, _MIN_SPREAD), dimensions, seed=f"{seed}:candidates")
-    draws = sobol(_NEIGHBOURS, dimensions, seed=f"{seed}:neighbours")
+    neighbours = _NEIGHBOURS if rated <= _WELL_KNOWN else _NEIGHBOURS // 2
+    draws = sobol(neighbours, dimensions, seed=f"{seed}:neighbours")
     coordinates = []
     for api in range(len(mode.apis)):
         inside = _recover(mode, api, anchors)

@@ -6,7 +6,7 @@ pooling everything anew, bit for bit. This module judges no rating and knows not
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from operator import is_
 
 import numpy as np
@@ -75,7 +75,7 @@ def pool(mode: Mode, observations: Sequence[Observation], *, limit: int = MAX_PO
     known = _known.get(mode)
     if known is None or not known.begins(observations):
         known = _nothing(mode)
-    tally = known.extended(mode, observations)
+    tally = known if len(known.observations) == len(observations) else known.extended(mode, observations)
     _known.pop(mode, None)
     while len(_known) >= _REMEMBERED:
         _known.pop(next(iter(_known)), None)
@@ -87,7 +87,7 @@ def pool(mode: Mode, observations: Sequence[Observation], *, limit: int = MAX_PO
 class _Tally:
     """Every distinct setting rated so far, its ratings summed up; never changed, so that threads may share it.
 
-    `newest` has for each setting the index of its latest observation.
+    `newest` has for each setting the index of its latest observation; `held`, by limit, what `ratings` has worked out.
     """
 
     observations: tuple[Observation, ...]
@@ -97,6 +97,7 @@ class _Tally:
     sums: Floats
     squares: Floats
     newest: Indices
+    held: dict[int, Ratings] = field(default_factory=dict)
 
     def begins(self, observations: tuple[Observation, ...]) -> bool:
         """Whether these observations are those of the tally and perhaps more."""
@@ -127,6 +128,11 @@ class _Tally:
 
     def ratings(self, limit: int) -> Ratings:
         """What the model holds of it."""
+        if limit not in self.held:
+            self.held[limit] = self._hold(limit)
+        return self.held[limit]
+
+    def _hold(self, limit: int) -> Ratings:
         settings, points, counts, sums, squares = tuple(self.rows), self.points, self.counts, self.sums, self.squares
         if len(settings) > limit:
             kept = self._most_informative(limit)
