@@ -44,7 +44,7 @@ class Checkpoint:
     def load(self) -> State | None:
         """Read the state back; None where there is none for these ingredients."""
         try:
-            with np.load(self.path, allow_pickle=False) as archive:
+            with self.path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
                 notes = json.loads(str(archive["notes"]))
                 arrays = tuple(archive[str(place)] for place in range(len(archive.files) - 1))
         except (OSError, BadZipFile, KeyError, ValueError, EOFError):

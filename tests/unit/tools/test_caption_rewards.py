@@ -61,7 +61,7 @@ SAID = [
 @pytest.mark.parametrize("short", [False, True], ids=["long enough", "too short"])
 def test_a_caption_is_worth_what_one_more_of_it_does_to_the_bleu_of_the_corpus(short: bool) -> None:
     captions = CAPTIONS if not short else [caption[:5] for caption in CAPTIONS]
-    copies = 500
+    copies = 100
     worth = Rewards(SAID, cider_weight=0.0).weigh(range(4), captions)
 
     def log_bleu(more: list[int]) -> float:
@@ -72,7 +72,7 @@ def test_a_caption_is_worth_what_one_more_of_it_does_to_the_bleu_of_the_corpus(s
 
     before = log_bleu([])
     for row in range(4):
-        assert (log_bleu([row]) - before) * copies * 4 == pytest.approx(worth[row], abs=0.02)
+        assert (log_bleu([row]) - before) * copies * 4 == pytest.approx(worth[row], abs=0.1)
 
 
 def test_cider_is_added_by_its_weight() -> None:
