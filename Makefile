@@ -9,23 +9,34 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 LAYERS := layers/web/python:layers/tuning/python:layers/captioning/python
 
-.PHONY: help run test lint lock openapi model bench-stores clean
+.PHONY: help run test lint template audit lock openapi deploy smoke model images bench-stores bench-tuning bench-captioning clean
 
 help:  ## Say what can be made
-	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | expand -t 18
 
 run: .venv/local.stamp  ## Start the whole system on this machine (HOST, PORT, API_KEY, THROTTLE)
 	@exec $(BIN)/python main.py
 
-test: lint .venv-ministack/stamp  ## Check everything: lint, types, import rules, template, tests
+test: lint template .venv-ministack/stamp .venv-tflite/stamp  ## Check everything: lint, types, import rules, template, tests
 	$(BIN)/pytest
 
-lint: .venv/dev.stamp  ## Check style, types, import rules and the template
+lint: .venv/dev.stamp audit  ## Check style, types, import rules and security
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	PYTHONPATH=$(LAYERS) $(BIN)/lint-imports --no-cache
+	@# What is of low severity ruff judges too, with a reason for every line that stands.
+	$(BIN)/bandit --quiet --severity-level medium --recursive functions layers local tools benchmarks main.py
+
+# Without credentials and without a network: neither checker asks AWS for anything.
+SAM := SAM_CLI_TELEMETRY=0 .venv-sam/bin/sam
+template: .venv/dev.stamp .venv-sam/stamp .venv-checkov/stamp  ## Check the template: cfn-lint, SAM, checkov
 	$(BIN)/cfn-lint template.yaml
+	AWS_DEFAULT_REGION=us-east-1 $(SAM) validate --lint --template template.yaml
+	LOG_LEVEL=ERROR .venv-checkov/bin/checkov --file template.yaml --framework cloudformation --compact --quiet --skip-download
+
+audit: .venv/dev.stamp  ## Look up what the functions install among known vulnerabilities (skipped offline, and says so)
+	$(BIN)/python -m tools.audit
 
 openapi: .venv/dev.stamp  ## Write the OpenAPI document anew from the functions
 	PYTHONPATH=$(LAYERS) $(BIN)/python -m tools.openapi
@@ -36,18 +47,46 @@ lock: .venv/dev.stamp  ## Compile the requirements anew (UPGRADE=--upgrade takes
 	$(LOCK) $(UPGRADE) --output-file requirements-dev.txt requirements-dev.in
 	for part in local benchmarks functions/suggest functions/update functions/caption; do \
 		$(LOCK) --constraint requirements-dev.txt --output-file $$part/requirements.txt $$part/requirements.in || exit 1; done
-	for part in tools/captioner tests/emulators/ministack; do \
+	$(LOCK) --emit-build-options --constraint requirements-dev.txt --output-file benchmarks/tuning/requirements.txt \
+		benchmarks/tuning/requirements.in
+	for part in tools/captioner tests/emulators/lambda tests/emulators/ministack tests/emulators/sam tests/template/checkov \
+		tests/runtimes/tflite-runtime; do \
 		$(LOCK) $(UPGRADE) --output-file $$part/requirements.txt $$part/requirements.in || exit 1; done
+
+# Deployment. A stack that is not there yet is asked about; one that is, is changed as samconfig.toml says.
+ENV ?= dev
+deploy: .venv-sam/stamp  ## Build the images and deploy them (ENV=dev or prod); asks what it must know the first time
+	$(SAM) build --config-env $(ENV)
+	if $(SAM) list stack-outputs --config-env $(ENV) --output json >/dev/null 2>&1; \
+		then $(SAM) deploy --config-env $(ENV); else $(SAM) deploy --config-env $(ENV) --guided; fi
+
+smoke: .venv/local.stamp  ## Try what is deployed, or the local stack: make smoke URL=... KEY=...
+	@$(BIN)/python -m tools.smoke $(if $(KEY),--key "$(KEY)") "$(or $(URL),http://127.0.0.1:8000)"
 
 model: .venv-model/stamp  ## Convert the encoder and train the decoder: make model DATA=folder (Flickr8k's layout)
 	@test -n "$(DATA)" || { echo "DATA names no folder: make model DATA=path/to/flickr8k" >&2; exit 2; }
 	PYTHONPATH=$(LAYERS) .venv-model/bin/python -m tools.captioner build --data "$(DATA)" --out models/flickr8k
 
+images: .venv/dev.stamp .venv-sam/stamp  ## Build the container images, run them, and say how large and how fast they are
+	$(BIN)/pytest --capture=no -m images tests/images
+
 bench-stores: .venv-bench/stamp  ## Time the observation stores and count their capacity (STORES names which)
 	PYTHONPATH=$(LAYERS) OMP_NUM_THREADS=1 .venv-bench/bin/python -m benchmarks.stores $(STORES)
 
+# Goes on from the results that are there; runs of ours are its sources' own. RUN="--seeds 20:40", say, asks for more.
+BENCH_TUNING := PYTHONPATH=layers/tuning/python OMP_NUM_THREADS=1 .venv-peers/bin/python -m benchmarks.tuning
+bench-tuning: .venv-peers/stamp  ## Compare tuning with its peers (RUN has options of the runs; hours if none are there)
+	$(BENCH_TUNING) run $(RUN)
+	$(BENCH_TUNING) timing
+	$(BENCH_TUNING) report
+
+bench-captioning: .venv-bench/stamp .venv-model/stamp  ## Captions against the original's way in Keras: make bench-captioning DATA=folder
+	@test -n "$(DATA)" || { echo "DATA names no folder: make bench-captioning DATA=path/to/flickr8k" >&2; exit 2; }
+	PYTHONPATH=$(LAYERS) OMP_NUM_THREADS=1 .venv-bench/bin/python -m benchmarks.captioning --data "$(DATA)"
+
 clean:  ## Remove what make made; the data under data/ stays
-	rm -rf .venv .venv-bench .venv-ministack .venv-model build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-bench .venv-checkov .venv-ministack .venv-model .venv-peers .venv-sam .venv-tflite build .mypy_cache .pytest_cache .ruff_cache \
+		.hypothesis
 
 define make_venv
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed; none was found (PYTHON=path names one)" >&2; exit 1; }
@@ -82,8 +121,34 @@ INSTALL = --disable-pip-version-check --progress-bar on --require-hashes --only-
 	.venv-bench/bin/pip install $(INSTALL) $<
 	@touch $@
 
+.venv-peers/stamp: benchmarks/tuning/requirements.txt
+	$(call make_venv,.venv-peers)
+	@echo "Installing the optimizers to compare with into .venv-peers (once; about 6 GB: PyTorch brings CUDA on Linux)" >&2
+	.venv-peers/bin/pip install $(INSTALL) $<
+	@touch $@
+
+# The old runtime's last wheels are for Linux and Python 3.11; elsewhere its tests say that they are skipped.
+.venv-tflite/stamp: tests/runtimes/tflite-runtime/requirements.txt
+	@for python in "$(PYTHON)" python3.11; do test "$$(uname -s)" = Linux && \
+		$$python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null || continue; \
+		echo "Installing TensorFlow Lite's old runtime into .venv-tflite (once; about 30 MB)" >&2; \
+		rm -rf $(@D) && $$python -m venv $(@D) && $(@D)/bin/pip install $(INSTALL) $< && touch $@; exit; done
+
 .venv-ministack/stamp: tests/emulators/ministack/requirements.txt
 	$(call make_venv,.venv-ministack)
 	@echo "Installing the second emulator of DynamoDB into .venv-ministack (once)" >&2
 	.venv-ministack/bin/pip install $(INSTALL) $<
+	@touch $@
+
+.venv-sam/stamp: tests/emulators/sam/requirements.txt
+	$(call make_venv,.venv-sam)
+	@echo "Installing AWS's command line for SAM into .venv-sam (once; about 320 MB)" >&2
+	# The lock is whole; older releases of pip would not take its pin of boto3-stubs, from which the extras are left out.
+	.venv-sam/bin/pip install --no-deps $(INSTALL) $<
+	@touch $@
+
+.venv-checkov/stamp: tests/template/checkov/requirements.txt
+	$(call make_venv,.venv-checkov)
+	@echo "Installing the checker of the template into .venv-checkov (once; about 300 MB)" >&2
+	.venv-checkov/bin/pip install $(INSTALL) $<
 	@touch $@

@@ -1,7 +1,8 @@
 """The whole system on one machine: `python main.py`.
 
-It reads template.yaml, plays API Gateway in front of the functions' real handlers, and keeps ratings and captions under
-data/. It is for development and for teams without AWS; it does not scale out.
+It reads template.yaml, plays API Gateway in front of the functions' real handlers and S3 in front of the one for
+uploads, and keeps ratings, pictures and captions under data/. It is for development and for teams without AWS; it does
+not scale out.
 """
 
 import argparse
@@ -19,8 +20,11 @@ settings, from the environment:
   API_KEY             ask for this key in the header x-api-key (off)
   THROTTLE=1          let through only as many requests as template.yaml says (off)
   OBSERVATION_STORE   where ratings are kept (sqlite:///data/observations.db)
+  SPACES              a search space of your own (a path; the shipped one without it)
   CAPTION_STORE       where captions are kept (sqlite:///data/captions.db)
   CAPTION_MODEL       the caption bundle (file://models/flickr8k)
+  UPLOAD_BUCKET       the folder whose uploads/ is watched for pictures (file://data)
+  CORS_ORIGIN         the origin whose pages may call (*)
   LOG_LEVEL           DEBUG, INFO, WARNING, ERROR or CRITICAL (INFO)
 """
 
@@ -41,11 +45,12 @@ def main() -> int:
     from local import server  # noqa: PLC0415  (after the check above)
     from local.settings import LocalSettings  # noqa: PLC0415
     from local.template import read  # noqa: PLC0415
-    from web.settings import SettingError  # noqa: PLC0415
+    from web.settings import SettingError, Settings  # noqa: PLC0415
 
     try:
         settings = LocalSettings.from_environment()
-        server.serve(read(ROOT / "template.yaml"), settings)
+        template = read(ROOT / "template.yaml", CorsOrigin=Settings.from_environment().cors_origin)
+        server.serve(template, settings)
     except SettingError as error:
         print(error, file=sys.stderr)
         return 2

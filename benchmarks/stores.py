@@ -9,7 +9,6 @@ this machine: they show how an operation grows, and nothing of the service's lat
 import argparse
 import math
 import os
-import platform
 import random
 import statistics
 import sys
@@ -25,6 +24,8 @@ from typing import Any
 import botocore.session
 from tqdm import tqdm
 
+from benchmarks.drawing import new_figure, save
+from benchmarks.machine import describe
 from tests.dynamodb import DynamoDBMissingError, dynamodb_local, make_table, nobodys_account
 from tuning.errors import TuningError
 from tuning.observations import Observation, Setting, Suggestion
@@ -76,7 +77,7 @@ emulator, unless another was named; its times show how an operation grows, and n
 - An update has an idempotency key. What it costs does not depend on how many ratings there are already.
 - Read units are of 4 kB read consistently, as the service's answers count them. Write units are of 1 kB, twice that in
   a transaction, and counted by the service's rules: DynamoDB Local tells only of one item of a transaction.
-- Measured with Python {python} on {system}.
+- Measured with {machine}.
 """
 
 
@@ -279,25 +280,18 @@ def render(measurements: Sequence[Measurement]) -> str:
         table="\n".join(lines),
         repeats=REPEATS,
         at_once=RATINGS_AT_ONCE,
-        python=platform.python_version(),
-        system=f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs",
+        machine=describe(),
     )
 
 
 def plot(measurements: Sequence[Measurement], path: Path) -> None:
     """Draws time by size, and capacity by size where there is any, as SVG."""
-    import matplotlib as mpl  # noqa: PLC0415 - a second of CPU, and not in every environment that measures
-    from matplotlib import pyplot as plt  # noqa: PLC0415
-
-    # The same figures give the same file.
-    mpl.rcParams |= {"svg.hashsalt": "stores", "svg.fonttype": "none", "font.size": 9, "axes.grid": True}
-    mpl.rcParams |= {"grid.alpha": 0.3, "axes.spines.top": False, "axes.spines.right": False}
-    figure, axes = plt.subplots(1, 3, figsize=(11, 3.8), layout="constrained")
+    figure, axes = new_figure("stores", [["update", "read", "capacity"]], (11, 3.8))
     reads = ("cold read", "warm read")
     panels = (
-        (axes[0], ("update",), "An update", "results in it", "ms", _milliseconds),
-        (axes[1], reads, "A read of a study", "observations in it", "ms", _milliseconds),
-        (axes[2], ("update", *reads), "Capacity", "results or observations", "units", _units),
+        (axes["update"], ("update",), "An update", "results in it", "ms", _milliseconds),
+        (axes["read"], reads, "A read of a study", "observations in it", "ms", _milliseconds),
+        (axes["capacity"], ("update", *reads), "Capacity", "results or observations", "units", _units),
     )
     for axis, operations, title, size, unit, value in panels:
         for store, operation in dict.fromkeys((m.store, m.operation) for m in measurements):
@@ -317,8 +311,7 @@ def plot(measurements: Sequence[Measurement], path: Path) -> None:
             axis.xaxis.set_major_formatter("{x:,.0f}")
             axis.yaxis.set_major_formatter("{x:,g}")
             axis.legend(frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2)
-    figure.savefig(path, format="svg", metadata={"Date": None})
-    plt.close(figure)
+    save(figure, path)
 
 
 def _milliseconds(cost: Cost) -> float:

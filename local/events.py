@@ -72,10 +72,12 @@ def proxy_event(
         body = request.body.decode("utf-8", errors="replace")
     headers = _multi(_as_gateway_sends(request))
     query = _multi(parse_qsl(request.query, keep_blank_values=True))
+    # A REST API passes paths on as they were written.
+    path = quote(request.path)
     now = time.time()
     return {
         "resource": route.path,
-        "path": request.path,
+        "path": path,
         "httpMethod": request.method,
         "headers": _last(headers),
         "multiValueHeaders": headers,
@@ -95,8 +97,8 @@ def proxy_event(
                 "sourceIp": request.client,
                 "userAgent": request.header("user-agent") or None,
             },
-            # As the caller wrote it: behind a real gateway with the stage in front, here without.
-            "path": quote(request.path),
+            # Behind a real gateway with the stage in front, here without.
+            "path": path,
             "protocol": "HTTP/1.1",
             "requestId": request_id,
             "requestTime": datetime.fromtimestamp(now, UTC).strftime("%d/%b/%Y:%H:%M:%S +0000"),

@@ -5,7 +5,7 @@ import importlib
 import json
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -53,7 +53,7 @@ class Function:
             max_workers=1, thread_name_prefix=name, initializer=lambda: asyncio.set_event_loop(self._loop)
         )
         load = self._worker.submit(lambda: getattr(importlib.import_module(module), attribute))
-        self._handler: Callable[[dict[str, Any], Context], object] = load.result()
+        self._handler: Callable[[Mapping[str, Any], Context], object] = load.result()
 
     async def invoke(self, event: dict[str, Any]) -> object:
         """What the handler returns for `event`.
@@ -69,6 +69,14 @@ class Function:
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(INTEGRATION_TIMEOUT):
             return await loop.run_in_executor(self._worker, self._handler, event, Context(self.name))
+
+    def call(self, event: Mapping[str, Any]) -> object:
+        """What the handler returns for `event`, for a caller who is not in a hurry and not on an event loop.
+
+        Raises:
+            Exception: whatever the handler raised.
+        """
+        return self._worker.submit(self._handler, event, Context(self.name)).result()
 
     def close(self) -> None:
         """Lets the event in hand finish and takes no more."""

@@ -7,7 +7,7 @@ turned back. Nothing here knows what the functions do.
 import json
 import re
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from hmac import compare_digest
 from typing import Any
 
@@ -25,26 +25,39 @@ _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:\d{1,5})?")
 
 
 class _Matcher:
-    """Finds the route of a path; `{name}` stands for one segment. A last slash makes no difference, as on AWS."""
+    """Finds the route of a path; `{name}` stands for one segment, `{name+}` for several. A last slash makes no
+    difference, as on AWS."""
 
     def __init__(self, routes: tuple[Route, ...]) -> None:
-        # Literal segments win over parameters, so paths without parameters come first.
-        ordered = sorted(routes, key=lambda route: route.path.count("{"))
+        # Literal segments win over parameters, and those over greedy ones.
+        ordered = sorted(routes, key=lambda route: (route.path.count("+}"), route.path.count("{")))
         self._patterns = [(self._pattern(route.path), route) for route in ordered]
 
     @staticmethod
     def _pattern(path: str) -> re.Pattern[str]:
-        pieces = re.split(r"\{(\w+)\}", path)
-        text = "".join(f"(?P<{piece}>[^/]+)" if index % 2 else re.escape(piece) for index, piece in enumerate(pieces))
-        return re.compile(text)
+        pieces = re.split(r"\{(\w+\+?)\}", path)
+        text = "".join(
+            f"(?P<{piece.rstrip('+')}>{'.+' if piece.endswith('+') else '[^/]+'})" if index % 2 else re.escape(piece)
+            for index, piece in enumerate(pieces)
+        )
+        return re.compile(text, re.DOTALL)
 
     def match(self, method: str, path: str) -> tuple[Route, dict[str, str]] | None:
         """The route and its path parameters, or None."""
+        for route, parameters in self._at(path):
+            if route.method == method:
+                return route, parameters
+        return None
+
+    def knows(self, path: str) -> bool:
+        """Whether there is a route for some method."""
+        return next(self._at(path), None) is not None
+
+    def _at(self, path: str) -> Iterator[tuple[Route, dict[str, str]]]:
         bare = path.rstrip("/") or "/"
         for pattern, route in self._patterns:
-            if route.method == method and (found := pattern.fullmatch(bare)):
-                return route, found.groupdict()
-        return None
+            if found := pattern.fullmatch(bare):
+                yield route, found.groupdict()
 
 
 class Gateway:
@@ -77,6 +90,9 @@ class Gateway:
         request_id = self._new_id()
         if not _HOST.fullmatch(request.header("host")):
             return self._own("DEFAULT_4XX", request_id, status=400, message="the Host header is not a host name")
+        if request.method == "OPTIONS" and self._template.preflight_headers and self._matcher.knows(request.path):
+            # Answered before keys and functions, as the method that SAM makes for each path does.
+            return _response(200, {**self._template.preflight_headers, "Content-Type": "application/json"}, "{}")
         matched = self._matcher.match(request.method, request.path)
         if matched is None:
             return self._own("MISSING_AUTHENTICATION_TOKEN", request_id)
@@ -133,5 +149,9 @@ class Gateway:
         body = response.body
         for name, value in variables.items():
             body = body.replace(name, value)
-        headers = tuple((name.lower(), value) for name, value in response.headers.items())
-        return Response(status=status, headers=headers, body=body.encode("utf-8"))
+        return _response(status, response.headers, body)
+
+
+def _response(status: int, headers: Mapping[str, str], body: str) -> Response:
+    lower = tuple((name.lower(), value) for name, value in headers.items())
+    return Response(status=status, headers=lower, body=body.encode("utf-8"))

@@ -1,4 +1,4 @@
-"""What template.yaml says of the API: routes, functions, throttling, binary types and the gateway's own answers.
+"""What template.yaml says of the API (routes, functions, throttling, CORS, binary types, own answers) and of uploads.
 
 Reads the template; decides nothing. The deployed system and the local stack are described once, there.
 """
@@ -26,7 +26,7 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A method of the API. `path` is the resource as the template writes it, such as `/docs/{asset}`."""
+    """A method of the API. `path` is the resource as the template writes it, `/docs/{asset}` or `/files/{rest+}`."""
 
     method: str
     path: str
@@ -45,6 +45,14 @@ class GatewayResponse:
 
 
 @dataclass(frozen=True, slots=True)
+class UploadTrigger:
+    """Which function a bucket calls, and for which objects: those whose keys begin with `prefix`."""
+
+    function: str
+    prefix: str
+
+
+@dataclass(frozen=True, slots=True)
 class Template:
     """What the local stack takes from template.yaml."""
 
@@ -54,15 +62,18 @@ class Template:
     """The handler of each function, as `package.module.attribute`."""
     binary_media_types: frozenset[str]
     gateway_responses: Mapping[str, GatewayResponse]
+    preflight_headers: Mapping[str, str]
+    """What browsers hear that ask whether a page of another origin may call a path; none where CORS is off."""
     environment: Mapping[str, str]
     """What every function finds in its environment, as far as it is plain text."""
+    upload_trigger: UploadTrigger | None = None
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(yaml.CSafeLoader):
     """YAML with CloudFormation's short forms: `!Ref x` becomes {"Ref": "x"}, `!Sub y` becomes {"Fn::Sub": "y"}."""
 
 
-def _intrinsic(loader: yaml.SafeLoader, tag: str, node: yaml.Node) -> dict[str, Any]:
+def _intrinsic(loader: yaml.CSafeLoader, tag: str, node: yaml.Node) -> dict[str, Any]:
     if isinstance(node, yaml.ScalarNode):
         value: Any = loader.construct_scalar(node)
     elif isinstance(node, yaml.SequenceNode):
@@ -76,18 +87,27 @@ def _intrinsic(loader: yaml.SafeLoader, tag: str, node: yaml.Node) -> dict[str, 
 _Loader.add_multi_constructor("!", _intrinsic)
 
 
-def read(path: Path) -> Template:
-    """The template at `path`, its parameters at their defaults.
+def parse(text: str) -> dict[str, Any]:
+    """A template's document as it is written, its short forms spelt out."""
+    document: dict[str, Any] = _Loader(text).get_single_data()
+    return document
+
+
+def read(path: Path, **overrides: str) -> Template:
+    """The template at `path`, its parameters at their defaults, those in `overrides` (by name) aside.
 
     Raises:
         TemplateError: there is no API in it, or one of its parts is not as expected.
     """
-    document = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506  (a SafeLoader's child)
-    parameters = {name: one.get("Default") for name, one in document.get("Parameters", {}).items()}
+    document = parse(path.read_text(encoding="utf-8"))
+    parameters = {name: one.get("Default") for name, one in document.get("Parameters", {}).items()} | overrides
 
     def resolve(value: Any) -> Any:
-        if isinstance(value, dict) and set(value) == {"Ref"} and value["Ref"] in parameters:
-            return parameters[value["Ref"]]
+        match value:
+            case {"Ref": str(name)} if name in parameters:
+                return parameters[name]
+            case {"Fn::Sub": str(text)}:
+                return re.sub(r"\$\{(\w+)\}", lambda found: str(parameters.get(found[1], found[0])), text)
         return value
 
     resources = document["Resources"]
@@ -102,7 +122,7 @@ def read(path: Path) -> Template:
     }
     environment = document.get("Globals", {}).get("Function", {}).get("Environment", {}).get("Variables", {})
     rates = {
-        (one["HttpMethod"], one["ResourcePath"]): Rate(
+        (one["HttpMethod"], one["ResourcePath"].removeprefix("/").replace("~1", "/")): Rate(
             float(resolve(one["ThrottlingRateLimit"])), int(resolve(one["ThrottlingBurstLimit"]))
         )
         for one in api.get("MethodSettings", [])
@@ -114,7 +134,7 @@ def read(path: Path) -> Template:
             path=event["Path"],
             function=name,
             needs_key=bool(event.get("Auth", {}).get("ApiKeyRequired", key_by_default)),
-            rate=rates.get((event["Method"].upper(), event["Path"]), rates.get(("*", "/*"))),
+            rate=rates.get((event["Method"].upper(), event["Path"]), rates.get(("*", "*"))),
         )
         for name, function in functions.items()
         for event in (one["Properties"] for one in function.get("Events", {}).values() if one["Type"] == "Api")
@@ -124,21 +144,52 @@ def read(path: Path) -> Template:
         routes=routes,
         handlers={name: function["ImageConfig"]["Command"][0] for name, function in functions.items()},
         binary_media_types=frozenset(api.get("BinaryMediaTypes", [])),
-        gateway_responses={kind: _gateway_response(kind, one) for kind, one in api.get("GatewayResponses", {}).items()},
+        gateway_responses={
+            kind: GatewayResponse(
+                status=int(given.get("StatusCode", _DEFAULT_STATUS.get(kind, 500))),
+                headers={
+                    name: _quoted(f"GatewayResponses.{kind}: the header {name}", resolve(value))
+                    for name, value in given.get("ResponseParameters", {}).get("Headers", {}).items()
+                },
+                body=given["ResponseTemplates"]["application/json"],
+            )
+            for kind, given in api.get("GatewayResponses", {}).items()
+        },
+        preflight_headers={
+            f"Access-Control-{_CORS_HEADERS[name]}": _quoted(f"Cors.{name}", resolve(value))
+            for name, value in api.get("Cors", {}).items()
+            if name in _CORS_HEADERS
+        },
         environment={name: value for name, value in environment.items() if isinstance(value, str)},
+        upload_trigger=_upload_trigger(path, functions),
     )
+
+
+def _upload_trigger(path: Path, functions: Mapping[str, Mapping[str, Any]]) -> UploadTrigger | None:
+    found = [
+        UploadTrigger(name, rule["Value"])
+        for name, function in functions.items()
+        for event in function.get("Events", {}).values()
+        if event["Type"] == "S3"
+        for rule in event["Properties"].get("Filter", {"S3Key": {"Rules": []}})["S3Key"]["Rules"]
+        if rule["Name"] == "prefix"
+    ]
+    if len(found) > 1:
+        raise TemplateError(f"{path}: {len(found)} functions are called by a bucket; the local stack plays one")
+    return found[0] if found else None
 
 
 _DEFAULT_STATUS = {"DEFAULT_4XX": 400, "DEFAULT_5XX": 502}
+_CORS_HEADERS = {
+    "AllowOrigin": "Allow-Origin",
+    "AllowMethods": "Allow-Methods",
+    "AllowHeaders": "Allow-Headers",
+    "MaxAge": "Max-Age",
+}
 
 
-def _gateway_response(kind: str, given: Mapping[str, Any]) -> GatewayResponse:
-    headers = given.get("ResponseParameters", {}).get("Headers", {})
-    for name, value in headers.items():
-        if not re.fullmatch(r"'[^']*'", value):
-            raise TemplateError(f"GatewayResponses.{kind}: the header {name} is {value}, not a quoted text")
-    return GatewayResponse(
-        status=int(given.get("StatusCode", _DEFAULT_STATUS.get(kind, 500))),
-        headers={name: value[1:-1] for name, value in headers.items()},
-        body=given["ResponseTemplates"]["application/json"],
-    )
+def _quoted(what: str, value: Any) -> str:
+    """The text between the quotes in which API Gateway wants the values of headers."""
+    if not re.fullmatch(r"'[^']*'", str(value)):
+        raise TemplateError(f"{what} is {value}, not a quoted text")
+    return str(value)[1:-1]

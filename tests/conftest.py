@@ -4,6 +4,7 @@ import asyncio
 import io
 import os
 from collections.abc import Iterator
+from typing import NoReturn
 
 import pytest
 from PIL import Image, ImageDraw
@@ -30,7 +31,7 @@ def nobodys_credentials() -> Iterator[None]:
         yield
 
 
-def _go_without(missing: str) -> None:
+def go_without(missing: str) -> NoReturn:
     """Skips what cannot be proved on this machine; under continuous integration it must be proved."""
     if os.environ.get("CI") == "true":
         pytest.fail(f"needed under continuous integration: {missing}")
@@ -44,7 +45,7 @@ def dynamodb_endpoint(nobodys_credentials: None) -> Iterator[str]:
         with dynamodb_local() as endpoint:
             yield endpoint
     except DynamoDBMissingError as error:
-        _go_without(f"DynamoDB Local: {error}")
+        go_without(f"DynamoDB Local: {error}")
 
 
 @pytest.fixture(scope="session")
@@ -54,7 +55,7 @@ def ministack_endpoint(nobodys_credentials: None) -> Iterator[str]:
         with ministack() as endpoint:
             yield endpoint
     except MinistackMissingError as error:
-        _go_without(f"Ministack: {error}")
+        go_without(f"Ministack: {error}")
 
 
 @pytest.fixture(scope="module")

@@ -19,9 +19,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import botocore.session
-import yaml
 
-from local.template import _Loader
+from local import tables
 
 ROOT = Path(__file__).resolve().parents[1]
 _POM = ROOT / "tests" / "emulators" / "dynamodb-local" / "pom.xml"
@@ -63,13 +62,9 @@ def dynamodb_local() -> Iterator[str]:
 
 def make_table(endpoint: str, resource: str) -> str:
     """Makes an empty table with the keys of `resource` in template.yaml; gives its name, which no other table has."""
-    document = yaml.load((ROOT / "template.yaml").read_text(), _Loader)  # noqa: S506 - a SafeLoader's child
-    properties = document["Resources"][resource]["Properties"]
     name = f"{resource}-{uuid.uuid4().hex}"
     client = botocore.session.get_session().create_client("dynamodb", endpoint_url=endpoint)
-    client.create_table(
-        TableName=name, **{part: properties[part] for part in ("AttributeDefinitions", "KeySchema", "BillingMode")}
-    )
+    tables.make_table(client, name, resource)
     client.close()
     return name
 

@@ -1,4 +1,7 @@
-"""Ministack, an emulator of DynamoDB by other hands than Amazon's: what holds on both is not one emulator's whim."""
+"""Ministack, an emulator of AWS's services by other hands than Amazon's.
+
+Of DynamoDB it is the second: what holds on both is not one emulator's whim. Of S3 it is the only one here.
+"""
 
 import os
 import socket
@@ -18,7 +21,7 @@ class MinistackMissingError(Exception):
 
 
 @contextmanager
-def ministack() -> Iterator[str]:
+def ministack(services: str = "dynamodb,s3") -> Iterator[str]:
     """An empty Ministack on a free port of the loopback; gives its endpoint. Raises MinistackMissingError."""
     if not _SERVER.is_file():
         raise MinistackMissingError("`make .venv-ministack/stamp` installs it, and `make test` does so by itself")
@@ -28,7 +31,7 @@ def ministack() -> Iterator[str]:
     # Its own command listens on every interface; its application, under its own server, listens where it is told.
     # No workers: a server killed with its workers running would leave them behind.
     command = [str(_SERVER), "--workers", "0", "--bind", f"127.0.0.1:{port}", "ministack.app:app"]
-    environment = {**os.environ, "SERVICES": "dynamodb", "GATEWAY_PORT": str(port)}
+    environment = {**os.environ, "SERVICES": services, "GATEWAY_PORT": str(port)}
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + _START_SECONDS

@@ -21,6 +21,7 @@ class Stack:
             "PORT": "0",
             "OBSERVATION_STORE": f"sqlite:///{folder}/observations.db",
             "CAPTION_STORE": f"sqlite:///{folder}/captions.db",
+            "UPLOAD_BUCKET": f"file://{folder}",
             "PYTHONWARNINGS": "error",
             **environment,
         }

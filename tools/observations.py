@@ -34,6 +34,7 @@ from tqdm import tqdm
 from tuning.errors import SettingTakenError, StoreUnavailableError, TuningError
 from tuning.observations import MAX_RATING, MIN_RATING, Observation, Setting, Suggestion, parse_number, quote
 from tuning.records import timestamp
+from tuning.spaces import Value
 from tuning.store import IdempotencyKey, ObservationStore, open_store
 from tuning.studies import Hyperparameters
 
@@ -206,7 +207,7 @@ class _Entry:
     def _setting(self, plain: Mapping[str, object]) -> Setting:
         parameters = self._object(plain.get("parameters"), "parameters")
         names = [name for name in parameters if name != "api"]
-        return Setting(self._text(parameters, "api"), tuple((name, self._number(parameters, name)) for name in names))
+        return Setting(self._text(parameters, "api"), tuple((name, self._value(parameters, name)) for name in names))
 
     def _hyperparameters(self, learned: object) -> Hyperparameters:
         plain = self._object(learned, "hyperparameters")
@@ -229,6 +230,11 @@ class _Entry:
         if not isinstance(value, str) or not value:
             self.refuse(f"{name} must be a text, not {quote(value)}")
         return value
+
+    def _value(self, plain: Mapping[str, object], name: str) -> Value:
+        value = plain.get(name)
+        # A choice and a whole number stay what they are.
+        return value if isinstance(value, str) or type(value) is int else self._number(plain, name)
 
     def _number(self, plain: Mapping[str, object], name: str) -> float:
         try:

@@ -6,12 +6,13 @@ is known, hence what a recommendation loses. Nothing here knows of any method.
 """
 
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.tuning.settings import API, Parameters, real_parameters
 from tuning.observations import MAX_RATING, MIN_RATING
 from tuning.spaces import Api, Mode, load_spaces
 
@@ -35,18 +36,18 @@ class Rater:
     fields: tuple[Field, ...]
     optimum: float
 
-    def value(self, parameters: Mapping[str, object]) -> float:
+    def value(self, parameters: Parameters) -> float:
         """The true rating of a setting (`api` and its parameters), in rating points."""
-        index = [api.name for api in self.mode.apis].index(str(parameters["api"]))
+        index = [api.name for api in self.mode.apis].index(str(parameters[API]))
         api = self.mode.apis[index]
-        unit = [parameter.scale(float(str(parameters[parameter.name]))) for parameter in api.parameters]
+        unit = [parameter.scale(float(str(parameters[parameter.name]))) for parameter in real_parameters(api)]
         return float(self.fields[index](np.array([unit]))[0])
 
-    def regret(self, parameters: Mapping[str, object]) -> float:
+    def regret(self, parameters: Parameters) -> float:
         """What is lost by taking this setting for the best, in rating points."""
         return self.optimum - self.value(parameters)
 
-    def rate(self, parameters: Mapping[str, object], nth: int) -> float:
+    def rate(self, parameters: Parameters, nth: int) -> float:
         """The `nth` rating of a run: the true one with its noise, within the scale; odd seeds give halves."""
         noise = np.random.default_rng([*_identity(self.family, self.seed), nth]).normal(0.0, NOISE)
         rating = float(np.clip(self.value(parameters) + noise, MIN_RATING, MAX_RATING))
@@ -147,5 +148,5 @@ def _hills(centres: Floats, widths: Floats, heights: Floats, floor: float, peak:
 
 def _grid(api: Api) -> Floats:
     """Every suggestible setting of an API as unit coordinates."""
-    axes = [np.linspace(0.0, 1.0, parameter.steps + 1) for parameter in api.parameters]
+    axes = [np.linspace(0.0, 1.0, parameter.steps + 1) for parameter in real_parameters(api)]
     return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(axes))

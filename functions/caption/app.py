@@ -1,28 +1,26 @@
-"""The caption function over HTTP: POST /generate-caption/ and GET /generate-caption/health."""
+"""The caption function over HTTP: pictures in the request, here; pictures uploaded, in `upload_routes`."""
 
-from functools import cache
+from typing import Annotated
 
-from fastapi import Depends, Request, UploadFile
+from fastapi import Depends, Query, Request, UploadFile
+from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from captioning.bundle import open_bundle
-from captioning.captioner import Captioner
-from captioning.captions import caption_picture
+from captioning.captions import caption_picture, choose_decoding
+from captioning.decoding import MAX_BEAM_WIDTH, MAX_LENGTH_PENALTY
 from captioning.errors import (
-    BundleError,
-    CaptionStoreUrlError,
     NotAPictureError,
     PermanentError,
     PictureTooLargeError,
     RequestError,
     TransientError,
 )
-from captioning.store import CaptionStore, open_caption_store
+from functions.caption.resources import metrics, service, settings, store, warm_up
+from functions.caption.upload_routes import router
 from web.application import create_app, entry_point, require_multipart
-from web.settings import Settings
+from web.metrics import Metric
 
-settings = Settings.from_environment()
 app, log = create_app(
     service="caption",
     title="Picture captioning",
@@ -37,6 +35,13 @@ app, log = create_app(
 )
 
 
+class Alternative(BaseModel):
+    """One way to say it."""
+
+    caption: str
+    confidence: float = Field(description="geometric mean of the words' probabilities, 0 to 1")
+
+
 class Captioned(BaseModel):
     """What a picture shows."""
 
@@ -44,64 +49,92 @@ class Captioned(BaseModel):
     caption: str = Field(examples=["a brown dog runs through the grass"])
     confidence: float = Field(description="geometric mean of the words' probabilities, 0 to 1")
     model_version: str
-    cached: bool = Field(description="whether the same picture was captioned before, by the same model")
+    cached: bool = Field(description="whether the same picture was captioned before, by the same model in the same way")
+    alternatives: list[Alternative] | None = Field(
+        default=None, description="if asked for: the best captions, `caption` first"
+    )
 
 
 class CaptionHealth(BaseModel):
     """Whether pictures can be captioned."""
 
-    status: str = Field(examples=["healthy"])
+    status: str = Field(
+        examples=["healthy"], description="`degraded` if a newer bundle cannot be used, or none be looked for"
+    )
     models_loaded: bool
     model_version: str
+    refused_version: str | None = Field(default=None, description="the newer bundle that cannot be used")
 
 
-@cache
-def captioner() -> Captioner:
-    """The models. An error is not remembered: the next request tries again."""
-    return Captioner(open_bundle(settings.caption_model))
-
-
-@cache
-def store() -> CaptionStore:
-    """The captions made before."""
-    return open_caption_store(settings.caption_store)
-
-
-try:
-    # While a function starts, nobody's request is waiting for the models, nor for the store's adapter.
-    captioner()
-except BundleError as error:
-    log.error("the caption bundle cannot be used: %s", error)  # noqa: TRY400  (the message says all)
-try:
-    store()
-except CaptionStoreUrlError as error:
-    log.error("the caption store cannot be used: %s", error)  # noqa: TRY400  (as above)
+warm_up(log)
 
 
 @app.post(
     "/generate-caption/",
     tags=["captioning"],
     summary="Say in words what a picture shows",
+    response_model_exclude_none=True,
     dependencies=[Depends(require_multipart)],
 )
-async def generate_caption(request: Request, file: UploadFile) -> Captioned:
+async def generate_caption(
+    request: Request,
+    file: UploadFile,
+    beam_width: Annotated[
+        int | None,
+        Query(ge=1, le=MAX_BEAM_WIDTH, description="captions considered a word; 1 is greedy (default: the bundle's)"),
+    ] = None,
+    length_penalty: Annotated[
+        float | None,
+        Query(ge=0, le=MAX_LENGTH_PENALTY, description="0 prefers short captions, 1 neither (default: the bundle's)"),
+    ] = None,
+    alternatives: Annotated[
+        int | None, Query(ge=1, le=MAX_BEAM_WIDTH, description="give so many captions, if there are, best first")
+    ] = None,
+) -> Captioned:
     """`file` is a JPEG, PNG, GIF, WebP, BMP or TIFF picture; of an animation the first frame counts."""
     # FastAPI would quietly take the last of several.
     if (count := len((await request.form()).getlist("file"))) > 1:
         raise HTTPException(422, f"file: one picture at a time, not {count}")
-    found = caption_picture(captioner(), store(), await file.read())
+    if alternatives and beam_width and alternatives > beam_width:
+        message = f"must be at most beam_width, which is {beam_width}"
+        raise RequestValidationError(
+            [{"type": "value_error", "loc": ("query", "alternatives"), "msg": message, "input": alternatives}]
+        )
+    picture, captioner = await file.read(), service().captioner()
+    decoding = choose_decoding(
+        captioner.decoding, beam_width=beam_width, length_penalty=length_penalty, alternatives=alternatives
+    )
+    with metrics.timed(Metric.CAPTION_LATENCY):
+        found = caption_picture(captioner, store(), picture, decoding)
+    metrics.count(Metric.CACHE_HITS, int(found.cached))
+    ranked = [Alternative(caption=found.caption, confidence=round(found.confidence, 4))]
+    ranked += [Alternative(caption=one.text, confidence=round(one.confidence, 4)) for one in found.alternatives]
     return Captioned(
         filename=file.filename or "",
         caption=found.caption,
         confidence=round(found.confidence, 4),
         model_version=found.model_version,
         cached=found.cached,
+        alternatives=ranked[:alternatives] if alternatives else None,
     )
 
 
-@app.get("/generate-caption/health", tags=["captioning"], summary="Whether pictures can be captioned")
+@app.get(
+    "/generate-caption/health",
+    tags=["captioning"],
+    summary="Whether pictures can be captioned",
+    response_model_exclude_none=True,
+)
 async def caption_health() -> CaptionHealth:
-    return CaptionHealth(status="healthy", models_loaded=True, model_version=captioner().model_version)
+    captioner = service().captioner()
+    return CaptionHealth(
+        status="degraded" if service().trouble else "healthy",
+        models_loaded=True,
+        model_version=captioner.model_version,
+        refused_version=service().refused_version,
+    )
 
 
-handler = entry_point(app)
+app.include_router(router)
+
+handler = entry_point(app, metrics)

@@ -1,22 +1,26 @@
 """The suggest function: everything that is read about tuning, and the API's pages.
 
-POST /ml/suggest_parameters, GET /ml/stats, GET /ml/history, GET /health; the pages are in `functions.suggest.pages`.
+POST /ml/suggest_parameters, GET /ml/stats, GET /ml/history, GET /health, GET /openapi.json; the pages are in
+`functions.suggest.pages`.
 """
 
 from datetime import UTC, datetime
 from functools import cache
 
 from fastapi import Depends
+from fastapi.responses import Response
 
 from functions.suggest import pages
+from functions.suggest.document import document
 from functions.suggest.messages import Health, History, Stats, Suggestions, SuggestRequest
-from tuning.errors import ConflictError, PermanentError, RequestError, StoreUrlError, TransientError
+from tuning.errors import ConflictError, PermanentError, RequestError, SpaceError, StoreUrlError, TransientError
 from tuning.history import DEFAULT_LIMIT, browse
 from tuning.progress import count_samples, summarize
 from tuning.proposals import suggest
-from tuning.spaces import load_spaces
+from tuning.spaces import Spaces, load_spaces
 from tuning.store import ObservationStore, open_store
 from web.application import create_app, entry_point, require_json
+from web.metrics import Metric, Metrics
 from web.settings import VERSION, Settings
 
 settings = Settings.from_environment()
@@ -27,7 +31,7 @@ app, log = create_app(
     statuses={RequestError: 422, ConflictError: 409, TransientError: 503, PermanentError: 503},
 )
 app.include_router(pages.router)
-spaces = load_spaces()
+metrics = Metrics("suggest")
 
 
 @cache
@@ -36,11 +40,18 @@ def store() -> ObservationStore:
     return open_store(settings.observation_store)
 
 
+@cache
+def spaces() -> Spaces:
+    """The search space: the team's own, or the shipped one."""
+    return load_spaces(settings.spaces)
+
+
 try:
-    # The adapter is loaded while the function starts and nobody's request waits.
+    # The adapter and the space are loaded while the function starts and nobody's request waits.
     store()
-except StoreUrlError as error:
-    log.error("the observation store cannot be used: %s", error)  # noqa: TRY400  (the message says all)
+    spaces()
+except (StoreUrlError, SpaceError) as error:
+    log.error("no request can be answered: %s", error)  # noqa: TRY400  (the message says all)
 
 
 # The endpoints are coroutines although they wait for storage: a Lambda instance has one request at a time, and a
@@ -49,6 +60,7 @@ except StoreUrlError as error:
 
 @app.get("/health", tags=["tuning"], summary="Whether the service can answer")
 async def health() -> Health:
+    spaces()  # without which no other request is answered
     return Health(status="healthy", service="ml-service", version=VERSION, optimizer_samples=count_samples(store()))
 
 
@@ -59,18 +71,26 @@ async def health() -> Health:
     dependencies=[Depends(require_json)],
 )
 async def suggest_parameters(request: SuggestRequest) -> Suggestions:
-    found = suggest(store(), spaces, mode=request.mode, count=request.num_suggestions, now=datetime.now(UTC))
+    mode = request.mode if "mode" in request.model_fields_set else spaces().default_mode
+    with metrics.timed(Metric.SUGGESTION_LATENCY):
+        found = suggest(store(), spaces(), mode=mode, count=request.num_suggestions, now=datetime.now(UTC))
+    metrics.count(Metric.SUGGESTIONS_GIVEN, len(found))
     return Suggestions(suggestions=[one.setting.to_plain() for one in found], suggestion_ids=[one.id for one in found])
 
 
 @app.get("/ml/stats", tags=["tuning"], summary="How the tuning stands")
 async def stats(mode: str | None = None) -> Stats:
-    return Stats.of(summarize(store(), spaces, mode=mode))
+    return Stats.of(summarize(store(), spaces(), mode=mode))
 
 
 @app.get("/ml/history", tags=["tuning"], summary="Every rating, newest first")
 async def history(mode: str | None = None, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> History:
-    return History.of(browse(store(), spaces, mode=mode, limit=limit, cursor=cursor))
+    return History.of(browse(store(), spaces(), mode=mode, limit=limit, cursor=cursor))
 
 
-handler = entry_point(app)
+@app.get("/openapi.json", include_in_schema=False)
+async def openapi() -> Response:
+    return Response(document(spaces() if settings.spaces else None), media_type="application/json")
+
+
+handler = entry_point(app, metrics)

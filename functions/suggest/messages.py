@@ -8,17 +8,17 @@ from pydantic import BaseModel, Field
 from tuning.progress import Progress
 from tuning.store import HistoryPage
 
-Parameters = Annotated[
-    dict[str, Any],
-    Field(
-        description=(
-            "`api` and the parameters of that API: `leonardo` has init_strength (0.1 to 0.5), guidance_scale (5 to 12) "
-            "and controlnet_weight (0.7 to 0.99); `stablediffusion` has strength, guidance_scale and "
-            "controlnet_conditioning_scale, with the same bounds"
-        ),
-        examples=[{"api": "leonardo", "init_strength": 0.28, "guidance_scale": 7.2, "controlnet_weight": 0.89}],
-    ),
-]
+# What the document says of the shipped search space; of another, `functions.suggest.document` says it in its words.
+PARAMETERS = (
+    "`api` and the parameters of that API: `leonardo` has init_strength (0.1 to 0.5), guidance_scale (5 to 12) "
+    "and controlnet_weight (0.7 to 0.99); `stablediffusion` has strength, guidance_scale and "
+    "controlnet_conditioning_scale, with the same bounds"
+)
+EXAMPLE = {"api": "leonardo", "init_strength": 0.28, "guidance_scale": 7.2, "controlnet_weight": 0.89}
+MODE = "structure"
+MODES = "the study: `structure` or `surfaces`"
+
+Parameters = Annotated[dict[str, Any], Field(description=PARAMETERS, examples=[EXAMPLE])]
 
 
 class Health(BaseModel):
@@ -33,7 +33,7 @@ class Health(BaseModel):
 class SuggestRequest(BaseModel):
     """What to suggest."""
 
-    mode: str = Field("structure", description="the study: `structure` or `surfaces`")
+    mode: str = Field(MODE, description=MODES)
     num_suggestions: int = Field(2, description="how many settings to suggest, 1 to 10")
 
 
@@ -42,6 +42,13 @@ class Suggestions(BaseModel):
 
     suggestions: list[Parameters]
     suggestion_ids: list[str] = Field(description="one id a suggestion; an update may carry it back")
+
+
+class ApiStats(BaseModel):
+    """How an API was rated."""
+
+    count: int = Field(description="ratings of this API", examples=[12])
+    mean_rating: float | None = Field(description="their mean; null before the first", examples=[3.6])
 
 
 class Stats(BaseModel):
@@ -60,7 +67,9 @@ class Stats(BaseModel):
     )
     recommended_mean: float | None = Field(description="the rating expected of the recommended setting")
     recommended_deviation: float | None = Field(description="standard deviation of that expectation, in rating points")
+    recommended_rated: bool | None = Field(description="whether anybody has rated the recommended setting")
     converged: bool = Field(description="whether more ratings would hardly help")
+    apis: dict[str, ApiStats] = Field(description="how often each API was rated, and how well")
 
     @classmethod
     def of(cls, progress: Progress) -> "Stats":
@@ -76,7 +85,9 @@ class Stats(BaseModel):
             recommended_parameters=recommended.to_plain() if recommended else None,
             recommended_mean=progress.recommended_mean,
             recommended_deviation=progress.recommended_deviation,
+            recommended_rated=progress.recommended_rated,
             converged=progress.converged,
+            apis={one.api: ApiStats(count=one.count, mean_rating=one.mean_rating) for one in progress.apis},
         )
 
 

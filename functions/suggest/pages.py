@@ -1,4 +1,4 @@
-"""The API's pages: Swagger UI, ReDoc, and the OpenAPI document of all functions.
+"""The API's pages: Swagger UI and ReDoc, which show the document of `functions.suggest.document`.
 
 Scripts and styles are those that the package fastapi-offline carries, served by ourselves. The pages' addresses begin
 with the stage's prefix, where there is one.
@@ -17,7 +17,6 @@ from web.application import base_path
 router = APIRouter(include_in_schema=False)
 
 _TITLE = "Picture tuning and captioning"
-_DOCUMENT = Path(__file__).with_name("openapi.json")
 _ASSETS = {
     "swagger-ui-bundle.js": "text/javascript; charset=utf-8",
     "swagger-ui.css": "text/css; charset=utf-8",
@@ -59,11 +58,6 @@ async def redoc(request: Request) -> HTMLResponse:
         redoc_favicon_url=_NO_ICON,
         with_google_fonts=False,
     )
-
-
-@router.get("/openapi.json")
-async def openapi() -> Response:
-    return Response(_DOCUMENT.read_bytes(), media_type="application/json")
 
 
 @router.get("/docs/{asset}")

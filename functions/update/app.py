@@ -8,11 +8,12 @@ from typing import Annotated, Any
 from fastapi import Depends, Header
 from pydantic import BaseModel, Field
 
-from tuning.errors import ConflictError, PermanentError, RequestError, StoreUrlError, TransientError
+from tuning.errors import ConflictError, PermanentError, RequestError, SpaceError, StoreUrlError, TransientError
 from tuning.ratings import preload, update
-from tuning.spaces import load_spaces
+from tuning.spaces import Spaces, load_spaces
 from tuning.store import ObservationStore, open_store
 from web.application import create_app, entry_point, require_json
+from web.metrics import Metric, Metrics
 from web.settings import Settings
 
 settings = Settings.from_environment()
@@ -22,7 +23,7 @@ app, log = create_app(
     settings=settings,
     statuses={RequestError: 422, ConflictError: 409, TransientError: 503, PermanentError: 503},
 )
-spaces = load_spaces()
+metrics = Metrics("update")
 
 
 _PARAMETERS = {"api": "leonardo", "init_strength": 0.28, "guidance_scale": 7.2, "controlnet_weight": 0.89}
@@ -55,11 +56,18 @@ def store() -> ObservationStore:
     return open_store(settings.observation_store)
 
 
+@cache
+def spaces() -> Spaces:
+    """The search space: the team's own, or the shipped one."""
+    return load_spaces(settings.spaces)
+
+
 try:
-    # The adapter is loaded while the function starts and nobody's request waits.
+    # The adapter and the space are loaded while the function starts and nobody's request waits.
     store()
-except StoreUrlError as error:
-    log.error("the observation store cannot be used: %s", error)  # noqa: TRY400  (the message says all)
+    spaces()
+except (StoreUrlError, SpaceError) as error:
+    log.error("no request can be answered: %s", error)  # noqa: TRY400  (the message says all)
 
 
 if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
@@ -75,8 +83,13 @@ async def update_model(
         Header(min_length=1, max_length=255, description="makes a retry harmless: same key, same body, same answer"),
     ] = None,
 ) -> Updated:
-    receipt = update(store(), spaces, results=request.results, idempotency_key=idempotency_key, now=datetime.now(UTC))
+    receipt = update(store(), spaces(), results=request.results, idempotency_key=idempotency_key, now=datetime.now(UTC))
+    if not receipt.replayed:
+        metrics.count(Metric.OBSERVATIONS_RECORDED, len(request.results))
+        metrics.count(Metric.LEARNING_FAILED, int(not receipt.learned))
+    if receipt.fit_seconds:
+        metrics.lasted(Metric.FIT_TIME, receipt.fit_seconds)
     return Updated(updated=True, samples_seen=receipt.samples_seen, convergence_score=receipt.convergence_score)
 
 
-handler = entry_point(app)
+handler = entry_point(app, metrics)

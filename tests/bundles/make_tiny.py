@@ -1,8 +1,8 @@
-"""Makes the small caption bundle `tests/bundles/tiny`, on which the serving side is tested.
+"""Makes the small caption bundles `tests/bundles/tiny` and `tiny-float32`, on which the serving side is tested.
 
 Its weights are random but seeded and its words mean nothing; its form is a real bundle's. No size in it equals the
 default bundle's: input 75 x 75, 48 features, state of 24, image vector of 20, 31 words. It needs TensorFlow, which the
-project's environments do not hold, so the result is committed:
+project's environments do not hold, so the result is committed. The second has the same weights, none in 8 bits.
 
     pip install tensorflow-cpu && python tests/bundles/make_tiny.py
 """
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-FOLDER = Path(__file__).parent / "tiny"
+FOLDER = Path(__file__).parent
 SIDE, FEATURES, STATE, IMAGE, EMBEDDING = 75, 48, 24, 20, 16
 WORDS = [
     *("<pad>", "<start>", "<end>", "<unk>", "a", "the", "two", "brown", "black", "large", "small", "dog", "dogs"),
@@ -31,8 +31,8 @@ def weights(*shape: int, scale: float) -> np.ndarray:
     return generator.normal(0, scale, shape).astype(np.float32)
 
 
-def encoder() -> bytes:
-    """Two convolutions and a mean: pictures of different colours and edges get different features."""
+def encoders() -> dict[str, bytes]:
+    """Two convolutions and a mean: pictures of different colours and edges get different features. By quantization."""
     first, second = weights(7, 7, 3, 16, scale=0.2), weights(3, 3, 16, FEATURES, scale=0.3)
 
     def encode(pixels: Any) -> Any:
@@ -42,8 +42,9 @@ def encoder() -> bytes:
 
     function = tf.function(encode, input_signature=[tf.TensorSpec([1, SIDE, SIDE, 3], tf.float32)])
     converter = tf.lite.TFLiteConverter.from_concrete_functions([function.get_concrete_function()], tf.Module())
+    plain = bytes(converter.convert())
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    return bytes(converter.convert())
+    return {"none": plain, "dynamic": bytes(converter.convert())}
 
 
 def decoder() -> bytes:
@@ -81,16 +82,22 @@ def decoder() -> bytes:
 
 
 def main() -> None:
-    FOLDER.mkdir(exist_ok=True)
-    (FOLDER / "encoder.tflite").write_bytes(encoder())
-    (FOLDER / "decoder.tflite").write_bytes(decoder())
-    write_json(FOLDER / "vocabulary.json", {"words": WORDS, "start": "<start>", "end": "<end>", "unknown": "<unk>"})
-    contents = {path.name: path.read_bytes() for path in sorted(FOLDER.iterdir()) if path.name != "manifest.json"}
+    encoded, decoded = encoders(), decoder()
+    write_bundle(FOLDER / "tiny", encoded["dynamic"], decoded, "dynamic")
+    write_bundle(FOLDER / "tiny-float32", encoded["none"], decoded, "none")
+
+
+def write_bundle(folder: Path, encoder: bytes, decoder: bytes, quantization: str) -> None:
+    folder.mkdir(exist_ok=True)
+    (folder / "encoder.tflite").write_bytes(encoder)
+    (folder / "decoder.tflite").write_bytes(decoder)
+    write_json(folder / "vocabulary.json", {"words": WORDS, "start": "<start>", "end": "<end>", "unknown": "<unk>"})
+    contents = {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.name != "manifest.json"}
     hashes = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
     digest = hashlib.sha256("".join(hashes.values()).encode()).hexdigest()
     manifest = {
         "format_version": 1,
-        "model_version": f"tiny-1-{digest[:12]}",
+        "model_version": f"{folder.name}-1-{digest[:12]}",
         "files": {name: {"sha256": hashes[name], "bytes": len(content)} for name, content in contents.items()},
         "input": {
             "width": SIDE,
@@ -101,11 +108,11 @@ def main() -> None:
             "offset": -1.0,
         },
         "decoding": {"beam_width": 3, "length_penalty": 0.7, "max_words": 12},
-        "quantization": {"encoder": "dynamic", "decoder": "none"},
+        "quantization": {"encoder": quantization, "decoder": "none"},
         "provenance": {"made_by": "tests/bundles/make_tiny.py", "seed": 20, "tensorflow": tf.__version__},
         "licence": {"weights": "random numbers", "data": "none"},
     }
-    write_json(FOLDER / "manifest.json", manifest)
+    write_json(folder / "manifest.json", manifest)
 
 
 def write_json(path: Path, content: object) -> None:

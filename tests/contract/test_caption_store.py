@@ -10,22 +10,26 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from captioning.captioner import Caption
+from captioning.captioner import Alternative, Caption
+from captioning.captions import caption_key
+from captioning.decoding import Decoding
 from captioning.errors import (
     CaptionStoreDamagedError,
     CaptionStoreUnavailableError,
     CaptionStoreUrlError,
     TransientError,
 )
+from captioning.outcomes import Outcome
 from captioning.store import CaptionStore, open_caption_store
 from tests.dynamodb import make_table
 
 DOG = Caption("a dog runs through the grass", 0.1 + 0.2, "v1")
-OTHER = Caption("two dogs' ball — été", 1e-12, "v2")
+OTHER = Caption("two dogs' ball — été", 1e-12, "v2", (Alternative("a ball", 2 / 3), Alternative("ñandú", 1e-300)))
 
 Opener = Callable[[], CaptionStore]
 
@@ -86,6 +90,50 @@ def test_a_caption_is_seen_at_once_through_another_store(reopen: Opener) -> None
     assert second.get("a") is None
     first.put("a", DOG)
     assert second.get("a") == DOG
+
+
+KEY = "uploads/two dogs + a été 🐶/100%.jpg"
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        Outcome(KEY, "0065A1", caption=DOG),
+        Outcome(KEY, "0065A1", caption=replace(OTHER, alternatives=())),
+        Outcome(KEY, "0065A1", reason="the picture is empty"),
+        Outcome(KEY, "0065A1"),
+    ],
+)
+def test_an_outcome_comes_back_equal(reopen: Opener, outcome: Outcome) -> None:
+    store = reopen()
+    assert store.outcome(KEY) is None
+    assert store.record(outcome) == outcome
+    store.close()
+    assert reopen().outcome(KEY) == outcome
+    assert store.outcome(KEY.upper()) is None
+
+
+def test_the_newest_version_of_an_upload_stays_and_of_one_version_the_first_outcome(reopen: Opener) -> None:
+    store = reopen()
+    first = Outcome(KEY, "0A", caption=DOG)
+    assert store.record(first) == first
+    assert store.record(Outcome(KEY, "0A", caption=OTHER)) == first
+    # Older, though it has more digits.
+    assert store.record(Outcome(KEY, "09FFFF")) == first
+    newer = Outcome(KEY, "0A1", reason="it is damaged")
+    assert store.record(newer) == newer
+    assert store.record(first) == newer
+    newest = Outcome(KEY, "B")
+    assert reopen().record(newest) == newest
+    assert store.outcome(KEY) == newest
+
+
+def test_an_upload_and_a_caption_of_its_bytes_do_not_meet(reopen: Opener) -> None:
+    store = reopen()
+    key = caption_key(b"picture", "v1", Decoding(3, 0.7, 20))
+    store.put(key, DOG)
+    outcome = store.record(Outcome(KEY, "1", caption=replace(OTHER, alternatives=())))
+    assert (store.get(key), store.outcome(KEY)) == (DOG, outcome)
 
 
 def test_many_threads_lose_nothing(reopen: Opener) -> None:
@@ -233,10 +281,35 @@ def test_a_file_that_breaks_while_it_is_open_is_damaged_and_a_new_one_is_taken_u
 
 def test_somebody_elses_table_is_damaged(tmp_path: Path) -> None:
     other = sqlite3.connect(tmp_path / "captions.db")
-    other.execute("CREATE TABLE captions (something TEXT)")
+    other.execute("CREATE TABLE ranked_captions (something TEXT)")
     other.close()
     store = open_caption_store(f"sqlite:///{tmp_path}/captions.db")
     with pytest.raises(CaptionStoreDamagedError, match="no such column"):
+        store.get("a")
+    store.close()
+
+
+def test_a_file_from_before_there_were_uploads_takes_outcomes_in(tmp_path: Path) -> None:
+    path = tmp_path / "captions.db"
+    store = open_caption_store(f"sqlite:///{path}")
+    store.put("a", DOG)
+    store.close()
+    other = sqlite3.connect(path)
+    other.execute("DROP TABLE outcomes")
+    other.close()
+    store.record(Outcome(KEY, "1"))
+    assert (store.get("a"), store.outcome(KEY)) == (DOG, Outcome(KEY, "1"))
+    store.close()
+
+
+@pytest.mark.parametrize("alternatives", ["not JSON", "7", "[[1, 2, 3]]"])
+def test_alternatives_that_are_none_are_damaged(tmp_path: Path, alternatives: str) -> None:
+    store = open_caption_store(f"sqlite:///{tmp_path}/captions.db")
+    store.put("a", OTHER)
+    other = sqlite3.connect(tmp_path / "captions.db", isolation_level=None)
+    other.execute("UPDATE ranked_captions SET alternatives = ?", (alternatives,))
+    other.close()
+    with pytest.raises(CaptionStoreDamagedError, match="alternatives of a"):
         store.get("a")
     store.close()
 

@@ -1,24 +1,23 @@
 """The words against the deeds: what README and docs/ say is what the code does."""
 
 import json
+import os
 import re
 import subprocess
+import sys
 from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
-from captioning import images, store_dynamodb
+from captioning import bucket, images, store_dynamodb, uploads
+from functions.caption import upload_routes
 from local.gateway import REQUEST_LIMIT
 from local.settings import LocalSettings
+from tests.readme import blocks, requests_shown
 from tests.stack import ROOT, Stack
-from tuning import observations, proposals, ratings
+from tuning import observations, proposals, ratings, spaces
 from web.settings import Settings
-
-
-def _blocks(readme: str) -> list[tuple[str, str]]:
-    """The fenced blocks: (language, content)."""
-    return re.findall(r"^```(\w*)\n(.*?)^```", (ROOT / readme).read_text(), re.MULTILINE | re.DOTALL)
 
 
 @pytest.mark.parametrize(("readme", "file"), [("README.md", "dog.jpg"), ("README.es.md", "perro.jpg")])
@@ -26,25 +25,39 @@ def test_the_readmes_requests_get_answers_of_the_shape_it_shows(
     stack: Stack, tmp_path: Path, picture: bytes, readme: str, file: str
 ) -> None:
     (tmp_path / file).write_bytes(picture)
-    blocks = _blocks(readme)
-    requests = [
-        (content, json.loads(blocks[index + 1][1]))
-        for index, (_, content) in enumerate(blocks)
-        if content.startswith("curl")
-    ]
-    assert len(requests) == 3
+    requests = requests_shown(readme)
+    assert len(requests) == 4
     for command, shown in requests:
         here = command.replace("http://127.0.0.1:8000", stack.url).rstrip() + " --silent --show-error"
         done = subprocess.run(["bash", "-c", here], cwd=tmp_path, capture_output=True, text=True, check=True)
         assert set(json.loads(done.stdout)) == set(shown), command
 
 
+def test_the_apis_page_shows_how_to_upload(stack: Stack, tmp_path: Path, picture: bytes) -> None:
+    (tmp_path / "dog.jpg").write_bytes(picture)
+    (program,) = [content for language, content in blocks("docs/api.md") if language == "python"]
+    here = program.replace("http://127.0.0.1:8000", stack.url)
+    done = subprocess.run([sys.executable, "-c", here], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == stack.post("/generate-caption/", files={"file": picture}).json()["caption"]
+
+
 def test_both_readmes_show_the_same_requests_and_the_committed_model() -> None:
-    english, spanish = ([content for _, content in _blocks(name)] for name in ("README.md", "README.es.md"))
+    english, spanish = ([content for _, content in blocks(name)] for name in ("README.md", "README.es.md"))
     version = json.loads((ROOT / "models/flickr8k/manifest.json").read_text())["model_version"]
 
     assert [content.replace("perro.jpg", "dog.jpg") for content in spanish] == english
     assert f'"model_version": "{version}"' in (ROOT / "README.md").read_text()
+
+
+def test_the_script_in_the_readme_prints_what_it_shows() -> None:
+    shown_blocks = blocks("README.md")
+    (place,) = (index for index, (language, _) in enumerate(shown_blocks) if language == "python")
+    environment = {**os.environ, "PYTHONPATH": "layers/tuning/python", "OMP_NUM_THREADS": "1"}
+    script = [sys.executable, "-W", "error", "-c", shown_blocks[place][1]]
+    done = subprocess.run(script, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    # The last digits of a fit are the machine's own, and so may be a step of what it recommends.
+    printed, shown = (re.sub(r"[0-9.]+", "0", text) for text in (done.stdout, shown_blocks[place + 1][1]))
+    assert printed == shown
 
 
 def test_every_setting_is_documented_with_its_default_and_no_other_is() -> None:
@@ -52,7 +65,7 @@ def test_every_setting_is_documented_with_its_default_and_no_other_is() -> None:
     settings = {
         field.name.upper(): str(field.default) for settings in (Settings, LocalSettings) for field in fields(settings)
     }
-    shown = {"None": "(off)", "False": "`0`"}
+    shown = {"None": "(none)", "False": "`0`"}
 
     assert dict(table) == {name: shown.get(default, f"`{default}`") for name, default in settings.items()}
 
@@ -66,7 +79,16 @@ def test_the_limits_are_those_of_the_code() -> None:
     assert limits["`Idempotency-Key`"] == f"1 to {ratings.MAX_KEY_LENGTH} characters"
     assert limits["a request's body"].startswith(f"{REQUEST_LIMIT // 2**20} MiB")
     picture = f"{images.MAX_BYTES // 2**20} MiB, {images.MAX_PIXELS // 10**6} million pixels"
+    assert limits["coordinates in a mode; choices of a parameter"] == f"{spaces.MAX_COORDINATES}; {spaces.MAX_CHOICES}"
     assert limits["a picture"] == picture
+    assert limits["leave to upload"] == f"{uploads.LEAVE_SECONDS // 60} minutes, one key"
+    assert limits["an upload's `filename`"] == f"1 to {uploads.MAX_NAME_BYTES} bytes in UTF-8"
+    assert limits["an uploaded picture's key"] == f"{bucket.MAX_KEY_BYTES:,} bytes in UTF-8"
+    assert limits["`Retry-After` of a caption to come"].startswith(f"1 to {upload_routes.MAX_RETRY_AFTER} s")
+    assert limits["a picture that costs more memory"] == (
+        f"{images.MAX_PROGRESSIVE_PIXELS // 10**6} million pixels of a progressive JPEG, "
+        f"{images.MAX_WEBP_PIXELS // 10**6} million of a WebP"
+    )
     assert limits["a caption stays in DynamoDB"] == f"{store_dynamodb.LIFETIME_SECONDS // 86_400} days"
 
 

@@ -7,39 +7,22 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from local.template import _Loader
+from tests.events import ENVIRONMENT, EVENTS, EXPECTED, HANDLERS, assert_answered, events_for
 from tests.stack import ROOT
-
-EXPECTED = {
-    "caption-generate": 200,
-    "caption-generate-json": 415,
-    "caption-generate-text": 415,
-    "caption-generate-without-slash": 200,
-    "caption-health": 200,
-    "suggest-docs": 200,
-    "suggest-docs-asset": 200,
-    "suggest-health": 200,
-    "suggest-history": 200,
-    "suggest-history-bad-cursor": 422,
-    "suggest-openapi": 200,
-    "suggest-parameters": 200,
-    "suggest-parameters-too-many": 422,
-    "suggest-redoc": 200,
-    "suggest-stats": 200,
-    "suggest-stats-of-a-mode": 200,
-    "update-model": 200,
-    "update-model-malformed": 400,
-    "update-model-null": 422,
-    "update-model-strings": 200,
-}
+from web.settings import Settings
 
 _REPLAY = """
 import importlib, json, sys
-handler = importlib.import_module(f"functions.{sys.argv[1]}.app").handler
+module, _, name = sys.argv[1].rpartition(".")
+handler = getattr(importlib.import_module(module), name)
 answers = {}
 for path in sys.argv[2:]:
     with open(path) as stream:
@@ -48,16 +31,17 @@ print("\\n" + json.dumps(answers))
 """
 
 
-def replay(function: str, folder: Path, *events: Path) -> dict[Path, dict[str, Any]]:
+def replay(recipient: str, folder: Path, *events: Path) -> dict[Path, dict[str, Any]]:
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join(sys.path),
         "OBSERVATION_STORE": f"sqlite:///{folder}/observations.db",
         "CAPTION_STORE": f"sqlite:///{folder}/captions.db",
+        "UPLOAD_BUCKET": f"file://{folder}",
         # What a Lambda has, and the functions may look for.
-        "AWS_LAMBDA_FUNCTION_NAME": function,
+        "AWS_LAMBDA_FUNCTION_NAME": recipient,
     }
-    command = [sys.executable, "-c", _REPLAY, function, *map(str, events)]
+    command = [sys.executable, "-c", _REPLAY, HANDLERS[recipient], *map(str, events)]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     answers: dict[str, dict[str, Any]] = json.loads(done.stdout.splitlines()[-1])
@@ -65,24 +49,33 @@ def replay(function: str, folder: Path, *events: Path) -> dict[Path, dict[str, A
 
 
 def test_every_event_is_expected_and_every_expected_event_is_there() -> None:
-    assert {path.stem for path in (ROOT / "events").glob("*.json")} == set(EXPECTED)
+    assert {path.stem for path in EVENTS.glob("*.json") if path != ENVIRONMENT} == set(EXPECTED)
+    assert sum(len(events_for(recipient)) for recipient in HANDLERS) == len(EXPECTED)
 
 
-@pytest.mark.parametrize("function", ["suggest", "update", "caption"])
+@pytest.mark.parametrize("function", HANDLERS)
 def test_every_event_gets_its_answer(function: str, tmp_path: Path) -> None:
-    events = sorted((ROOT / "events").glob(f"{function}-*.json"))
+    for path, answer in replay(function, tmp_path, *events_for(function)).items():
+        assert_answered(path, answer)
 
-    for path, answer in replay(function, tmp_path, *events).items():
-        assert answer["statusCode"] == EXPECTED[path.stem], f"{path.name}: {answer['body'][:300]}"
-        assert answer["isBase64Encoded"] is False
-        if answer["statusCode"] >= 400:
-            assert answer["headers"]["content-type"] == "application/problem+json"
-            instance = json.loads(path.read_text())["requestContext"]["requestId"]
-            assert json.loads(answer["body"])["instance"] == instance
+
+def test_the_local_environment_names_settings_that_the_template_gives_a_function() -> None:
+    """SAM quietly leaves out a variable that the template does not give the function."""
+    (given,) = json.loads(ENVIRONMENT.read_text()).values()
+    document = yaml.load((ROOT / "template.yaml").read_text(), _Loader)  # noqa: S506 - a SafeLoader's child
+    declared = {
+        name
+        for resource in document["Resources"].values()
+        for name in resource["Properties"].get("Environment", {}).get("Variables", {})
+    }
+    settings = {field.name.upper() for field in fields(Settings)} - {"LOG_LEVEL"}
+
+    assert set(given) == settings & declared
+    assert not [url for url in given.values() if url.startswith(("dynamodb", "s3"))]
 
 
 def test_the_pages_addresses_carry_the_stage(tmp_path: Path) -> None:
-    (answer,) = replay("suggest", tmp_path, ROOT / "events/suggest-docs.json").values()
+    (answer,) = replay("suggest", tmp_path, EVENTS / "suggest-docs.json").values()
 
     assert 'src="/v1/docs/swagger-ui-bundle.js"' in answer["body"]
     assert "url: '/v1/openapi.json'" in answer["body"]

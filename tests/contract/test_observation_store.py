@@ -73,10 +73,20 @@ def test_numbers_are_kept_to_the_last_bit(store: ObservationStore, value: float)
     store.record([exact], idempotency_key=None)
     store.claim([Suggestion("s", "structure", exact.setting, NOW, NOW + DAY)], now=NOW)
     (found,) = store.study("structure", now=NOW).observations
-    assert found.setting.values[0][1].hex() == value.hex()
+    assert float(found.setting.values[0][1]).hex() == value.hex()
     assert found.rating.hex() == (1 + 2 / 3).hex()
     (claimed,) = store.outstanding(now=NOW)
-    assert claimed.setting.values[0][1].hex() == value.hex()
+    assert float(claimed.setting.values[0][1]).hex() == value.hex()
+
+
+def test_whole_numbers_and_choices_are_kept_as_what_they_are(store: ObservationStore) -> None:
+    values = (("steps", 30), ("strength", 30.0), ("sampler", "dpm++ & 'ñ'"), ("text", "30"))
+    kept = Observation("structure", Setting("a", values), 4.0, NOW)
+    store.record([kept], idempotency_key=None)
+    store.claim([Suggestion("s", "structure", kept.setting, NOW, NOW + DAY)], now=NOW)
+    for setting in (store.study("structure", now=NOW).observations[0].setting, store.outstanding(now=NOW)[0].setting):
+        assert setting.values == values
+        assert [type(value) for _, value in setting.values] == [int, float, str, str]
 
 
 def test_a_batch_of_a_thousand_is_one_batch(store: ObservationStore) -> None:

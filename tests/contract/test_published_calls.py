@@ -75,6 +75,9 @@ def test_a_study_as_published_from_the_first_rating_to_the_twenty_fourth(fresh: 
     stats = fresh.get("/ml/stats").json()
     assert (stats["samples_seen"], stats["convergence"]) == (24, 0.48)
     assert (stats["best_parameters"], stats["best_rating"]) == (best, 4.5)
+    assert stats["apis"]["leonardo"]["count"] == 24
+    assert stats["apis"]["stablediffusion"] == {"count": 0, "mean_rating": None}
+    assert stats["recommended_rated"] in {True, False}
 
 
 def test_the_typescript_client_sends_back_what_it_stored_as_strings(fresh: Stack) -> None:

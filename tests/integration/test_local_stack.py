@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from tests.stack import ROOT, Stack
 
@@ -95,11 +96,14 @@ def test_standard_output_holds_json_lines_alone(start: Start, picture: bytes) ->
     assert all(line["request_id"] for line in requests)
 
 
-def test_the_greeting_shows_where_it_listens_and_three_requests_to_try(start: Start) -> None:
+def test_the_greeting_shows_where_it_listens_three_requests_and_the_folder_for_pictures(
+    start: Start, tmp_path: Path
+) -> None:
     stack = start()
 
     commands = [line.strip() for line in stack.greeting.splitlines() if line.strip().startswith("curl")]
     assert len(commands) == 3
+    assert f"{tmp_path}/uploads/" in stack.greeting
     for command in commands[:2]:
         done = subprocess.run(["bash", "-c", f"{command} -sS --fail"], capture_output=True, text=True, check=True)
         assert json.loads(done.stdout)
@@ -113,6 +117,23 @@ def test_keys_are_asked_for_on_request(start: Start) -> None:
     assert stack.get("/ml/stats", headers={"x-api-key": "a secret"}).status_code == 200
     assert stack.get("/health").status_code == 200
     assert "x-api-key: $API_KEY" in stack.greeting
+
+
+def test_pages_of_the_allowed_origin_may_read_every_answer_and_ask_first_without_a_key(start: Start) -> None:
+    origin = "https://studio.example.org"
+    stack = start(API_KEY="secret", CORS_ORIGIN=origin)
+    asking = {"Origin": origin, "Access-Control-Request-Method": "POST"}
+    preflight = requests.options(stack.url + "/ml/update_model", headers=asking, timeout=30)
+    assert preflight.status_code == 200
+    assert "X-Api-Key" in preflight.headers["Access-Control-Allow-Headers"]
+    answered = stack.get("/ml/stats", headers={"Origin": origin, "x-api-key": "secret"})
+    refused = stack.get("/ml/stats", headers={"Origin": origin})
+    assert (answered.status_code, refused.status_code) == (200, 403)
+    for answer in (preflight, answered, refused):
+        assert answer.headers["Access-Control-Allow-Origin"] == origin
+
+    other = stack.get("/health", headers={"Origin": "https://elsewhere.example.org"})
+    assert "Access-Control-Allow-Origin" not in other.headers
 
 
 def test_the_templates_throttling_holds_on_request(start: Start) -> None:
@@ -192,8 +213,10 @@ def test_help_names_every_setting() -> None:
         "API_KEY",
         "THROTTLE",
         "OBSERVATION_STORE",
+        "SPACES",
         "CAPTION_STORE",
         "CAPTION_MODEL",
+        "UPLOAD_BUCKET",
         "LOG_LEVEL",
     ):
         assert name in done.stdout

@@ -13,10 +13,20 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.stores import ADAPTERS, store_url
+from tuning.errors import SpaceExhaustedError, StoreUnavailableError
+from tuning.observations import Suggestion
 from tuning.progress import summarize
 from tuning.proposals import suggest
 from tuning.ratings import update
-from tuning.spaces import load_spaces
+from tuning.spaces import (
+    Api,
+    CategoricalParameter,
+    IntegerParameter,
+    Mode,
+    RealParameter,
+    Spaces,
+    load_spaces,
+)
 from tuning.store import ObservationStore, open_store
 
 PROLOGUE = f"""
@@ -161,6 +171,31 @@ def test_threads_asking_at_once_get_different_settings(store: ObservationStore) 
         asked = pool.map(lambda _: suggest(store, spaces, mode="structure", count=2, now=now), range(32))
         settings = [suggestion.setting for batch in asked for suggestion in batch]
     assert len(settings) == len(set(settings)) == 64
+
+
+def test_threads_share_out_a_small_space_and_nobody_gets_what_another_has(store: ObservationStore) -> None:
+    sampler = CategoricalParameter("sampler", "sampler", ("euler", "heun", "dpm++ 2m"))
+    apis = (
+        Api("a", (sampler, IntegerParameter("steps", "steps", 1, 3))),
+        Api("b", (RealParameter("p", "p", 0, 0.4, 1),)),
+    )
+    spaces, now = Spaces((Mode("small", apis),), "small"), datetime.now(UTC)
+
+    def ask(_: int) -> list[Suggestion]:
+        while True:
+            try:
+                return list(suggest(store, spaces, mode="small", count=1, now=now))
+            except StoreUnavailableError:
+                continue  # so many races lost: a rater would ask again
+            except SpaceExhaustedError:
+                return []
+
+    for _ in range(2):  # by the initial design, and then by the model
+        with ThreadPoolExecutor(4) as pool:
+            given = [suggestion for batch in pool.map(ask, range(20)) for suggestion in batch]
+        assert len(given) == len({suggestion.setting.key for suggestion in given}) == 9 + 5
+        results = [{"parameters": s.setting.to_plain(), "rating": 3, "suggestion_id": s.id} for s in given]
+        update(store, spaces, results=results, now=now)
 
 
 def test_counts_are_exact_whoever_writes(url: str, store: ObservationStore) -> None:

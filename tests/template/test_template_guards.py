@@ -1,42 +1,94 @@
-"""What must never leave the template: keys, quotas, encryption, private buckets, retention, least privilege."""
+"""What must never leave the template: keys, throttling, encryption, retention, private buckets, logs, retries.
+
+Each guard looks at one of these. None of the template's lines that a guard is there for can go without a guard's
+failing: that is tried with every one of them.
+"""
 
 import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-from local.template import _Loader
+from local.template import parse
 
-TEMPLATE = Path(__file__).resolve().parents[2] / "template.yaml"
+ROOT = Path(__file__).resolve().parents[2]
+LINES = (ROOT / "template.yaml").read_text().splitlines()
+DOCUMENT = parse("\n".join(LINES))
 
-
-@pytest.fixture(scope="module")
-def resources() -> dict[str, Any]:
-    document: dict[str, Any] = yaml.load(TEMPLATE.read_text(), _Loader)  # noqa: S506  (a SafeLoader's child)
-    found: dict[str, Any] = document["Resources"]
-    return found
+Document = dict[str, Any]
+Guard = Callable[[Document], None]
 
 
-def _of_type(resources: dict[str, Any], kind: str) -> dict[str, Any]:
-    found = {name: one for name, one in resources.items() if one["Type"] == kind}
+def _of_type(document: Document, kind: str) -> dict[str, Any]:
+    found = {name: one for name, one in document["Resources"].items() if one["Type"] == kind}
     assert found
     return found
 
 
-def test_the_api_asks_for_keys_under_a_usage_plan(resources: dict[str, Any]) -> None:
-    (api,) = _of_type(resources, "AWS::Serverless::Api").values()
-    auth = api["Properties"]["Auth"]
+def _functions(document: Document) -> dict[str, Any]:
+    """Each function's properties, with those that all have."""
+    shared = document["Globals"]["Function"]
+    return {
+        name: {**shared, **one["Properties"]} for name, one in _of_type(document, "AWS::Serverless::Function").items()
+    }
 
+
+def _api(document: Document) -> dict[str, Any]:
+    (api,) = _of_type(document, "AWS::Serverless::Api").values()
+    properties: dict[str, Any] = api["Properties"]
+    return properties
+
+
+def the_api_asks_for_keys_under_a_usage_plan(document: Document) -> None:
+    auth = _api(document)["Auth"]
     assert auth["ApiKeyRequired"] is True
-    assert auth["UsagePlan"]["CreateUsagePlan"] == "PER_API"
-    assert {"RateLimit", "BurstLimit"} <= set(auth["UsagePlan"]["Throttle"])
-    assert auth["UsagePlan"]["Quota"]["Period"] == "DAY"
+    assert auth["AddApiKeyRequiredToCorsPreflight"] is False
+    plan = auth["UsagePlan"]
+    assert plan["CreateUsagePlan"] == "PER_API"
+    assert plan["Throttle"] == {"RateLimit": {"Ref": "RequestsPerSecond"}, "BurstLimit": {"Ref": "Burst"}}
+    assert plan["Quota"] == {"Limit": {"Ref": "DailyQuota"}, "Period": "DAY"}
 
 
-def test_tables_are_encrypted_recoverable_and_hard_to_lose(resources: dict[str, Any]) -> None:
-    tables = _of_type(resources, "AWS::DynamoDB::Table")
+def every_method_is_throttled_and_captions_most(document: Document) -> None:
+    limits = {
+        (one["HttpMethod"], one["ResourcePath"]): (
+            one["ThrottlingRateLimit"]["Ref"],
+            one["ThrottlingBurstLimit"]["Ref"],
+        )
+        for one in _api(document)["MethodSettings"]
+    }
+    captions = ("CaptionRequestsPerSecond", "CaptionBurst")
+    assert limits == {
+        ("*", "/*"): ("RequestsPerSecond", "Burst"),
+        ("POST", "/~1generate-caption"): captions,
+        ("POST", "/~1uploads"): captions,
+    }
+
+
+def requests_leave_a_log_line_and_a_trace(document: Document) -> None:
+    api = _api(document)
+    assert api["TracingEnabled"] is True
+    logs = api["AccessLogSetting"]
+    assert logs["DestinationArn"] == {"Fn::GetAtt": "AccessLogs.Arn"}
+    assert {"$context.requestId", "$context.status", "$context.xrayTraceId"} <= set(
+        re.findall(r"\$context\.[\w.]+", logs["Format"])
+    )
+    assert document["Resources"]["GatewayLogsAccount"]["DeletionPolicy"] == "Retain"
+    assert document["Resources"]["GatewayLogsRole"]["DeletionPolicy"] == "Retain"
+    for function in _functions(document).values():
+        assert function["Tracing"] == "Active"
+        assert function["LoggingConfig"]["LogGroup"]["Ref"] in _of_type(document, "AWS::Logs::LogGroup")
+
+
+def logs_are_kept_for_as_long_as_was_said(document: Document) -> None:
+    for group in _of_type(document, "AWS::Logs::LogGroup").values():
+        assert group["Properties"]["RetentionInDays"] == {"Ref": "LogRetentionDays"}
+
+
+def tables_are_encrypted_recoverable_and_hard_to_lose(document: Document) -> None:
+    tables = _of_type(document, "AWS::DynamoDB::Table")
     assert set(tables) == {"ObservationsTable", "CaptionsTable"}
     for table in tables.values():
         assert (table["DeletionPolicy"], table["UpdateReplacePolicy"]) == ("Retain", "Retain")
@@ -44,52 +96,186 @@ def test_tables_are_encrypted_recoverable_and_hard_to_lose(resources: dict[str, 
         assert properties["DeletionProtectionEnabled"] is True
         assert properties["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"] is True
         assert properties["SSESpecification"]["SSEEnabled"] is True
-        assert properties["TimeToLiveSpecification"]["Enabled"] is True
+        assert properties["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
         assert properties["BillingMode"] == "PAY_PER_REQUEST"
 
 
-def test_buckets_are_private_encrypted_and_spoken_to_over_tls(resources: dict[str, Any]) -> None:
-    buckets = _of_type(resources, "AWS::S3::Bucket")
-    policies = {
-        one["Properties"]["Bucket"]["Ref"]: one for one in _of_type(resources, "AWS::S3::BucketPolicy").values()
-    }
+def buckets_are_private_encrypted_and_hard_to_lose(document: Document) -> None:
+    buckets = _of_type(document, "AWS::S3::Bucket")
     assert set(buckets) == {"ModelBucket", "UploadBucket"}
-    for name, bucket in buckets.items():
-        assert bucket["DeletionPolicy"] == "Retain"
+    for bucket in buckets.values():
+        assert (bucket["DeletionPolicy"], bucket["UpdateReplacePolicy"]) == ("Retain", "Retain")
         properties = bucket["Properties"]
-        assert all(properties["PublicAccessBlockConfiguration"].values())
-        assert len(properties["PublicAccessBlockConfiguration"]) == 4
-        assert properties["BucketEncryption"]
-        (statement,) = policies[name]["Properties"]["PolicyDocument"]["Statement"]
-        assert statement["Effect"] == "Deny"
+        assert list(properties["PublicAccessBlockConfiguration"].values()) == [True] * 4
+        assert properties["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+        assert properties["OwnershipControls"]["Rules"] == [{"ObjectOwnership": "BucketOwnerEnforced"}]
+
+
+def models_keep_their_versions_and_uploads_are_forgotten(document: Document) -> None:
+    buckets = _of_type(document, "AWS::S3::Bucket")
+    assert buckets["ModelBucket"]["Properties"]["VersioningConfiguration"] == {"Status": "Enabled"}
+    rules = {
+        name: {rule["Id"]: rule for rule in bucket["Properties"]["LifecycleConfiguration"]["Rules"]}
+        for name, bucket in buckets.items()
+    }
+    uploads = rules["UploadBucket"]
+    assert (uploads["ForgetUploads"]["Prefix"], uploads["ForgetUploads"]["ExpirationInDays"]) == ("uploads/", 30)
+    assert (uploads["ForgetCaptions"]["Prefix"], uploads["ForgetCaptions"]["ExpirationInDays"]) == ("captions/", 90)
+    assert rules["ModelBucket"]["ForgetReplaced"]["NoncurrentVersionExpiration"]["NoncurrentDays"] == 90
+    assert all("ForgetUnfinished" in found for found in rules.values())
+    assert all(rule["Status"] == "Enabled" for found in rules.values() for rule in found.values())
+
+
+def nobody_speaks_to_buckets_or_the_queue_but_over_tls(document: Document) -> None:
+    policies = {**_of_type(document, "AWS::S3::BucketPolicy"), **_of_type(document, "AWS::SQS::QueuePolicy")}
+    guarded = set()
+    for policy in policies.values():
+        properties = policy["Properties"]
+        (statement,) = properties["PolicyDocument"]["Statement"]
+        assert (statement["Effect"], statement["Principal"]) == ("Deny", "*")
         assert statement["Condition"] == {"Bool": {"aws:SecureTransport": False}}
-    assert buckets["ModelBucket"]["Properties"]["VersioningConfiguration"]["Status"] == "Enabled"
-    assert buckets["UploadBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
+        (subject,) = properties.get("Queues", [properties.get("Bucket")])
+        arn = {"Fn::GetAtt": f"{subject['Ref']}.Arn"}
+        whole = [arn, {"Fn::Sub": f"${{{subject['Ref']}.Arn}}/*"}]
+        assert statement["Resource"] == (arn if "Queues" in properties else whole)
+        guarded.add(subject["Ref"])
+    assert guarded == {"ModelBucket", "UploadBucket", "UploadDeadLetters"}
 
 
-def test_functions_are_images_with_narrow_permissions(resources: dict[str, Any]) -> None:
-    for name, function in _of_type(resources, "AWS::Serverless::Function").items():
-        assert function["Properties"]["PackageType"] == "Image"
-        assert (TEMPLATE.parent / function["Metadata"]["Dockerfile"]).is_file()
-        for policy in function["Properties"]["Policies"]:
-            for statement in policy["Statement"]:
-                actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
-                assert not any("*" in action for action in actions), name
-                assert statement["Resource"] != "*", name
+def uploads_are_retried_and_none_is_lost(document: Document) -> None:
+    upload = document["Resources"]["UploadFunction"]["Properties"]
+    assert upload["EventInvokeConfig"] == {"MaximumRetryAttempts": 2, "MaximumEventAgeInSeconds": 21_600}
+    assert upload["DeadLetterQueue"] == {"Type": "SQS", "TargetArn": {"Fn::GetAtt": "UploadDeadLetters.Arn"}}
+    queue = document["Resources"]["UploadDeadLetters"]["Properties"]
+    assert queue["SqsManagedSseEnabled"] is True
+    assert queue["MessageRetentionPeriod"] == 14 * 86_400
 
 
-def test_the_caption_function_may_make_the_calls_that_its_store_makes_and_no_others(resources: dict[str, Any]) -> None:
-    source = (TEMPLATE.parent / "layers/captioning/python/captioning/store_dynamodb.py").read_text()
-    calls = {name for name in re.findall(r"_client\.(\w+)\(", source) if name != "close"}
-    table = {"Fn::GetAtt": "CaptionsTable.Arn"}
-    statements = [
-        statement
-        for policy in resources["CaptionFunction"]["Properties"]["Policies"]
-        for statement in policy["Statement"]
-        if statement["Resource"] == table
-    ]
+def captions_written_to_the_bucket_do_not_call_the_function_again(document: Document) -> None:
+    (event,) = document["Resources"]["UploadFunction"]["Properties"]["Events"].values()
+    assert event["Type"] == "S3"
+    assert event["Properties"]["Filter"]["S3Key"]["Rules"] == [{"Name": "prefix", "Value": "uploads/"}]
 
-    assert calls
-    assert [sorted(statement["Action"]) for statement in statements] == [
-        sorted(f"dynamodb:{call.title().replace('_', '')}" for call in calls)
-    ]
+
+def functions_are_bounded_images(document: Document) -> None:
+    for name, function in _functions(document).items():
+        assert function["PackageType"] == "Image"
+        assert (ROOT / document["Resources"][name]["Metadata"]["Dockerfile"]).is_file()
+        assert function["MemorySize"] == 1769
+        assert function["Timeout"] <= (120 if name == "UploadFunction" else 29)
+        reserve = function["ReservedConcurrentExecutions"]["Fn::If"]
+        assert (reserve[0], reserve[2]) == ("ReservesConcurrency", {"Ref": "AWS::NoValue"})
+        assert function["Architectures"] == [{"Ref": "Architecture"}]
+
+
+def new_versions_come_in_gradually_and_alarms_take_them_back(document: Document) -> None:
+    for name, function in _functions(document).items():
+        assert function["AutoPublishAlias"] == "live"
+        assert function["AutoPublishAliasAllProperties"] is True
+        deployment = function["DeploymentPreference"]
+        assert deployment["Type"] == {"Ref": "DeploymentPreference"}
+        kind = name.removesuffix("Function")
+        alarms = {f"{kind}Errors", f"{kind}Slow"} | ({"ServerErrors"} if kind != "Upload" else set())
+        assert {one["Ref"] for one in deployment["Alarms"]} == alarms
+
+
+def every_answer_carries_the_allowed_origin(document: Document) -> None:
+    origin = {"Fn::Sub": "'${CorsOrigin}'"}
+    api = _api(document)
+    assert api["Cors"]["AllowOrigin"] == origin
+    for response in api["GatewayResponses"].values():
+        headers = response["ResponseParameters"]["Headers"]
+        assert headers["Access-Control-Allow-Origin"] == origin
+        assert ("Access-Control-Expose-Headers" in headers) == ("Retry-After" in headers)
+    assert document["Globals"]["Function"]["Environment"]["Variables"]["CORS_ORIGIN"] == {"Ref": "CorsOrigin"}
+    (rule,) = document["Resources"]["UploadBucket"]["Properties"]["CorsConfiguration"]["CorsRules"]
+    assert rule["AllowedOrigins"] == [{"Ref": "CorsOrigin"}]
+
+
+GUARDS: tuple[Guard, ...] = (
+    the_api_asks_for_keys_under_a_usage_plan,
+    every_method_is_throttled_and_captions_most,
+    requests_leave_a_log_line_and_a_trace,
+    logs_are_kept_for_as_long_as_was_said,
+    tables_are_encrypted_recoverable_and_hard_to_lose,
+    buckets_are_private_encrypted_and_hard_to_lose,
+    models_keep_their_versions_and_uploads_are_forgotten,
+    nobody_speaks_to_buckets_or_the_queue_but_over_tls,
+    uploads_are_retried_and_none_is_lost,
+    captions_written_to_the_bucket_do_not_call_the_function_again,
+    functions_are_bounded_images,
+    new_versions_come_in_gradually_and_alarms_take_them_back,
+    every_answer_carries_the_allowed_origin,
+)
+
+GUARDED = re.compile(
+    r" +(- \{ Id: Forget"
+    r"|(AccessLogSetting|AddApiKeyRequiredToCorsPreflight|Alarms|ApiKeyRequired(?=: true)|Architectures"
+    r"|AutoPublishAlias|AutoPublishAliasAllProperties|Block\w+|BucketEncryption|CORS_ORIGIN|Condition|CorsConfiguration|CorsRules"
+    r"|DeadLetterQueue|DeletionPolicy|DeletionProtectionEnabled|DeploymentPreference|EventInvokeConfig|Filter"
+    r"|Access-Control-\w+-\w+|AllowOrigin|IgnorePublicAcls|LifecycleConfiguration|LogGroup|LoggingConfig"
+    r"|MaximumEventAgeInSeconds|MaximumRetryAttempts|MessageRetentionPeriod|MethodSettings"
+    r"|OwnershipControls|PointInTimeRecoverySpecification|PublicAccessBlockConfiguration|Quota|RateLimit|BurstLimit"
+    r"|ReservedConcurrentExecutions|RestrictPublicBuckets|RetentionInDays|SSESpecification|SqsManagedSseEnabled"
+    r"|Throttle|ThrottlingBurstLimit|ThrottlingRateLimit|TimeToLiveSpecification|Tracing|TracingEnabled|UsagePlan"
+    r"|VersioningConfiguration):)"
+)
+"""The lines that the guards are there for, wherever they stand below a resource or the functions' globals."""
+
+
+def _guarded_lines() -> Iterator[int]:
+    section = name = ""
+    for number, line in enumerate(LINES):
+        if found := re.match(r"(\w+):$", line):
+            section = found[1]
+        elif found := re.match(r"  (\w+):$", line):
+            name = found[1]
+        kind = DOCUMENT["Resources"].get(name, {}).get("Type", "") if section == "Resources" else ""
+        # Alarms and log roles have members of the same names; no guard is about theirs.
+        other = kind in {"AWS::CloudWatch::Alarm", "AWS::SNS::Subscription"} or section in {"Parameters", "Conditions"}
+        if not other and line.startswith("    ") and GUARDED.match(line):
+            yield number
+
+
+def _without(number: int) -> Document:
+    """The document without that line and what belongs to it."""
+    top = number
+    while not re.match(r"  \w+:$", LINES[top]):
+        top -= 1
+    end = top + 1
+    while end < len(LINES) and (not LINES[end].strip() or LINES[end].startswith("   ")):
+        end += 1
+    depth = len(LINES[number]) - len(LINES[number].lstrip())
+    last = number + 1
+    while last < end and (not LINES[last].strip() or LINES[last].startswith(" " * (depth + 1))):
+        last += 1
+    (name, block), *_ = parse("\n".join([*LINES[top:number], *LINES[last:end]])).items()
+    section = "Resources" if name in DOCUMENT["Resources"] else "Globals"
+    return {**DOCUMENT, section: {**DOCUMENT[section], name: block}}
+
+
+GUARDED_LINES = tuple(_guarded_lines())
+
+
+@pytest.mark.parametrize("guard", GUARDS, ids=lambda guard: guard.__name__)
+def test_the_guard_holds(guard: Guard) -> None:
+    guard(DOCUMENT)
+
+
+@pytest.mark.parametrize("number", GUARDED_LINES, ids=lambda number: f"{number + 1}: {LINES[number].strip()[:60]}")
+def test_a_guard_fails_without_the_line(number: int) -> None:
+    document = _without(number)
+    failed = []
+    for guard in GUARDS:
+        try:
+            guard(document)
+        except (AssertionError, AttributeError, KeyError, TypeError):
+            failed.append(guard)
+    assert failed
+
+
+def test_the_guarded_lines_are_those_of_the_whole_template() -> None:
+    # A pattern that matched nothing would prove nothing.
+    found = {LINES[number].strip().partition(":")[0].removeprefix("- ") for number in GUARDED_LINES}
+    assert len(GUARDED_LINES) > 100
+    assert {"ApiKeyRequired", "ThrottlingRateLimit", "SSESpecification", "RetentionInDays", "Condition"} <= found

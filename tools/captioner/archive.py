@@ -12,7 +12,6 @@ archives whose layers are not complete convolution groups.
 
 import io
 import pickle
-import pickletools
 import zipfile
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING, Final, cast
 import numpy as np
 
 from tools.captioner.errors import ArchiveError
+from tools.captioner.pickles import count_instructions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -149,7 +149,8 @@ def read_convolution_groups(path: Path) -> list[ConvolutionGroup]:
         with zipfile.ZipFile(path) as archive:
             entry = _pickle_entry(archive, path)
             program = archive.read(entry)
-            _refuse_foreign_opcodes(program)
+            if foreign := [name for name in count_instructions(program) if name not in _OPCODES]:
+                raise ArchiveError(f"the archive's module tree uses {foreign[0]}, which no tensor needs")
             unpickler = _Unpickler(archive, entry, program)
             unpickler.load()
     except (OSError, zipfile.BadZipFile, NotImplementedError) as error:
@@ -171,11 +172,3 @@ def _pickle_entry(archive: zipfile.ZipFile, path: Path) -> str:
     if trees[0].file_size > MAX_PICKLE_BYTES:
         raise ArchiveError(f"{path} has a module tree of {trees[0].file_size} bytes, over {MAX_PICKLE_BYTES}")
     return trees[0].filename
-
-
-def _refuse_foreign_opcodes(program: bytes) -> None:
-    for opcode, _, position in pickletools.genops(program):
-        if opcode.name not in _OPCODES:
-            raise ArchiveError(
-                f"the archive's module tree uses {opcode.name} at byte {position}, which no tensor needs"
-            )

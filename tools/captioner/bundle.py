@@ -12,7 +12,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from captioning.bundle import DECODER, ENCODER, FORMAT_VERSION, MANIFEST, VOCABULARY, Quantization, open_bundle
+from captioning.bundle import (
+    DECODER,
+    ENCODER,
+    FORMAT_VERSION,
+    MANIFEST,
+    VOCABULARY,
+    InputSpec,
+    Quantization,
+    open_bundle,
+)
 from captioning.captioner import Captioner
 from captioning.errors import BundleError as UnfitBundleError
 from tools.captioner.errors import BundleError
@@ -37,6 +46,7 @@ class BundleParts:
     decoding: "Decoding"
     provenance: "Mapping[str, object]"
     licence: "Mapping[str, str]"
+    input: InputSpec = INPUT
 
 
 def sha256_of(path: Path) -> str:
@@ -69,7 +79,7 @@ def write_bundle(out: Path, parts: BundleParts) -> str:
             file: {"sha256": sha256_of(parts.folder / file), "bytes": (parts.folder / file).stat().st_size}
             for file in FILES
         },
-        "input": asdict(INPUT),
+        "input": asdict(parts.input),
         "decoding": asdict(parts.decoding),
         "quantization": {"encoder": parts.encoder_quantization, "decoder": Quantization.NONE},
         "provenance": parts.provenance,

@@ -11,6 +11,7 @@ Refuses: to change a number on the way. The converted decoder is float32 and is 
 """
 
 import tempfile
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -19,15 +20,73 @@ from tools.captioner.toolchain import require_tensorflow
 
 if TYPE_CHECKING:
     from keras import Model
-    from keras.layers import Layer
     from numpy.typing import NDArray
     from tensorflow import Tensor
 
     Floats = NDArray[np.float32]
 
-__all__ = ["UNITS", "build_decoder", "convert_decoder"]
+__all__ = [
+    "UNITS",
+    "Affine",
+    "DecoderWeights",
+    "Lstm",
+    "Normalization",
+    "build_decoder",
+    "convert_decoder",
+    "convert_weights",
+    "weights_of",
+]
 
 UNITS: Final = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Normalization:
+    """A batch normalisation as it runs once trained, over float32 [N]."""
+
+    gamma: "Floats"
+    beta: "Floats"
+    mean: "Floats"
+    variance: "Floats"
+    epsilon: float
+
+    def as_affine(self) -> "tuple[Floats, Floats]":
+        """The scale and the shift that it amounts to, [N] each."""
+        scale = self.gamma / np.sqrt(self.variance + self.epsilon)
+        return scale, self.beta - self.mean * scale
+
+
+@dataclass(frozen=True, slots=True)
+class Affine:
+    """A dense layer without its activation: `kernel` [in, out], `bias` [out]."""
+
+    kernel: "Floats"
+    bias: "Floats"
+
+
+@dataclass(frozen=True, slots=True)
+class Lstm:
+    """An LSTM of U units over inputs of E: [E, 4U], [U, 4U] and [4U], the gates in Keras's order."""
+
+    input_kernel: "Floats"
+    state_kernel: "Floats"
+    bias: "Floats"
+
+
+@dataclass(frozen=True, slots=True)
+class DecoderWeights:
+    """All that a merge decoder has learned, for features of F, U units and V tokens.
+
+    `features` [F], `projection` [F, U], `image` [U], `embedding` [V, E], `hidden` [U, H], `logits` [H, V].
+    """
+
+    features: Normalization
+    projection: Affine
+    image: Normalization
+    embedding: "Floats"
+    lstm: Lstm
+    hidden: Affine
+    logits: Affine
 
 
 def build_decoder(vocabulary_size: int, feature_width: int, dropout: float, seed: int) -> "Model":
@@ -57,44 +116,67 @@ def build_decoder(vocabulary_size: int, feature_width: int, dropout: float, seed
 
 
 def convert_decoder(network: "Model") -> bytes:
-    """Convert a trained decoder to TensorFlow Lite, float32, with the two signatures of the bundle:
+    """Convert a trained decoder to TensorFlow Lite; see `convert_weights`."""
+    return convert_weights(weights_of(network))
 
-    `project(features [1, 2048]) -> image [1, 256]`, once a picture, and
-    `step(token int32 [B], h [B, 256], c [B, 256], image [1, 256]) -> logits [B, V], h, c`, once a word, for B captions.
+
+def weights_of(network: "Model") -> DecoderWeights:
+    """Take the weights out of a network that `build_decoder` built."""
+
+    def arrays_of(name: str) -> "list[Floats]":
+        arrays: list[Floats] = network.get_layer(name).get_weights()
+        return arrays
+
+    def normalization(name: str) -> Normalization:
+        gamma, beta, mean, variance = arrays_of(name)
+        return Normalization(gamma, beta, mean, variance, network.get_layer(name).epsilon)
+
+    return DecoderWeights(
+        features=normalization("features_normalization"),
+        projection=Affine(*arrays_of("projection")),
+        image=normalization("projection_normalization"),
+        embedding=arrays_of("embedding")[0],
+        lstm=Lstm(*arrays_of("lstm")),
+        hidden=Affine(*arrays_of("hidden")),
+        logits=Affine(*arrays_of("logits")),
+    )
+
+
+def convert_weights(weights: DecoderWeights) -> bytes:
+    """Convert a decoder to TensorFlow Lite, float32, with the two signatures of the bundle:
+
+    `project(features [1, F]) -> image [1, U]`, once a picture, and
+    `step(token int32 [B], h [B, U], c [B, U], image [1, U]) -> logits [B, V], h, c`, once a word, for B captions.
 
     The step is an LSTM with a forget gate (Gers, Schmidhuber, Cummins, "Learning to forget", 2000), written out with
     Keras's order of the gates: input, forget, candidate, output. The weights are constants and not Keras's variables: a
     Keras 3 function that refers to variables converts without complaint to a model that holds no weights.
     """
     tf = require_tensorflow()
-    feature_width = network.get_layer("projection").kernel.shape[0]
-    features_scale, features_shift = _as_affine(network.get_layer("features_normalization"))
-    image_scale, image_shift = _as_affine(network.get_layer("projection_normalization"))
-    projection_kernel, projection_bias = network.get_layer("projection").get_weights()
-    (embedding,) = network.get_layer("embedding").get_weights()
-    input_kernel, state_kernel, gates_bias = network.get_layer("lstm").get_weights()
-    hidden_kernel, hidden_bias = network.get_layer("hidden").get_weights()
-    logits_kernel, logits_bias = network.get_layer("logits").get_weights()
+    features_scale, features_shift = weights.features.as_affine()
+    image_scale, image_shift = weights.image.as_affine()
+    projection, lstm, hidden, logits = weights.projection, weights.lstm, weights.hidden, weights.logits
 
     def project(features: "Tensor") -> "dict[str, Tensor]":
         normalized = features * features_scale + features_shift
-        image = tf.nn.relu(normalized @ projection_kernel + projection_bias)
+        image = tf.nn.relu(normalized @ projection.kernel + projection.bias)
         return {"image": image * image_scale + image_shift}
 
     def step(token: "Tensor", h: "Tensor", c: "Tensor", image: "Tensor") -> "dict[str, Tensor]":
-        gates = tf.gather(embedding, token) @ input_kernel + h @ state_kernel + gates_bias
+        gates = tf.gather(weights.embedding, token) @ lstm.input_kernel + h @ lstm.state_kernel + lstm.bias
         admit, forget, candidate, expose = tf.split(gates, 4, axis=1)
         c = tf.sigmoid(forget) * c + tf.sigmoid(admit) * tf.tanh(candidate)
         h = tf.sigmoid(expose) * tf.tanh(c)
-        hidden = tf.nn.relu((h + image) @ hidden_kernel + hidden_bias)
-        return {"logits": hidden @ logits_kernel + logits_bias, "h": h, "c": c}
+        merged = tf.nn.relu((h + image) @ hidden.kernel + hidden.bias)
+        return {"logits": merged @ logits.kernel + logits.bias, "h": h, "c": c}
 
+    width, units = projection.kernel.shape
     inputs = {
-        "features": tf.TensorSpec([1, feature_width], tf.float32),
+        "features": tf.TensorSpec([1, width], tf.float32),
         "token": tf.TensorSpec([None], tf.int32),
-        "h": tf.TensorSpec([None, UNITS], tf.float32),
-        "c": tf.TensorSpec([None, UNITS], tf.float32),
-        "image": tf.TensorSpec([1, UNITS], tf.float32),
+        "h": tf.TensorSpec([None, units], tf.float32),
+        "c": tf.TensorSpec([None, units], tf.float32),
+        "image": tf.TensorSpec([1, units], tf.float32),
     }
     decoder = tf.Module()
     decoder.project = tf.function(project, input_signature=[inputs["features"]])
@@ -103,9 +185,3 @@ def convert_decoder(network: "Model") -> bytes:
         tf.saved_model.save(decoder, folder, signatures={"project": decoder.project, "step": decoder.step})
         converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=["project", "step"])
         return bytes(converter.convert())
-
-
-def _as_affine(normalization: "Layer") -> "tuple[Floats, Floats]":
-    gamma, beta, mean, variance = normalization.get_weights()
-    scale = gamma / np.sqrt(variance + normalization.epsilon)
-    return scale, beta - mean * scale

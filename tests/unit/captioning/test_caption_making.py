@@ -21,6 +21,7 @@ from captioning.captioner import Caption, Captioner
 from captioning.captions import caption_key, caption_picture
 from captioning.decoding import Decoding
 from captioning.errors import CaptionStoreUnavailableError, EmptyPictureError, NotAPictureError
+from captioning.outcomes import Outcome
 from captioning.store import CaptionStore, open_caption_store
 
 LAYER = Path(captions.__file__).parent
@@ -139,6 +140,12 @@ def test_a_store_that_fails_between_reading_and_writing_costs_a_log_line(
         def put(self, key: str, caption: Caption) -> None:  # noqa: ARG002 - the port's parameters
             raise CaptionStoreUnavailableError("disk full")
 
+        def outcome(self, key: str) -> Outcome | None:
+            raise NotImplementedError
+
+        def record(self, outcome: Outcome) -> Outcome:
+            raise NotImplementedError
+
         def close(self) -> None: ...
 
     assert caption_picture(captioner, Full(), picture(1)).caption == captioner.caption(picture(1)).text
@@ -194,5 +201,5 @@ def test_only_one_module_each_imports_pillow_the_runtime_and_the_storage() -> No
     assert importers["PIL"] == {"images"}
     assert importers["ai_edge_litert"] == importers["tflite_runtime"] == {"interpreter"}
     assert importers["sqlite3"] == {"store_sqlite"}
-    assert importers["botocore"] == {"store_dynamodb"}
+    assert importers["botocore"] == {"store_dynamodb", "source_s3", "bucket_s3"}
     assert not {"web", "tuning", "functions", "local", "tools", "boto3"} & set(importers)

@@ -115,8 +115,8 @@ def test_what_a_person_must_repair_is_refused_at_the_first_attempt(
 
 def test_a_second_attempt_that_succeeds_is_an_answer(store: DynamoDbCaptionStore, service: Stubber) -> None:
     service.add_client_error("get_item", "ThrottlingException", "not now")
-    item = {"text": {"S": DOG.text}, "confidence": {"N": repr(DOG.confidence)}, "model_version": {"S": "v1"}}
-    service.add_response("get_item", {"Item": KEY | item})
+    item = {"text": {"S": DOG.text}, "confidence": {"S": repr(DOG.confidence)}, "model_version": {"S": "v1"}}
+    service.add_response("get_item", {"Item": {**KEY, **item, "alternatives": {"L": []}}})
     assert store.get("a") == DOG
 
 
@@ -279,7 +279,7 @@ def test_a_caption_is_marked_to_be_deleted_when_the_template_says_and_not_before
     client: Any = botocore.session.get_session().create_client("dynamodb", endpoint_url=dynamodb_endpoint)
     item = client.get_item(TableName=table, Key=KEY)["Item"]
     assert before <= int(item["expires_at"]["N"]) - LIFETIME_SECONDS <= time.time()
-    assert set(item) == {"pk", "text", "confidence", "model_version", "expires_at"}
+    assert set(item) == {"pk", "text", "confidence", "model_version", "alternatives", "expires_at"}
     client.close()
     store.close()
 

@@ -143,6 +143,40 @@ def test_a_whole_100_megapixel_png_is_refused() -> None:
         read_picture(png(10_000, 10_000, 1, 0, bytes(10_000 * 1_251)), SPEC)
 
 
+@pytest.mark.parametrize(
+    ("kind", "options", "limit", "name"),
+    [
+        ("WEBP", {"method": 0}, images.MAX_WEBP_PIXELS, "of a WebP"),
+        ("JPEG", {"progressive": True}, images.MAX_PROGRESSIVE_PIXELS, "of a progressive JPEG"),
+    ],
+)
+def test_what_takes_more_memory_to_decode_may_have_fewer_pixels(
+    monkeypatch: pytest.MonkeyPatch, kind: str, options: dict[str, object], limit: int, name: str
+) -> None:
+    picture = encoded(Image.new("L", (8_000, limit // 8_000 + 1)), kind, **options)
+    with pytest.raises(PictureTooLargeError, match=f"the limit {name} is {limit}"):
+        read_picture(picture, SPEC)
+    read_picture(encoded(Image.new("L", (8_000, limit // 8_000 + 1)), "JPEG"), SPEC)
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_scaled_decoding_gives_nearly_the_same_levels_of_a_large_jpeg(progressive: bool, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    smooth = photograph().resize((1_200, 900), Image.Resampling.BICUBIC)
+    picture = encoded(smooth, "JPEG", quality=90, progressive=progressive, exif=exif)
+    exact, scaled = levels(picture), levels(picture, replace(SPEC, scaled_decoding=True))
+    assert 0 < np.abs(scaled - exact).mean() < 1
+    assert np.abs(scaled - exact).max() < 8
+
+
+def test_scaled_decoding_leaves_small_jpegs_and_other_formats_as_they_are() -> None:
+    spec = replace(SPEC, scaled_decoding=True)
+    for picture in (encoded(photograph(150, 120), "JPEG"), encoded(photograph(1_200, 900), "PNG")):
+        np.testing.assert_array_equal(levels(picture, spec), levels(picture))
+
+
 def test_one_pixel_and_extreme_shapes_are_read() -> None:
     np.testing.assert_array_equal(levels(encoded(Image.new("RGB", (1, 1), (10, 20, 30)), "PNG")), _flat(10, 20, 30))
     for size in ((65_500, 1), (1, 65_500), (3_000, 2)):

@@ -26,6 +26,8 @@ def modules_of(function: str, **environment: str) -> set[str]:
 HEAVY = {"skopt", "sklearn", "pandas", "matplotlib", "joblib", "scipy.stats", "tensorflow", "fastapi_offline"}
 # Powertools touches the package botocore itself, which is next to nothing; a client is made from its session.
 HEAVY |= {"boto3", "botocore.session"}
+# Tracing is for where there is a daemon to send to.
+HEAVY |= {"aws_xray_sdk"}
 
 
 @pytest.mark.parametrize(
@@ -34,6 +36,7 @@ HEAVY |= {"boto3", "botocore.session"}
         ("functions.suggest.app", HEAVY | {"scipy.optimize", "PIL", "ai_edge_litert", "captioning"}, 850),
         ("functions.update.app", HEAVY | {"scipy.optimize", "PIL", "ai_edge_litert", "captioning"}, 820),
         ("functions.caption.app", HEAVY | {"scipy", "tuning"}, 670),
+        ("functions.caption.uploads", HEAVY | {"scipy", "tuning", "fastapi", "starlette", "pydantic", "mangum"}, 400),
     ],
 )
 def test_a_function_starts_with_what_it_needs_alone(function: str, forbidden: set[str], most: int) -> None:
@@ -47,17 +50,28 @@ def test_a_starting_lambda_has_its_storage_adapter_ready_before_the_first_pictur
     deployed = modules_of("functions.caption.app", CAPTION_STORE="dynamodb://captions?region=eu-west-1")
 
     assert "captioning.store_dynamodb" in deployed
-    assert deployed.isdisjoint({"boto3", "captioning.store_sqlite"})
+    assert deployed.isdisjoint({"boto3", "captioning.store_sqlite", "captioning.bucket_folder"})
+
+
+def test_tracing_costs_a_starting_lambda_sixty_modules_and_no_http_client() -> None:
+    deployed = {"OBSERVATION_STORE": "dynamodb://observations?region=eu-west-1", "LAMBDA_TASK_ROOT": str(ROOT)}
+    untraced = modules_of("functions.suggest.app", **deployed)
+    traced = modules_of("functions.suggest.app", **deployed, AWS_XRAY_DAEMON_ADDRESS="127.0.0.1:2000")
+
+    assert "aws_xray_sdk.ext.botocore" in traced
+    assert len(traced - untraced) <= 65
+    assert traced.isdisjoint({"boto3", "requests", "aiohttp"})
 
 
 def test_a_starting_lambda_has_the_learning_ready_before_the_first_update() -> None:
     assert "skopt" in modules_of("functions.update.app", AWS_LAMBDA_FUNCTION_NAME="update")
 
 
-def test_the_models_are_loaded_while_the_function_starts() -> None:
-    program = "from functions.caption import app; print(app.captioner.cache_info().currsize)"
+@pytest.mark.parametrize("way_in", ["app", "uploads"])
+def test_the_models_are_loaded_while_the_function_starts(way_in: str) -> None:
+    program = f"from functions.caption import {way_in}, resources; print(resources.service()._captioner is not None)"
 
-    assert last_line_of(program) == "1"
+    assert last_line_of(program) == "True"
 
 
 @pytest.mark.parametrize("function", ["functions.suggest.app", "functions.update.app"])

@@ -38,6 +38,8 @@ _TEMPLATE = Template(
     routes=(
         _route("GET", "/things/{name}"),
         _route("GET", "/things/special", key=False),
+        _route("GET", "/files/{path+}"),
+        _route("GET", "/files/{one}/size"),
         _route("POST", "/echo"),
         _route("GET", "/limited", rate=Rate(per_second=0.001, burst=2)),
         *(_route("GET", f"/{name}") for name in ("fail", "nonsense", "huge", "binary", "slow")),
@@ -52,6 +54,7 @@ _TEMPLATE = Template(
         )
         for kind, status in _KINDS.items()
     },
+    preflight_headers={"Access-Control-Allow-Origin": "https://studio.example.org"},
     environment={},
 )
 
@@ -128,7 +131,22 @@ def test_literal_segments_win_over_parameters_and_a_last_slash_changes_nothing(e
 
     assert (named["resource"], named["pathParameters"]) == ("/things/{name}", {"name": "a b"})
     assert special["resource"] == "/things/special"
-    assert (slashed["resource"], slashed["path"]) == ("/things/{name}", "/things/a b/")
+    assert (slashed["resource"], slashed["path"]) == ("/things/{name}", "/things/a%20b/")
+
+
+def test_a_greedy_parameter_takes_the_rest_of_the_path_and_wins_over_nothing(echo: Function) -> None:
+    rest, size = (_event(_ask(echo, "GET", path)[0]) for path in ("/files/a/b c/d.jpg", "/files/a/size"))
+
+    assert (rest["resource"], rest["pathParameters"]) == ("/files/{path+}", {"path": "a/b c/d.jpg"})
+    assert (size["resource"], size["pathParameters"]) == ("/files/{one}/size", {"one": "a"})
+
+
+def test_a_preflight_is_answered_without_a_key_and_without_the_function(echo: Function) -> None:
+    (response,) = _ask(echo, "OPTIONS", "/fail", api_key="key")
+
+    assert response.status == 200
+    assert ("access-control-allow-origin", "https://studio.example.org") in response.headers
+    assert _ask(echo, "OPTIONS", "/nowhere")[0].status == 404
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The tools' command line: help without TensorFlow, and errors in one line."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ from tools.captioner.__main__ import main
 from tools.captioner.errors import ToolchainError
 from tools.captioner.toolchain import require
 
-COMMANDS = ("build", "convert", "encode", "train", "bundle", "evaluate")
+COMMANDS = ("build", "convert", "convert-encoder", "encode", "train", "bundle", "evaluate", "publish")
 
 
 @pytest.fixture
@@ -45,7 +46,7 @@ def test_help_names_every_command_and_imports_nothing_heavy() -> None:
         "finally: print(sorted({'numpy', 'tensorflow', 'keras', 'PIL', 'tqdm', 'ai_edge_litert'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert all(f"\n    {command} " in done.stdout for command in COMMANDS)
+    assert all(re.search(rf"^    {command}\s", done.stdout, re.MULTILINE) for command in COMMANDS)
     assert done.stdout.endswith("[]\n")
 
 
@@ -66,13 +67,13 @@ def test_an_error_is_one_line_on_stderr_and_nothing_on_stdout(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (("convert", "--weights", "nowhere.pt"), "nowhere.pt is not a file"),
+        (("convert-encoder", "--weights", "nowhere.pt"), "nowhere.pt is not a file"),
         (("train", "--data", "{data}"), "there are no features for train.txt"),
         (("train", "--data", "{data}", "--dropout", "1"), "dropout"),
         (("train", "--data", "{data}", "--draws", "1"), "draws must be at least 2, not 1"),
         (("build", "--data", "{data}", "--out", "out", "--epochs", "0"), "epochs must be at least 1, not 0"),
         (("bundle", "--data", "{data}", "--out", "out"), "holds no decoder.tflite: run train first"),
-        (("encode", "--data", "{data}"), "run convert first"),
+        (("encode", "--data", "{data}"), "run convert-encoder first"),
         (("evaluate", "--data", "{data}", "--bundle", "nowhere"), "nowhere/manifest.json"),
         (("evaluate", "--data", "{data}", "--bundle", "models/flickr8k", "--beam-width", "11"), "beam_width"),
     ],
@@ -95,5 +96,5 @@ def test_a_weights_package_that_is_missing_is_named_with_the_file_that_brings_it
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("tools.captioner.encoder.WEIGHTS_PACKAGE", "a-package-that-nobody-has")
-    assert main(["convert", "--work", str(tmp_path)]) == 1
+    assert main(["convert-encoder", "--work", str(tmp_path)]) == 1
     assert "tools/captioner/weights.txt" in capsys.readouterr().err

@@ -13,7 +13,7 @@ from tools.captioner.archive import ConvolutionGroup
 from tools.captioner.checkpoint import Checkpoint
 from tools.captioner.dataset import Dataset
 from tools.captioner.decoder import build_decoder, convert_decoder
-from tools.captioner.encoder import build_network
+from tools.captioner.encoder import EncoderWeights, build_network
 from tools.captioner.errors import ArchiveError, BundleError, SettingsError
 from tools.captioner.policy import read_policy, write_policy
 from tools.captioner.settings import TrainingSettings
@@ -206,6 +206,6 @@ def test_weights_of_another_network_are_refused() -> None:
     vector = np.zeros(32, np.float32)
     first = ConvolutionGroup(np.zeros((3, 3, 3, 32), np.float32), vector, vector, vector)
     with pytest.raises(ArchiveError, match="holds 1 convolutions, InceptionV3 has 94"):
-        build_network([first])
-    with pytest.raises(ArchiveError, match="layer 1 of the archive has a kernel"):
-        build_network([first] * 94)
+        build_network(EncoderWeights((first,), of_2015=True))
+    with pytest.raises(ArchiveError, match="layer 1 of the encoder's file has a kernel"):
+        build_network(EncoderWeights((first,) * 94, of_2015=True))

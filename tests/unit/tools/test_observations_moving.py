@@ -34,7 +34,8 @@ STALE = Suggestion("old", "surfaces", Setting("leonardo", (("p", 0.5),)), NOW - 
 
 def rated(number: int) -> Observation:
     api, mode = ("leonardo", "structure") if number % 3 else ("stablediffusion", "surfaces")
-    values = (("init_strength", 0.1 + number / 7), ("guidance_scale", 5e-324 if number == 4 else 7.2))
+    guidance = 5e-324 if number == 4 else 7.2
+    values = (("init_strength", 0.1 + number / 7), ("guidance_scale", guidance), ("steps", number), ("sampler", "é"))
     moment = NOW - timedelta(seconds=10_000 - number, microseconds=number)
     identity = f"é {number}" if number % 5 == 0 else None
     return Observation(mode, Setting(api, values), 1 + number % 9 / 2.1, moment, identity)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.spaces import MIXED
 from tuning.design import initial_design
 from tuning.observations import Observation, Setting
 from tuning.spaces import Mode, Spaces, load_spaces
@@ -18,6 +19,14 @@ RateMany = Callable[[int], list[Observation]]
 @pytest.fixture(scope="session")
 def spaces() -> Spaces:
     return load_spaces()
+
+
+@pytest.fixture(scope="session")
+def mixed(tmp_path_factory: pytest.TempPathFactory) -> Spaces:
+    """A space with real, whole and categorical parameters, shared by two APIs in part."""
+    path = tmp_path_factory.mktemp("spaces") / "mixed.toml"
+    path.write_text(MIXED)
+    return load_spaces(path)
 
 
 @pytest.fixture(scope="session")
@@ -45,7 +54,7 @@ def rate_many(mode: Mode, now: datetime) -> RateMany:
         rng = np.random.default_rng(7)
         observations = []
         for setting, _ in zip(initial_design(mode, "rated"), range(count), strict=False):
-            strength = dict(setting.values).get("init_strength", 0.1)
+            strength = float(dict(setting.values).get("init_strength", 0.1))
             rating = 4.5 - 20 * (strength - 0.3) ** 2 - (setting.api != "leonardo") + rng.normal(0, 0.3)
             observations.append(Observation(mode.name, setting, float(np.clip(rating, 1, 5)), now))
         return observations

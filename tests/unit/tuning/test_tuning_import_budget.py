@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import tuning
+
 HEAVY = ("skopt", "sklearn", "pandas", "joblib", "matplotlib", "scipy.stats", "scipy.optimize", "boto3", "botocore")
 
 
@@ -18,6 +20,22 @@ def test_use_cases_and_store_import_nothing_heavy() -> None:
         "tuning.store.open_store('sqlite:///never/made.db')"
     )
     assert not imported_by(statement) & set(HEAVY)
+
+
+def test_the_package_alone_imports_nothing() -> None:
+    assert not {name for name in imported_by("import tuning") if name.startswith(("tuning.", "numpy", "scipy"))}
+
+
+def test_the_tuner_learns_nothing_heavy_before_it_is_told_enough() -> None:
+    statement = "from tuning import Tuner; tuner = Tuner(); tuner.ask(); tuner.stats()"
+    modules = imported_by(statement)
+    assert "tuning.tuner" in modules
+    assert not modules & set(HEAVY)
+
+
+def test_the_package_has_no_names_that_it_does_not_list() -> None:
+    assert tuning.__all__ == ["Tuner"]
+    assert not hasattr(tuning, "Optimizer")
 
 
 def test_preloading_imports_the_learning_and_nothing_that_draws() -> None:

@@ -12,19 +12,10 @@ from scipy.stats import multivariate_normal
 from tuning.design import initial_design
 from tuning.learning import StudyKernel, StudyRegressor, fit
 from tuning.observations import Observation
+from tuning.pooling import Ratings, pool
 from tuning.spaces import Mode
 from tuning.studies import Hyperparameters
-from tuning.surrogate import (
-    PRIOR_MEAN,
-    Floats,
-    Points,
-    Ratings,
-    Surrogate,
-    covariance,
-    locate,
-    pool,
-    prior_modes,
-)
+from tuning.surrogate import Floats, Points, Surrogate, covariance, locate, prior_mean, prior_modes
 
 RateMany = Callable[[int], list[Observation]]
 
@@ -38,16 +29,16 @@ def repeated(mode: Mode, rate_many: RateMany) -> list[Observation]:
 
 
 def kernel() -> StudyKernel:
-    return StudyKernel(np.array([0.2, 0.35, 0.6]), 1.4, 0.2, 0.7 / 0.3)
+    return StudyKernel(np.arange(3), np.array([0.2, 0.35, 0.6]), 1.4, 0.2, 0.7 / 0.3)
 
 
 def inputs(points: Points, counts: Floats) -> Floats:
-    return np.column_stack([points.coordinates, points.apis, counts])
+    return np.column_stack([points.coordinates, points.trends, points.apis, counts])
 
 
 def regressor(ratings: Ratings) -> StudyRegressor:
     fitted = StudyRegressor(kernel(), scatter=ratings.scatter, time_budget=10.0)
-    fitted.fit(inputs(ratings.points, ratings.counts), ratings.means - PRIOR_MEAN)
+    fitted.fit(inputs(ratings.points, ratings.counts), ratings.means - prior_mean(ratings.points))
     return fitted
 
 
@@ -69,7 +60,7 @@ def test_the_two_posteriors_are_one(mode: Mode, repeated: list[Observation], rat
     hyperparameters = fit(mode, ratings, HYPERPARAMETERS)
     queries = locate(mode, [o.setting for o in rate_many(30)])
     belief = Surrogate(ratings.points, ratings.means, ratings.counts, hyperparameters).believe(queries)
-    mean = PRIOR_MEAN + theirs.predict(inputs(queries, np.ones(len(queries))))
+    mean = prior_mean(queries) + theirs.predict(inputs(queries, np.ones(len(queries))))
     assert np.abs(belief.mean - mean).max() < 1e-6
 
 
@@ -85,7 +76,7 @@ def test_the_gradient_of_the_posterior_is_that_of_its_differences(mode: Mode, re
 def test_pooled_ratings_have_the_likelihood_of_single_ones(mode: Mode, repeated: list[Observation]) -> None:
     fitted = regressor(pool(mode, repeated))
     points = locate(mode, [o.setting for o in repeated])
-    singles = np.array([o.rating for o in repeated]) - PRIOR_MEAN
+    singles = np.array([o.rating for o in repeated]) - prior_mean(points)
 
     def exact(noise: float, lengthscale: float) -> float:
         changed = replace(

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from tuning.errors import InvalidRequestError
 from tuning.observations import MAX_PROBLEMS, Setting, parse_results
+from tuning.records import dump_setting, load_setting
 from tuning.spaces import Spaces, load_spaces
 
 LEONARDO: dict[str, Any] = {
@@ -155,6 +156,54 @@ def test_the_number_of_problems_told_is_bounded(spaces: Spaces) -> None:
     assert found[-1] == (("results",), "and 1,001 more problems")
 
 
+def test_a_number_past_all_bounds_is_refused_wherever_it_stands(spaces: Spaces) -> None:
+    for entry, place in (
+        ({**result(), "mode": 10**400}, ("mode",)),
+        (result(api=10**400), ("parameters", "api")),
+        (10**400, ()),
+    ):
+        ((location, found),) = problems_of([entry], spaces)
+        assert location == ("results", 0, *place)
+        assert found.endswith("not a number too large to tell")
+
+
+def painted(**changes: object) -> dict[str, Any]:
+    return {"api": "painter", "strength": 0.25, "steps": 20, "sampler": "heun", **changes}
+
+
+@pytest.mark.parametrize("raw", [20, 20.0, "20", "20.0", " 2e1"])
+def test_a_whole_number_may_be_written_as_people_write_it(raw: object, mixed: Spaces) -> None:
+    (parsed,) = parse_results([{"parameters": painted(steps=raw), "rating": 4}], mixed)
+    assert parsed.setting.to_plain() == painted()
+    assert [type(value) for _, value in parsed.setting.values] == [float, int, str]
+
+
+@pytest.mark.parametrize(
+    ("changes", "name", "message"),
+    [
+        ({"steps": 20.5}, "steps", "must be a whole number, not 20.5"),
+        ({"steps": "3.5"}, "steps", "must be a whole number, not 3.5"),
+        ({"steps": 9}, "steps", "must lie within 10 to 50, not 9"),
+        ({"steps": 51.0}, "steps", "must lie within 10 to 50, not 51"),
+        ({"steps": "many"}, "steps", "must be a number, not 'many'"),
+        ({"steps": True}, "steps", "must be a number, not true"),
+        ({"steps": 1e300}, "steps", "must lie within 10 to 50, not "),
+        ({"sampler": "ancestral"}, "sampler", "must be one of euler, heun, dpm++ 2m, not 'ancestral'"),
+        ({"sampler": "Heun"}, "sampler", "must be one of euler, heun, dpm++ 2m, not 'Heun'"),
+        ({"sampler": 0}, "sampler", "must be one of euler, heun, dpm++ 2m, not 0"),
+        ({"sampler": None}, "sampler", "must be one of euler, heun, dpm++ 2m, not null"),
+        ({"sampler": ["heun"]}, "sampler", "must be one of euler, heun, dpm++ 2m, not a list"),
+        ({"strength": "heun"}, "strength", "must be a number, not 'heun'"),
+    ],
+)
+def test_a_value_of_another_kind_is_refused_at_its_place(
+    changes: dict[str, object], name: str, message: str, mixed: Spaces
+) -> None:
+    ((location, found),) = problems_of([{"parameters": painted(**changes), "rating": 4}], mixed)
+    assert location == ("results", 0, "parameters", name)
+    assert found.startswith(message)
+
+
 @pytest.mark.parametrize("results", [[], [result()] * 1_001, None, "[]", {"0": result()}, 5])
 def test_an_update_has_one_to_a_thousand_results_in_a_list(results: object, spaces: Spaces) -> None:
     ((location, _),) = problems_of(results, spaces)
@@ -173,11 +222,34 @@ def test_settings_are_equal_whatever_the_order_of_their_values(leonardo: Setting
     assert Setting("stablediffusion", leonardo.values) != leonardo
 
 
+def test_equal_settings_have_one_key_and_different_ones_have_two() -> None:
+    equal = [Setting("a", (("p", value), ("q", zero))) for value, zero in ((3, 0.0), (3.0, -0.0), (3.0, 0))]
+    assert len(set(equal)) == len({setting.key for setting in equal}) == 1
+    pairs = [("3", "0.0"), ("3.0", "0.0"), ("x'&q='0", "y"), ("x", "0'&q='y")]
+    others = {Setting("a", (("p", one), ("q", other))).key for one, other in pairs}
+    assert len(others | {equal[0].key}) == 5
+
+
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=8,
 )
+
+
+@pytest.mark.parametrize(
+    ("text", "types"),
+    [
+        ('{"api": "a", "p": 0.28, "q": 30.0}', [float, float]),  # as every release before whole numbers wrote
+        ('{"api": "a", "p": 30, "q": "heun"}', [int, str]),
+    ],
+)
+def test_a_stored_setting_is_read_as_it_was_written(text: str, types: list[type]) -> None:
+    setting = load_setting(text)
+    assert [type(value) for _, value in setting.values] == types
+    assert dump_setting(setting) == text
+
+
 keys = st.sampled_from(["parameters", "rating", "mode", "suggestion_id", "x"])
 names = st.sampled_from([*LEONARDO, "strength", "x"])
 

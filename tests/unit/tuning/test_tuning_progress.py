@@ -1,5 +1,6 @@
 """What a study says of itself, and the history behind it."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from tuning.errors import InvalidRequestError
 from tuning.history import MAX_LIMIT, browse
 from tuning.observations import Observation, Setting
-from tuning.progress import count_samples, summarize
+from tuning.progress import ApiProgress, count_samples, summarize
 from tuning.spaces import Spaces
 from tuning.store import ObservationStore
 
@@ -29,6 +30,8 @@ def test_an_empty_study_has_no_best(store: ObservationStore, spaces: Spaces) -> 
     assert progress.best_rating is None
     assert progress.recommended_parameters is None
     assert progress.expected_improvement is None
+    assert progress.recommended_rated is None
+    assert progress.apis == (ApiProgress("leonardo", 0, None), ApiProgress("stablediffusion", 0, None))
 
 
 def test_without_a_mode_all_modes_count_together(
@@ -55,19 +58,46 @@ def test_the_best_is_the_earliest_of_the_highest(
     assert summarize(store, spaces).best_parameters == leonardo
 
 
-def test_the_model_recommends_from_the_fifth_rating_on(
-    store: ObservationStore, spaces: Spaces, leonardo: Setting, now: datetime
-) -> None:
-    record(store, "structure", leonardo, [4.0] * 4, now)
+def test_the_model_recommends_from_the_sixth_rating_on(store: ObservationStore, spaces: Spaces, now: datetime) -> None:
+    middling = Setting("leonardo", (("init_strength", 0.3), ("guidance_scale", 8.5), ("controlnet_weight", 0.84)))
+    record(store, "structure", middling, [4.0] * 5, now)
     assert summarize(store, spaces).recommended_parameters is None
-    record(store, "structure", leonardo, [4.0], now)
+    record(store, "structure", middling, [4.0], now)
     progress = summarize(store, spaces)
-    assert progress.recommended_parameters == leonardo
+    assert progress.recommended_parameters == middling
+    assert progress.recommended_rated
     assert progress.recommended_mean == pytest.approx(4.0, abs=0.1)
     assert progress.recommended_deviation == pytest.approx(0.17, abs=0.05)
     assert progress.expected_improvement is not None
     assert progress.expected_improvement > 0.05
     assert not progress.converged
+
+
+def test_a_recommendation_that_nobody_rated_is_told_as_such(
+    store: ObservationStore, spaces: Spaces, rate_many: Callable[[int], list[Observation]]
+) -> None:
+    store.record(rate_many(40), idempotency_key=None)
+    progress = summarize(store, spaces)
+    assert progress.recommended_parameters not in {observation.setting for observation in rate_many(40)}
+    assert progress.recommended_rated is False
+
+
+def test_each_api_is_counted_with_its_mean(
+    store: ObservationStore, spaces: Spaces, leonardo: Setting, diffusion: Setting, now: datetime
+) -> None:
+    record(store, "structure", leonardo, [4.1, 4.2, 4.3], now)
+    record(store, "surfaces", leonardo, [1.0], now)
+    record(store, "surfaces", diffusion, [2.0], now)
+    record(store, "surfaces", Setting("dalle", (("strength", 0.3),)), [5.0], now)
+    assert summarize(store, spaces, mode="structure").apis == (
+        ApiProgress("leonardo", 3, 4.2),
+        ApiProgress("stablediffusion", 0, None),
+    )
+    assert summarize(store, spaces).apis == (
+        ApiProgress("leonardo", 4, 3.4),
+        ApiProgress("stablediffusion", 1, 2.0),
+        ApiProgress("dalle", 1, 5.0),
+    )
 
 
 def test_one_lucky_rating_does_not_make_the_recommendation(

@@ -1,6 +1,5 @@
 """What is suggested: legal, distinct, balanced, reproducible; and better as ratings come in."""
 
-import json
 import math
 from collections import Counter
 from collections.abc import Callable
@@ -11,16 +10,19 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from scipy.special import ndtri
 
-from tuning.acquisition import augmented_expected_improvement, expected_improvement, recommend
+from tests.spaces import assert_legal
+from tuning.acquisition import expected_improvement, knowledge_gradient, recommend
 from tuning.design import candidates, initial_design, setting_at
 from tuning.errors import InvalidRequestError, SpaceExhaustedError
 from tuning.observations import Observation, Setting, Suggestion
+from tuning.pooling import pool
 from tuning.proposals import MAX_COUNT, OUTSTANDING_FOR, propose, suggest
-from tuning.spaces import Api, Mode, Parameter, Spaces, load_spaces
+from tuning.spaces import Api, Mode, RealParameter, Spaces, load_spaces
 from tuning.store import ObservationStore
 from tuning.studies import INITIAL_RATINGS, Study
-from tuning.surrogate import locate, pool, prior_modes
+from tuning.surrogate import Surrogate, locate, prior_modes
 
 RateMany = Callable[[int], list[Observation]]
 
@@ -37,22 +39,11 @@ def study(observations: list[Observation], outstanding: tuple[Setting, ...] = ()
     return Study("structure", seed, None, tuple(observations), claimed)
 
 
-def assert_legal(mode: Mode, setting: Setting) -> None:
-    api = mode.find_api(setting.api)
-    assert api is not None
-    assert [name for name, _ in setting.values] == [parameter.name for parameter in api.parameters]
-    for parameter, (_, value) in zip(api.parameters, setting.values, strict=True):
-        assert type(value) is float
-        assert math.isfinite(value)
-        assert parameter.low <= value <= parameter.high
-        assert round(value, parameter.decimals) == value
-    assert json.loads(json.dumps(setting.to_plain())) == setting.to_plain()
-
-
 @st.composite
 def observed(draw: st.DrawFn) -> Observation:
     api = draw(st.sampled_from(MODE.apis))
-    values = tuple((p.name, draw(st.floats(p.low, p.high) | st.sampled_from([p.low, p.high]))) for p in api.parameters)
+    bounds = [(p.name, p.low, p.high) for p in api.parameters if isinstance(p, RealParameter)]
+    values = tuple((name, draw(st.floats(low, high) | st.sampled_from([low, high]))) for name, low, high in bounds)
     return Observation("structure", Setting(api.name, values), draw(st.floats(1, 5)), NOW)
 
 
@@ -86,8 +77,9 @@ def constant(count: int) -> list[Observation]:
         [replace(constant(1)[0], rating=rating) for rating in (1.0, 5.0) * 30],
         [o for o in constant(40) if o.setting.api == "leonardo"],
         [
-            Observation("structure", Setting(api.name, tuple((p.name, p.high) for p in api.parameters)), 4.0, NOW)
-            for api in MODE.apis * 5
+            Observation("structure", setting_at(MODE, index, np.ones(3)), 4.0, NOW)
+            for index in range(len(MODE.apis))
+            for _ in range(5)
         ],
     ],
     ids=["one rating", "all five", "all one", "one setting", "contradictory", "one API", "at the bounds"],
@@ -105,13 +97,15 @@ def test_the_first_points_are_balanced_over_the_apis_and_spread_over_the_space()
     for pair in zip(found[::2], found[1::2], strict=True):
         assert {setting.api for setting in pair} == {"leonardo", "stablediffusion"}
     for column in range(3):
-        scaled = [MODE.apis[0].parameters[column].scale(setting.values[column][1]) for setting in found]
-        quarters = Counter(min(int(4 * value), 3) for value in scaled)
+        scaled = locate(MODE, found).coordinates[:, column]
+        quarters = Counter(int(4 * (value - 0.125) / 0.75) for value in scaled)
         assert min(quarters.values()) >= 6
+        assert min(scaled) >= 0.12
+        assert max(scaled) <= 0.88
 
 
 def test_the_design_of_three_apis_is_balanced_too() -> None:
-    parameter = Parameter("p", "p", 0.0, 1.0, 3)
+    parameter = RealParameter("p", "p", 0.0, 1.0, 3)
     mode = Mode("m", tuple(Api(name, (parameter,)) for name in "abc"))
     found = [setting for setting, _ in zip(initial_design(mode, "9"), range(30), strict=False)]
     for start in range(0, 30, 3):
@@ -123,7 +117,7 @@ def test_each_study_has_its_own_design() -> None:
     assert propose(MODE, study([], seed=1), count=5) != propose(MODE, study([], seed=2), count=5)
 
 
-def test_the_model_speaks_from_the_fifth_rating_on(rate_many: RateMany) -> None:
+def test_the_model_speaks_from_the_sixth_rating_on(rate_many: RateMany) -> None:
     for rated in range(INITIAL_RATINGS + 1):
         observations = rate_many(rated)
         fresh = [replace(o, rating=6 - o.rating) for o in observations]
@@ -136,7 +130,7 @@ def test_the_model_finds_what_the_rater_likes(rate_many: RateMany) -> None:
     for _ in range(6):
         chosen = propose(MODE, study(observations), count=2)
         for setting in chosen:
-            strength = dict(setting.values).get("init_strength", 0.1)
+            strength = float(dict(setting.values).get("init_strength", 0.1))
             rating = 4.5 - 20 * (strength - 0.3) ** 2 - (setting.api != "leonardo")
             observations.append(Observation("structure", setting, rating, NOW))
     found = recommend(MODE, pool(MODE, observations), prior_modes(MODE), seed="1")
@@ -174,7 +168,7 @@ def test_what_is_outstanding_repels(rate_many: RateMany) -> None:
 
 
 def test_candidates_lie_where_their_settings_do() -> None:
-    considered = candidates(MODE, "1", np.array([[0.5, 1.3, 0.0]]))
+    considered = candidates(MODE, "1", np.array([[0.5, 1.3, 0.0]]), rated=1)
     settings = [setting_at(MODE, api, row) for api, row in zip(considered.apis, considered.coordinates, strict=True)]
     located = locate(MODE, settings)
     assert np.array_equal(located.apis, considered.apis)
@@ -182,7 +176,7 @@ def test_candidates_lie_where_their_settings_do() -> None:
 
 
 def test_a_small_space_is_suggested_whole_and_then_is_exhausted(now: datetime) -> None:
-    mode = Mode("structure", (Api("a", (Parameter("p", "p", 0.0, 0.9, 1),)),))
+    mode = Mode("structure", (Api("a", (RealParameter("p", "p", 0.0, 0.9, 1),)),))
     everything = {Setting("a", (("p", step / 10),)) for step in range(10)}
     assert set(propose(mode, study([]), count=10)) == everything
     rated = [Observation("structure", setting, 3.0, now) for setting in everything]
@@ -200,7 +194,7 @@ def test_suggestions_outstanding_from_another_space_do_no_harm(rate_many: RateMa
 
 
 def test_many_who_ask_without_rating_do_not_run_out_of_candidates() -> None:
-    mode = Mode("structure", (Api("a", tuple(Parameter(name, name, 0.0, 0.49, 2) for name in ("x", "y"))),))
+    mode = Mode("structure", (Api("a", tuple(RealParameter(name, name, 0.0, 0.49, 2) for name in ("x", "y"))),))
     rated = [
         Observation("structure", setting, 3.0, NOW)
         for setting, _ in zip(initial_design(mode, "1"), range(5), strict=False)
@@ -218,12 +212,25 @@ def test_expected_improvement_is_that_of_the_integral() -> None:
     assert expected_improvement(np.array([4.0, 3.0]), np.zeros(2), 3.5) == pytest.approx([0.5, 0.0])
 
 
-def test_augmentation_discounts_what_noise_would_hide() -> None:
-    mean, variance = np.array([3.0, 3.0]), np.array([1.0, 0.01])
-    ratio = augmented_expected_improvement(mean, variance, 3.0, 0.16) / expected_improvement(
-        mean, np.sqrt(variance), 3.0
-    )
-    assert ratio == pytest.approx(1 - np.sqrt(0.16 / (variance + 0.16)))
+def test_the_knowledge_gradient_is_what_one_more_rating_adds_to_the_best_mean(rate_many: RateMany) -> None:
+    ratings = pool(MODE, rate_many(12))
+    surrogate = Surrogate(ratings.points, ratings.means, ratings.counts, prior_modes(MODE))
+    belief = surrogate.believe(candidates(MODE, "1", ratings.points.coordinates[:4], rated=12))
+    indices = np.array([0, 17, 400, 900])
+    found = knowledge_gradient(belief, indices)
+    noise = belief.hyperparameters.noise_variance
+    for index, gain in zip(indices, found, strict=True):
+        deviation = math.sqrt(belief.variance[index] + noise)
+        outcomes = belief.mean[index] + deviation * ndtri((np.arange(2_000) + 0.5) / 2_000)
+        best = np.mean([belief.condition(int(index), float(rating)).mean.max() for rating in outcomes])
+        assert gain == pytest.approx(best - belief.mean.max(), abs=0.015)
+
+
+def test_rating_what_is_known_well_is_worth_nothing(rate_many: RateMany) -> None:
+    settings = [observation.setting for observation in rate_many(3)]
+    points = locate(MODE, settings)
+    surrogate = Surrogate(points, np.array([4.5, 3.0, 2.0]), np.full(3, 1e6), prior_modes(MODE))
+    assert knowledge_gradient(surrogate.believe(points), np.arange(3)) == pytest.approx(np.zeros(3), abs=1e-4)
 
 
 def test_suggestions_are_claimed_and_expire_after_a_day(store: ObservationStore, spaces: Spaces, now: datetime) -> None:

@@ -134,15 +134,15 @@ def test_a_key_that_is_no_short_printable_text_is_refused(
     assert locations(caught) == [("idempotency_key",)]
 
 
-def test_the_surrogate_learns_from_the_fifth_rating_on(
+def test_the_surrogate_learns_from_the_sixth_rating_on(
     store: ObservationStore, spaces: Spaces, leonardo: Setting, now: datetime
 ) -> None:
-    update(store, spaces, results=[result(leonardo)] * 4, now=now)
+    update(store, spaces, results=[result(leonardo)] * 5, now=now)
     assert store.study("structure", now=now).hyperparameters is None
     update(store, spaces, results=[result(leonardo, 1.5)], now=now)
     learned = store.study("structure", now=now).hyperparameters
     assert learned is not None
-    assert learned.fitted_on == 5
+    assert learned.fitted_on == 6
     assert store.study("surfaces", now=now).hyperparameters is None
 
 

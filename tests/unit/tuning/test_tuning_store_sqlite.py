@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from tuning import store_sqlite
 from tuning.errors import StoreCorruptError, StoreUnavailableError, StoreUrlError
 from tuning.observations import Observation, Setting
+from tuning.records import load_setting
 from tuning.store import open_store
 from tuning.store_sqlite import SqliteObservationStore
 
@@ -77,6 +79,31 @@ def test_a_wrong_url_is_refused_by_the_name_of_its_setting(url: str, complaint: 
 def test_opening_touches_no_disk(path: Path) -> None:
     open_store(f"sqlite:///{path}")
     assert not path.exists()
+
+
+def test_a_warm_store_reads_what_is_new_and_nothing_else(
+    path: Path, observation: Observation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = 0
+
+    def counted(text: str) -> Setting:
+        nonlocal rows
+        rows += 1
+        return load_setting(text)
+
+    monkeypatch.setattr(store_sqlite, "load_setting", counted)
+    store, other = SqliteObservationStore(path), SqliteObservationStore(path)
+    read = []
+    for new in (100, 0, 2, 0, 1):
+        if new:
+            other.record([observation] * new, idempotency_key=None)
+        rows = 0
+        known = len(store.study("structure", now=observation.recorded_at).observations)
+        read.append((rows, known))
+    assert read == [(100, 100), (0, 100), (2, 102), (0, 102), (1, 103)]
+    assert store.study("structure", now=observation.recorded_at).observations == (observation,) * 103
+    store.close()
+    other.close()
 
 
 def test_every_commit_is_synced_to_a_write_ahead_log(path: Path) -> None:

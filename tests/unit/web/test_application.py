@@ -14,6 +14,7 @@ from local.events import Request, proxy_event
 from local.functions import Context
 from local.template import Route
 from web.application import create_app, entry_point, require_json, require_multipart
+from web.metrics import Metrics
 from web.settings import Settings
 
 Call = Callable[..., "Answer"]
@@ -80,7 +81,7 @@ def call() -> Call:
     async def page(page: int = 1) -> dict[str, int]:
         return {"page": page}
 
-    handler = entry_point(app)
+    handler = entry_point(app, Metrics("test"))
 
     def invoke(
         method: str, path: str, body: str = "", content_type: str = "application/json", query: str = ""

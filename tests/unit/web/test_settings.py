@@ -9,11 +9,14 @@ def test_without_an_environment_everything_is_embedded() -> None:
     assert settings.observation_store == "sqlite:///data/observations.db"
     assert settings.caption_store == "sqlite:///data/captions.db"
     assert settings.caption_model == "file://models/flickr8k"
+    assert settings.upload_bucket == "file://data"
+    assert settings.spaces is None
 
 
 def test_the_environment_wins_and_an_empty_variable_counts_as_absent() -> None:
-    settings = Settings.from_environment({"OBSERVATION_STORE": "dynamodb://table", "CAPTION_STORE": " "})
+    settings = Settings.from_environment({"OBSERVATION_STORE": "dynamodb://table", "CAPTION_STORE": " ", "SPACES": ""})
 
+    assert settings.spaces is None
     assert settings.observation_store == "dynamodb://table"
     assert settings.caption_store == "sqlite:///data/captions.db"
 
@@ -24,6 +27,8 @@ def test_the_environment_wins_and_an_empty_variable_counts_as_absent() -> None:
         ("OBSERVATION_STORE", "data/observations.db"),
         ("CAPTION_STORE", "redis://localhost"),
         ("CAPTION_MODEL", "models/flickr8k"),
+        ("UPLOAD_BUCKET", "data"),
+        ("CORS_ORIGIN", "https://studio.example.org/"),
         ("LOG_LEVEL", "LOUD"),
     ],
 )

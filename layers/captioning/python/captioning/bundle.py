@@ -7,7 +7,8 @@
     vocabulary.json   what the decoder's tokens mean
 
 Refuses, with a BundleError that names the file, whatever is not exactly as the manifest says, and any manifest that
-says too little or too much: a wrong bundle must never become a wrong caption. Only `file://` bundles are read so far.
+says too little or too much: a wrong bundle must never become a wrong caption. Where bundles come from, and which one is
+current there, is `captioning.source`'s to know.
 """
 
 import json
@@ -37,6 +38,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 _MAX_NUMBER = 1e6
 
 _TOP = {"format_version", "model_version", "files", "input", "decoding", "quantization", "provenance", "licence"}
+_INPUT = {"width", "height", "resampling", "exif_transpose", "scale", "offset"}
 
 _Names = Set[str]
 _Choice = TypeVar("_Choice", bound=StrEnum)
@@ -60,7 +62,11 @@ class Quantization(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class InputSpec:
-    """What the encoder wants: levels p of 0 to 255 become `p * scale + offset`, float32 [1, height, width, 3]."""
+    """What the encoder wants: levels p of 0 to 255 become `p * scale + offset`, float32 [1, height, width, 3].
+
+    `scaled_decoding` lets a large JPEG be decoded at a half, a quarter or an eighth of its size, while twice the
+    encoder's sides remain: faster, and off from the exact picture by a few levels.
+    """
 
     width: int
     height: int
@@ -68,6 +74,7 @@ class InputSpec:
     exif_transpose: bool
     scale: float
     offset: float
+    scaled_decoding: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,24 +111,39 @@ class Bundle:
 def open_bundle(url: str) -> Bundle:
     """Open the bundle at `file://folder` (relative to the working directory) or `file:///folder`, and check every file.
 
+    Raises BundleError.
+    """
+    return read_bundle(parse_folder(url))
+
+
+def parse_folder(url: str) -> Path:
+    """The folder that a `file://` URL names. Raises BundleError, with an example, if it names none."""
+    scheme, separator, path = url.partition("://")
+    if scheme != "file" or not separator or not path:
+        raise BundleError(url, "a bundle in a folder is named by a URL such as file://models/flickr8k")
+    return Path(unquote(path))
+
+
+def read_bundle(folder: Path, *, place: str | None = None) -> Bundle:
+    """Open the bundle in a folder, and check every file. Errors name the files as in `place`, if they came from there.
+
     Reads each file once, to hash it; the models stay on disk for the runtime to map. Raises BundleError.
     """
-    scheme, separator, path = url.partition("://")
-    if scheme == "s3":
-        raise BundleError(url, "bundles in S3 are not supported yet; name a folder as file://models/flickr8k")
-    if scheme != "file" or not separator or not path:
-        raise BundleError(url, "a bundle is named by a URL such as file://models/flickr8k")
-    folder = Path(unquote(path))
+    place = place or str(folder)
+    manifest = parse_manifest(read_manifest(folder, place=place), file=f"{place}/{MANIFEST}")
+    for file in manifest.files:
+        _check(folder, file, place)
+    vocabulary = parse_vocabulary((folder / VOCABULARY).read_bytes(), file=f"{place}/{VOCABULARY}")
+    return Bundle(manifest, vocabulary, encoder=folder / ENCODER, decoder=folder / DECODER)
+
+
+def read_manifest(folder: Path, *, place: str | None = None) -> bytes:
+    """The manifest's bytes as they are, no more than one too many. Raises BundleError if it cannot be read."""
     try:
         with (folder / MANIFEST).open("rb") as stream:
-            content = stream.read(MAX_MANIFEST_BYTES + 1)
+            return stream.read(MAX_MANIFEST_BYTES + 1)
     except OSError as error:
-        raise BundleError(str(folder / MANIFEST), error.strerror or "cannot be read") from error
-    manifest = parse_manifest(content, file=str(folder / MANIFEST))
-    for file in manifest.files:
-        _check(folder, file)
-    vocabulary = parse_vocabulary((folder / VOCABULARY).read_bytes(), file=str(folder / VOCABULARY))
-    return Bundle(manifest, vocabulary, encoder=folder / ENCODER, decoder=folder / DECODER)
+        raise BundleError(f"{place or folder}/{MANIFEST}", error.strerror or "cannot be read") from error
 
 
 def parse_manifest(content: bytes, *, file: str = MANIFEST) -> Manifest:
@@ -145,7 +167,7 @@ def parse_manifest(content: bytes, *, file: str = MANIFEST) -> Manifest:
     return Manifest(
         model_version=top.matching("model_version", _VERSION),
         files=_files(top.fields("files", {ENCODER, DECODER, VOCABULARY})),
-        input=_input(top.fields("input", {"width", "height", "resampling", "exif_transpose", "scale", "offset"})),
+        input=_input(top.fields("input", _INPUT, {"scaled_decoding"})),
         decoding=_decoding(top.fields("decoding", {"beam_width", "length_penalty", "max_words"}, {"no_repeat_ngram"})),
         encoder_quantization=quantization.choice("encoder", Quantization),
         decoder_quantization=quantization.choice("decoder", Quantization),
@@ -228,6 +250,7 @@ def _input(fields: _Fields) -> InputSpec:
         exif_transpose=fields.boolean("exif_transpose"),
         scale=fields.number("scale"),
         offset=fields.number("offset"),
+        scaled_decoding=fields.boolean("scaled_decoding") if "scaled_decoding" in fields.document else False,
     )
 
 
@@ -238,7 +261,7 @@ def _decoding(fields: _Fields) -> Decoding:
         raise BundleError(fields.file, f"decoding: {error}") from error
 
 
-def _check(folder: Path, file: BundleFile) -> None:
+def _check(folder: Path, file: BundleFile, place: str) -> None:
     """Compare a file with the manifest, without holding it in memory."""
     try:
         size = (folder / file.name).stat().st_size
@@ -246,8 +269,8 @@ def _check(folder: Path, file: BundleFile) -> None:
             with (folder / file.name).open("rb") as stream:
                 digest = file_digest(stream, "sha256").hexdigest()
     except OSError as error:
-        raise BundleError(str(folder / file.name), error.strerror or "cannot be read") from error
+        raise BundleError(f"{place}/{file.name}", error.strerror or "cannot be read") from error
     if size != file.size:
-        raise BundleError(str(folder / file.name), f"has {size} bytes, and the manifest says {file.size}")
+        raise BundleError(f"{place}/{file.name}", f"has {size} bytes, and the manifest says {file.size}")
     if digest != file.sha256:
-        raise BundleError(str(folder / file.name), f"has the sha256 {digest}, and the manifest says {file.sha256}")
+        raise BundleError(f"{place}/{file.name}", f"has the sha256 {digest}, and the manifest says {file.sha256}")

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from captioning.bundle import VOCABULARY, Bundle
-from captioning.decoding import Decoding, Floats, Hypothesis, Tokens, search
+from captioning.decoding import MAX_BEAM_WIDTH, Decoding, Floats, Hypothesis, Tokens, search
 from captioning.errors import BundleError
 from captioning.images import read_picture
 from captioning.interpreter import Decoder, Encoder
@@ -19,12 +19,25 @@ from captioning.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True, slots=True)
+class Alternative:
+    """Another way to say it, and how sure the model is of its words, 0 to 1."""
+
+    text: str
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
 class Caption:
-    """What a picture shows; `confidence`, 0 to 1, is the geometric mean of the words' probabilities."""
+    """What a picture shows; `confidence`, 0 to 1, is the geometric mean of the words' probabilities.
+
+    `alternatives` is what else the beam found, better-ranked first: other words each, so seldom more than the beam is
+    wide, and none for a beam of one. The rank minds length and end; a lower one may have the higher confidence.
+    """
 
     text: str
     confidence: float
     model_version: str
+    alternatives: tuple[Alternative, ...] = ()
 
 
 def decode(decoder: Decoder, vocabulary: Vocabulary, features: Floats, decoding: Decoding) -> list[Hypothesis]:
@@ -75,9 +88,14 @@ class Captioner:
         """
         pixels = read_picture(picture, self._bundle.manifest.input)
         with self._lock:
-            best = self._search(pixels, decoding or self.decoding)[0]
-        text = self._bundle.vocabulary.detokenise(best.tokens)
-        return Caption(text, best.confidence, self.model_version)
+            found = self._search(pixels, decoding or self.decoding)
+        # Hypotheses that differ in a final full stop are the same sentence.
+        said: dict[str, float] = {}
+        for hypothesis in found:
+            said.setdefault(self._bundle.vocabulary.detokenise(hypothesis.tokens), hypothesis.confidence)
+        (text, confidence), *others = said.items()
+        alternatives = tuple(Alternative(*other) for other in others[: MAX_BEAM_WIDTH - 1])
+        return Caption(text, confidence, self.model_version, alternatives)
 
     def _search(self, pixels: Floats, decoding: Decoding) -> list[Hypothesis]:
         features = self._encoder.encode(pixels)

@@ -5,10 +5,10 @@ costs a caption: it is logged, under "captioning", and the caption is made and s
 """
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 
-from captioning.captioner import Captioner
+from captioning.captioner import Alternative, Caption, Captioner
 from captioning.decoding import Decoding
 from captioning.errors import CaptionStoreError
 from captioning.store import CaptionStore
@@ -18,11 +18,13 @@ _log = logging.getLogger("captioning")
 
 @dataclass(frozen=True, slots=True)
 class Captioned:
-    """An answer: what the picture shows, how sure the model is of its words (0 to 1), and whether it was stored."""
+    """An answer: what the picture shows, how sure the model is of its words (0 to 1), what else the beam found, better-
+    ranked first, and whether all this was stored."""
 
     caption: str
     confidence: float
     model_version: str
+    alternatives: tuple[Alternative, ...]
     cached: bool
 
 
@@ -37,7 +39,7 @@ def caption_picture(
     store_answers = True
     try:
         if stored := store.get(key):
-            return Captioned(stored.text, stored.confidence, stored.model_version, cached=True)
+            return _captioned(stored, cached=True)
     except CaptionStoreError as error:
         _log.warning("caption store not read: %s", error)
         store_answers = False
@@ -47,7 +49,30 @@ def caption_picture(
             store.put(key, made)
         except CaptionStoreError as error:
             _log.warning("caption store not written: %s", error)
-    return Captioned(made.text, made.confidence, made.model_version, cached=False)
+    return _captioned(made, cached=False)
+
+
+def choose_decoding(
+    own: Decoding,
+    *,
+    beam_width: int | None = None,
+    length_penalty: float | None = None,
+    alternatives: int | None = None,
+) -> Decoding:
+    """A bundle's own decoding options but for those that a caller chose; None is no choice.
+
+    For several `alternatives` the beam is as wide as they are many, unless the caller chose its width. Raises
+    DecodingError if a choice is outside its limits.
+    """
+    return replace(
+        own,
+        beam_width=max(own.beam_width, alternatives or 1) if beam_width is None else beam_width,
+        length_penalty=own.length_penalty if length_penalty is None else length_penalty,
+    )
+
+
+def _captioned(caption: Caption, *, cached: bool) -> Captioned:
+    return Captioned(caption.text, caption.confidence, caption.model_version, caption.alternatives, cached)
 
 
 def caption_key(picture: bytes, model_version: str, decoding: Decoding) -> str:

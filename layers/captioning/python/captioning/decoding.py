@@ -17,6 +17,9 @@ MAX_WORDS = 100
 MAX_LENGTH_PENALTY = 5.0
 MAX_NO_REPEAT_NGRAM = 10
 
+_STRETCHES = 8
+"""Stretches of the vocabulary for each candidate that is wanted, whose highest values are compared first."""
+
 Floats = NDArray[np.float32]
 Tokens = NDArray[np.int32]
 
@@ -95,15 +98,17 @@ def search(step: Step, *, start: int, end: int, barred: NDArray[np.bool_], decod
     Raises ValueError if the logits are not finite.
     """
     width = decoding.beam_width
+    never = np.flatnonzero(barred)
     live = [_Partial((), (), 0.0)]
     tokens, parents = np.full(width, start, np.int32), np.zeros(width, np.intp)
     finished: list[Hypothesis] = []
     for _ in range(decoding.max_words):
-        log_probabilities = _log_softmax(step(tokens, parents)[: len(live)])
-        candidates = _extensions(live, log_probabilities, end=end, barred=barred, decoding=decoding)
+        logits = step(tokens, parents)[: len(live)]
+        normalizers = _log_sum_exp(logits)
+        candidates = _extensions(live, logits, normalizers, end=end, barred=never, decoding=decoding)
         extended: list[tuple[int, _Partial]] = []
         for rank, (row, token) in enumerate(candidates):
-            log_probability = float(log_probabilities[row, token])
+            log_probability = float(logits[row, token] - normalizers[row])
             partial = live[row]
             if token != end:
                 words = (*partial.tokens, token)
@@ -137,14 +142,15 @@ def search(step: Step, *, start: int, end: int, barred: NDArray[np.bool_], decod
 
 def _extensions(
     live: list[_Partial],
-    log_probabilities: NDArray[np.float64],
+    logits: Floats,
+    normalizers: NDArray[np.float64],
     *,
     end: int,
-    barred: NDArray[np.bool_],
+    barred: NDArray[np.intp],
     decoding: Decoding,
 ) -> list[tuple[int, int]]:
     """Rank the likeliest (row, token): enough that `beam_width` remain once the ended ones are taken out."""
-    totals = log_probabilities + np.array([[partial.total] for partial in live])
+    totals = logits + (np.array([partial.total for partial in live]) - normalizers)[:, np.newaxis]
     totals[:, barred] = -np.inf
     for row, partial in enumerate(live):
         totals[row, _repetitions(partial.tokens, decoding.no_repeat_ngram)] = -np.inf
@@ -152,8 +158,10 @@ def _extensions(
             totals[row, end] = -np.inf
     flat = totals.ravel()
     count = min(2 * decoding.beam_width, flat.size)
-    # A candidate as good as the last one taken may lie outside an arbitrary partition; the threshold takes all of them.
-    threshold = np.partition(flat, flat.size - count)[flat.size - count]
+    # As many stretches as are wanted have a highest value of at least the threshold, so none of the wanted lies below
+    # it, and hardly anything else above: the few that are left are sorted, where all would be slow to partition.
+    stretches = np.maximum.reduceat(flat, np.arange(0, flat.size, max(1, flat.size // (_STRETCHES * count))))
+    threshold = np.partition(stretches, stretches.size - count)[stretches.size - count]
     chosen = np.flatnonzero((flat >= threshold) & (flat > -np.inf))
     order = chosen[np.argsort(-flat[chosen], kind="stable")][:count]
     return [(int(row), int(token)) for row, token in zip(*np.divmod(order, totals.shape[1]), strict=True)]
@@ -168,12 +176,14 @@ def _repetitions(tokens: tuple[int, ...], n: int) -> list[int]:
     return [tokens[-1], *completed]
 
 
-def _log_softmax(logits: Floats) -> NDArray[np.float64]:
+def _log_sum_exp(logits: Floats) -> NDArray[np.float64]:
+    """What to take from each row's logits to have log-probabilities, [B]; exact to some 6e-8 of what is left."""
     if not np.isfinite(logits).all():
         raise ValueError("the logits are not finite")
-    shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
-    log_probabilities: NDArray[np.float64] = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-    return log_probabilities
+    highest = logits.max(axis=1, keepdims=True)
+    sums = np.exp(logits - highest).sum(axis=1, dtype=np.float64)
+    normalizers: NDArray[np.float64] = highest[:, 0] + np.log(sums)
+    return normalizers
 
 
 def _require_whole(name: str, value: object, low: int, high: int) -> None:

@@ -2,7 +2,9 @@
 
     CaptioningError
     ├── TransientError                      retry later; the request was good
-    │   └── CaptionStoreUnavailableError    locked, full or out of reach; carries `retry_after` seconds
+    │   ├── BundleUnavailableError          the bundle's source is out of reach; carries `retry_after` seconds
+    │   ├── CaptionStoreUnavailableError    locked, full or out of reach; carries `retry_after` seconds
+    │   └── BucketUnavailableError          throttled, cut off or out of reach; carries `retry_after` seconds
     ├── RequestError                        fix the request; retrying it unchanged is useless
     │   ├── DecodingError                   a decoding option outside its limits
     │   └── PictureError                    send another picture
@@ -10,13 +12,19 @@
     │       ├── PictureTooLargeError        too many bytes or pixels
     │       ├── NotAPictureError            not one of the formats that are read
     │       └── DamagedPictureError         one of the formats, but truncated or broken
-    └── PermanentError                      give up; a person must repair the deployment
-        ├── BundleError                     the bundle is missing, damaged or unfit; names the file
-        ├── CaptionStoreDamagedError        the storage is not a readable caption store
-        ├── CaptionStoreRefusedError        the storage is not there, or does not admit us
-        └── CaptionStoreUrlError            the setting that names the storage is wrong
+    ├── PermanentError                      give up; a person must repair the deployment
+    │   ├── BundleError                     the bundle is missing, damaged or unfit; names the file
+    │   ├── CaptionStoreDamagedError        the storage is not a readable caption store
+    │   ├── CaptionStoreRefusedError        the storage is not there, or does not admit us
+    │   ├── CaptionStoreUrlError            the setting that names the storage is wrong
+    │   ├── BucketRefusedError              the bucket is not there, or does not admit us
+    │   └── BucketUrlError                  the setting that names the bucket is wrong
+    └── UploadError                         go on; what was announced is not what is there
+        ├── UploadGoneError                 the picture was deleted
+        └── UploadReplacedError             another picture took its place
 
-The four errors of the store share the base `CaptionStoreError` beside their group.
+The four errors of the store share the base `CaptionStoreError` beside their group, and the three of the bucket
+`BucketError`.
 
 This module knows nothing of HTTP; the functions choose the status.
 """
@@ -70,6 +78,14 @@ class BundleError(PermanentError):
         self.file = file
 
 
+class BundleUnavailableError(TransientError):
+    """The bundle's source cannot be reached now; `retry_after` says in how many seconds to try again."""
+
+    def __init__(self, file: str, message: str, *, retry_after: int = 5) -> None:
+        super().__init__(f"{file}: {message}")
+        self.retry_after = retry_after
+
+
 class CaptionStoreError(CaptioningError):
     """Base of what goes wrong with the caption store; a caption is served without it."""
 
@@ -92,3 +108,35 @@ class CaptionStoreRefusedError(CaptionStoreError, PermanentError):
 
 class CaptionStoreUrlError(CaptionStoreError, PermanentError):
     """The setting that names the storage is wrong."""
+
+
+class BucketError(CaptioningError):
+    """Base of what goes wrong with the bucket of uploads."""
+
+
+class BucketUnavailableError(BucketError, TransientError):
+    """The bucket cannot be read or written now; `retry_after` says in how many seconds to try again."""
+
+    def __init__(self, message: str, *, retry_after: int = 2) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class BucketRefusedError(BucketError, PermanentError):
+    """The bucket is not there, or does not admit us: credentials, permissions or the bucket must be put right."""
+
+
+class BucketUrlError(BucketError, PermanentError):
+    """The setting that names the bucket is wrong."""
+
+
+class UploadError(CaptioningError):
+    """Go on: the version of a picture that was announced cannot be read any more, and never will be."""
+
+
+class UploadGoneError(UploadError):
+    """The picture was deleted."""
+
+
+class UploadReplacedError(UploadError):
+    """Another picture took its place; that one is announced by itself."""

@@ -1,7 +1,8 @@
 """The TFLite runtime: the only module that imports it, and the only one that knows its calls.
 
 The runtime is LiteRT (`ai-edge-litert`), TensorFlow Lite under its present name, or `tflite-runtime` where only that is
-installed. It runs on one thread: a Lambda's share of a CPU is fractional, and two threads on one core are slower.
+installed; that one is for float32 models alone, because it runs 8-bit kernels six times slower and to other digits.
+It runs on one thread: a Lambda's share of a CPU is fractional, and two threads on one core are slower.
 
 One caller at a time: an `Encoder` or a `Decoder` holds the buffers of its run. `Captioner` sees to that with a lock.
 What the models need is read from the models; a model that does not have the bundle format's form is refused.
@@ -22,6 +23,10 @@ try:
     from ai_edge_litert.interpreter import Interpreter
 except ImportError:
     from tflite_runtime.interpreter import Interpreter
+
+    _IS_OLD = True
+else:
+    _IS_OLD = False
 
 Floats = NDArray[np.float32]
 
@@ -103,6 +108,12 @@ def _load(path: Path) -> Any:
     with _running(str(path)):
         interpreter = Interpreter(model_path=str(path), num_threads=_THREADS)
         interpreter.allocate_tensors()
+    if _IS_OLD and any(tensor["dtype"] is np.int8 for tensor in interpreter.get_tensor_details()):
+        raise BundleError(
+            str(path),
+            "has 8-bit kernels, which are not for tflite-runtime: install ai-edge-litert in its place, or convert the "
+            "model with --quantize none",
+        )
     return interpreter
 
 

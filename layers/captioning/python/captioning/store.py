@@ -1,23 +1,25 @@
-"""The caption store: captions that were made before, by what they were made from.
+"""The caption store: captions that were made before, by what they were made from; and the outcomes of uploads, by key.
 
-A cache and no more: what it loses is made again. The port is `CaptionStore`; `open_caption_store` picks the adapter by
-the URL's scheme.
+Captions are a cache and no more: what is lost is made again. An outcome lost is a picture whose caption nobody finds,
+so an upload is not done before its outcome is stored. The port is `CaptionStore`; `open_caption_store` picks the
+adapter by the URL's scheme.
 """
 
 import re
 from abc import ABC, abstractmethod
-from urllib.parse import parse_qsl, urlsplit
 
 from captioning.captioner import Caption
 from captioning.errors import CaptionStoreUrlError
+from captioning.outcomes import Outcome
+from captioning.service_urls import parse_service_url
 
 _TABLE = re.compile(r"[a-zA-Z0-9_.-]{3,255}")
 
 
 class CaptionStore(ABC):
-    """Captions by key. An adapter serves any number of threads and processes at once.
+    """Captions and outcomes by key. An adapter serves any number of threads and processes at once.
 
-    Both methods raise CaptionStoreUnavailableError, CaptionStoreDamagedError or CaptionStoreRefusedError.
+    Those that read or write raise CaptionStoreUnavailableError, CaptionStoreDamagedError or CaptionStoreRefusedError.
     """
 
     @abstractmethod
@@ -27,6 +29,14 @@ class CaptionStore(ABC):
     @abstractmethod
     def put(self, key: str, caption: Caption) -> None:
         """Store a caption under `key`; the first one stays."""
+
+    @abstractmethod
+    def outcome(self, key: str) -> Outcome | None:
+        """What became of the newest version of the upload `key` that is known, or None."""
+
+    @abstractmethod
+    def record(self, outcome: Outcome) -> Outcome:
+        """Store an outcome unless one of the same or a newer version of its upload is there; give the one that is."""
 
     @abstractmethod
     def close(self) -> None:
@@ -48,25 +58,11 @@ def open_caption_store(url: str) -> CaptionStore:
 
         return SqliteCaptionStore(path)
     if url.startswith("dynamodb://"):
-        table, options = _parse_dynamodb(url)
+        try:
+            table, options = parse_service_url(url, name=_TABLE, form="dynamodb://table")
+        except ValueError as error:
+            raise CaptionStoreUrlError(str(error)) from error
         from captioning.store_dynamodb import DynamoDbCaptionStore  # noqa: PLC0415 - as above
 
         return DynamoDbCaptionStore(table, **options)
     raise CaptionStoreUrlError(f"{url}: a caption store is named by a URL such as sqlite:///data/captions.db")
-
-
-def _parse_dynamodb(url: str) -> tuple[str, dict[str, str]]:
-    """The table, and `region` and `endpoint` where they are given."""
-    try:
-        parts = urlsplit(url)
-        pairs = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
-    except ValueError as error:
-        raise CaptionStoreUrlError(f"{url}: {error}") from error
-    options = dict(pairs)
-    if not _TABLE.fullmatch(parts.netloc) or parts.path or parts.fragment:
-        raise CaptionStoreUrlError(f"{url}: must be dynamodb://table, with a name that DynamoDB allows")
-    if len(options) < len(pairs) or not options.keys() <= {"region", "endpoint"} or not all(options.values()):
-        raise CaptionStoreUrlError(f"{url}: takes region=... and endpoint=..., each once, and nothing else")
-    if not re.match(r"https?://[^/]", options.get("endpoint", "http://x")):
-        raise CaptionStoreUrlError(f"{url}: the endpoint must be a URL such as http://127.0.0.1:8001")
-    return parts.netloc, options

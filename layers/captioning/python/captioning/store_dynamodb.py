@@ -1,7 +1,8 @@
-"""The caption store in a DynamoDB table: one item a caption, under the partition key `pk`.
+"""The caption store in a DynamoDB table: one item a caption or an outcome, under the partition key `pk`.
 
-A caption lives for 90 days from when it was made; the table's TTL then deletes it by `expires_at`, which readers need
-not mind: a caption is as right on its last day as on its first. Trouble costs a request less than a second for each
+An item lives for 90 days from when it was made; the table's TTL then deletes it by `expires_at`, which readers need
+not mind: a caption is as right on its last day as on its first. The keys of captions begin with a hash and those of
+outcomes with `uploads/`, so that they do not meet. Trouble costs a request less than a second for each
 call: time-outs are short, and a second attempt is made only where the first failed at once. It makes no table, and
 what the name service takes to find the endpoint is not in its hands.
 
@@ -11,7 +12,7 @@ Every code of the service is turned into one of our errors in one place, `_class
 import random
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import botocore.session
 from botocore.config import Config
@@ -23,7 +24,7 @@ from botocore.exceptions import (
     NoRegionError,
 )
 
-from captioning.captioner import Caption
+from captioning.captioner import Alternative, Caption
 from captioning.errors import (
     CaptionStoreDamagedError,
     CaptionStoreError,
@@ -31,6 +32,7 @@ from captioning.errors import (
     CaptionStoreUnavailableError,
     CaptionStoreUrlError,
 )
+from captioning.outcomes import Outcome
 from captioning.store import CaptionStore
 
 LIFETIME_SECONDS = 90 * 24 * 60 * 60
@@ -49,6 +51,9 @@ _PASSING = {
     "ThrottlingException",
 }
 _FIRST_SERVER_ERROR = 500
+
+_Item = dict[str, dict[str, Any]]
+_Read = TypeVar("_Read")
 
 
 class DynamoDbCaptionStore(CaptionStore):
@@ -77,38 +82,67 @@ class DynamoDbCaptionStore(CaptionStore):
 
     def get(self, key: str) -> Caption | None:
         """See CaptionStore."""
-        found = self._run(
-            lambda: self._client.get_item(TableName=self._table, Key={"pk": {"S": key}}, ConsistentRead=True)
-        )
-        item = found.get("Item")
-        if item is None:
-            return None
-        try:
-            return Caption(item["text"]["S"], float(item["confidence"]["N"]), item["model_version"]["S"])
-        except KeyError as error:
-            raise CaptionStoreDamagedError(f"dynamodb://{self._table}: the item of {key} lacks {error}") from error
+        item = self._item(key)
+        return None if item is None else self._read(key, item, _caption)
 
     def put(self, key: str, caption: Caption) -> None:
         """See CaptionStore."""
+        # An earlier caption may stand, or this one, whose acknowledgement was lost: either will do.
         item = {
             "pk": {"S": key},
-            "text": {"S": caption.text},
-            # The shortest exact text of a float has 17 digits; DynamoDB keeps 38.
-            "confidence": {"N": repr(caption.confidence)},
+            **_saying(caption),
+            "alternatives": {"L": [{"M": _saying(one)} for one in caption.alternatives]},
             "model_version": {"S": caption.model_version},
-            "expires_at": {"N": str(int(time.time()) + LIFETIME_SECONDS)},
         }
-        self._run(
-            lambda: self._client.put_item(
-                TableName=self._table, Item=item, ConditionExpression="attribute_not_exists(pk)"
-            )
+        self._put(item, "attribute_not_exists(pk)")
+
+    def outcome(self, key: str) -> Outcome | None:
+        """See CaptionStore."""
+        item = self._item(key)
+        return None if item is None else self._read(key, item, _outcome)
+
+    def record(self, outcome: Outcome) -> Outcome:
+        """See CaptionStore."""
+        item: _Item = {"pk": {"S": outcome.key}, "sequencer": {"S": outcome.sequencer}}
+        if outcome.caption is not None:
+            item |= {**_saying(outcome.caption), "model_version": {"S": outcome.caption.model_version}}
+        if outcome.reason is not None:
+            item["reason"] = {"S": outcome.reason}
+        # Strings are compared by their UTF-8 bytes, as a sequencer wants to be.
+        written = self._put(
+            item,
+            "attribute_not_exists(pk) OR sequencer < :sequencer",
+            ExpressionAttributeValues={":sequencer": {"S": outcome.sequencer}},
         )
+        return outcome if written else self.outcome(outcome.key) or outcome
 
     def close(self) -> None:
         """See CaptionStore."""
         self._client.close()
 
-    def _run(self, call: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    def _item(self, key: str) -> _Item | None:
+        found = self._run(
+            lambda: self._client.get_item(TableName=self._table, Key={"pk": {"S": key}}, ConsistentRead=True)
+        )
+        item: _Item | None = (found or {}).get("Item")
+        return item
+
+    def _put(self, item: _Item, condition: str, **values: object) -> bool:
+        """Whether the item was written; False if the condition did not hold."""
+        item = item | {"expires_at": {"N": str(int(time.time()) + LIFETIME_SECONDS)}}
+        answer = self._run(
+            lambda: self._client.put_item(TableName=self._table, Item=item, ConditionExpression=condition, **values)
+        )
+        return answer is not None
+
+    def _read(self, key: str, item: _Item, read: Callable[[_Item], _Read]) -> _Read:
+        try:
+            return read(item)
+        except KeyError as error:
+            raise CaptionStoreDamagedError(f"dynamodb://{self._table}: the item of {key} lacks {error}") from error
+
+    def _run(self, call: Callable[[], dict[str, Any]]) -> dict[str, Any] | None:
+        """What the service answers, or None if a condition did not hold."""
         began = time.monotonic()
         try:
             return self._attempt(call)
@@ -118,12 +152,11 @@ class DynamoDbCaptionStore(CaptionStore):
         time.sleep(random.uniform(0, MAX_PAUSE_SECONDS))  # noqa: S311 - jitter, not a secret
         return self._attempt(call)
 
-    def _attempt(self, call: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    def _attempt(self, call: Callable[[], dict[str, Any]]) -> dict[str, Any] | None:
         try:
             return call()
         except self._client.exceptions.ConditionalCheckFailedException:
-            # Only a put has a condition: an earlier caption stands, or this one, whose acknowledgement was lost.
-            return {}
+            return None
         except (ClientError, BotoCoreError) as error:
             raise self._classed(error) from error
 
@@ -136,3 +169,28 @@ class DynamoDbCaptionStore(CaptionStore):
             passing = isinstance(error, ConnectionError | HTTPClientError)
         # The rest needs a person: no such table, another key schema, credentials that are expired or not allowed.
         return CaptionStoreUnavailableError(message) if passing else CaptionStoreRefusedError(message)
+
+
+def _said(item: _Item) -> tuple[str, float]:
+    return item["text"]["S"], float(item["confidence"]["S"])
+
+
+def _saying(said: Caption | Alternative) -> _Item:
+    # The shortest exact text of a float has 17 digits; DynamoDB keeps 38.
+    # A text: DynamoDB's numbers end at 1e-130, and a float's do not.
+    return {"text": {"S": said.text}, "confidence": {"S": repr(said.confidence)}}
+
+
+def _caption(item: _Item) -> Caption:
+    text, confidence = _said(item)
+    others = tuple(Alternative(*_said(one["M"])) for one in item["alternatives"]["L"])
+    return Caption(text, confidence, item["model_version"]["S"], others)
+
+
+def _outcome(item: _Item) -> Outcome:
+    return Outcome(
+        item["pk"]["S"],
+        item["sequencer"]["S"],
+        Caption(*_said(item), item["model_version"]["S"]) if "text" in item else None,
+        item["reason"]["S"] if "reason" in item else None,
+    )

@@ -1,10 +1,12 @@
 """The caption store in one SQLite file, for one machine.
 
 Several threads and processes may use the file at once (write-ahead log). A power failure may lose the last captions
-and never damages the file. It grows by some 300 bytes a caption and is never pruned; it may be deleted while nobody
-uses it. It is opened at first use and again after any error, so that trouble passes when its cause does.
+and outcomes, which the local stack makes again when it starts, and never damages the file. It grows by some 300 bytes
+a caption and is never pruned; it may be deleted while nobody uses it. It is opened at first use and again after any
+error, so that trouble passes when its cause does.
 """
 
+import json
 import sqlite3
 import threading
 import time
@@ -12,18 +14,29 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from captioning.captioner import Caption
+from captioning.captioner import Alternative, Caption
 from captioning.errors import CaptionStoreDamagedError, CaptionStoreError, CaptionStoreUnavailableError
+from captioning.outcomes import Outcome
 from captioning.store import CaptionStore
 
 # A cache is worth a short wait; past it the caption is made again.
 BUSY_TIMEOUT_SECONDS = 1.0
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS captions (
-    key TEXT PRIMARY KEY, text TEXT NOT NULL, confidence REAL NOT NULL, model_version TEXT NOT NULL
-) STRICT, WITHOUT ROWID
-"""
+_SCHEMA = (
+    """
+    CREATE TABLE IF NOT EXISTS ranked_captions (
+        key TEXT PRIMARY KEY, text TEXT NOT NULL, confidence REAL NOT NULL, model_version TEXT NOT NULL,
+        alternatives TEXT NOT NULL -- JSON: [[text, confidence], ...]
+    ) STRICT, WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE IF NOT EXISTS outcomes (
+        key TEXT PRIMARY KEY, sequencer TEXT NOT NULL,
+        text TEXT, confidence REAL, model_version TEXT, -- null together, where there is no caption
+        reason TEXT -- null where there is one
+    ) STRICT, WITHOUT ROWID
+    """,
+)
 # What waiting cures. Anything else SQLite says of the file itself: it is damaged, or somebody else's.
 _PASSING = {
     sqlite3.SQLITE_BUSY,
@@ -54,22 +67,62 @@ class SqliteCaptionStore(CaptionStore):
 
         def read(connection: sqlite3.Connection) -> Caption | None:
             row = connection.execute(
-                "SELECT text, confidence, model_version FROM captions WHERE key = ?", (key,)
+                "SELECT text, confidence, model_version, alternatives FROM ranked_captions WHERE key = ?", (key,)
             ).fetchone()
-            return None if row is None else Caption(*row)
+            if row is None:
+                return None
+            text, confidence, model_version, alternatives = row
+            try:
+                others = tuple(Alternative(*one) for one in json.loads(alternatives))
+            except (ValueError, TypeError) as error:
+                raise CaptionStoreDamagedError(f"{self._path}: the alternatives of {key} are {error}") from error
+            return Caption(text, confidence, model_version, others)
 
         return self._run(read)
 
     def put(self, key: str, caption: Caption) -> None:
         """See CaptionStore."""
+        alternatives = json.dumps([(one.text, one.confidence) for one in caption.alternatives])
 
         def write(connection: sqlite3.Connection) -> None:
             connection.execute(
-                "INSERT INTO captions VALUES (?, ?, ?, ?) ON CONFLICT (key) DO NOTHING",
-                (key, caption.text, caption.confidence, caption.model_version),
+                "INSERT INTO ranked_captions VALUES (?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING",
+                (key, caption.text, caption.confidence, caption.model_version, alternatives),
             )
 
         self._run(write)
+
+    def outcome(self, key: str) -> Outcome | None:
+        """See CaptionStore."""
+        return self._run(lambda connection: self._outcome(connection, key))
+
+    def record(self, outcome: Outcome) -> Outcome:
+        """See CaptionStore."""
+        caption = outcome.caption
+        made = (None, None, None) if caption is None else (caption.text, caption.confidence, caption.model_version)
+
+        def write(connection: sqlite3.Connection) -> Outcome | None:
+            # One statement, so that nobody comes between the comparison and the writing.
+            connection.execute(
+                "INSERT INTO outcomes VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET"
+                " sequencer = excluded.sequencer, text = excluded.text, confidence = excluded.confidence,"
+                " model_version = excluded.model_version, reason = excluded.reason"
+                " WHERE sequencer < excluded.sequencer",
+                (outcome.key, outcome.sequencer, *made, outcome.reason),
+            )
+            return self._outcome(connection, outcome.key)
+
+        return self._run(write) or outcome
+
+    @staticmethod
+    def _outcome(connection: sqlite3.Connection, key: str) -> Outcome | None:
+        row = connection.execute(
+            "SELECT sequencer, reason, text, confidence, model_version FROM outcomes WHERE key = ?", (key,)
+        ).fetchone()
+        if row is None:
+            return None
+        sequencer, reason, *made = row
+        return Outcome(key, sequencer, None if made[0] is None else Caption(*made), reason)
 
     def close(self) -> None:
         """See CaptionStore."""
@@ -97,7 +150,8 @@ class SqliteCaptionStore(CaptionStore):
         try:
             self._write_ahead(connection)
             connection.execute("PRAGMA synchronous = NORMAL")
-            connection.execute(_SCHEMA)
+            for table in _SCHEMA:
+                connection.execute(table)
         except BaseException:
             connection.close()
             raise

@@ -8,6 +8,7 @@
     │   └── IdempotencyMismatchError the key was used before with another body
     ├── ConflictError                the request is good, but the state of the study stands against it
     │   ├── SettingTakenError        somebody claimed the same setting first
+    │   ├── NoRatingsError           nothing can be recommended before the first rating
     │   └── SpaceExhaustedError      every setting of the mode is with a rater
     └── PermanentError               give up; a person must repair the deployment
         ├── StoreCorruptError        the storage is not a readable observation store
@@ -72,6 +73,10 @@ class ConflictError(TuningError):
 
 class SettingTakenError(ConflictError):
     """A setting to be claimed is outstanding with another rater."""
+
+
+class NoRatingsError(ConflictError):
+    """Nothing can be recommended before the first rating."""
 
 
 class SpaceExhaustedError(ConflictError):

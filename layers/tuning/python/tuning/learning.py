@@ -19,17 +19,22 @@ from sklearn.gaussian_process.kernels import Hyperparameter
 from skopt.learning.gaussian_process.gpr import GaussianProcessRegressor
 from skopt.learning.gaussian_process.kernels import Kernel
 
+from tuning.pooling import Ratings
 from tuning.spaces import Mode
 from tuning.studies import Hyperparameters
 from tuning.surrogate import (
+    API_LEVEL_VARIANCE,
+    FALL,
     LENGTHSCALE_PRIOR,
+    LEVEL_VARIANCE,
     NOISE_VARIANCE_PRIOR,
-    PRIOR_MEAN,
     SIGNAL_VARIANCE_PRIOR,
     SIMILARITY_ODDS_PRIOR,
     Floats,
-    Ratings,
+    Indices,
     complete,
+    level_covariance,
+    prior_mean,
 )
 
 TIME_BUDGET = 2.0  # seconds; past it the best hyperparameters found so far are taken
@@ -41,23 +46,29 @@ _SIGNAL_VARIANCE_BOUNDS = (0.5, 20.0)
 _NOISE_VARIANCE_BOUNDS = (0.01, 4.0)
 _SIMILARITY_ODDS_BOUNDS = (0.01, 100.0)
 _RIDGE = 1e-10
+# A hundredth of the log posterior is nothing beside what the ratings leave open; a third of the work is spared.
+_TOLERANCES = {"ftol": 1e-6, "gtol": 1e-2}
 
 
 class StudyKernel(Kernel):  # type: ignore[misc]
     """The covariance of `tuning.surrogate` as a scikit-optimize kernel, with its gradient in log hyperparameters.
 
-    Inputs have shape (n, d + 2): the coordinates, the API's index, and how many ratings were pooled. Of a set of
-    inputs with itself the noise of the pooled ratings is part; between two sets it is not. The similarity enters by
-    its odds, so that its logarithm, like everything that the regressor fits, is unbounded.
+    Inputs have shape (n, columns + 3): coordinates, trend, API's index, and how many ratings were pooled. `owners` has
+    for each column the index of its coordinate and hence lengthscale; the columns of a coordinate are adjacent. Of a
+    set of inputs with itself the noise of the pooled ratings is part; between two sets it is not. The similarity enters
+    by its odds, so that its logarithm, like everything that the regressor fits, is unbounded.
     """
 
     def __init__(
         self,
+        owners: Indices,
         lengthscales: Floats,
         signal_variance: float,
         noise_variance: float,
         similarity_odds: float,
     ) -> None:
+        self.owners = owners
+        # A float where there is one coordinate: scikit-learn makes it that.
         self.lengthscales = lengthscales
         self.signal_variance = signal_variance
         self.noise_variance = noise_variance
@@ -65,7 +76,7 @@ class StudyKernel(Kernel):  # type: ignore[misc]
 
     @property
     def hyperparameter_lengthscales(self) -> Hyperparameter:
-        return Hyperparameter("lengthscales", "numeric", _LENGTHSCALE_BOUNDS, len(self.lengthscales))
+        return Hyperparameter("lengthscales", "numeric", _LENGTHSCALE_BOUNDS, np.size(self.lengthscales))
 
     @property
     def hyperparameter_signal_variance(self) -> Hyperparameter:
@@ -85,12 +96,12 @@ class StudyKernel(Kernel):  # type: ignore[misc]
         Y: Floats | None = None,  # noqa: N803
         eval_gradient: bool = False,
     ) -> "Floats | tuple[Floats, Floats]":
-        """The covariance, shape (len(X), len(Y)); with `eval_gradient` also its derivatives, shape (n, n, d + 3).
+        """The covariance, shape (len(X), len(Y)); with `eval_gradient` also its derivatives, (n, n, coordinates + 3).
 
         Derivatives are by the logarithms of the hyperparameters in alphabetical order, scikit-learn's order of theta.
         """
         a, b = np.asarray(X), np.asarray(X if Y is None else Y)
-        differences = (a[:, None, :-2] - b[None, :, :-2]) / self.lengthscales
+        differences = (a[:, None, :-3] - b[None, :, :-3]) / np.atleast_1d(self.lengthscales)[self.owners]
         squares = differences**2
         squared = squares.sum(axis=2)
         root = _SQRT5 * np.sqrt(squared)
@@ -100,17 +111,21 @@ class StudyKernel(Kernel):  # type: ignore[misc]
         scale = self.signal_variance * np.where(across, similarity, 1.0)
         signal = scale * (1.0 + root + (5.0 / 3.0) * squared) * decay
         noise = np.diag(self.noise_variance / a[:, -1]) if Y is None else 0.0
+        level = level_covariance(a[:, -3], b[:, -3], ~across)
         if not eval_gradient:
-            return np.asarray(signal + noise)
+            return np.asarray(signal + level + noise)
         # d/d(log l) of Matern 5/2 is 5/3 (1 + root) exp(-root) times the coordinate's scaled square.
-        by_lengthscale = ((5.0 / 3.0) * scale * (1.0 + root) * decay)[:, :, None] * squares
+        of_coordinates = np.add.reduceat(squares, np.flatnonzero(np.diff(self.owners, prepend=-1)), axis=2)
+        by_lengthscale = ((5.0 / 3.0) * scale * (1.0 + root) * decay)[:, :, None] * of_coordinates
         by_odds = np.where(across, signal * (1.0 - similarity), 0.0)
         gradient = np.dstack([by_lengthscale, noise, signal, by_odds])
-        return np.asarray(signal + noise), gradient
+        return np.asarray(signal + level + noise), gradient
 
     def diag(self, X: Floats) -> Floats:  # noqa: N803
         """The diagonal of the covariance of X with itself, shape (n,), noise included."""
-        return np.asarray(self.signal_variance + self.noise_variance / np.asarray(X)[:, -1])
+        x = np.asarray(X)
+        level = LEVEL_VARIANCE + API_LEVEL_VARIANCE + (FALL * x[:, -3]) ** 2
+        return np.asarray(self.signal_variance + level + self.noise_variance / x[:, -1])
 
     def is_stationary(self) -> bool:
         """Not so: the noise depends on how many ratings were pooled."""
@@ -166,7 +181,7 @@ class StudyRegressor(GaussianProcessRegressor):  # type: ignore[misc]
             return value, gradient
 
         with suppress(_DeadlineError):
-            minimize(watched, initial, method="L-BFGS-B", jac=True, bounds=bounds)
+            minimize(watched, initial, method="L-BFGS-B", jac=True, bounds=bounds, options=_TOLERANCES)
         return best, lowest
 
 
@@ -186,18 +201,23 @@ def fit(
     initial = complete(mode, start)
     low, high = _SIGNAL_VARIANCE_BOUNDS
     kernel = StudyKernel(
-        np.array([lengthscale for _, lengthscale in initial.lengthscales]),
+        np.array([mode.coordinates.index(name) for name in mode.columns]),
+        np.array(list(dict(initial.lengthscales).values())),
         min(max(initial.signal_variance, low), high),
         initial.noise_variance,
         initial.similarity / (1.0 - initial.similarity),
     )
-    inputs = np.column_stack([ratings.points.coordinates, ratings.points.apis, ratings.counts])
+    points = ratings.points
+    inputs = np.column_stack([points.coordinates, points.trends, points.apis, ratings.counts])
     regressor = StudyRegressor(kernel, scatter=ratings.scatter, time_budget=time_budget)
-    regressor.fit(inputs, ratings.means - PRIOR_MEAN)
+    regressor.fit(inputs, ratings.means - prior_mean(points))
     fitted = regressor.kernel_
     odds = float(fitted.similarity_odds)
     return Hyperparameters(
-        tuple((name, float(value)) for name, value in zip(mode.coordinates, fitted.lengthscales, strict=True)),
+        tuple(
+            (name, float(value))
+            for name, value in zip(mode.coordinates, np.atleast_1d(fitted.lengthscales), strict=True)
+        ),
         float(fitted.signal_variance),
         float(fitted.noise_variance),
         odds / (1.0 + odds),

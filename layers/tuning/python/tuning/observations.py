@@ -5,14 +5,16 @@ all the problems it finds, each with its place. It corrects nothing: a legal val
 suggestions are rounded. It asks no store; which mode a result without one belongs to is decided in `tuning.ratings`.
 """
 
+import json
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from numbers import Real
 
 from tuning.errors import InvalidRequestError, Location, Problem
-from tuning.spaces import Api, Mode, Parameter, Spaces
+from tuning.spaces import Api, CategoricalParameter, IntegerParameter, Mode, Parameter, RealParameter, Spaces, Value
 
 MIN_RATING, MAX_RATING = 1.0, 5.0
 MAX_RESULTS = 1_000
@@ -32,12 +34,12 @@ class Setting:
     """An API with a value for each of its parameters. Equal settings have equal values, whatever their order."""
 
     api: str
-    values: tuple[tuple[str, float], ...]
+    values: tuple[tuple[str, Value], ...]
 
     @property
     def key(self) -> str:
         """A canonical text: equal for equal settings and for no others."""
-        return "&".join((self.api, *(f"{name}={value!r}" for name, value in sorted(self.values))))
+        return "&".join((self.api, *(f"{name}={_canonical(value)!r}" for name, value in sorted(self.values))))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Setting) and self.api == other.api and sorted(self.values) == sorted(other.values)
@@ -45,14 +47,14 @@ class Setting:
     def __hash__(self) -> int:
         return hash((self.api, frozenset(self.values)))
 
-    def to_plain(self) -> dict[str, str | float]:
-        """The published shape: `api` first, then each parameter by name; strings and floats alone."""
+    def to_plain(self) -> dict[str, Value]:
+        """The published shape: `api` first, then each parameter by name; texts and numbers alone."""
         return {"api": self.api, **dict(self.values)}
 
     @classmethod
-    def from_plain(cls, plain: Mapping[str, str | float]) -> "Setting":
+    def from_plain(cls, plain: Mapping[str, Value]) -> "Setting":
         """The inverse of `to_plain`, for what this code itself wrote; callers' input goes through `parse_results`."""
-        return cls(str(plain["api"]), tuple((name, float(value)) for name, value in plain.items() if name != "api"))
+        return cls(str(plain["api"]), tuple((name, value) for name, value in plain.items() if name != "api"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +110,11 @@ def parse_results(results: object, spaces: Spaces) -> tuple[Result, ...]:
 
 
 def parse_number(raw: object) -> float:
-    """A finite number from a JSON number or a decimal string. Raises ValueError, whose text says what is wrong."""
-    if isinstance(raw, bool) or not isinstance(raw, int | float | str):
+    """A finite number from a number (of JSON or, in scripts, of NumPy) or a decimal string.
+
+    Raises ValueError, whose text says what is wrong.
+    """
+    if isinstance(raw, bool) or not isinstance(raw, Real | str):
         raise ValueError(f"must be a number, not {quote(raw)}")  # noqa: TRY004 - the parsers catch one error
     if isinstance(raw, str):
         numeral = raw.strip()
@@ -136,17 +141,29 @@ def parse_mode(raw: object, at: Location, spaces: Spaces, problems: list[Problem
 
 def quote(value: object) -> str:
     """A caller's value as JSON would name it, cut short, for error messages."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return str(value).lower()
+    if value is None or isinstance(value, bool):
+        return json.dumps(value)
     if isinstance(value, Mapping):
         return "an object"
     if isinstance(value, Sequence) and not isinstance(value, str):
         return "a list"
+    if not isinstance(value, Real | str):
+        return f"a value of type {type(value).__name__}"
     # Cut before formatting: the text of a huge string or integer is not worth making.
-    text = repr(value[: _MAX_QUOTED_LENGTH + 1]) if isinstance(value, str) else f"{value:.17g}"
+    text = repr(value[: _MAX_QUOTED_LENGTH + 1]) if isinstance(value, str) else _numeral(value)
     return text if len(text) <= _MAX_QUOTED_LENGTH else f"{text[:_MAX_QUOTED_LENGTH]}…"
+
+
+def _numeral(number: Real) -> str:
+    try:
+        return f"{float(number):.17g}"
+    except OverflowError:
+        return "a number too large to tell"
+
+
+def _canonical(value: Value) -> float | str:
+    """One form of all equal values: 3 is 3.0, and -0.0 is 0.0."""
+    return value if isinstance(value, str) else float(value) + 0.0
 
 
 def _parse_result(raw: object, at: Location, spaces: Spaces, problems: list[Problem]) -> Result | None:
@@ -210,20 +227,32 @@ def _parse_setting(
 
 def _parse_value(
     parameters: Mapping[str, object], parameter: Parameter, at: Location, problems: list[Problem]
-) -> float | None:
+) -> Value | None:
     at = (*at, parameter.name)
     if parameter.name not in parameters:
         problems.append(Problem(at, "is missing"))
         return None
+    raw = parameters[parameter.name]
     try:
-        value = parse_number(parameters[parameter.name])
+        return _parse_choice(raw, parameter) if isinstance(parameter, CategoricalParameter) else _within(raw, parameter)
     except ValueError as error:
         problems.append(Problem(at, str(error)))
         return None
+
+
+def _parse_choice(raw: object, parameter: CategoricalParameter) -> str:
+    if not isinstance(raw, str) or raw not in parameter.choices:
+        raise ValueError(f"must be one of {', '.join(parameter.choices)}, not {quote(raw)}")
+    return str(raw)
+
+
+def _within(raw: object, parameter: RealParameter | IntegerParameter) -> float | int:
+    value = parse_number(raw)
+    if isinstance(parameter, IntegerParameter) and not value.is_integer():
+        raise ValueError(f"must be a whole number, not {quote(value)}")
     if not -_BOUND_TOLERANCE <= parameter.scale(value) <= 1 + _BOUND_TOLERANCE:
-        problems.append(Problem(at, f"must lie within {parameter.low:g} to {parameter.high:g}, not {quote(value)}"))
-        return None
-    return value
+        raise ValueError(f"must lie within {parameter.low:g} to {parameter.high:g}, not {quote(value)}")
+    return int(value) if isinstance(parameter, IntegerParameter) else value
 
 
 def _foreign_parameters(parameters: Mapping[str, object], at: Location, api: Api, spaces: Spaces) -> Iterator[Problem]:

@@ -3,22 +3,34 @@
 Reads and computes; changes nothing, except that a study begins when it is first looked at.
 """
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from tuning.acquisition import Recommendation, recommend
 from tuning.errors import InvalidRequestError, Problem
 from tuning.observations import Observation, Setting, parse_mode
+from tuning.pooling import pool
 from tuning.spaces import Mode, Spaces
 from tuning.store import ObservationStore
 from tuning.studies import BUDGET, INITIAL_RATINGS, Study, convergence
-from tuning.surrogate import complete, pool
+from tuning.surrogate import complete
 
 # Rating points. People tell half points apart at best; a gain of a twentieth is not worth anybody's time.
 CONVERGED_BELOW = 0.05
 
 # By then every suggestion has expired: progress has no use for them, so none are read.
 _END_OF_TIME = datetime.max.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class ApiProgress:
+    """How often an API was rated, and the mean of those ratings; None before any."""
+
+    api: str
+    count: int
+    mean_rating: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +42,8 @@ class Progress:
     space, rated or not, with that mean and its standard deviation in rating points, and `expected_improvement` says
     how many rating points are still to be gained. Without a mode, `recommended_mode` is the one whose study holds the
     best rating. `converged`: the budget is spent or the expected improvement is below CONVERGED_BELOW.
+    `recommended_rated` says whether anybody has rated that setting. `apis` has every API of the modes, and those that
+    were rated before they left.
     """
 
     samples_seen: int
@@ -40,8 +54,10 @@ class Progress:
     recommended_parameters: Setting | None
     recommended_mean: float | None
     recommended_deviation: float | None
+    recommended_rated: bool | None
     expected_improvement: float | None
     converged: bool
+    apis: tuple[ApiProgress, ...]
 
 
 def summarize(store: ObservationStore, spaces: Spaces, *, mode: str | None = None) -> Progress:
@@ -50,7 +66,11 @@ def summarize(store: ObservationStore, spaces: Spaces, *, mode: str | None = Non
     Raises InvalidRequestError for an unknown mode, StoreUnavailableError or StoreCorruptError.
     """
     modes = spaces.modes if mode is None else (validate_mode(spaces, mode),)
-    studies = [(space, store.study(space.name, now=_END_OF_TIME)) for space in modes]
+    return assess([(space, store.study(space.name, now=_END_OF_TIME)) for space in modes])
+
+
+def assess(studies: Sequence[tuple[Mode, Study]]) -> Progress:
+    """The progress of these studies together; a pure function."""
     samples = sum(len(study.observations) for _, study in studies)
     best, space, study = _best(studies)
     recommendation = _recommend(space, study) if best else None
@@ -64,8 +84,10 @@ def summarize(store: ObservationStore, spaces: Spaces, *, mode: str | None = Non
         recommended_parameters=recommendation.setting if recommendation else None,
         recommended_mean=recommendation.mean if recommendation else None,
         recommended_deviation=recommendation.deviation if recommendation else None,
+        recommended_rated=study.has_rated(recommendation.setting) if recommendation else None,
         expected_improvement=improvement,
         converged=samples >= BUDGET or (improvement is not None and improvement < CONVERGED_BELOW),
+        apis=_apis(studies),
     )
 
 
@@ -83,7 +105,16 @@ def validate_mode(spaces: Spaces, mode: object) -> Mode:
     return space
 
 
-def _best(studies: list[tuple[Mode, Study]]) -> tuple[Observation | None, Mode, Study]:
+def _apis(studies: Sequence[tuple[Mode, Study]]) -> tuple[ApiProgress, ...]:
+    # Of the ratings at hand: a store's own summary is another read in one adapter, and all ratings anew in the other.
+    ratings: dict[str, list[float]] = {api.name: [] for mode, _ in studies for api in mode.apis}
+    for _, study in studies:
+        for observation in study.observations:
+            ratings.setdefault(observation.setting.api, []).append(observation.rating)
+    return tuple(ApiProgress(name, len(of), math.fsum(of) / len(of) if of else None) for name, of in ratings.items())
+
+
+def _best(studies: Sequence[tuple[Mode, Study]]) -> tuple[Observation | None, Mode, Study]:
     rated = [(observation, space, study) for space, study in studies for observation in study.observations]
     if not rated:
         return None, *studies[0]

@@ -11,12 +11,20 @@ from time import monotonic
 
 from tuning.acquisition import choose
 from tuning.design import initial_design
-from tuning.errors import InvalidRequestError, Problem, SettingTakenError, SpaceExhaustedError, StoreUnavailableError
+from tuning.errors import (
+    InvalidRequestError,
+    Location,
+    Problem,
+    SettingTakenError,
+    SpaceExhaustedError,
+    StoreUnavailableError,
+)
 from tuning.observations import Setting, Suggestion, parse_mode
+from tuning.pooling import admits, pool
 from tuning.spaces import Mode, Spaces
 from tuning.store import ObservationStore
 from tuning.studies import INITIAL_RATINGS, Study
-from tuning.surrogate import admits, complete, pool
+from tuning.surrogate import complete
 
 DEFAULT_COUNT = 2
 MAX_COUNT = 10
@@ -88,11 +96,18 @@ def _next_of_design(
     raise SpaceExhaustedError(f"mode {mode.name} has fewer than {count} settings left that nobody is rating")
 
 
+def validate_count(count: object, at: Location) -> Problem | None:
+    """What is wrong with a number of suggestions asked for, if anything is."""
+    if type(count) is int and 1 <= count <= MAX_COUNT:
+        return None
+    return Problem(at, f"must be a whole number from 1 to {MAX_COUNT}")
+
+
 def _validate(spaces: Spaces, mode: object, count: object) -> Mode:
     problems: list[Problem] = []
     space = parse_mode(mode, ("mode",), spaces, problems)
-    if type(count) is not int or not 1 <= count <= MAX_COUNT:
-        problems.append(Problem(("num_suggestions",), f"must be a whole number from 1 to {MAX_COUNT}"))
+    if problem := validate_count(count, ("num_suggestions",)):
+        problems.append(problem)
     if space is None or problems:
         raise InvalidRequestError(tuple(problems))
     return space

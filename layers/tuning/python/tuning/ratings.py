@@ -19,10 +19,10 @@ from time import monotonic
 
 from tuning.errors import InvalidRequestError, Problem
 from tuning.observations import Observation, Result, Suggestion, parse_results
+from tuning.pooling import pool
 from tuning.spaces import Mode, Spaces
 from tuning.store import IdempotencyKey, ObservationStore
-from tuning.studies import INITIAL_RATINGS, convergence
-from tuning.surrogate import pool
+from tuning.studies import INITIAL_RATINGS, Hyperparameters, Study, convergence
 
 MAX_KEY_LENGTH = 255
 # Ratings up to which every update refits; beyond, hyperparameters hardly move and are refitted when ratings doubled.
@@ -39,13 +39,14 @@ class Receipt:
     """What an update did. `samples_seen` counts the ratings of all modes once these were in.
 
     `replayed` says that the idempotency key had been used before and nothing was recorded anew; `learned`, that the
-    surrogate's hyperparameters were refitted in every mode where that was due.
+    surrogate's hyperparameters were refitted in every mode where that was due; `fit_seconds`, how long that took.
     """
 
     samples_seen: int
     convergence_score: float
     replayed: bool
     learned: bool
+    fit_seconds: float
 
 
 def update(
@@ -71,8 +72,29 @@ def update(
         observations, idempotency_key=IdempotencyKey(key, _fingerprint(parsed)) if key is not None else None
     )
     modes = [mode for mode in spaces.modes if any(observation.mode == mode.name for observation in observations)]
-    learned = not recorded.replayed and all([_learn(store, mode, now, began) for mode in modes])  # noqa: C419 - every mode
-    return Receipt(recorded.samples_seen, convergence(recorded.samples_seen), recorded.replayed, learned)
+    fits = [] if recorded.replayed else [_learn(store, mode, now, began) for mode in modes]
+    return Receipt(
+        samples_seen=recorded.samples_seen,
+        convergence_score=convergence(recorded.samples_seen),
+        replayed=recorded.replayed,
+        learned=not recorded.replayed and None not in fits,
+        fit_seconds=sum(fit or 0.0 for fit in fits),
+    )
+
+
+def relearn(mode: Mode, study: Study, *, time_budget: float | None = None) -> Hyperparameters | None:
+    """The study's hyperparameters, fitted anew within the budget (seconds; None: `tuning.learning`'s), if that is due.
+
+    It is with each update from INITIAL_RATINGS to ALWAYS_REFIT ratings, and then when their number has doubled.
+    """
+    ratings = pool(mode, study.observations)
+    fitted_on = study.hyperparameters.fitted_on if study.hyperparameters else 0
+    if ratings.total < INITIAL_RATINGS or ALWAYS_REFIT < ratings.total < 2 * fitted_on:
+        return None
+    from tuning import learning  # noqa: PLC0415 - costs more than a second of CPU; see `preload`
+
+    budget = learning.TIME_BUDGET if time_budget is None else time_budget
+    return learning.fit(mode, ratings, study.hyperparameters, time_budget=budget)
 
 
 def preload() -> None:
@@ -129,27 +151,26 @@ def _contradiction(result: Result, answered: Suggestion | None) -> tuple[str, st
     return None
 
 
-def _learn(store: ObservationStore, mode: Mode, now: datetime, began: float) -> bool:
-    """Refits the mode's hyperparameters if that is due; False if that failed or would come too late."""
+def _learn(store: ObservationStore, mode: Mode, now: datetime, began: float) -> float | None:
+    """Refits the mode's hyperparameters if that is due; the fit's seconds, or None if it failed or would be late."""
     if monotonic() - began > LEARN_WITHIN:
         _logger.warning(
             "no time left to learn in mode %s; the ratings are recorded, and a later update learns", mode.name
         )
-        return False
+        return None
     try:
         study = store.study(mode.name, now=now)
-        ratings = pool(mode, study.observations)
-        fitted_on = study.hyperparameters.fitted_on if study.hyperparameters else 0
-        if ratings.total >= INITIAL_RATINGS and (ratings.total <= ALWAYS_REFIT or ratings.total >= 2 * fitted_on):
-            from tuning import learning  # noqa: PLC0415 - costs more than a second of CPU; see `preload`
-
-            store.save_hyperparameters(mode.name, learning.fit(mode, ratings, study.hyperparameters))
+        fitting = monotonic()
+        if learned := relearn(mode, study):
+            fit_seconds = monotonic() - fitting
+            store.save_hyperparameters(mode.name, learned)
+            return fit_seconds
     except Exception:
         # The ratings are recorded, and the caller must hear so whatever happened here: an error would make him send
         # them again. The study goes on with the hyperparameters it has.
         _logger.exception("learning failed in mode %s; the ratings are recorded", mode.name)
-        return False
-    return True
+        return None
+    return 0.0
 
 
 def _fingerprint(results: Sequence[Result]) -> str:

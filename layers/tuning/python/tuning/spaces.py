@@ -7,8 +7,8 @@ naming file, table and key; it judges no caller's input (see `tuning.observation
 import math
 import re
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Set
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Never
 
@@ -17,15 +17,20 @@ from tuning.errors import SpaceError
 MAX_COORDINATES = 15  # of one mode; the low-discrepancy sequence has one dimension more (tuning.sobol)
 MAX_DECIMALS = 6
 MAX_BOUND = 1e9
+MIN_CHOICES, MAX_CHOICES = 2, 32
+MAX_CHOICE_LENGTH = 64
 
 _SHIPPED = Path(__file__).with_name("spaces.toml")
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _RESERVED = frozenset({"api"})
 
+Value = float | int | str
+"""What a parameter is set to: a real number, a whole one, or a choice."""
+
 
 @dataclass(frozen=True, slots=True)
-class Parameter:
-    """A real parameter of an API, within [low, high], suggested with so many decimals."""
+class RealParameter:
+    """A real number within [low, high], suggested with so many decimals."""
 
     name: str
     coordinate: str
@@ -38,13 +43,92 @@ class Parameter:
         """How many steps of the last decimal lie between the bounds."""
         return round((self.high - self.low) * 10.0**self.decimals)
 
+    @property
+    def size(self) -> int:
+        """How many different values can be suggested."""
+        return self.steps + 1
+
     def scale(self, value: float) -> float:
         """The value as a coordinate: 0 at `low`, 1 at `high`, beyond them outside."""
         return (value - self.low) / (self.high - self.low)
 
     def unscale(self, coordinate: float) -> float:
         """The value at a coordinate of [0, 1], rounded as declared."""
-        return round(self.low + coordinate * (self.high - self.low), self.decimals)
+        # Adding 0 makes of -0.0, which JSON would show, what it is equal to.
+        return round(self.low + coordinate * (self.high - self.low), self.decimals) + 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class IntegerParameter:
+    """A whole number within [low, high]."""
+
+    name: str
+    coordinate: str
+    low: int
+    high: int
+
+    @property
+    def steps(self) -> int:
+        """How many steps lie between the bounds."""
+        return self.high - self.low
+
+    @property
+    def size(self) -> int:
+        """How many different values can be suggested."""
+        return self.steps + 1
+
+    def scale(self, value: float) -> float:
+        """The value as a coordinate: 0 at `low`, 1 at `high`, beyond them outside."""
+        return (value - self.low) / (self.high - self.low)
+
+    def unscale(self, coordinate: float) -> int:
+        """The whole number nearest to a coordinate of [0, 1]."""
+        return round(self.low + coordinate * (self.high - self.low))
+
+
+@dataclass(frozen=True, slots=True)
+class CategoricalParameter:
+    """One of several choices, none of which is nearer to any other."""
+
+    name: str
+    coordinate: str
+    choices: tuple[str, ...]
+
+    @property
+    def size(self) -> int:
+        """How many different values can be suggested."""
+        return len(self.choices)
+
+    def unscale(self, coordinate: float) -> str:
+        """The choice at a coordinate of [0, 1], which the choices share evenly."""
+        return self.choices[min(int(coordinate * self.size), self.size - 1)]
+
+
+Parameter = RealParameter | IntegerParameter | CategoricalParameter
+
+_KINDS: dict[str, type[Parameter]] = {
+    "real": RealParameter,
+    "integer": IntegerParameter,
+    "categorical": CategoricalParameter,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """A coordinate in the surrogate's inputs: one column, or one for each choice of any API that shares it."""
+
+    coordinate: str
+    first: int
+    choices: tuple[str, ...] = ()
+
+    @property
+    def width(self) -> int:
+        """How many columns it has."""
+        return len(self.choices) or 1
+
+    def column(self, choice: str) -> int:
+        """The column of one of the choices."""
+        return self.first + self.choices.index(choice)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,25 +141,42 @@ class Api:
     @property
     def size(self) -> int:
         """How many different settings can be suggested."""
-        return math.prod(parameter.steps + 1 for parameter in self.parameters)
+        return math.prod(parameter.size for parameter in self.parameters)
 
 
 @dataclass(frozen=True, slots=True)
 class Mode:
-    """One study: the APIs that compete in it."""
+    """One study: the APIs that compete in it.
+
+    `axes` says where each coordinate lies among the columns of the surrogate's inputs, in order of first mention.
+    """
 
     name: str
     apis: tuple[Api, ...]
+    axes: tuple[Axis, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # Worked out once: every setting that is located asks for it.
+        object.__setattr__(self, "axes", tuple(_lay_out(self.apis)))
 
     @property
     def coordinates(self) -> tuple[str, ...]:
-        """The names of the coordinates, in order of first mention; the columns of the surrogate's inputs."""
-        return tuple(dict.fromkeys(parameter.coordinate for api in self.apis for parameter in api.parameters))
+        """The names of the coordinates, in order of first mention."""
+        return tuple(axis.coordinate for axis in self.axes)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The coordinate that each column of the surrogate's inputs belongs to."""
+        return tuple(axis.coordinate for axis in self.axes for _ in range(axis.width))
 
     @property
     def size(self) -> int:
         """How many different settings can be suggested."""
         return sum(api.size for api in self.apis)
+
+    def find_axis(self, coordinate: str) -> Axis:
+        """The axis of one of the mode's coordinates."""
+        return next(axis for axis in self.axes if axis.coordinate == coordinate)
 
     def find_api(self, name: object) -> Api | None:
         """The API of that name, or None."""
@@ -84,7 +185,7 @@ class Mode:
 
 @dataclass(frozen=True, slots=True)
 class Spaces:
-    """Every mode; `default_mode` is that of ratings that do not say theirs."""
+    """Every mode; `default_mode` is that of requests and ratings that do not say theirs."""
 
     modes: tuple[Mode, ...]
     default_mode: str
@@ -94,17 +195,36 @@ class Spaces:
         """Every API of any mode, in order of first mention."""
         return tuple(dict.fromkeys(api for mode in self.modes for api in mode.apis))
 
+    @property
+    def example(self) -> dict[str, Value]:
+        """A setting amid the space of the default mode's first API, in the published shape; for documents."""
+        api = next(mode.apis[0] for mode in self.modes if mode.name == self.default_mode)
+        return {"api": api.name, **{parameter.name: parameter.unscale(0.5) for parameter in api.parameters}}
+
     def find_mode(self, name: object) -> Mode | None:
         """The mode of that name, or None."""
         return next((mode for mode in self.modes if mode.name == name), None)
 
 
-def load_spaces(path: Path | None = None) -> Spaces:
+def _lay_out(apis: tuple[Api, ...]) -> Iterator[Axis]:
+    choices: dict[str, dict[str, None]] = {}
+    for parameter in (parameter for api in apis for parameter in api.parameters):
+        known = choices.setdefault(parameter.coordinate, {})
+        if isinstance(parameter, CategoricalParameter):
+            known.update(dict.fromkeys(parameter.choices))
+    first = 0
+    for coordinate, known in choices.items():
+        axis = Axis(coordinate, first, tuple(known))
+        first += axis.width
+        yield axis
+
+
+def load_spaces(path: str | Path | None = None) -> Spaces:
     """Reads and validates a search space (by default the shipped one).
 
     Raises SpaceError, which names the file, the table and the key.
     """
-    return _Reader(path or _SHIPPED).read()
+    return _Reader(Path(path or _SHIPPED)).read()
 
 
 class _Reader:
@@ -112,6 +232,7 @@ class _Reader:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._kinds: dict[str, str] = {}  # of the coordinates met so far
 
     def read(self) -> Spaces:
         try:
@@ -142,10 +263,23 @@ class _Reader:
         path = f"{api}.{name}"
         if name in _RESERVED:
             self._fail(path, "", "this name is reserved")
-        self._expect_keys(path, table, {"coordinate", "low", "high", "decimals"})
+        kind = table.get("kind", "real")
+        if not isinstance(kind, str) or kind not in _KINDS:
+            self._fail(path, "kind", f"must be one of {', '.join(_KINDS)}, not {kind!r}")
+        own = {field.name for field in fields(_KINDS[kind])} - {"name"}
+        self._expect_keys(path, table, own, optional={"kind"})
         coordinate = table["coordinate"]
         if not isinstance(coordinate, str) or not _NAME.fullmatch(coordinate):
             self._fail(path, "coordinate", f"must be a lower-case name, not {coordinate!r}")
+        if self._kinds.setdefault(coordinate, kind) != kind:
+            self._fail(path, "coordinate", f"{coordinate!r} is {self._kinds[coordinate]} elsewhere, and {kind} here")
+        if kind == "categorical":
+            return CategoricalParameter(name, coordinate, self._choices(path, table["choices"]))
+        if kind == "integer":
+            return self._integer(path, name, coordinate, table)
+        return self._real(path, name, coordinate, table)
+
+    def _real(self, path: str, name: str, coordinate: str, table: Mapping[str, object]) -> RealParameter:
         decimals = table["decimals"]
         if type(decimals) is not int or not 0 <= decimals <= MAX_DECIMALS:
             self._fail(path, "decimals", f"must be a whole number from 0 to {MAX_DECIMALS}, not {decimals!r}")
@@ -153,7 +287,7 @@ class _Reader:
         high = self._bound(path, "high", table["high"], decimals)
         if low >= high:
             self._fail(path, "high", f"must be greater than low ({low}), not {high}")
-        return Parameter(name, coordinate, low, high, decimals)
+        return RealParameter(name, coordinate, low, high, decimals)
 
     def _bound(self, path: str, key: str, value: object, decimals: int) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= MAX_BOUND:
@@ -161,6 +295,28 @@ class _Reader:
         if round(value, decimals) != value:
             self._fail(path, key, f"{value} has more than the declared {decimals} decimals")
         return float(value)
+
+    def _integer(self, path: str, name: str, coordinate: str, table: Mapping[str, object]) -> IntegerParameter:
+        low, high = (self._whole(path, key, table[key]) for key in ("low", "high"))
+        if low >= high:
+            self._fail(path, "high", f"must be greater than low ({low}), not {high}")
+        return IntegerParameter(name, coordinate, low, high)
+
+    def _whole(self, path: str, key: str, value: object) -> int:
+        if type(value) is not int or abs(value) > MAX_BOUND:
+            self._fail(path, key, f"must be a whole number within ±{MAX_BOUND:g}, not {value!r}")
+        return value
+
+    def _choices(self, path: str, choices: object) -> tuple[str, ...]:
+        if not isinstance(choices, list) or not MIN_CHOICES <= len(choices) <= MAX_CHOICES:
+            self._fail(path, "choices", f"must be a list of {MIN_CHOICES} to {MAX_CHOICES} texts")
+        for index, choice in enumerate(choices):
+            if not isinstance(choice, str) or not 1 <= len(choice) <= MAX_CHOICE_LENGTH or not choice.isprintable():
+                complaint = f"{choice!r} is no text of 1 to {MAX_CHOICE_LENGTH} printable characters"
+                self._fail(path, "choices", complaint)
+            if choice in choices[:index]:
+                self._fail(path, "choices", f"{choice!r} is listed twice")
+        return tuple(choices)
 
     def _mode(self, name: str, table: Mapping[str, object], apis: tuple[Api, ...]) -> Mode:
         path = f"modes.{name}"
@@ -190,11 +346,13 @@ class _Reader:
                 self._fail(path, name, "must be a table")
         return list(value.items())
 
-    def _expect_keys(self, path: str, table: Mapping[str, object], keys: set[str]) -> None:
+    def _expect_keys(
+        self, path: str, table: Mapping[str, object], keys: set[str], optional: Set[str] = frozenset()
+    ) -> None:
         for key in sorted(keys - table.keys()):
             self._fail(path, key, "is missing")
-        for key in sorted(table.keys() - keys):
-            self._fail(path, key, f"is not known; the keys are {', '.join(sorted(keys))}")
+        for key in sorted(table.keys() - keys - optional):
+            self._fail(path, key, f"is not known; the keys are {', '.join(sorted(keys | optional))}")
 
     def _fail(self, table: str, key: str, message: str) -> Never:
         raise SpaceError(self._path, table, key, message)

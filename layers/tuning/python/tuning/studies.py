@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from tuning.observations import Observation, Suggestion
+from tuning.observations import Observation, Setting, Suggestion
 
-INITIAL_RATINGS = 5  # before these, a study follows its initial design; from then on, the model speaks
+INITIAL_RATINGS = 6  # before these, a study follows its initial design; from then on, the model speaks
 BUDGET = 50  # ratings after which a study counts as converged, as published
 
 
@@ -41,6 +41,10 @@ class Study:
     hyperparameters: Hyperparameters | None
     observations: tuple[Observation, ...]
     outstanding: tuple[Suggestion, ...]
+
+    def has_rated(self, setting: Setting) -> bool:
+        """Whether anybody has rated exactly this setting."""
+        return any(observation.setting == setting for observation in self.observations)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """The surrogate: a Gaussian process over every API of a mode at once, and what it believes given the ratings.
 
-Inputs are the mode's shared coordinates, each in [0, 1] within today's bounds, and the index of the API. Two settings
+Inputs are the mode's shared coordinates and the index of the API. A number is one column, in [0, 1] within today's
+bounds; a choice is a column for each of the choices, all zero but its own (`tuning.spaces.Mode.axes`). Two settings
 are alike as a Matern 5/2 kernel says, times 1 within an API and times the learned similarity across APIs. The prior
 mean is the middle of the scale; people disagree, so noise is part of the model.
 
@@ -20,18 +21,24 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_solve, cholesky, solve_triangular
 
-from tuning.observations import Observation, Setting
-from tuning.spaces import Mode
+from tuning.observations import Setting
+from tuning.spaces import CategoricalParameter, Mode
 from tuning.studies import Hyperparameters
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
 
-PRIOR_MEAN = 3.0  # the middle of the scale
-MAX_POINTS = 500  # distinct settings that the model holds; see `pool`
+PRIOR_MEAN = 3.0  # the middle of the scale, expected on average over the space
+# How many rating points below its middle the corners of a space are expected to be. Whoever declares a range has put
+# what works inside it; half-way between, the corners are most of a space and seldom good.
+FALL = 0.9
+# Squared rating points.
+LEVEL_VARIANCE = 0.10
+API_LEVEL_VARIANCE = 0.05
 
-ABSENT_COORDINATE = 0.5  # of an API that lacks a coordinate of the mode: constant, hence without influence
-_SQRT5 = math.sqrt(5.0)
+FARTHEST = 100.0  # ranges from today's bounds beyond which all is alike: far past any influence, and exact in floats
+
+_ABSENT = 0.5  # of an API that lacks a coordinate of the mode: constant, hence without influence
 _JITTERS = (1e-10, 1e-8, 1e-6, 1e-4)  # added to the diagonal, in turn, should rounding make the kernel singular
 
 
@@ -50,12 +57,17 @@ SIGNAL_VARIANCE_PRIOR = LogNormal(1.0, 0.40)
 NOISE_VARIANCE_PRIOR = LogNormal(0.16, 0.35)
 SIMILARITY_ODDS_PRIOR = LogNormal(1.0, 1.0)
 
+# In the column of a choice that was made. Any two choices are then as far apart as the lengthscale that is expected, so
+# that before any rating they correlate by about a half, as two APIs do.
+CHOSEN = LENGTHSCALE_PRIOR.median / math.sqrt(2.0)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Points:
-    """Where settings lie: coordinates of shape (n, d) and API indices of shape (n,)."""
+    """Where settings lie: coordinates of shape (n, columns), trends and API indices of shape (n,). See `points_at`."""
 
     coordinates: Floats
+    trends: Floats
     apis: Indices
 
     def __len__(self) -> int:
@@ -63,87 +75,56 @@ class Points:
 
     def join(self, other: "Points") -> "Points":
         """These points, then the others."""
-        return Points(np.concatenate([self.coordinates, other.coordinates]), np.concatenate([self.apis, other.apis]))
+        return Points(
+            np.concatenate([self.coordinates, other.coordinates]),
+            np.concatenate([self.trends, other.trends]),
+            np.concatenate([self.apis, other.apis]),
+        )
+
+    def take(self, indices: Indices) -> "Points":
+        """The points of these indices."""
+        return Points(self.coordinates[indices], self.trends[indices], self.apis[indices])
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Ratings:
-    """Pooled ratings: distinct settings, the mean rating of each, how often each was rated; all of length n.
+def points_at(mode: Mode, coordinates: Floats, apis: Indices) -> Points:
+    """The points at these coordinates, with the trend of each: 1/3 amid the ranges, -2/3 in a corner, 0 on average.
 
-    `scatter` is the sum of squared deviations of the single ratings from their setting's mean.
+    It is a third less the mean square of how far, from -1 to 1, the numbers lie from the middle of their ranges.
+    Beyond the bounds it is that of the bound; choices have no middle and no part in it.
     """
-
-    settings: tuple[Setting, ...]
-    points: Points
-    means: Floats
-    counts: Floats
-    scatter: float
-
-    def __len__(self) -> int:
-        return len(self.settings)
-
-    @property
-    def total(self) -> int:
-        """How many single ratings were pooled."""
-        return int(self.counts.sum())
+    numbers = [axis.first for axis in mode.axes if not axis.choices]
+    if not numbers:
+        return Points(coordinates, np.zeros(len(apis)), apis)
+    eccentricity = np.clip(2.0 * coordinates[:, numbers] - 1.0, -1.0, 1.0)
+    return Points(coordinates, 1.0 / 3.0 - np.mean(eccentricity**2, axis=1), apis)
 
 
 def locate(mode: Mode, settings: Sequence[Setting]) -> Points:
-    """Where the settings lie; each must be of the mode's APIs with exactly their parameters (see `admits`)."""
-    columns = {name: column for column, name in enumerate(mode.coordinates)}
+    """Where the settings lie; each must be one that the mode admits (see `tuning.pooling.admits`)."""
     names = [api.name for api in mode.apis]
     apis = np.array([names.index(setting.api) for setting in settings], dtype=np.intp)
-    coordinates = np.full((len(settings), len(columns)), ABSENT_COORDINATE)
-    for row, (setting, api) in enumerate(zip(settings, apis, strict=True)):
+    coordinates = np.tile(absent(mode), (len(settings), 1))
+    for row, (setting, api) in zip(coordinates, zip(settings, apis, strict=True), strict=True):
         values = dict(setting.values)
         for parameter in mode.apis[api].parameters:
-            coordinates[row, columns[parameter.coordinate]] = parameter.scale(values[parameter.name])
-    return Points(coordinates, apis)
+            axis, value = mode.find_axis(parameter.coordinate), values[parameter.name]
+            if isinstance(parameter, CategoricalParameter):
+                row[axis.column(str(value))] = CHOSEN
+            else:
+                row[axis.first] = parameter.scale(float(value))
+    return points_at(mode, np.clip(coordinates, -FARTHEST, FARTHEST), apis)
 
 
-def admits(mode: Mode, setting: Setting) -> bool:
-    """Whether the model can use the setting: its API is in the mode and has exactly these parameters.
-
-    Bounds do not matter here: what was rated under narrower or wider bounds still teaches.
-    """
-    api = mode.find_api(setting.api)
-    return api is not None and {name for name, _ in setting.values} == {p.name for p in api.parameters}
-
-
-def pool(mode: Mode, observations: Sequence[Observation], *, limit: int = MAX_POINTS) -> Ratings:
-    """Pools repeated ratings of one setting into its mean, in order of first rating.
-
-    Observations that the mode no longer admits are passed over. Past `limit` distinct settings the model keeps the
-    better-rated half of the limit and, of the rest, the most recently rated, so that its cost stays bounded.
-    """
-    groups: dict[Setting, list[float]] = {}
-    recency: dict[Setting, int] = {}
-    for index, observation in enumerate(observations):
-        if admits(mode, observation.setting):
-            groups.setdefault(observation.setting, []).append(observation.rating)
-            recency[observation.setting] = index
-    means = {setting: math.fsum(ratings) / len(ratings) for setting, ratings in groups.items()}
-    if len(groups) > limit:
-        best_first = sorted(groups, key=lambda setting: (-means[setting], -recency[setting]))
-        rest = sorted(best_first[limit // 2 :], key=lambda setting: -recency[setting])
-        kept = {*best_first[: limit // 2], *rest[: limit - limit // 2]}
-        groups = {setting: ratings for setting, ratings in groups.items() if setting in kept}
-    settings = tuple(groups)
-    scatter = math.fsum((rating - means[s]) ** 2 for s, ratings in groups.items() for rating in ratings)
-    return Ratings(
-        settings,
-        locate(mode, settings),
-        np.array([means[setting] for setting in settings]),
-        np.array([float(len(groups[setting])) for setting in settings]),
-        scatter,
-    )
+def absent(mode: Mode) -> Floats:
+    """The columns, shape (columns,), of an API that has none of the mode's coordinates: as far from any choice."""
+    return np.array([0.0 if axis.choices else _ABSENT for axis in mode.axes for _ in range(axis.width)])
 
 
 def prior_modes(mode: Mode) -> Hyperparameters:
-    """The hyperparameters that the priors hold most likely, before any fit."""
+    """The hyperparameters that the priors hold most likely, before any fit; a lengthscale for each column."""
     odds = SIMILARITY_ODDS_PRIOR.median
     return Hyperparameters(
-        tuple((name, LENGTHSCALE_PRIOR.median) for name in mode.coordinates),
+        tuple((name, LENGTHSCALE_PRIOR.median) for name in mode.columns),
         SIGNAL_VARIANCE_PRIOR.median,
         NOISE_VARIANCE_PRIOR.median,
         odds / (1.0 + odds),
@@ -151,7 +132,11 @@ def prior_modes(mode: Mode) -> Hyperparameters:
 
 
 def complete(mode: Mode, learned: Hyperparameters | None) -> Hyperparameters:
-    """The learned hyperparameters, with the priors' modes for whatever the mode has gained since they were learned."""
+    """The learned hyperparameters, with the priors' modes for whatever the mode has gained since they were learned.
+
+    A lengthscale for each column of the mode's inputs, in order, as `covariance` needs them: those of one coordinate
+    are equal.
+    """
     modes = prior_modes(mode)
     if learned is None:
         return modes
@@ -159,17 +144,41 @@ def complete(mode: Mode, learned: Hyperparameters | None) -> Hyperparameters:
     return replace(learned, lengthscales=tuple((name, known.get(name, prior)) for name, prior in modes.lengthscales))
 
 
+def prior_mean(points: Points) -> Floats:
+    """What true ratings are expected before any is known, shape (len(points),)."""
+    return PRIOR_MEAN + FALL * points.trends
+
+
 def covariance(a: Points, b: Points, hyperparameters: Hyperparameters) -> Floats:
     """Prior covariance of the true ratings at two sets of points, shape (len(a), len(b)), in squared rating points."""
     lengthscales = np.array([lengthscale for _, lengthscale in hyperparameters.lengthscales])
     scaled_a, scaled_b = a.coordinates / lengthscales, b.coordinates / lengthscales
-    squared = np.maximum(
-        np.sum(scaled_a**2, axis=1)[:, None] + np.sum(scaled_b**2, axis=1) - 2.0 * (scaled_a @ scaled_b.T), 0.0
+    squared = scaled_a @ (-2.0 * scaled_b.T)
+    squared += np.sum(scaled_a**2, axis=1)[:, None]
+    squared += np.sum(scaled_b**2, axis=1)
+    np.maximum(squared, 0.0, out=squared)
+    root = np.sqrt(5.0 * squared)
+    squared *= 5.0 / 3.0
+    squared += root
+    squared += 1.0
+    squared *= np.exp(-root)
+    same = a.apis[:, None] == b.apis
+    squared *= np.where(
+        same, hyperparameters.signal_variance, hyperparameters.signal_variance * hyperparameters.similarity
     )
-    root = _SQRT5 * np.sqrt(squared)
-    matern = (1.0 + root + (5.0 / 3.0) * squared) * np.exp(-root)
-    similarity = np.where(a.apis[:, None] == b.apis, 1.0, hyperparameters.similarity)
-    return np.asarray(hyperparameters.signal_variance * similarity * matern)
+    squared += level_covariance(a.trends, b.trends, same)
+    return np.asarray(squared)
+
+
+def level_covariance(trends_a: Floats, trends_b: Floats, same_api: NDArray[np.bool_]) -> Floats:
+    """The part of the covariance that no rating teaches: of the general level, of the APIs' and of the fall.
+
+    People are generous or harsh as a whole, an API is better or worse as a whole, and how much ratings fall towards
+    the corners is not known either.
+    """
+    levels = np.where(same_api, LEVEL_VARIANCE + API_LEVEL_VARIANCE, LEVEL_VARIANCE)
+    levels += np.outer(FALL * trends_a, FALL * trends_b)
+    return levels
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -190,39 +199,52 @@ class Belief:
         """The posterior standard deviation of the true rating, shape (n,)."""
         return np.sqrt(self.variance)
 
+    def covariance(self, indices: Indices) -> Floats:
+        """The posterior covariance of the true ratings at all points and at those of the indices, shape (n, k)."""
+        prior = covariance(self.points, self.points.take(indices), self.hyperparameters)
+        return np.asarray(prior - self._whitened.T @ self._whitened[:, indices])
+
     def condition(self, index: int, rating: float) -> "Belief":
         """The belief after one more rating at the point of that index."""
-        here = Points(self.points.coordinates[index : index + 1], self.points.apis[index : index + 1])
-        prior = covariance(here, self.points, self.hyperparameters)[0]
-        joint = prior - self._whitened[:, index] @ self._whitened
-        row = joint / math.sqrt(self.variance[index] + self.hyperparameters.noise_variance)
-        gain = (rating - self.mean[index]) / math.sqrt(self.variance[index] + self.hyperparameters.noise_variance)
+        deviation = math.sqrt(self.variance[index] + self.hyperparameters.noise_variance)
+        row = self.covariance(np.array([index]))[:, 0] / deviation
+        mean = self.mean + (rating - self.mean[index]) / deviation * row
         variance = np.maximum(self.variance - row**2, 0.0)
-        return replace(self, mean=self.mean + gain * row, variance=variance, _whitened=np.vstack([self._whitened, row]))
+        return replace(self, mean=mean, variance=variance, _whitened=np.vstack([self._whitened, row]))
 
 
 class Surrogate:
     """The Gaussian process conditioned on ratings. Without ratings it is the prior."""
 
-    __slots__ = ("_factor", "_points", "_weights", "hyperparameters")
+    __slots__ = ("_factor", "_points", "_weights", "hyperparameters", "rated_mean")
 
     def __init__(self, points: Points, ratings: Floats, counts: Floats, hyperparameters: Hyperparameters) -> None:
         """Conditions on mean ratings of shape (n,), each of so many single ratings, at n points.
+
+        `rated_mean`, shape (n,), is the posterior mean at these points.
 
         Raises ValueError if the kernel stays singular even with the largest jitter.
         """
         self.hyperparameters = hyperparameters
         self._points = points
-        kernel = covariance(points, points, hyperparameters) + np.diag(hyperparameters.noise_variance / counts)
-        self._factor = _factorize(kernel)
-        self._weights = cho_solve((self._factor, True), ratings - PRIOR_MEAN, check_finite=False)
+        kernel = covariance(points, points, hyperparameters)
+        self._factor = _factorize(kernel + np.diag(hyperparameters.noise_variance / counts))
+        expected = prior_mean(points)
+        self._weights = cho_solve((self._factor, True), ratings - expected, check_finite=False)
+        self.rated_mean = expected + kernel @ self._weights
+
+    def mean(self, points: Points) -> Floats:
+        """The posterior mean at the points, shape (len(points),): what `believe` says of it, for much less work."""
+        return np.asarray(prior_mean(points) + self._weights @ covariance(self._points, points, self.hyperparameters))
 
     def believe(self, points: Points) -> Belief:
         """The posterior at the points."""
         cross = covariance(self._points, points, self.hyperparameters)
         whitened = solve_triangular(self._factor, cross, lower=True, check_finite=False)
-        variance = np.maximum(self.hyperparameters.signal_variance - np.sum(whitened**2, axis=0), 0.0)
-        return Belief(points, PRIOR_MEAN + self._weights @ cross, variance, whitened, self.hyperparameters)
+        level = LEVEL_VARIANCE + API_LEVEL_VARIANCE + (FALL * points.trends) ** 2
+        variance = self.hyperparameters.signal_variance + level - np.einsum("ij,ij->j", whitened, whitened)
+        mean = prior_mean(points) + self._weights @ cross
+        return Belief(points, mean, np.maximum(variance, 0.0), whitened, self.hyperparameters)
 
 
 def _factorize(kernel: Floats) -> Floats:

@@ -1,10 +1,10 @@
-"""The application of a function: FastAPI behind Mangum, with the house's errors, logs and spelling of paths.
+"""The application of a function: FastAPI behind Mangum, with the house's errors, logs, CORS and spelling of paths.
 
-A function's module makes its application here, adds its routes, and exposes `handler = entry_point(app)`.
+A function's module makes its application here, adds its routes, and exposes `handler = entry_point(app, metrics)`.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from aws_lambda_powertools import Logger
@@ -14,14 +14,14 @@ from mangum import Mangum
 from mangum.adapter import DEFAULT_TEXT_MIME_TYPES
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartParser
+from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from web import logs, problems
+from web.entry import Handler, observed
+from web.metrics import Metrics
 from web.settings import VERSION, Settings
-
-Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
-"""A Lambda handler: an API Gateway proxy event and a context in, a proxy response out."""
 
 LARGEST_PART = 10 * 1024 * 1024
 """Bytes of an uploaded file that stay in memory: all that API Gateway lets through."""
@@ -121,18 +121,24 @@ def create_app(
     problems.install(app, statuses, log=log)
     app.add_middleware(_EitherSpelling, routes=app.router.routes)
     app.add_middleware(_Envelope, log=log)
+    # Preflights are the gateway's to answer; this lets the page that asked read what the function answers.
+    app.add_middleware(CORSMiddleware, allow_origins=[settings.cors_origin], expose_headers=["Retry-After"])
     return app, log
 
 
-def entry_point(app: FastAPI) -> Handler:
-    """The Lambda handler of `app` for API Gateway's REST proxy events."""
-    adapter: Handler = Mangum(
+def entry_point(app: FastAPI, metrics: Metrics) -> Handler:
+    """The Lambda handler of `app` for API Gateway's REST proxy events, traced and with its `metrics` written."""
+    adapter = Mangum(
         app,
         lifespan="off",
         # Without this a problem would leave base64-encoded, and API Gateway would hand it out so.
         text_mime_types=[*DEFAULT_TEXT_MIME_TYPES, problems.MEDIA_TYPE],
     )
-    return adapter
+
+    def handler(event: dict[str, Any], context: Any) -> Any:
+        return adapter(event, context)
+
+    return observed(handler, metrics)
 
 
 def base_path(request: Request) -> str:

@@ -4,6 +4,7 @@ A setting that cannot be used stops the start with its name and the way out; not
 """
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
@@ -15,7 +16,10 @@ _SCHEMES = {
     "OBSERVATION_STORE": ("sqlite", "dynamodb"),
     "CAPTION_STORE": ("sqlite", "dynamodb"),
     "CAPTION_MODEL": ("file", "s3"),
+    "UPLOAD_BUCKET": ("file", "s3"),
 }
+# As the template's CorsOrigin.
+_ORIGIN = re.compile(r"\*|https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?")
 
 
 class SettingError(ValueError):
@@ -27,8 +31,11 @@ class Settings:
     """What the environment sets. A field's name in capitals is the variable's name; its default is the local one."""
 
     observation_store: str = "sqlite:///data/observations.db"
+    spaces: str | None = None
     caption_store: str = "sqlite:///data/captions.db"
     caption_model: str = "file://models/flickr8k"
+    upload_bucket: str = "file://data"
+    cors_origin: str = "*"
     log_level: str = "INFO"
 
     @classmethod
@@ -36,7 +43,8 @@ class Settings:
         """The settings of `environment`.
 
         Raises:
-            SettingError: a store or model URL has no scheme that the product knows, or the log level does not exist.
+            SettingError: a URL has no scheme that the product knows, CORS_ORIGIN is not an origin, or the log level
+                does not exist.
         """
         given = {field.name: environment.get(field.name.upper(), "").strip() for field in fields(cls)}
         settings = cls(**{name: value for name, value in given.items() if value})
@@ -45,6 +53,8 @@ class Settings:
             if value.partition("://")[0] not in schemes:
                 forms = " or ".join(f"{scheme}://..." for scheme in schemes)
                 raise SettingError(f"{variable} is {value!r}; it must be {forms}")
+        if not _ORIGIN.fullmatch(settings.cors_origin):
+            raise SettingError(f"CORS_ORIGIN is {settings.cors_origin!r}; it must be * or https://host")
         if settings.log_level.upper() not in _LEVELS:
             raise SettingError(f"LOG_LEVEL is {settings.log_level!r}; it must be one of {', '.join(_LEVELS)}")
         return settings

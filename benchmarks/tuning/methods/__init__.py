@@ -1,0 +1,87 @@
+"""The methods that are compared, by name, and what every one of them can do.
+
+Each is an adapter in a module of its own, imported only when it is run: a peer need not be installed where another is
+measured. A method is asked for settings, told their ratings, and says which setting it would recommend. It sees no
+rater: what is true is known to `benchmarks.tuning.raters` alone.
+"""
+
+import hashlib
+import importlib
+import importlib.metadata
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from benchmarks.tuning.settings import Parameters
+from tuning.spaces import Mode
+
+_OURS = Path(__file__).resolve().parents[3] / "layers" / "tuning" / "python" / "tuning"
+# The databases' adapters choose no setting.
+_NOT_THE_METHOD = ("store_", "table_")
+
+
+class Method(Protocol):
+    """One study of one method. Settings are asked for in batches, and a batch is told before the next is asked for."""
+
+    def ask(self, n: int) -> list[Parameters]:
+        """`n` settings to rate, as the method proposes them; they need not lie on the space's grid."""
+
+    def tell(self, ratings: Sequence[tuple[Parameters, float]]) -> None:
+        """The ratings of the batch asked for last, in its order; the parameters are those that were rated."""
+
+    def recommend(self) -> Parameters:
+        """The setting that the method holds for the best so far."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A method of the comparison: where its adapter is, and which distributions make it what it is.
+
+    `revision` is raised when the adapter comes to use its method differently, so that results are measured anew.
+    """
+
+    name: str
+    title: str
+    adapter: str
+    distributions: tuple[str, ...] = ()
+    revision: int = 1
+
+    @property
+    def version(self) -> str:
+        """What results are cached under. Raises PackageNotFoundError where the method is not installed."""
+        if self.name == OURS:
+            return f"{self.revision}, sources {_fingerprint(_OURS)}"
+        versions = (f"{name} {importlib.metadata.version(name)}" for name in self.distributions)
+        return ", ".join((str(self.revision), *versions))
+
+    def load(self) -> Callable[[Mode, int], Method]:
+        """What makes a study of a mode and a seed. Raises ImportError where the method is not installed."""
+        module, _, name = self.adapter.partition(":")
+        adapter: Callable[[Mode, int], Method] = getattr(importlib.import_module(f"{__name__}.{module}"), name)
+        return adapter
+
+
+OURS = "ours"
+METHODS: dict[str, Entry] = {
+    entry.name: entry
+    for entry in (
+        Entry("random", "random", "random_search:RandomSearch"),
+        Entry("original", "the original", "original:Original", ("scikit-optimize", "scikit-learn")),
+        Entry("optuna-tpe", "Optuna TPE", "optuna_samplers:tpe", ("optuna",)),
+        Entry("bayesian-optimization", "bayesian-optimization", "bayes_opt:BayesOpt", ("bayesian-optimization",)),
+        Entry("optuna-gp", "Optuna GP", "optuna_samplers:gp", ("optuna", "torch")),
+        Entry("smac3", "SMAC3", "smac3:Smac3", ("smac",)),
+        Entry("ax", "Ax", "ax_client:AxClient", ("ax-platform", "botorch")),
+        Entry(OURS, "ours", "ours:Ours"),
+    )
+}
+
+
+def _fingerprint(folder: Path) -> str:
+    """A digest of the sources that choose settings, so that a change of them is a new version."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.glob("*.py")) + sorted(folder.glob("*.toml")):
+        if not path.name.startswith(_NOT_THE_METHOD):
+            digest.update(f"{path.name}\0".encode() + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:12]

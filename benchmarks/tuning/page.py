@@ -1,0 +1,236 @@
+"""The page docs/benchmarks/tuning.md and its plot, written from the results that are kept; it measures nothing."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from benchmarks.drawing import new_figure, save
+from benchmarks.tuning.comparison import Comparison, Estimate
+from benchmarks.tuning.methods import METHODS, OURS
+from benchmarks.tuning.raters import NOISE
+from benchmarks.tuning.runs import BATCH, RATINGS, SIZES, Run
+from benchmarks.tuning.timing import AGES, Timing
+
+COLUMNS = (10, 20, 30, 40, 50)
+_AT = tuple(f"n = {size}" for size in COLUMNS)
+_ORIGINAL, _RANDOM = "original", "random"
+
+# What this project set out to reach.
+_SHARES = {20: 0.68, 30: 0.50, 50: 0.43}
+_ERRORS = 3.0
+_ASK_MS, _LEARN_MS, _TIMES_LESS, _GROWTH = 10.0, 30.0, 50.0, 5.0
+_YOUNG = AGES[0]
+
+_PAGE = """\
+# Tuning methods, side by side
+
+How good is what a method recommends after so many noisy ratings? Simulated raters on the real space, two settings at
+a time, up to {ratings} ratings; written by `make bench-tuning`, which goes on from the results in
+[tuning.csv](tuning.csv).
+
+Regret is the true value, in rating points of a scale of 1 to 5, that is lost by taking the method's own
+recommendation for the best setting. Less is better. After ± stands the standard error.
+
+{regrets}
+
+![Mean regret by the number of ratings](tuning.svg)
+{ours}
+## By family
+
+{families}
+
+## CPU
+
+Mean CPU milliseconds of one batch: asking for {batch} settings and telling their ratings, one thread. Other work on the
+machine lengthens them, so small differences mean nothing.
+
+{cpu}
+{growth}
+## What was run
+
+- Four families of raters, each redrawn for each seed (optimum, shape, the better API): `smooth`, one broad hill in
+  either API; `bumps`, four hills in either; `ridge`, a narrow diagonal ridge in one API beside a flat other; `trap`,
+  where the weaker API looks better on average and the better one has a narrow peak
+  ([raters.py](../../benchmarks/tuning/raters.py)).
+- A rating errs by Gaussian noise of standard deviation {noise}, is kept within 1 to 5, and is rounded to halves where
+  the seed is odd. The n-th rating of a run errs alike for every method, so runs are paired by family and seed.
+- Each method is used as its documentation advises for noisy ratings in batches; where that leaves a choice, it was
+  made on seeds from 100 on ([methods](../../benchmarks/tuning/methods)). Suggestions are rounded to the space's grid
+  before they are rated. Each recommends by its own best judgement: the best rated setting, or its model's where it
+  offers that.
+- Every run has a process of its own. Python packages are those of
+  [requirements.txt](../../benchmarks/tuning/requirements.txt).
+
+{versions}
+
+More seeds: `make bench-tuning RUN="--seeds 20:40"`. Measured with {machines}.
+"""
+
+_OURS_SECTION = """
+## Ours against each peer
+
+The peer's regret less ours on the raters that both have had, in how many standard errors that is, and the share of
+raters for whom ours lost less.
+
+{pairings}
+
+## What was to be reached
+
+{targets}
+"""
+
+_GROWTH_SECTION = """
+How ours grows, beside the original at {young} ratings in the same run: median CPU milliseconds of a study of that age,
+hyperparameters stored, nothing read anew.
+
+{table}
+"""
+
+
+def render(comparison: Comparison, runs: Sequence[Run], timings: Sequence[Timing]) -> str:
+    """The page. Ours is compared with the peers that had its raters; how it grows is said if that was timed."""
+    ours, growth = "", ""
+    if comparison.peers:
+        ours = _OURS_SECTION.format(pairings=_pairings(comparison), targets=_targets(comparison, timings))
+    if timings:
+        growth = _GROWTH_SECTION.format(young=_YOUNG, table=_growth(timings))
+    return _PAGE.format(
+        ratings=RATINGS,
+        batch=BATCH,
+        noise=NOISE,
+        regrets=_regrets(comparison, None),
+        ours=ours,
+        families="\n\n".join(f"`{family}`\n\n{_regrets(comparison, family)}" for family in comparison.families),
+        cpu=_cpu(comparison),
+        growth=growth,
+        versions=_versions(comparison),
+        machines="; ".join(dict.fromkeys([*(run.machine for run in runs), *(one.machine for one in timings)])),
+    )
+
+
+def plot(comparison: Comparison, path: Path) -> None:
+    """Draws mean regret by ratings, over all families with its standard error, and for each family, as SVG."""
+    panels = [*comparison.families, *["."] * (len(comparison.families) % 2)]
+    half = len(panels) // 2
+    layout = [["all", "all", *panels[:half]], ["all", "all", *panels[half:]]]
+    figure, axes = new_figure("tuning", layout, (11.0, 5.0))
+    for panel, family in (("all", None), *((family, family) for family in comparison.families)):
+        axis = axes[panel]
+        for method in comparison.methods_in(family):
+            estimates = [comparison.regret(method, size, family) for size in SIZES]
+            means = [one.mean for one in estimates]
+            ours = method == OURS
+            colour = "black" if ours else f"C{list(METHODS).index(method)}"
+            axis.plot(SIZES, means, color=colour, linewidth=2.2 if ours else 1.2, label=METHODS[method].title)
+            if family is None:
+                low, high = ([one.mean + sign * one.error for one in estimates] for sign in (-1, 1))
+                axis.fill_between(SIZES, low, high, color=colour, alpha=0.15, linewidth=0)
+        axis.set(title=family or "all families", xlim=(0, RATINGS), ylim=(0, None))
+    axes["all"].set(xlabel="ratings", ylabel="mean regret, rating points")
+    axes["all"].legend(frameon=False, fontsize=8)
+    save(figure, path)
+
+
+def _regrets(comparison: Comparison, family: str | None) -> str:
+    rows = []
+    for method in comparison.methods_in(family):
+        estimates = [comparison.regret(method, size, family) for size in COLUMNS]
+        rows.append([METHODS[method].title, str(estimates[0].count), *map(_plus_minus, estimates)])
+    return _table(["mean regret", "runs", *_AT], rows)
+
+
+def _pairings(comparison: Comparison) -> str:
+    rows = []
+    for peer in comparison.peers:
+        cells = []
+        for size in COLUMNS:
+            pairing = comparison.pairing(OURS, peer, size)
+            gain = Estimate(-pairing.difference.mean, pairing.difference.error, pairing.difference.count)
+            cells.append(f"{_plus_minus(gain)} ({pairing.errors:.1f}; {pairing.won:.0%})")
+        rows.append([METHODS[peer].title, str(comparison.pairing(OURS, peer, RATINGS).difference.count), *cells])
+    return _table(["against", "raters", *_AT], rows)
+
+
+def _targets(comparison: Comparison, timings: Sequence[Timing]) -> str:
+    rows: list[list[str]] = []
+
+    def add(figure: str, target: str, measured: str, reached: bool) -> None:
+        rows.append([figure, target, measured, "yes" if reached else "no"])
+
+    for size, target in _SHARES.items():
+        peer = comparison.best_peer(size)
+        share = comparison.pairing(OURS, peer, size).share
+        figure = f"mean regret as a share of the best peer's at n = {size}"
+        add(figure, f"≤ {target:.2f}", f"{share:.2f} ({METHODS[peer].title})", share <= target)
+    if _RANDOM in comparison.peers:
+        difference = comparison.pairing(OURS, _RANDOM, COLUMNS[0]).difference
+        figure = f"regret less random's at n = {COLUMNS[0]}, paired"
+        add(figure, "≤ 0", _plus_minus(difference), difference.mean <= 0)
+    for size in (30, 50):
+        peer = comparison.best_peer(size)
+        errors = comparison.pairing(OURS, peer, size).errors
+        figure = f"standard errors better than the best peer at n = {size}, paired"
+        add(figure, f"> {_ERRORS:.0f}", f"{errors:.1f} ({METHODS[peer].title})", errors > _ERRORS)
+    ages = {one.ratings: one for one in timings if one.method == OURS}
+    if _YOUNG in ages:
+        young = ages[_YOUNG]
+        add(f"CPU ms of ask({BATCH}) at {_YOUNG}", f"≤ {_ASK_MS:.0f}", f"{young.ask_ms:.1f}", young.ask_ms <= _ASK_MS)
+        both = young.ask_ms + young.tell_ms
+        add(
+            f"CPU ms of ask({BATCH}) and tell({BATCH}) with the fit at {_YOUNG}",
+            f"≤ {_LEARN_MS:.0f}",
+            f"{both:.1f}",
+            both <= _LEARN_MS,
+        )
+        for one in timings:
+            if (one.method, one.ratings) == (_ORIGINAL, _YOUNG):
+                times = (one.ask_ms + one.tell_ms) / both
+                add("times less than the original", f"≥ {_TIMES_LESS:.0f}", f"{times:.0f}", times >= _TIMES_LESS)
+        for age in (1_000, 10_000):
+            if age in ages:
+                growth = ages[age].ask_ms / young.ask_ms
+                add(
+                    f"CPU of a warm ask({BATCH}) at {age:,}, times that at {_YOUNG}",
+                    f"≤ {_GROWTH:.0f}",
+                    f"{growth:.1f}",
+                    growth <= _GROWTH,
+                )
+    return _table(["figure", "to reach", "measured", "reached"], rows)
+
+
+def _cpu(comparison: Comparison) -> str:
+    rows = (
+        [METHODS[method].title, *(f"{1_000 * comparison.seconds(method, size):,.1f}" for size in COLUMNS)]
+        for method in comparison.methods
+    )
+    return _table(["CPU ms of the batch up to", *_AT], rows)
+
+
+def _growth(timings: Sequence[Timing]) -> str:
+    rows = (
+        [
+            METHODS[one.method].title,
+            f"{one.ratings:,}",
+            f"{one.ask_ms:,.1f}",
+            f"{one.tell_ms:,.1f}",
+            f"{one.ask_ms + one.tell_ms:,.1f}",
+        ]
+        for one in timings
+    )
+    return _table(["method", "ratings", f"ask({BATCH})", f"tell({BATCH})", "both"], rows)
+
+
+def _versions(comparison: Comparison) -> str:
+    rows = []
+    for method in comparison.methods:
+        seeds = comparison.seeds(method)
+        rows.append([METHODS[method].title, comparison.versions[method], f"{seeds[0]} to {seeds[-1]}"])
+    return _table(["method", "adapter's revision and versions", "seeds"], rows)
+
+
+def _plus_minus(estimate: Estimate) -> str:
+    return f"{estimate.mean:.2f} ± {estimate.error:.2f}"
+
+
+def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [f"| {' | '.join(heads)} |", f"| --- |{' ---: |' * (len(heads) - 1)}"]
+    return "\n".join((*lines, *(f"| {' | '.join(cells)} |" for cells in rows)))

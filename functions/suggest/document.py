@@ -1,0 +1,57 @@
+"""The OpenAPI document: the committed one, in the words of the search space in use.
+
+The committed document (`make openapi`) speaks of the shipped space. With a team's own, what it says of modes, APIs and
+parameters is put in that space's terms; the shapes are the same in any space, and nothing else changes.
+"""
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from functions.suggest.messages import EXAMPLE, MODE, MODES, PARAMETERS
+from tuning.spaces import Api, CategoricalParameter, IntegerParameter, Parameter, Spaces
+
+_COMMITTED = Path(__file__).with_name("openapi.json")
+
+
+@cache
+def document(own: Spaces | None) -> bytes:
+    """The document as JSON; `own` is the search space that stands in for the shipped one."""
+    committed = _COMMITTED.read_bytes()
+    if own is None:
+        return committed
+    words: list[tuple[object, object]] = [
+        (PARAMETERS, f"`api` and the parameters of that API: {'; '.join(map(_describe_api, own.apis))}"),
+        (EXAMPLE, own.example),
+        (MODES, f"the study: {_listed([f'`{mode.name}`' for mode in own.modes], 'or')}"),
+        (MODE, own.default_mode),
+    ]
+    return json.dumps(_reworded(json.loads(committed), words), ensure_ascii=False).encode()
+
+
+def _reworded(node: Any, words: list[tuple[object, object]]) -> Any:
+    for shipped, own in words:
+        if node == shipped:
+            return own
+    if isinstance(node, dict):
+        return {name: _reworded(member, words) for name, member in node.items()}
+    if isinstance(node, list):
+        return [_reworded(member, words) for member in node]
+    return node
+
+
+def _describe_api(api: Api) -> str:
+    parameters = [f"{parameter.name} ({_describe_values(parameter)})" for parameter in api.parameters]
+    return f"`{api.name}` has {_listed(parameters, 'and')}"
+
+
+def _describe_values(parameter: Parameter) -> str:
+    if isinstance(parameter, CategoricalParameter):
+        return _listed([f"`{choice}`" for choice in parameter.choices], "or")
+    whole = "a whole number, " if isinstance(parameter, IntegerParameter) else ""
+    return f"{whole}{parameter.low:.10g} to {parameter.high:.10g}"
+
+
+def _listed(names: list[str], conjunction: str) -> str:
+    return f" {conjunction} ".join(filter(None, [", ".join(names[:-1]), names[-1]]))

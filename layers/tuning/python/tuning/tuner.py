@@ -1,0 +1,127 @@
+"""The façade for scripts and notebooks: ask what to try, tell what people thought, and be told the best.
+
+    from tuning import Tuner
+
+    tuner = Tuner(mode="structure", seed=0)
+    for suggestion in tuner.ask(2):
+        tuner.tell([(suggestion.parameters, rate(suggestion.parameters))])
+    print(tuner.recommend())
+
+One study in memory, over the same functions that the Lambdas use. The same seed and the same calls give the same
+answers, whatever the machine's speed. Nothing is stored, and no time passes: what was asked for stays outstanding until
+it is told. For studies that several people or processes share, there are `tuning.proposals` and `tuning.ratings`.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tuning.acquisition import recommend
+from tuning.errors import InvalidRequestError, NoRatingsError, Problem
+from tuning.observations import Observation, parse_results, quote
+from tuning.observations import Suggestion as Outstanding
+from tuning.pooling import pool
+from tuning.progress import Progress, assess, validate_mode
+from tuning.proposals import DEFAULT_COUNT, propose, validate_count
+from tuning.ratings import relearn
+from tuning.spaces import Spaces, Value, load_spaces
+from tuning.studies import Study
+from tuning.surrogate import complete
+
+_ALWAYS = datetime.max.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """A setting to try next: `api` and that API's parameters, in plain JSON's types."""
+
+    parameters: dict[str, Value]
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """The best setting as far as the model knows, what rating to expect of it, and whether it was rated.
+
+    `mean` and `deviation` are those of the posterior of its true rating, in rating points.
+    """
+
+    parameters: dict[str, Value]
+    mean: float
+    deviation: float
+    rated: bool
+
+
+class Tuner:
+    """One study, from its first suggestion on. Not for several threads at once."""
+
+    def __init__(self, mode: str = "structure", seed: int = 0, space: Spaces | str | Path | None = None) -> None:
+        """A study of that mode of a search space: the shipped one, or a file of one's own (see `spaces.toml`).
+
+        Raises SpaceError, or InvalidRequestError if the space has no such mode.
+        """
+        self._spaces = space if isinstance(space, Spaces) else load_spaces(space)
+        self._mode = validate_mode(self._spaces, mode)
+        self._study = Study(mode, seed, None, (), ())
+
+    def ask(self, n: int = DEFAULT_COUNT) -> list[Suggestion]:
+        """1 to 10 settings to try next, different from each other and from all that were asked for and not yet told.
+
+        Raises InvalidRequestError or, if too few settings are left, SpaceExhaustedError.
+        """
+        if problem := validate_count(n, ("n",)):
+            raise InvalidRequestError((problem,))
+        settings = propose(self._mode, self._study, count=n)
+        new = (Outstanding(setting.key, self._study.mode, setting, _ALWAYS, _ALWAYS) for setting in settings)
+        self._study = replace(self._study, outstanding=(*self._study.outstanding, *new))
+        return [Suggestion(setting.to_plain()) for setting in settings]
+
+    def tell(self, results: Iterable[tuple[Mapping[str, object], object]]) -> None:
+        """Takes in 1 to 1,000 ratings, each with the parameters rated (suggested or not), and learns from them.
+
+        Raises InvalidRequestError, which names the index and field of everything wrong; then nothing was taken in.
+        """
+        parsed = parse_results(_results(results, self._study.mode), self._spaces)
+        told = [Observation(self._study.mode, result.setting, result.rating, _ALWAYS) for result in parsed]
+        rated = {observation.setting for observation in told}
+        self._study = replace(
+            self._study,
+            observations=(*self._study.observations, *told),
+            outstanding=tuple(one for one in self._study.outstanding if one.setting not in rated),
+        )
+        # Without a time budget, which would make what is learned depend on the machine's speed.
+        if learned := relearn(self._mode, self._study, time_budget=math.inf):
+            self._study = replace(self._study, hyperparameters=learned)
+
+    def recommend(self) -> Recommendation:
+        """The setting of the highest posterior mean in the whole space, rated or not.
+
+        Raises NoRatingsError before the first rating.
+        """
+        ratings = pool(self._mode, self._study.observations)
+        if not ratings.total:
+            raise NoRatingsError("nothing is known before the first rating: tell one")
+        hyperparameters = complete(self._mode, self._study.hyperparameters)
+        best = recommend(self._mode, ratings, hyperparameters, seed=str(self._study.seed))
+        rated = self._study.has_rated(best.setting)
+        return Recommendation(best.setting.to_plain(), best.mean, best.deviation, rated)
+
+    def stats(self) -> Progress:
+        """How far the study is, as `GET /ml/stats` says it."""
+        return assess([(self._mode, self._study)])
+
+
+def _results(results: Iterable[object], mode: str) -> list[dict[str, object]]:
+    """The pairs as results of an update. Raises InvalidRequestError."""
+    found: list[dict[str, object]] = []
+    problems = []
+    for index, result in enumerate(results):
+        if isinstance(result, tuple | list) and len(result) == 2:  # noqa: PLR2004 - a pair
+            found.append({"parameters": result[0], "rating": result[1], "mode": mode})
+        else:
+            message = f"must be a pair of parameters and rating, not {quote(result)}"
+            problems.append(Problem(("results", index), message))
+    if problems:
+        raise InvalidRequestError(tuple(problems))
+    return found

@@ -1,0 +1,67 @@
+"""Metrics: how much and how long, in CloudWatch's embedded metric format, by Powertools.
+
+They go to standard output beside the logs, from where CloudWatch takes them, and only where the template names their
+namespace (POWERTOOLS_METRICS_NAMESPACE): on one machine nothing is written. The names are a closed list, for alarms,
+the dashboard and docs/operations.md speak of them.
+"""
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+
+from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
+
+
+class Metric(StrEnum):
+    """What is measured. Names that end in Latency or Time are milliseconds, the others counts."""
+
+    SUGGESTION_LATENCY = "SuggestionLatency"
+    SUGGESTIONS_GIVEN = "SuggestionsGiven"
+    OBSERVATIONS_RECORDED = "ObservationsRecorded"
+    FIT_TIME = "FitTime"
+    LEARNING_FAILED = "LearningFailed"
+    CAPTION_LATENCY = "CaptionLatency"
+    CACHE_HITS = "CacheHits"
+    MODEL_LOAD_TIME = "ModelLoadTime"
+    MODEL_REFRESH_FAILED = "ModelRefreshFailed"
+
+
+class Metrics:
+    """The metrics of one function, kept until they are flushed.
+
+    Their one dimension is the service: `service`, or POWERTOOLS_SERVICE_NAME, by which the template tells functions
+    apart that share an image.
+    """
+
+    def __init__(self, service: str) -> None:
+        self.service = os.environ.get("POWERTOOLS_SERVICE_NAME") or service
+        # Not Powertools' own Metrics, whose instances share what they keep: the local stack runs all functions in one
+        # process.
+        self._kept = EphemeralMetrics(service=self.service)
+        self._written = bool(os.environ.get("POWERTOOLS_METRICS_NAMESPACE"))
+
+    def count(self, metric: Metric, value: int = 1) -> None:
+        """Adds `value`; 0 counts too, as an occasion on which it did not happen."""
+        self._add(metric, MetricUnit.Count, value)
+
+    def lasted(self, metric: Metric, seconds: float) -> None:
+        """Adds a duration."""
+        self._add(metric, MetricUnit.Milliseconds, seconds * 1000)
+
+    @contextmanager
+    def timed(self, metric: Metric) -> Iterator[None]:
+        """Adds how long the block lasted, unless it raises: how fast a function fails says nothing of its speed."""
+        began = time.perf_counter()
+        yield
+        self.lasted(metric, time.perf_counter() - began)
+
+    def flush(self) -> None:
+        """Writes what was added since the last time, as one line; nothing if there is nothing."""
+        if self._kept.metric_set:
+            self._kept.flush_metrics()
+
+    def _add(self, metric: Metric, unit: MetricUnit, value: float) -> None:
+        if self._written:
+            self._kept.add_metric(metric, unit, value)

@@ -1,0 +1,86 @@
+"""The tables of OBSERVATION_STORE and CAPTION_STORE where they are not there yet: `python -m local.tables`.
+
+For DynamoDB Local, with the keys that template.yaml declares. It refuses to make tables on AWS itself, where they are
+the template's, with backups and protection; and it never changes a table that is there.
+"""
+
+import argparse
+import sys
+import time
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import botocore.session
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError  # noqa: A004 - botocore's
+
+from local.template import parse
+from web.settings import SettingError, Settings
+
+TEMPLATE = Path(__file__).resolve().parents[1] / "template.yaml"
+PATIENCE = 60  # seconds within which the service must answer; it may be starting too
+_PAUSE = 0.5  # seconds
+
+
+class TableError(Exception):
+    """A table cannot be made; the message says why, and what to do."""
+
+
+def make_table(client: Any, name: str, resource: str) -> bool:
+    """Makes the table `name` with the keys of `resource` in template.yaml; False if it is there already.
+
+    Raises botocore's errors.
+    """
+    properties = parse(TEMPLATE.read_text(encoding="utf-8"))["Resources"][resource]["Properties"]
+    keys = {part: properties[part] for part in ("AttributeDefinitions", "KeySchema", "BillingMode")}
+    try:
+        client.create_table(TableName=name, **keys)
+    except client.exceptions.ResourceInUseException:
+        return False
+    return True
+
+
+def _make(setting: str, url: str, resource: str) -> str:
+    """Makes the table of a store's URL; gives what to tell of it. Raises TableError."""
+    parts = urlsplit(url)
+    if parts.scheme != "dynamodb":
+        return f"{setting}: {url} needs no table"
+    options = dict(parse_qsl(parts.query))
+    if "endpoint" not in options:
+        raise TableError(f"{setting}: {url} is on AWS, where `make deploy` makes the tables")
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            client = botocore.session.get_session().create_client(
+                "dynamodb",
+                region_name=options.get("region"),
+                endpoint_url=options["endpoint"],
+                config=Config(connect_timeout=2, read_timeout=10, retries={"total_max_attempts": 1}),
+            )
+            made = make_table(client, parts.netloc, resource)
+        except (ConnectionError, HTTPClientError) as error:
+            if time.monotonic() > end:
+                raise TableError(f"{setting}: nothing answers at {options['endpoint']}: {error}") from error
+            time.sleep(_PAUSE)
+        except (BotoCoreError, ClientError, ValueError) as error:
+            raise TableError(f"{setting}: {url}: {error}") from error
+        else:
+            return f"{setting}: table {parts.netloc} {'made' if made else 'is there'}"
+
+
+def main() -> int:
+    """Makes the tables; returns the exit status."""
+    argparse.ArgumentParser(prog="python -m local.tables", description=__doc__.partition("\n")[0]).parse_args()
+    try:
+        settings = Settings.from_environment()
+        print(_make("OBSERVATION_STORE", settings.observation_store, "ObservationsTable"))
+        print(_make("CAPTION_STORE", settings.caption_store, "CaptionsTable"))
+    except (SettingError, TableError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,124 @@
+"""Presigned POSTs, as S3 takes them, into the folder that plays the upload bucket.
+
+A form is let in if its policy was signed by the functions of this process, has not expired, and holds for every field
+and for the picture's size. The answers are S3's: 204, or an XML error ("POST Object", Amazon S3 API Reference). It
+looks at no picture.
+"""
+
+import json
+from base64 import b64decode
+from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime
+from hashlib import md5
+from hmac import compare_digest
+from typing import Any
+from urllib.parse import quote
+from xml.sax.saxutils import escape
+
+from starlette.datastructures import Headers, UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+
+from captioning.bucket_folder import POST_PATH, FolderBucket, sign, write_whole
+from captioning.images import MAX_BYTES
+from local.events import Request, Response
+
+PATH = f"/{POST_PATH}"
+LIMIT = MAX_BYTES + 64 * 1024
+"""Bytes of a form: the largest picture, and fields of more than S3's 20 KB around it."""
+
+_TOO_LARGE = "Your proposed upload exceeds the maximum allowed size"
+_TOO_SMALL = "Your proposed upload is smaller than the minimum allowed size"
+_UNSIGNED = {"policy", "x-amz-signature", "file"}
+
+
+class FormRefusedError(Exception):
+    """The form is not let in; `status` and `code` are S3's."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+
+
+class UploadForms:
+    """Takes forms for the pictures of `bucket`; pages of `origin` may read the answers, as the template lets them."""
+
+    def __init__(self, bucket: FolderBucket, *, origin: str = "*") -> None:
+        self._bucket = bucket
+        self._headers = (("access-control-allow-origin", origin),)
+
+    async def answer(self, request: Request) -> Response:
+        """The answer to a posted form; the picture is in the folder, whole, if it is 204."""
+        try:
+            fields, picture = await _parse(request)
+            _check(fields, len(picture))
+            path = self._bucket.path / fields["key"]
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(path, picture)
+        except FormRefusedError as refusal:
+            return self._refusal(refusal)
+        except OSError as error:
+            return self._refusal(FormRefusedError(503, "ServiceUnavailable", f"it cannot be written: {error.strerror}"))
+        etag = md5(picture, usedforsecurity=False).hexdigest()
+        location = f"http://{request.header('host')}{PATH}/{quote(fields['key'])}"
+        return Response(204, (*self._headers, ("etag", f'"{etag}"'), ("location", location)), b"")
+
+    def too_large(self) -> Response:
+        """The answer to a form of over `LIMIT` bytes; its rest need not be read."""
+        return self._refusal(FormRefusedError(400, "EntityTooLarge", _TOO_LARGE))
+
+    def _refusal(self, error: FormRefusedError) -> Response:
+        text = f"<Error><Code>{error.code}</Code><Message>{escape(str(error))}</Message></Error>"
+        body = f'<?xml version="1.0" encoding="UTF-8"?>\n{text}'.encode()
+        return Response(error.status, (*self._headers, ("content-type", "application/xml")), body)
+
+
+async def _parse(request: Request) -> tuple[dict[str, str], bytes]:
+    """The fields before the picture, and the picture; as S3 does, what comes after it is ignored."""
+
+    async def body() -> AsyncIterator[bytes]:
+        yield request.body
+
+    fields: dict[str, str] = {}
+    try:
+        form = await MultiPartParser(Headers(dict(request.headers)), body()).parse()  # type: ignore[arg-type]
+    except (MultiPartException, LookupError, ValueError) as error:
+        raise FormRefusedError(400, "MalformedPOSTRequest", f"not a multipart/form-data body: {error}") from error
+    try:
+        for name, value in form.multi_items():
+            if name == "file":
+                return fields, await value.read() if isinstance(value, UploadFile) else value.encode()
+            if isinstance(value, str):
+                fields[name] = value
+    finally:
+        await form.close()
+    raise FormRefusedError(400, "InvalidArgument", "POST requires exactly one file upload per request.")
+
+
+def _check(fields: Mapping[str, str], size: int) -> None:
+    """Whether the policy lets the picture in. Raises FormRefusedError."""
+    policy, signature = fields.get("policy", ""), fields.get("x-amz-signature", "")
+    if not policy or not signature:
+        raise FormRefusedError(403, "AccessDenied", "Access Denied")
+    if not compare_digest(signature.encode(), sign(policy).encode()):
+        message = "The request signature we calculated does not match the signature you provided."
+        raise FormRefusedError(403, "SignatureDoesNotMatch", message)
+    # The signature says that it is one of ours, so that its shape is known.
+    document: dict[str, Any] = json.loads(b64decode(policy))
+    if datetime.now(UTC) >= datetime.fromisoformat(document["expiration"]):
+        raise _against_policy("Policy expired.")
+    *wanted, (_, smallest, largest) = document["conditions"]
+    held = {name: value for condition in wanted for name, value in condition.items()}
+    for name, value in held.items():
+        if fields.get(name) != value:
+            raise _against_policy(f'Policy Condition failed: ["eq", "${name}", "{value}"]')
+    if extra := fields.keys() - held.keys() - _UNSIGNED:
+        raise _against_policy(f"Extra input fields: {', '.join(sorted(extra))}")
+    if size > largest:
+        raise FormRefusedError(400, "EntityTooLarge", _TOO_LARGE)
+    if size < smallest:
+        raise FormRefusedError(400, "EntityTooSmall", _TOO_SMALL)
+
+
+def _against_policy(message: str) -> FormRefusedError:
+    return FormRefusedError(403, "AccessDenied", f"Invalid according to Policy: {message}")

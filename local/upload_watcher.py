@@ -1,0 +1,201 @@
+"""The folder that plays the upload bucket, watched: a new picture becomes the event that S3 would send.
+
+Events go to the upload function as Lambda's asynchronous calls do: one that fails is tried again twice, after one and
+two minutes, and then given up, where AWS has its dead-letter queue. When the stack starts, every picture that is there
+is announced anew: the function leaves alone what it has done, and so nothing that was interrupted or given up is lost.
+
+A picture is announced once it looks the same twice, half a second apart. One that is still being written by then is
+captioned, or fails, as it is, and again when it has changed.
+"""
+
+import heapq
+import itertools
+import os
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import file_digest, md5
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote_plus
+
+from aws_lambda_powertools import Logger
+
+from captioning.bucket_folder import FolderBucket
+from local.events import ACCOUNT
+from local.functions import Function
+
+POLL_SECONDS = 0.5
+RETRY_PAUSES = (60.0, 120.0)
+"""Seconds before the second and the third attempt, as Lambda has them."""
+
+_SCAN_SHARE = 10
+"""How many times as long as looking took the watcher waits at least: large folders must not keep a core busy."""
+
+_BUCKET_NAME = "local"
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What tells one version of a file from another. The time of its change, unlike that of its content, only grows."""
+
+    changed_ns: int
+    size: int
+    inode: int
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class _Delivery:
+    due: float
+    number: int
+    """Keeps those that are due at once in order, and the rest from being compared."""
+    attempt: int
+    key: str
+    event: Mapping[str, Any]
+
+
+class UploadWatcher:
+    """Watches the pictures of `bucket` whose keys begin with `prefix`, on a thread of its own, for `function`."""
+
+    def __init__(
+        self,
+        bucket: FolderBucket,
+        prefix: str,
+        function: Function,
+        *,
+        log: Logger,
+        retry_pauses: Sequence[float] = RETRY_PAUSES,
+    ) -> None:
+        """Begin. The folder is made if need be, and again if it is taken away."""
+        self._root = bucket.path
+        self._folder = bucket.path / prefix
+        self._function = function
+        self._log = log
+        self._pauses = tuple(retry_pauses)
+        self._last: dict[str, _Seen] = {}
+        self._announced: dict[str, _Seen] = {}
+        self._deliveries: list[_Delivery] = []
+        self._numbers = itertools.count()
+        self._stopping = threading.Event()
+        self._trouble = ""
+        self._thread = threading.Thread(target=self._run, name="uploads", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Let the picture in hand be captioned, and stop."""
+        self._stopping.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        pause = 0.0
+        while not self._stopping.wait(pause):
+            began = time.monotonic()
+            trouble = ""
+            try:
+                self._look()
+            except OSError as error:
+                trouble = f"the upload folder cannot be read: {error}"
+            if trouble != self._trouble:
+                self._log.error(trouble or "the upload folder can be read again")
+                self._trouble = trouble
+            pause = max(POLL_SECONDS, _SCAN_SHARE * (time.monotonic() - began))
+            self._deliver()
+
+    def _look(self) -> None:
+        """Queue an event for each picture that is new and has come to rest."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        now = dict(_files(self._folder, self._root))
+        for key, seen in now.items():
+            if seen == self._last.get(key) != self._announced.get(key):
+                self._announced[key] = seen
+                try:
+                    event = upload_event(self._root / key, key, seen)
+                except OSError as error:
+                    self._log.warning("a picture cannot be read: %s", error, key=key)
+                else:
+                    self._queue(key, event, attempt=0, due=time.monotonic())
+        self._last = now
+        for key in self._announced.keys() - now.keys():
+            del self._announced[key]
+
+    def _queue(self, key: str, event: Mapping[str, Any], *, attempt: int, due: float) -> None:
+        heapq.heappush(self._deliveries, _Delivery(due, next(self._numbers), attempt, key, event))
+
+    def _deliver(self) -> None:
+        """Call the function with every event that is due."""
+        while self._deliveries and self._deliveries[0].due <= time.monotonic() and not self._stopping.is_set():
+            delivery = heapq.heappop(self._deliveries)
+            try:
+                self._function.call(delivery.event)
+            except Exception as error:  # noqa: BLE001 - whatever a function raises, Lambda tries again
+                self._failed(delivery, error)
+
+    def _failed(self, delivery: _Delivery, error: Exception) -> None:
+        if delivery.attempt < len(self._pauses):
+            pause = self._pauses[delivery.attempt]
+            self._log.warning("an upload failed and is tried again in %g s: %s", pause, error, key=delivery.key)
+            due = time.monotonic() + pause
+            self._queue(delivery.key, delivery.event, attempt=delivery.attempt + 1, due=due)
+        else:
+            self._log.error("an upload was given up until the next start: %s", error, key=delivery.key)
+
+
+def upload_event(path: Path, key: str, seen: _Seen) -> dict[str, Any]:
+    """The event that S3 sends of a new object (Amazon S3 User Guide, "Event message structure"). Raises OSError."""
+    with path.open("rb") as stream:
+        etag = file_digest(stream, lambda: md5(usedforsecurity=False)).hexdigest()
+    moment = datetime.fromtimestamp(seen.changed_ns / 1e9, UTC)
+    record = {
+        "eventVersion": "2.1",
+        "eventSource": "aws:s3",
+        "awsRegion": "us-east-1",
+        "eventTime": f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03}Z",
+        "eventName": "ObjectCreated:Put",
+        "userIdentity": {"principalId": ACCOUNT},
+        "requestParameters": {"sourceIPAddress": "127.0.0.1"},
+        "responseElements": {"x-amz-request-id": "local", "x-amz-id-2": "local"},
+        "s3": {
+            "s3SchemaVersion": "1.0",
+            "configurationId": "local",
+            "bucket": {
+                "name": _BUCKET_NAME,
+                "ownerIdentity": {"principalId": ACCOUNT},
+                "arn": f"arn:aws:s3:::{_BUCKET_NAME}",
+            },
+            "object": {
+                "key": quote_plus(key, safe="/"),
+                "size": seen.size,
+                "eTag": etag,
+                "sequencer": f"{seen.changed_ns:016X}",
+            },
+        },
+    }
+    return {"Records": [record]}
+
+
+def _files(folder: Path, root: Path) -> Iterator[tuple[str, _Seen]]:
+    """The files below `folder` by key; hidden ones, and names that are not UTF-8, cannot be pictures of a bucket."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith(".") or not _is_text(entry.name):
+                continue
+            try:
+                if entry.is_dir(follow_symlinks=False):
+                    yield from _files(Path(entry.path), root)
+                elif entry.is_file():
+                    found = entry.stat()
+                    key = Path(entry.path).relative_to(root).as_posix()
+                    yield key, _Seen(found.st_ctime_ns, found.st_size, found.st_ino)
+            except OSError:
+                # Deleted while we looked, or not for us to read.
+                continue
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,254 @@
+"""What every bucket of uploads promises, whatever keeps it; and what forms it lets in.
+
+What the one in S3 does when the service is in trouble: tests/unit/captioning/test_upload_bucket_s3.py.
+"""
+
+import base64
+import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from captioning.bucket import PresignedPost, open_bucket
+from captioning.captioner import Caption
+from captioning.errors import (
+    BucketRefusedError,
+    BucketUnavailableError,
+    BucketUrlError,
+    PictureTooLargeError,
+    UploadGoneError,
+    UploadReplacedError,
+)
+from captioning.outcomes import Outcome
+from tests.buckets import Fixture, bucket_fixture, upload
+
+KEY = "uploads/two dogs + a été 🐶/100%.jpg"
+CAPTION = Caption("two dogs' ball — été", 0.1 + 0.2, "v1")
+
+
+@pytest.fixture(params=["folder", "ministack"])
+def there(request: pytest.FixtureRequest) -> Fixture:
+    """An empty bucket."""
+    return bucket_fixture(request, request.param)
+
+
+def leave(there: Fixture, key: str = KEY) -> PresignedPost:
+    return there.bucket.presign(key, media_type="image/jpeg", max_bytes=1000, seconds=60)
+
+
+@pytest.mark.parametrize("key", ["uploads/a.jpg", KEY])
+def test_a_picture_is_read_as_it_was_put(there: Fixture, key: str) -> None:
+    there.put(key, b"bytes of any kind \x00\xff")
+    assert there.bucket.read(upload(key, "1"), max_bytes=100) == b"bytes of any kind \x00\xff"
+
+
+def test_a_picture_that_is_not_there_is_gone(there: Fixture) -> None:
+    with pytest.raises(UploadGoneError):
+        there.bucket.read(upload(KEY, "1", b"a"), max_bytes=100)
+    there.put(KEY, b"a")
+    there.delete(KEY)
+    with pytest.raises(UploadGoneError):
+        there.bucket.read(upload(KEY, "1", b"a"), max_bytes=100)
+
+
+def test_a_picture_in_whose_place_there_is_another_is_not_read(there: Fixture) -> None:
+    there.put(KEY, b"a")
+    assert there.bucket.read(upload(KEY, "1", b"a"), max_bytes=100) == b"a"
+    there.put(KEY, b"b")
+    with pytest.raises(UploadReplacedError):
+        there.bucket.read(upload(KEY, "1", b"a"), max_bytes=100)
+
+
+def test_a_picture_of_the_largest_size_is_read_and_a_larger_one_refused_with_its_size(there: Fixture) -> None:
+    there.put(KEY, b"a" * 100)
+    assert len(there.bucket.read(upload(KEY, "1"), max_bytes=100)) == 100
+    with pytest.raises(PictureTooLargeError, match="has 100 bytes; the limit is 99"):
+        there.bucket.read(upload(KEY, "1"), max_bytes=99)
+
+
+def test_when_a_picture_was_uploaded_is_known_while_it_is_there(there: Fixture) -> None:
+    assert there.bucket.uploaded_at(KEY) is None
+    there.put(KEY, b"a")
+    since = there.bucket.uploaded_at(KEY)
+    assert since is not None
+    assert abs(datetime.now(UTC) - since) < timedelta(seconds=60)
+    there.delete(KEY)
+    assert there.bucket.uploaded_at(KEY) is None
+
+
+@pytest.mark.parametrize(
+    ("outcome", "document"),
+    [
+        (
+            Outcome(KEY, "A1", caption=CAPTION),
+            {
+                "status": "captioned",
+                "caption": CAPTION.text,
+                "confidence": CAPTION.confidence,
+                "model_version": "v1",
+            },
+        ),
+        (Outcome(KEY, "A1", reason="the picture is empty"), {"status": "failed", "reason": "the picture is empty"}),
+        (Outcome(KEY, "A1"), {"status": "gone"}),
+    ],
+)
+def test_an_outcome_is_published_as_json_under_captions(
+    there: Fixture, outcome: Outcome, document: dict[str, object]
+) -> None:
+    there.bucket.publish(outcome)
+    found = there.published(KEY)
+    assert found is not None
+    assert json.loads(found) == {"key": KEY, "sequencer": "A1"} | document
+
+
+def test_only_a_newer_version_takes_the_place_of_what_is_published(there: Fixture) -> None:
+    def said() -> object:
+        found = there.published(KEY)
+        assert found is not None
+        return json.loads(found)["reason"]
+
+    there.bucket.publish(Outcome(KEY, "A1", reason="first"))
+    there.bucket.publish(Outcome(KEY, "A1", reason="the same again"))
+    there.bucket.publish(Outcome(KEY, "A", reason="older"))
+    assert said() == "first"
+    there.bucket.publish(Outcome(KEY, "A11", reason="newer, and longer"))
+    assert said() == "newer, and longer"
+    there.bucket.publish(Outcome(KEY, "A2", reason="newest"))
+    there.bucket.publish(Outcome(KEY, "A11", reason="newer, and longer"))
+    assert said() == "newest"
+
+
+def test_what_somebody_else_has_put_where_an_outcome_belongs_gives_way(there: Fixture) -> None:
+    there.put(f"captions/{KEY}.json", b'["not one of ours"]')
+    there.bucket.publish(Outcome(KEY, "1", reason="ours"))
+    assert json.loads(there.published(KEY) or b"")["reason"] == "ours"
+
+
+def test_many_who_publish_at_once_leave_the_newest(request: pytest.FixtureRequest) -> None:
+    # A folder alone: emulators answer one request at a time, or get races wrong.
+    there = bucket_fixture(request, "folder")
+    versions = [f"{number:X}" for number in range(1, 16)] * 3
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda s: open_bucket(there.url).publish(Outcome(KEY, s, reason=s)), reversed(versions)))
+    assert json.loads(there.published(KEY) or b"")["reason"] == "F"
+
+
+def test_a_form_with_leave_is_let_in_whole(there: Fixture) -> None:
+    given = leave(there)
+    assert given.fields["key"] == KEY
+    status, text = there.post(given, given.fields, b"a" * 1000)
+    assert (status, text) == (204, "")
+    assert there.bucket.read(upload(KEY, "1"), max_bytes=1000) == b"a" * 1000
+
+
+@pytest.mark.parametrize(
+    ("fields", "size", "status", "code"),
+    [
+        ({}, 1001, 400, "EntityTooLarge"),
+        ({}, 0, 400, "EntityTooSmall"),
+        ({"key": "uploads/another.jpg"}, 10, 403, "AccessDenied"),
+        ({"key": "captions/uploads/a.jpg.json"}, 10, 403, "AccessDenied"),
+        ({"Content-Type": "text/html"}, 10, 403, "AccessDenied"),
+        ({"Content-Type": None}, 10, 403, "AccessDenied"),
+        ({"acl": "public-read"}, 10, 403, "AccessDenied"),
+        ({"success_action_status": "201"}, 10, 403, "AccessDenied"),
+    ],
+)
+def test_a_form_that_asks_for_more_than_it_has_leave_for_is_refused_and_nothing_is_kept(
+    there: Fixture, fields: dict[str, str | None], size: int, status: int, code: str
+) -> None:
+    given = leave(there)
+    sent = {name: value for name, value in {**given.fields, **fields}.items() if value is not None}
+    answer, text = there.post(given, sent, b"a" * size)
+    assert (answer, f"<Code>{code}</Code>" in text) == (status, True), text
+    assert there.bucket.uploaded_at(KEY) is None
+    assert there.bucket.uploaded_at(sent["key"]) is None
+
+
+def test_leave_is_over_when_it_says(there: Fixture) -> None:
+    given = there.bucket.presign(KEY, media_type="image/jpeg", max_bytes=1000, seconds=1)
+    time.sleep(1.1)
+    status, text = there.post(given, given.fields, b"a")
+    assert (status, "<Code>AccessDenied</Code>" in text, "expired" in text) == (403, True, True), text
+    assert there.bucket.uploaded_at(KEY) is None
+
+
+def test_a_policy_that_was_changed_or_signed_by_another_is_refused(request: pytest.FixtureRequest) -> None:
+    # The emulator looks at no signatures.
+    there = bucket_fixture(request, "folder")
+    given = leave(there)
+    policy = json.loads(base64.b64decode(given.fields["policy"]))
+    policy["conditions"][-1] = ["content-length-range", 1, 10**9]
+    forged = base64.b64encode(json.dumps(policy).encode()).decode()
+    for changed in (
+        {"policy": forged},
+        {"policy": forged, "x-amz-signature": "0" * 64},
+        {"x-amz-signature": "ñ"},
+    ):
+        status, text = there.post(given, {**given.fields, **changed}, b"a")
+        assert (status, "<Code>SignatureDoesNotMatch</Code>" in text) == (403, True)
+    for missing in ("policy", "x-amz-signature"):
+        fields = {name: value for name, value in given.fields.items() if name != missing}
+        status, text = there.post(given, fields, b"a")
+        assert (status, "<Code>AccessDenied</Code>" in text) == (403, True)
+    assert there.bucket.uploaded_at(KEY) is None
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["uploads/../secret", "uploads/./a", "uploads//a", "uploads/.hidden", "uploads/\0", "uploads/" + "a" * 300, "/x"],
+)
+def test_a_key_that_leads_out_of_the_folder_or_to_nowhere_is_of_nothing(tmp_path: Path, key: str) -> None:
+    (tmp_path / "bucket" / "uploads").mkdir(parents=True)
+    (tmp_path / "bucket" / "secret").write_bytes(b"secret")
+    bucket = open_bucket(f"file://{tmp_path}/bucket")
+    assert bucket.uploaded_at(key) is None
+    if len(key) < 255:
+        with pytest.raises(UploadGoneError):
+            bucket.read(upload(key, "1"), max_bytes=100)
+        bucket.publish(Outcome(key, "1"))
+        assert {path.name for path in tmp_path.rglob("*.json")} == set()
+
+
+def test_opening_a_folder_touches_nothing_until_it_is_written_to(tmp_path: Path) -> None:
+    bucket = open_bucket(f"file://{tmp_path}/new")
+    assert bucket.uploaded_at(KEY) is None
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_written_is_unavailable(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(BucketUnavailableError, match="file"):
+        open_bucket(f"file://{tmp_path}/file").publish(Outcome(KEY, "1"))
+
+
+def test_a_bucket_that_is_not_there_is_refused(ministack_endpoint: str) -> None:
+    bucket = open_bucket(f"s3://nowhere-at-all?endpoint={ministack_endpoint}")
+    with pytest.raises(BucketRefusedError, match="NoSuchBucket"):
+        bucket.read(upload(KEY, "1"), max_bytes=100)
+    with pytest.raises(BucketRefusedError, match="NoSuchBucket"):
+        bucket.publish(Outcome(KEY, "1"))
+    bucket.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "complaint"),
+    [
+        ("", "file://data or s3://bucket"),
+        ("file://", "file://data or s3://bucket"),
+        ("data", "file://data or s3://bucket"),
+        ("gs://bucket", "file://data or s3://bucket"),
+        ("s3://", "must be s3://bucket"),
+        ("s3://bucket/uploads", "must be s3://bucket"),
+        ("s3://No_Bucket", "must be s3://bucket"),
+        ("s3://bucket?region=a&region=b", "each once"),
+        ("s3://bucket?endpoint=127.0.0.1:9000", "endpoint must be a URL"),
+        ("s3://bucket?region=not a region", "not a region"),
+    ],
+)
+def test_a_url_that_names_no_bucket_is_refused_with_what_would_do(url: str, complaint: str) -> None:
+    with pytest.raises(BucketUrlError, match=complaint):
+        open_bucket(url)

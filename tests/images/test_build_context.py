@@ -1,0 +1,30 @@
+"""What is sent to Docker for a build: the sources that the images copy, and nothing beside them."""
+
+import json
+import subprocess
+
+from tests.conftest import go_without
+from tests.images.sources import sources
+from tests.stack import ROOT
+
+# As SAM does: its Docker library decides what .dockerignore leaves in.
+_LIST = """
+import json
+from pathlib import Path
+from docker.utils.build import exclude_paths
+lines = [line.strip() for line in Path(".dockerignore").read_text().splitlines()]
+rules = [line for line in lines if line and not line.startswith("#")]
+print(json.dumps([path for path in exclude_paths(".", rules) if Path(path).is_file()]))
+"""
+
+
+def test_the_build_context_holds_what_the_images_copy_and_nothing_else() -> None:
+    python = ROOT / ".venv-sam" / "bin" / "python"
+    if not python.is_file():
+        go_without("SAM: `make .venv-sam/stamp` installs it")
+    done = subprocess.run([python, "-c", _LIST], cwd=ROOT, capture_output=True, text=True, check=True)
+    # The rules go along with what they leave in; what a machine gives pip is its own affair.
+    sent = {path for path in json.loads(done.stdout) if path != ".dockerignore" and not path.startswith("build/pip/")}
+
+    folders = ("functions", "layers", "local", "models/flickr8k")
+    assert sent == {f"{folder}/{name}" for folder in folders for name in sources(folder)} | {"main.py", "template.yaml"}

@@ -1,0 +1,220 @@
+"""The images, built and run: what they hold, and that they answer as the functions do outside them.
+
+`make images` runs this; it takes minutes and a Docker engine, which it starts where there is none.
+"""
+
+import base64
+import json
+import subprocess
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import pytest
+from packaging.requirements import Requirement
+
+from tests.contract.test_upload_events import ANSWERS, CAPTIONED, PICTURE, STATUSES, put
+from tests.events import ENVIRONMENT, EVENTS, HANDLERS, assert_answered, events_for
+from tests.images.base import architecture, base_name
+from tests.images.conftest import Measured, Report
+from tests.images.engine import Engine
+from tests.images.instance import BUCKET, Instance, instance
+from tests.images.sam import Function, Sam
+from tests.images.sources import sources
+from tests.images.wheels import pins
+from tests.readme import requests_shown
+from tests.stack import ROOT
+
+pytestmark = [pytest.mark.images, pytest.mark.timeout(1800)]
+
+LAYERS = {"suggest": ("web", "tuning"), "update": ("web", "tuning"), "caption": ("web", "captioning")}
+BUNDLE = {"caption": "models/flickr8k"}
+SAMPLES = {"suggest": "suggest-parameters", "update": "update-model", "caption": "caption-generate"}
+COLD, WARM = 5, 20
+
+_LIST = """
+import importlib.metadata, importlib.util, json, os
+files, stale = {}, []
+for top in ("/opt/python", os.environ["LAMBDA_TASK_ROOT"]):
+    for folder, _, names in os.walk(top):
+        for name in names:
+            path = os.path.join(folder, name)
+            files[path] = os.stat(path).st_mode
+            if name.endswith(".py"):
+                compiled = importlib.util.cache_from_source(path)
+                # Flags of PEP 552: a hash, and nobody is to check it.
+                if not os.path.exists(compiled) or open(compiled, "rb").read(8)[4:] != bytes([1, 0, 0, 0]):
+                    stale.append(path)
+held = [(one.name, one.version) for one in importlib.metadata.distributions(path=["/opt/python"])]
+print(json.dumps({"files": files, "stale": stale, "held": held}))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What an image has beyond its base: its files with their modes, sources without bytecode, and the packages."""
+
+    files: dict[str, int]
+    stale: tuple[str, ...]
+    held: frozenset[tuple[str, str]]
+
+
+@pytest.fixture(scope="module", params=LAYERS)
+def recipient(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def function(functions: dict[str, Function], recipient: str) -> Function:
+    return functions[HANDLERS[recipient]]
+
+
+@pytest.fixture(scope="module")
+def contents(docker: Engine, function: Function) -> Contents:
+    listing = json.loads(docker.docker("run", "--rm", "--entrypoint", "python", function.image, "-c", _LIST))
+    held = frozenset((name.lower().replace("_", "-"), version) for name, version in listing["held"])
+    return Contents(listing["files"], tuple(listing["stale"]), held)
+
+
+@pytest.mark.parametrize("event", [event for name in HANDLERS for event in events_for(name)], ids=lambda one: one.stem)
+def test_an_event_gets_its_answer_from_the_image(answers: dict[Path, Future[Any]], event: Path) -> None:
+    assert_answered(event, answers[event].result())
+
+
+def test_the_readmes_requests_get_answers_of_the_shape_it_shows(
+    sam: Sam, functions: dict[str, Function], tmp_path: Path, picture: bytes
+) -> None:
+    (tmp_path / "dog.jpg").write_bytes(picture)
+    with sam.serve() as url:
+        for command, shown in requests_shown("README.md"):
+            here = command.replace("http://127.0.0.1:8000", url).rstrip() + " --silent --show-error"
+            done = subprocess.run(["bash", "-c", here], cwd=tmp_path, capture_output=True, text=True, check=True)
+            assert set(json.loads(done.stdout)) == set(shown), f"{command}{done.stdout}"
+
+
+def test_an_image_holds_the_packages_that_are_pinned_and_no_others(contents: Contents, recipient: str) -> None:
+    lock = ROOT / "functions" / recipient / "requirements.txt"
+    pinned = {Requirement(pin.partition(" --hash=")[0]) for pin in pins(lock, architecture())}
+
+    assert contents.held == {
+        (pin.name.lower().replace("_", "-"), str(pin.specifier).removeprefix("==")) for pin in pinned
+    }
+
+
+def test_an_image_holds_its_function_and_its_layers_and_no_other_code(contents: Contents, recipient: str) -> None:
+    wanted = {f"/opt/python/{name}" for layer in LAYERS[recipient] for name in sources(f"layers/{layer}/python")}
+    wanted |= {
+        f"/var/task/functions/{recipient}/{name}"
+        for name in sources(f"functions/{recipient}")
+        if name != "Dockerfile" and not name.startswith("requirements.")
+    }
+    wanted.add("/var/task/functions/__init__.py")
+    if bundle := BUNDLE.get(recipient):
+        wanted |= {f"/var/task/{bundle}/{name}" for name in sources(bundle)}
+    ours = ("/var/task/", "/opt/python/web/", "/opt/python/tuning/", "/opt/python/captioning/")
+
+    assert {path for path in contents.files if path.startswith(ours) and "__pycache__" not in path} == wanted
+
+
+def test_an_image_holds_no_tests_and_no_programs(contents: Contents) -> None:
+    assert [path for path in contents.files if "/tests/" in path or path.startswith("/opt/python/bin/")] == []
+
+
+def test_every_source_is_compiled_and_nobody_checks_it_again(contents: Contents) -> None:
+    assert contents.stale == ()
+
+
+def test_every_file_can_be_read_by_any_user(contents: Contents) -> None:
+    assert [path for path, mode in contents.files.items() if not mode & 0o004] == []
+
+
+def test_an_image_runs_its_function_without_being_told_which(docker: Engine, function: Function) -> None:
+    command = json.loads(docker.docker("image", "inspect", "--format", "{{json .Config.Cmd}}", function.image))
+
+    assert command == [function.handler]
+
+
+def test_pictures_in_the_bucket_are_captioned_by_one_image_as_two_functions(
+    docker: Engine, functions: dict[str, Function], tmp_path: Path
+) -> None:
+    for name in (*CAPTIONED, "pending.jpg", "replaced.jpg"):
+        put(tmp_path, name, PICTURE)
+    put(tmp_path, "damaged.jpg", b"hello")
+    for path in (tmp_path, *tmp_path.rglob("*")):
+        path.chmod(0o777)
+    environment = _local_environment() | {
+        "UPLOAD_BUCKET": f"file://{BUCKET}",
+        "CAPTION_STORE": f"sqlite:///{BUCKET}/captions.db",
+    }
+    with instance(docker, functions[HANDLERS["upload"]], environment, bucket=tmp_path) as running:
+        done = {name: running.invoke(_event(name)).content for name in STATUSES}
+    with instance(docker, functions[HANDLERS["caption"]], environment, bucket=tmp_path) as running:
+        told = {name: running.invoke(_event(name)).content for name in ANSWERS}
+
+    assert {name: [one["status"] for one in answer["uploads"]] for name, answer in done.items()} == STATUSES
+    assert {name: answer["statusCode"] for name, answer in told.items()} == ANSWERS
+
+
+def _event(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((EVENTS / f"{name}.json").read_text())
+    return found
+
+
+def _local_environment() -> dict[str, str]:
+    """What `events/env.local.json` sets."""
+    found: dict[str, str] = json.loads(ENVIRONMENT.read_text())["Parameters"]
+    return found
+
+
+def _with_another_picture(event: dict[str, Any], number: int) -> dict[str, Any]:
+    """The same picture with a few bytes after its end: to the caption store it is another one."""
+    body = base64.b64decode(event["body"])
+    before, end, after = body.rpartition(b"\xff\xd9")
+    changed = before + end + f"{number:04}".encode() + after
+    return {**event, "body": base64.b64encode(changed).decode()}
+
+
+def test_an_image_answers_as_lambda_would_run_it(
+    docker: Engine, report: Report, function: Function, recipient: str
+) -> None:
+    """Measures as well: the first call to each of several instances, later calls to the last, and its memory."""
+    environment = _local_environment()
+    sample = _event(SAMPLES[recipient])
+    cold, warm = [], []
+    for _ in range(COLD):
+        with instance(docker, function, environment) as running:
+            seconds = _succeed(running, sample)
+            started = running.usage()
+            cold.append((seconds, started.processor_seconds))
+            if len(cold) == COLD:
+                for number in range(WARM):
+                    event = _with_another_picture(sample, number) if recipient == "caption" else sample
+                    warm.append(_succeed(running, event))
+                used = running.usage()
+    whole, base = (
+        int(docker.docker("image", "inspect", "--format", "{{.Size}}", image)) / 1e6
+        for image in (function.image, base_name())
+    )
+    report.add(
+        Measured(
+            image=recipient,
+            megabytes=whole,
+            megabytes_of_ours=whole - base,
+            first_seconds=median(seconds for seconds, _ in cold),
+            first_processor_seconds=median(seconds for _, seconds in cold),
+            later_seconds=median(warm),
+            later_processor_seconds=(used.processor_seconds - started.processor_seconds) / WARM,
+            peak_memory=used.peak_memory,
+        )
+    )
+    assert used.peak_memory < function.memory
+
+
+def _succeed(running: Instance, event: dict[str, Any]) -> float:
+    """Seconds until the answer, which must be a new one and no error."""
+    answer = running.invoke(event)
+    assert answer.content["statusCode"] == 200, answer.content
+    assert '"cached":true' not in answer.content["body"]
+    return answer.seconds

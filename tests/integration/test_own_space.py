@@ -1,0 +1,108 @@
+"""A team's own search space, from the setting to the documents: the running stack obeys it, and says what is wrong."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.spaces import MIXED, assert_legal
+from tests.stack import Stack
+from tools.openapi import DOCUMENT
+from tuning.observations import Setting
+from tuning.spaces import load_spaces
+
+PAINTED = {"api": "painter", "strength": 0.25, "steps": 20, "sampler": "dpm++ 2m"}
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("space") / "own.toml"
+    path.write_text(MIXED)
+    return path
+
+
+@pytest.fixture(scope="module")
+def own(path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    running = Stack(tmp_path_factory.mktemp("stack"), SPACES=str(path))
+    yield running
+    running.stop()
+
+
+def test_settings_of_the_own_space_are_suggested_and_rated(own: Stack, path: Path) -> None:
+    mode = load_spaces(path).modes[0]
+    for _ in range(4):
+        answer = own.post("/ml/suggest_parameters", json={"num_suggestions": 3}).json()
+        for suggestion in answer["suggestions"]:
+            assert_legal(mode, Setting.from_plain(suggestion))
+        results = [
+            {"parameters": {name: str(value) for name, value in parameters.items()}, "rating": 3, "suggestion_id": one}
+            for parameters, one in zip(answer["suggestions"], answer["suggestion_ids"], strict=True)
+        ]
+        assert own.post("/ml/update_model", json={"results": results}).status_code == 200
+    stats = own.get("/ml/stats?mode=portraits").json()
+    assert stats["samples_seen"] == 12
+    assert_legal(mode, Setting.from_plain(stats["recommended_parameters"]))
+    (newest,) = own.get("/ml/history?limit=1").json()["observations"]
+    assert newest["mode"] == "portraits"
+    assert newest["parameters"] == answer["suggestions"][-1]
+
+
+def test_values_of_the_wrong_kind_are_refused_by_name(own: Stack) -> None:
+    parameters = PAINTED | {"steps": 20.5, "sampler": "ddim"}
+    answer = own.post("/ml/update_model", json={"results": [{"parameters": parameters, "rating": 3}]})
+    assert answer.status_code == 422
+    assert [error["pointer"] for error in answer.json()["errors"]] == [
+        "#/results/0/parameters/steps",
+        "#/results/0/parameters/sampler",
+    ]
+    assert own.post("/ml/suggest_parameters", json={"mode": "structure"}).status_code == 422
+
+
+def test_the_document_and_the_greeting_speak_of_the_own_space(own: Stack) -> None:
+    served = own.get("/openapi.json")
+    document = served.json()
+    request = document["components"]["schemas"]["SuggestRequest"]["properties"]["mode"]
+    assert request["default"] == "portraits"
+    assert request["description"] == "the study: `portraits` or `sketches`"
+    suggestion = document["components"]["schemas"]["Suggestions"]["properties"]["suggestions"]["items"]
+    assert suggestion["description"] == (
+        "`api` and the parameters of that API: `painter` has strength (-0.5 to 0.5), steps (a whole number, 10 to 50) "
+        "and sampler (`euler`, `heun` or `dpm++ 2m`); "
+        "`printer` has sampler (`heun` or `ancestral`) and passes (a whole number, 1 to 4)"
+    )
+    (example,) = suggestion["examples"]
+    rated = document["components"]["schemas"]["UpdateRequest"]["properties"]["results"]["examples"][0]
+    assert rated == [{"parameters": example, "rating": 4.0}]
+    assert own.post("/ml/update_model", json={"results": rated}).status_code == 200
+    for text in (served.text, own.greeting):
+        for shipped in ("leonardo", "structure", "init_strength"):
+            assert shipped not in text
+    shapes = json.loads(DOCUMENT.read_text())
+    assert document["paths"] == shapes["paths"]
+    assert document["components"]["schemas"].keys() == shapes["components"]["schemas"].keys()
+
+
+def test_a_file_that_is_wrong_is_named_in_the_log_and_no_request_is_answered(tmp_path: Path) -> None:
+    path = tmp_path / "wrong.toml"
+    path.write_text(MIXED.replace("high = 50", "high = 5"))
+    stack = Stack(tmp_path, SPACES=str(path))
+    try:
+        complaint = f"{path}: [apis.painter.steps]: high: must be greater than low (10), not 5"
+        assert stack.output.count(complaint) == 2  # once for each function, before any request
+        answers = [
+            stack.get("/health"),
+            stack.get("/ml/stats"),
+            stack.get("/openapi.json"),
+            stack.post("/ml/suggest_parameters", json={}),
+            stack.post("/ml/update_model", json={"results": [{"parameters": PAINTED, "rating": 3}]}),
+        ]
+        for answer in answers:
+            assert answer.status_code == 503
+            assert answer.headers["content-type"] == "application/problem+json"
+            assert "wrong.toml" not in answer.text
+        # Mended, it is read without a restart.
+        path.write_text(MIXED)
+        assert stack.get("/health").status_code == 200
+    finally:
+        stack.stop()

@@ -1,0 +1,77 @@
+"""Every method that is installed keeps to what the comparison asks of it; peers are skipped where they are not."""
+
+from collections.abc import Callable
+
+import pytest
+
+from benchmarks.tuning.methods import METHODS, Method
+from benchmarks.tuning.methods.flat_space import BestRated, to_parameters
+from benchmarks.tuning.raters import draw
+from benchmarks.tuning.settings import Parameters, real_parameters, snap
+from tuning.spaces import Mode
+
+_BATCHES = 4  # the third is a model's with every method that begins with five ratings
+
+
+@pytest.fixture(scope="module")
+def mode() -> Mode:
+    return draw("smooth", 0).mode
+
+
+@pytest.fixture(params=METHODS)
+def start(request: pytest.FixtureRequest, mode: Mode) -> Callable[[int], Method]:
+    try:
+        adapter = METHODS[request.param].load()
+    except ImportError as error:
+        pytest.skip(f"needs what benchmarks/tuning/requirements.txt lists: {error.name}")
+    return lambda seed: adapter(mode, seed)
+
+
+def _tune(method: Method, mode: Mode) -> list[Parameters]:
+    """Rates leonardo's settings 4 and more, the other's 2 and less; what was rated, the last being recommended."""
+    rated: list[Parameters] = []
+    for _ in range(_BATCHES):
+        batch = [snap(mode, parameters) for parameters in method.ask(2)]
+        method.tell([(one, (4.0 if one["api"] == "leonardo" else 2.0) - len(rated) / 10) for one in batch])
+        rated += batch
+    return [*rated, snap(mode, method.recommend())]
+
+
+def test_it_proposes_and_recommends_settings_of_the_space(start: Callable[[int], Method], mode: Mode) -> None:
+    settings = _tune(start(3), mode)
+    assert len(settings) == 2 * _BATCHES + 1
+    for setting in settings:
+        api = next(api for api in mode.apis if api.name == setting["api"])
+        assert list(setting) == ["api", *(p.name for p in api.parameters)]
+        assert all(p.low <= float(str(setting[p.name])) <= p.high for p in real_parameters(api))
+
+
+def test_it_recommends_what_was_rated_better_by_far(start: Callable[[int], Method], mode: Mode) -> None:
+    settings = _tune(start(3), mode)
+    assert {one["api"] for one in settings[:-1]} == {"leonardo", "stablediffusion"}
+    assert settings[-1]["api"] == "leonardo"
+
+
+def test_its_seed_makes_it_what_it_is(start: Callable[[int], Method], mode: Mode) -> None:
+    first = _tune(start(3), mode)
+    assert _tune(start(3), mode) == first
+    assert _tune(start(4), mode) != first
+
+
+def test_a_point_of_the_flat_space_is_each_apis_own_setting(mode: Mode) -> None:
+    point = {"api": "stablediffusion", "strength": 0.0, "guidance": 1.0, "control_weight": 0.5}
+    assert to_parameters(mode, point) == {
+        "api": "stablediffusion",
+        "strength": 0.1,
+        "guidance_scale": 12.0,
+        "controlnet_conditioning_scale": pytest.approx(0.845),
+    }
+
+
+def test_of_equally_rated_settings_the_first_is_best() -> None:
+    best = BestRated()
+    with pytest.raises(ValueError, match="nothing is rated yet"):
+        _ = best.parameters
+    for name, rating in (("a", 3.0), ("b", 4.5), ("c", 4.5), ("d", 1.0)):
+        best.note({"api": name}, rating)
+    assert best.parameters == {"api": "b"}

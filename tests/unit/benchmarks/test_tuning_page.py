@@ -1,0 +1,158 @@
+"""The comparison's arithmetic on a handful of runs, and the page that is made of it."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import astuple, replace
+from pathlib import Path
+
+import pytest
+
+from benchmarks.tuning import timing
+from benchmarks.tuning.__main__ import main
+from benchmarks.tuning.comparison import Comparison
+from benchmarks.tuning.page import plot, render
+from benchmarks.tuning.results import append
+from benchmarks.tuning.runs import SIZES, Run
+from benchmarks.tuning.timing import AGES, Timing
+
+# Regret after every batch, by method, family and seed.
+_REGRETS = {
+    ("ours", "smooth"): (0.1, 0.2),
+    ("ours", "trap"): (0.3, 0.6),
+    ("random", "smooth"): (0.5, 0.6),
+    ("random", "trap"): (0.7, 1.4),
+    ("optuna-gp", "smooth"): (0.3, 0.2),
+    ("optuna-gp", "trap"): (0.7, 0.4),
+    ("ax", "smooth"): (0.1,),
+    ("ax", "trap"): (0.5,),
+}
+
+
+def _runs() -> Iterator[Run]:
+    for (method, family), regrets in _REGRETS.items():
+        for seed, regret in enumerate(regrets):
+            flat = (regret,) * len(SIZES)
+            yield Run(method, f"{method} 1.0", family, seed, "a machine", flat, (0.001 * (seed + 1),) * len(SIZES))
+
+
+def _about(mean: float, error: float, count: int) -> object:
+    return pytest.approx((mean, error, count))
+
+
+@pytest.fixture
+def comparison() -> Comparison:
+    return Comparison(list(_runs()))
+
+
+def test_a_mean_has_the_standard_error_of_its_runs(comparison: Comparison) -> None:
+    found = comparison.regret("ours", 20)
+    # Of 0.1, 0.2, 0.3, 0.6: mean 0.3, squared deviations 0.04 + 0.01 + 0 + 0.09 over 3, over 4.
+    assert astuple(found) == _about(0.3, math.sqrt(0.14 / 3 / 4), 4)
+    assert comparison.regret("ours", 20, "trap").mean == pytest.approx(0.45)
+    assert math.isnan(comparison.regret("ax", 20, "trap").error)
+
+
+def test_pairs_are_of_the_same_rater(comparison: Comparison) -> None:
+    pairing = comparison.pairing("ours", "random", 30)
+    # Differences -0.4, -0.4, -0.4, -0.8.
+    assert astuple(pairing.difference) == _about(-0.5, 0.1, 4)
+    assert pairing.errors == pytest.approx(5.0)
+    assert pairing.share == pytest.approx(1.2 / 3.2)
+    assert pairing.won == 1.0
+
+
+def test_a_tie_is_won_by_half(comparison: Comparison) -> None:
+    # 0.1 against 0.3, 0.2 against 0.2, 0.3 against 0.7, 0.6 against 0.4.
+    assert comparison.pairing("ours", "optuna-gp", 50).won == pytest.approx(2.5 / 4)
+
+
+def test_a_method_of_fewer_seeds_is_compared_on_those(comparison: Comparison) -> None:
+    pairing = comparison.pairing("ours", "ax", 50)
+    assert astuple(pairing.difference) == _about(-0.1, 0.1, 2)
+    assert pairing.share == pytest.approx(0.4 / 0.6)
+
+
+def test_the_best_peer_is_the_one_beside_which_ours_looks_worst(comparison: Comparison) -> None:
+    # Shares: 0.375 of random's, 0.75 of Optuna GP's, 0.67 of Ax's, whose own mean is the lowest of all.
+    assert comparison.regret("ax", 50).mean < comparison.regret("optuna-gp", 50).mean
+    assert comparison.best_peer(50) == "optuna-gp"
+
+
+def test_only_the_version_measured_last_counts() -> None:
+    old = [replace(run, version="0.9", regrets=(9.0,) * len(SIZES)) for run in _runs()]
+    comparison = Comparison([*old, *(run for run in _runs() if run.method != "ax")])
+    assert comparison.regret("ours", 10).mean == pytest.approx(0.3)
+    assert comparison.regret("ax", 10).mean == pytest.approx(9.0)
+    assert comparison.versions == {
+        name: "0.9" if name == "ax" else f"{name} 1.0" for name in ("random", "optuna-gp", "ax", "ours")
+    }
+
+
+def test_the_page_says_what_was_measured_and_what_was_reached(comparison: Comparison) -> None:
+    timings = [
+        Timing("original", "1", AGES[0], 900.0, 100.0, "a machine"),
+        *(Timing("ours", "1", age, 5.0 + 0.001 * age, 4.0, "a machine") for age in AGES),
+    ]
+    page = render(comparison, list(_runs()), timings)
+    assert "| ours | 4 | 0.30 ± 0.11 | 0.30 ± 0.11 |" in page
+    assert "| random | 4 | 0.50 ± 0.10 (5.0; 100%) |" in page
+    assert "| mean regret as a share of the best peer's at n = 20 | ≤ 0.68 | 0.75 (Optuna GP) | no |" in page
+    assert "| regret less random's at n = 10, paired | ≤ 0 | -0.50 ± 0.10 | yes |" in page
+    assert "| CPU ms of ask(2) and tell(2) with the fit at 50 | ≤ 30 | 9.1 | yes |" in page
+    assert "| times less than the original | ≥ 50 | 110 | yes |" in page
+    assert "| CPU of a warm ask(2) at 10,000, times that at 50 | ≤ 5 | 3.0 | yes |" in page
+    assert "| the original | 50 | 900.0 | 100.0 | 1,000.0 |" in page
+    assert "| Ax | ax 1.0 | 0 to 0 |" in page
+    assert page.endswith("Measured with a machine.\n")
+
+
+def test_the_page_can_be_written_before_ours_is_measured() -> None:
+    runs = [run for run in _runs() if run.method != "ours"]
+    page = render(Comparison(runs), runs, [])
+    assert "| random | 4 | 0.80 ± 0.20 |" in page
+    assert "Ours against" not in page
+
+
+def test_the_page_can_be_written_from_whatever_runs_there_are() -> None:
+    runs = [run for run in _runs() if (run.method, run.family) in {("ours", "trap"), ("random", "smooth")}]
+    comparison = Comparison(runs)
+    page = render(comparison, runs, [])
+    assert comparison.peers == []
+    assert page.count("| ours | 2 | 0.45") == 2
+    assert page.count("| random | 2 | 0.55") == 2
+
+
+def test_a_page_on_other_sources_of_ours_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("matplotlib", reason="needs what benchmarks/requirements.txt lists")
+    for run in _runs():
+        append(tmp_path / "tuning.csv", run)
+    assert main(["--folder", str(tmp_path), "report"]) == 0
+    assert "ours was measured from other sources than these" in capsys.readouterr().err
+    assert (tmp_path / "tuning.md").exists()
+
+
+def test_the_same_results_give_the_same_plot(comparison: Comparison, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="needs what benchmarks/requirements.txt lists")
+    for name in ("one.svg", "other.svg"):
+        plot(comparison, tmp_path / name)
+    assert (tmp_path / "one.svg").read_bytes() == (tmp_path / "other.svg").read_bytes()
+
+
+def test_timings_are_kept_between_pages(tmp_path: Path) -> None:
+    path = tmp_path / "timing.csv"
+    assert timing.read(path) == []
+    kept = [Timing("original", "1, scikit-optimize 0.10.2", 50, 1.25, 0.5, "Python, 2 CPUs")]
+    timing.write(path, [replace(kept[0], ratings=200), kept[0]])
+    timing.write(path, kept)
+    assert timing.read(path) == kept
+
+
+def test_a_method_is_timed_at_an_age_beyond_a_run() -> None:
+    (found,) = timing.time_all([("random", 1_200)])
+    assert (found.method, found.ratings) == ("random", 1_200)
+    assert found.ask_ms > 0.0
+
+
+def test_a_page_without_results_is_refused_with_the_way_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--folder", str(tmp_path), "report"]) == 2
+    assert "has no results; the command `run` makes some" in capsys.readouterr().err

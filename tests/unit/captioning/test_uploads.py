@@ -1,0 +1,285 @@
+"""Uploads from leave to outcome, with real models, a real store and a real folder, whatever comes between."""
+
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from itertools import permutations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from captioning.bucket import MAX_KEY_BYTES, Bucket, open_bucket
+from captioning.bundle import open_bundle
+from captioning.captioner import Caption, Captioner
+from captioning.decoding import Decoding
+from captioning.errors import (
+    BucketUnavailableError,
+    CaptionStoreUnavailableError,
+    UploadReplacedError,
+)
+from captioning.images import MAX_BYTES
+from captioning.outcomes import Outcome, Status, Upload
+from captioning.store import CaptionStore, open_caption_store
+from captioning.uploads import LEAVE_SECONDS, MediaType, Pending, caption_upload, find_outcome, give_leave
+from tests.buckets import upload
+
+KEY = "uploads/two dogs + a été 🐶/100%.jpg"
+
+
+class CountingCaptioner(Captioner):
+    """Counts the pictures that it was shown."""
+
+    shown = 0
+
+    def caption(self, picture: bytes, decoding: Decoding | None = None) -> Caption:
+        self.shown += 1
+        return super().caption(picture, decoding)
+
+
+@dataclass
+class Place:
+    """Where uploads live, and how a person gets at them."""
+
+    root: Path
+    captioner: CountingCaptioner
+    store: CaptionStore
+    bucket: Bucket
+
+    def put(self, content: bytes, key: str = KEY) -> None:
+        path = self.root / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+    def caption(self, announced: Upload) -> Outcome:
+        return caption_upload(self.captioner, self.store, self.bucket, announced)
+
+    def says(self, content: bytes) -> Caption:
+        """What the models say of a picture, without what else they might say."""
+        return replace(self.captioner.caption(content), alternatives=())
+
+    def find(self, key: str = KEY) -> Outcome | Pending | None:
+        return find_outcome(self.store, self.bucket, key)
+
+    def published(self, key: str = KEY) -> Any:
+        return json.loads((self.root / f"captions/{key}.json").read_bytes())
+
+
+@pytest.fixture(scope="module")
+def models() -> CountingCaptioner:
+    return CountingCaptioner(open_bundle("file://tests/bundles/tiny"))
+
+
+@pytest.fixture
+def place(tmp_path: Path, models: CountingCaptioner) -> Iterator[Place]:
+    models.shown = 0
+    store = open_caption_store(f"sqlite:///{tmp_path}/captions.db")
+    yield Place(tmp_path, models, store, open_bucket(f"file://{tmp_path}"))
+    store.close()
+
+
+def picture(seed: int) -> bytes:
+    generator = np.random.default_rng(seed)
+    pixels = generator.uniform(0, 255, (1, 1, 3)) + generator.normal(0, 60, (90, 120, 3))
+    stream = io.BytesIO()
+    Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def test_a_picture_is_captioned_found_and_published(place: Place) -> None:
+    place.put(picture(1))
+    outcome = place.caption(upload(KEY, "A", picture(1)))
+    assert outcome.caption == place.says(picture(1))
+    assert place.find() == outcome
+    assert place.published() == outcome.to_plain()
+
+
+def test_an_event_that_comes_again_changes_nothing_and_costs_no_caption(place: Place) -> None:
+    place.put(picture(1))
+    first = place.caption(upload(KEY, "A", picture(1)))
+    written = (place.root / f"captions/{KEY}.json").stat()
+    assert [place.caption(upload(KEY, "A", picture(1))) for _ in range(3)] == [first] * 3
+    assert place.captioner.shown == 1
+    assert (place.root / f"captions/{KEY}.json").stat() == written
+    # Nor is the picture read again: by now it may be another.
+    place.put(picture(2))
+    assert place.caption(upload(KEY, "A", picture(1))) == first
+
+
+@pytest.mark.parametrize("order", list(permutations("123")))
+def test_the_newest_version_wins_in_whatever_order_the_events_come(place: Place, order: tuple[str, ...]) -> None:
+    # As a bucket with versions has it: each can still be read.
+    versions = {number: picture(int(number)) for number in "123"}
+    for number in order:
+        place.put(versions[number])
+        place.caption(upload(KEY, f"0{number}F", versions[number]))
+    newest = Outcome(KEY, "03F", caption=place.says(versions["3"]))
+    assert place.find() == newest
+    assert place.published() == newest.to_plain()
+
+
+def test_of_a_version_that_was_replaced_before_it_was_read_nothing_is_said(place: Place) -> None:
+    place.put(picture(2))
+    with pytest.raises(UploadReplacedError):
+        place.caption(upload(KEY, "A", picture(1)))
+    assert isinstance(place.find(), Pending)
+    assert place.caption(upload(KEY, "B", picture(2))).caption
+
+
+def test_the_same_picture_under_two_keys_is_captioned_once(place: Place) -> None:
+    for key in (KEY, "uploads/other"):
+        place.put(picture(1), key)
+        assert place.caption(upload(key, "A")).status is Status.CAPTIONED
+    assert place.captioner.shown == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "the picture is empty"),
+        (b"hello", "the bytes are not a picture of a format that is read"),
+        (picture(1)[:2000], "the picture is truncated or broken"),
+        (b"a" * (MAX_BYTES + 1), f"the picture has {MAX_BYTES + 1} bytes; the limit is {MAX_BYTES}"),
+    ],
+)
+def test_a_picture_that_cannot_be_read_is_an_outcome_with_the_reason(place: Place, content: bytes, reason: str) -> None:
+    place.put(content)
+    outcome = place.caption(upload(KEY, "A", content))
+    assert outcome.status is Status.FAILED
+    assert outcome.reason is not None
+    assert outcome.reason.startswith(reason)
+    assert place.find() == outcome
+    assert place.published() == outcome.to_plain()
+
+
+def test_a_better_picture_takes_the_place_of_one_that_could_not_be_read(place: Place) -> None:
+    place.put(b"hello")
+    place.caption(upload(KEY, "A"))
+    place.put(picture(1))
+    place.caption(upload(KEY, "B"))
+    # The first event, late once more.
+    place.caption(upload(KEY, "A"))
+    found = place.find()
+    assert isinstance(found, Outcome)
+    assert found.status is Status.CAPTIONED
+
+
+def test_a_picture_that_was_deleted_is_gone_until_it_comes_again(place: Place) -> None:
+    outcome = place.caption(upload(KEY, "A"))
+    assert outcome == Outcome(KEY, "A")
+    assert place.find() == outcome
+    assert place.published()["status"] == "gone"
+    place.put(picture(1))
+    assert isinstance(place.find(), Pending)
+    place.caption(upload(KEY, "B"))
+    assert place.find() == Outcome(KEY, "B", caption=place.says(picture(1)))
+
+
+def test_a_key_that_is_too_long_to_publish_under_fails_and_is_stored_all_the_same(place: Place) -> None:
+    longest = f"uploads/{'/'.join(['a' * 99] * 10)}"
+    for key, fits in ((longest.ljust(MAX_KEY_BYTES, "b"), True), (longest.ljust(MAX_KEY_BYTES + 1, "b"), False)):
+        outcome = place.caption(upload(key, "A"))
+        assert (outcome.reason is None) == fits
+        assert place.store.outcome(key) == outcome
+        assert (place.root / f"captions/{key}.json").exists() == fits
+
+
+class Unsound:
+    """A store or bucket of which one method fails as often as it is told to, before or after its work."""
+
+    def __init__(self, sound: Any, method: str, error: Exception, *, after: bool) -> None:
+        self._sound, self._method, self._error, self._after = sound, method, error, after
+        self.times = 1
+
+    def __getattr__(self, name: str) -> Any:
+        sound = getattr(self._sound, name)
+        if name != self._method or self.times == 0:
+            return sound
+
+        def fail(*args: Any, **kwargs: Any) -> Any:
+            self.times -= 1
+            if self._after:
+                sound(*args, **kwargs)
+            raise self._error
+
+        return fail
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize(
+    ("part", "method"),
+    [("store", "outcome"), ("store", "record"), ("bucket", "read"), ("bucket", "publish")],
+)
+def test_what_was_interrupted_anywhere_is_made_whole_when_the_event_comes_again(
+    place: Place, part: str, method: str, after: bool
+) -> None:
+    error = {"store": CaptionStoreUnavailableError("locked"), "bucket": BucketUnavailableError("slow")}[part]
+    place.put(picture(1))
+    sound = getattr(place, part)
+    setattr(place, part, Unsound(sound, method, error, after=after))
+    with pytest.raises(type(error)):
+        place.caption(upload(KEY, "A", picture(1)))
+    outcome = place.caption(upload(KEY, "A", picture(1)))
+    setattr(place, part, sound)
+    assert outcome.status is Status.CAPTIONED
+    assert place.find() == outcome
+    assert place.published() == outcome.to_plain()
+    assert place.captioner.shown == 1
+
+
+def test_a_picture_is_pending_from_when_it_is_there(place: Place) -> None:
+    assert place.find() is None
+    place.put(picture(1))
+    found = place.find()
+    assert isinstance(found, Pending)
+    assert abs(datetime.now(UTC) - found.since) < timedelta(seconds=60)
+
+
+@pytest.mark.parametrize("key", ["", "uploads", "uploads/", "captions/uploads/a.json", "captions.db", "../captions.db"])
+def test_what_is_not_an_upload_is_not_known(place: Place, key: str) -> None:
+    place.put(b"a", "captions/uploads/a.json")
+    assert place.find(key) is None
+    assert place.find("uploads/" + "é" * MAX_KEY_BYTES) is None
+
+
+def test_leave_is_for_a_new_key_each_time_that_ends_in_the_name(place: Place) -> None:
+    plain, again = (give_leave(place.bucket, media_type=MediaType.PNG) for _ in range(2))
+    named = give_leave(place.bucket, media_type=MediaType.PNG, name="two dogs + été 🐶.png")
+    assert len({plain.key, again.key, named.key}) == 3
+    assert all(len(leave.key.split("/")[1]) == 32 for leave in (plain, again, named))
+    assert plain.key.startswith("uploads/")
+    assert named.key.endswith("/two dogs + été 🐶.png")
+    assert named.post.fields["key"] == named.key
+    assert LEAVE_SECONDS <= 15 * 60
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "a/b",
+        "a\\b",
+        ".",
+        "..",
+        ".hidden",
+        "a\nb",
+        "a\0",
+        "\x9f",
+        "é" * 101,
+        "${filename}",
+        "a${filename}b",
+        "\ud800",
+    ],
+)
+def test_a_name_that_cannot_be_part_of_a_key_is_refused(place: Place, name: str) -> None:
+    with pytest.raises(ValueError, match="must"):
+        give_leave(place.bucket, media_type=MediaType.PNG, name=name)
+
+
+@pytest.mark.parametrize("name", ["a", "é" * 100, "a.b.c", "9.41.00\u202fAM.png", "woman\u200d🦰.jpg", "$ & % #?.jpg"])
+def test_what_people_call_their_pictures_is_a_name(place: Place, name: str) -> None:
+    assert give_leave(place.bucket, media_type=MediaType.PNG, name=name).key.endswith(f"/{name}")

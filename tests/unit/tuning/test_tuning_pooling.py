@@ -1,0 +1,116 @@
+"""Pooling: how ratings become the model's data, and what it keeps of very many."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+
+import numpy as np
+import pytest
+
+from tuning import pooling
+from tuning.observations import Observation, Setting
+from tuning.pooling import MAX_POINTS, pool
+from tuning.spaces import Mode
+from tuning.surrogate import Points, Surrogate, locate, prior_modes
+
+RateMany = Callable[[int], list[Observation]]
+
+
+def test_pooled_repeats_teach_what_single_ratings_teach(mode: Mode, rate_many: RateMany) -> None:
+    observations = rate_many(6)
+    repeated = [*observations, *(replace(o, rating=5.0) for o in observations[:3]), replace(observations[0], rating=1)]
+    pooled = pool(mode, repeated)
+    assert len(pooled) == 6
+    assert pooled.counts.tolist() == [3, 2, 2, 1, 1, 1]
+    assert pooled.total == 10
+    queries = locate(mode, [observation.setting for observation in rate_many(10)])
+    single = Surrogate(
+        locate(mode, [o.setting for o in repeated]),
+        np.array([o.rating for o in repeated]),
+        np.ones(len(repeated)),
+        prior_modes(mode),
+    ).believe(queries)
+    belief = Surrogate(pooled.points, pooled.means, pooled.counts, prior_modes(mode)).believe(queries)
+    assert belief.mean == pytest.approx(single.mean, abs=1e-6)
+    assert belief.variance == pytest.approx(single.variance, abs=1e-6)
+
+
+def crowd(mode: Mode, now: datetime, count: int) -> list[Observation]:
+    """Ratings of many settings, most of them in one corner, where all is middling; the rest are worse."""
+    rng = np.random.default_rng(3)
+    observations = []
+    for index in range(count):
+        where = rng.random(3) * (0.1 if index % 10 else 1.0)
+        values = (0.1 + 0.4 * where[0], 5 + 7 * where[1], 0.7 + 0.29 * where[2])
+        names = ("init_strength", "guidance_scale", "controlnet_weight")
+        setting = Setting("leonardo", tuple(zip(names, map(float, values), strict=True)))
+        observations.append(Observation(mode.name, setting, 3.0 if index % 10 else 2.0, now))
+    return observations
+
+
+def test_past_its_limit_the_model_keeps_the_best_rated_and_a_view_of_the_whole_space(mode: Mode, now: datetime) -> None:
+    observations = crowd(mode, now, 3_000)
+    # Rated well, often; and well once, which may be luck.
+    observations[7:7] = [replace(observations[0], rating=4.5)] * 6
+    observations[900] = replace(observations[900], rating=5.0)
+    kept = pool(mode, observations)
+    assert len(kept) == MAX_POINTS == 512
+    assert {observations[0].setting, observations[900].setting} <= set(kept.settings)
+    remote = [o.setting for o in observations if float(dict(o.setting.values)["init_strength"]) > 0.2]
+    assert len(set(remote) & set(kept.settings)) > 0.9 * len(set(remote))
+    assert kept.counts.max() == 7
+
+
+def test_of_a_crowd_of_like_settings_the_oftenest_rated_are_kept_and_then_the_newest(mode: Mode, now: datetime) -> None:
+    def observe(step: int, rating: float = 3.0) -> Observation:
+        values = (("init_strength", 0.3 + step / 10_000), ("guidance_scale", 7.0), ("controlnet_weight", 0.8))
+        return Observation(mode.name, Setting("leonardo", values), rating, now)
+
+    observations = [observe(step) for step in (1, 2, 3, 4, 5, 6, 7, 8, 2, 4)]
+    kept = pool(mode, [*observations, observe(1, 3.3)], limit=4)
+    assert [round(10_000 * (float(dict(s.values)["init_strength"]) - 0.3)) for s in kept.settings] == [1, 2, 4, 8]
+
+
+def test_pooling_what_is_new_is_pooling_everything(mode: Mode, rate_many: RateMany, now: datetime) -> None:
+    observations = [*rate_many(40), *crowd(mode, now, 700), *rate_many(40)]
+    for step in (1, 3, 97, 550):
+        for end in range(0, len(observations), step):
+            pool(mode, observations[:end])
+        grown = pool(mode, observations)
+        pool(mode, [])
+        anew = pool(mode, observations)
+        assert grown.settings == anew.settings
+        assert np.array_equal(grown.points.coordinates, anew.points.coordinates)
+        assert (grown.means.tolist(), grown.counts.tolist()) == (anew.means.tolist(), anew.counts.tolist())
+        assert grown.scatter == anew.scatter
+
+
+def test_only_what_is_new_is_pooled(mode: Mode, rate_many: RateMany, monkeypatch: pytest.MonkeyPatch) -> None:
+    placed: list[int] = []
+
+    def counting(mode: Mode, settings: list[Setting]) -> Points:
+        placed.append(len(settings))
+        return locate(mode, settings)
+
+    observations = rate_many(300)
+    pool(mode, observations[:298])
+    monkeypatch.setattr(pooling, "locate", counting)
+    assert len(pool(mode, observations)) == 300
+    assert placed == [2]
+
+
+def test_another_study_of_the_mode_is_not_taken_for_the_last(mode: Mode, rate_many: RateMany) -> None:
+    observations = rate_many(5)
+    other = [*observations[:2], replace(observations[2], rating=1.0), *observations[3:]]
+    assert pool(mode, observations).means.tolist() == [o.rating for o in observations]
+    assert pool(mode, other).means.tolist() == [o.rating for o in other]
+    assert len(pool(mode, observations[:2])) == 2
+
+
+def test_what_was_rated_beyond_todays_bounds_still_teaches(mode: Mode, now: datetime) -> None:
+    beyond = Setting("leonardo", (("init_strength", 0.9), ("guidance_scale", 4.0), ("controlnet_weight", 0.7)))
+    gone = Setting("dalle", (("strength", 0.3),))
+    renamed = Setting("leonardo", (("strength", 0.3), ("guidance_scale", 7.0), ("controlnet_weight", 0.7)))
+    ratings = pool(mode, [Observation(mode.name, setting, 4.0, now) for setting in (beyond, gone, renamed)])
+    assert ratings.settings == (beyond,)
+    assert ratings.points.coordinates[0] == pytest.approx([2.0, -1 / 7, 0.0])
