@@ -38,15 +38,15 @@ class Checkpoint:
         part = self.path.with_suffix(".part")
         described = np.array(json.dumps({"made_from": self.made_from, **notes}))
         with part.open("wb") as file:
-            np.savez(file, notes=described, **{str(place): array for place, array in enumerate(arrays)})
+            np.savez(file, described, *arrays)
         part.replace(self.path)
 
     def load(self) -> State | None:
         """Read the state back; None where there is none for these ingredients."""
         try:
             with self.path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-                notes = json.loads(str(archive["notes"]))
-                arrays = tuple(archive[str(place)] for place in range(len(archive.files) - 1))
+                notes = json.loads(str(archive["arr_0"]))
+                arrays = tuple(archive[f"arr_{place}"] for place in range(1, len(archive.files)))
         except (OSError, BadZipFile, KeyError, ValueError, EOFError):
             return None
         return State(arrays, notes) if notes.get("made_from") == self.made_from else None
