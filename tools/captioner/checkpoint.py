@@ -5,7 +5,7 @@ Refuses states of other ingredients and files that are damaged: the run then beg
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -13,7 +13,6 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
-    from typing import Any
 
 __all__ = ["Checkpoint", "State"]
 
@@ -38,7 +37,8 @@ class Checkpoint:
         part = self.path.with_suffix(".part")
         described = np.array(json.dumps({"made_from": self.made_from, **notes}))
         with part.open("wb") as file:
-            np.savez(file, notes=described, **{str(place): array for place, array in enumerate(arrays)})
+            named: dict[str, Any] = {str(place): array for place, array in enumerate(arrays)}
+            np.savez(file, notes=described, **named)
         part.replace(self.path)
 
     def load(self) -> State | None:
