@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from benchmarks.tuning.methods import METHODS, OURS
 from benchmarks.tuning.runs import SIZES, Run
 
+ENOUGH = 20  # raters in common; of fewer, chance says which method is better
+
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
@@ -87,8 +89,10 @@ class Comparison:
         return Pairing(difference, sum(one for one, _ in pairs) / sum(other for _, other in pairs), won)
 
     def best_peer(self, size: int) -> str:
-        """The peer beside which ours looks worst after `size` ratings."""
-        return max(self.peers, key=lambda peer: self.pairing(OURS, peer, size).share)
+        """The peer beside which ours looks worst after `size` ratings, of those with ENOUGH raters if there are any."""
+        pairings = {peer: self.pairing(OURS, peer, size) for peer in self.peers}
+        enough = [peer for peer, pairing in pairings.items() if pairing.difference.count >= ENOUGH]
+        return max(enough or pairings, key=lambda peer: pairings[peer].share)
 
     def _of(self, method: str, family: str | None) -> dict[tuple[str, int], Run]:
         return {rater: run for rater, run in self._runs.get(method, {}).items() if family in {None, run.family}}

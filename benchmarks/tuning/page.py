@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from benchmarks.drawing import new_figure, save
-from benchmarks.tuning.comparison import Comparison, Estimate
+from benchmarks.tuning.comparison import ENOUGH, Comparison, Estimate
 from benchmarks.tuning.methods import METHODS, OURS
 from benchmarks.tuning.raters import NOISE
 from benchmarks.tuning.runs import BATCH, RATINGS, SIZES, Run
@@ -75,6 +75,8 @@ raters for whom ours lost less.
 
 ## What was to be reached
 
+The best peer is the one beside which ours looks worst, of those with at least {enough} raters.
+
 {targets}
 """
 
@@ -90,7 +92,9 @@ def render(comparison: Comparison, runs: Sequence[Run], timings: Sequence[Timing
     """The page. Ours is compared with the peers that had its raters; how it grows is said if that was timed."""
     ours, growth = "", ""
     if comparison.peers:
-        ours = _OURS_SECTION.format(pairings=_pairings(comparison), targets=_targets(comparison, timings))
+        ours = _OURS_SECTION.format(
+            pairings=_pairings(comparison), enough=ENOUGH, targets=_targets(comparison, timings)
+        )
     if timings:
         growth = _GROWTH_SECTION.format(young=_YOUNG, table=_growth(timings))
     return _PAGE.format(

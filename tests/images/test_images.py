@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from tests.contract.test_upload_events import ANSWERS, CAPTIONED, PICTURE, STATUSES, put
 from tests.events import ENVIRONMENT, EVENTS, HANDLERS, assert_answered, events_for
@@ -74,7 +75,7 @@ def function(functions: dict[str, Function], recipient: str) -> Function:
 @pytest.fixture(scope="module")
 def contents(docker: Engine, function: Function) -> Contents:
     listing = json.loads(docker.docker("run", "--rm", "--entrypoint", "python", function.image, "-c", _LIST))
-    held = frozenset((name.lower().replace("_", "-"), version) for name, version in listing["held"])
+    held = frozenset((canonicalize_name(name), version) for name, version in listing["held"])
     return Contents(listing["files"], tuple(listing["stale"]), held)
 
 
@@ -98,9 +99,7 @@ def test_an_image_holds_the_packages_that_are_pinned_and_no_others(contents: Con
     lock = ROOT / "functions" / recipient / "requirements.txt"
     pinned = {Requirement(pin.partition(" --hash=")[0]) for pin in pins(lock, architecture())}
 
-    assert contents.held == {
-        (pin.name.lower().replace("_", "-"), str(pin.specifier).removeprefix("==")) for pin in pinned
-    }
+    assert contents.held == {(canonicalize_name(pin.name), str(pin.specifier).removeprefix("==")) for pin in pinned}
 
 
 def test_an_image_holds_its_function_and_its_layers_and_no_other_code(contents: Contents, recipient: str) -> None:

@@ -5,7 +5,7 @@ Refuses states of other ingredients and files that are damaged: the run then beg
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -13,7 +13,6 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
-    from typing import Any
 
 __all__ = ["Checkpoint", "State"]
 
@@ -38,15 +37,16 @@ class Checkpoint:
         part = self.path.with_suffix(".part")
         described = np.array(json.dumps({"made_from": self.made_from, **notes}))
         with part.open("wb") as file:
-            np.savez(file, described, *arrays)
+            named: dict[str, Any] = {str(place): array for place, array in enumerate(arrays)}
+            np.savez(file, notes=described, **named)
         part.replace(self.path)
 
     def load(self) -> State | None:
         """Read the state back; None where there is none for these ingredients."""
         try:
             with self.path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-                notes = json.loads(str(archive["arr_0"]))
-                arrays = tuple(archive[f"arr_{place}"] for place in range(1, len(archive.files)))
+                notes = json.loads(str(archive["notes"]))
+                arrays = tuple(archive[str(place)] for place in range(len(archive.files) - 1))
         except (OSError, BadZipFile, KeyError, ValueError, EOFError):
             return None
         return State(arrays, notes) if notes.get("made_from") == self.made_from else None

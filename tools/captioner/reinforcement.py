@@ -113,7 +113,7 @@ def reinforce(
         rng.bit_generator.state = state.notes["rng"]
         bleu, surprises, seconds = state.notes["bleu"], state.notes["surprises"], state.notes["seconds"]
         announce(f"going on after {len(bleu)} of {settings.reward_epochs} epochs of rewards")
-    batches = -(-len(training.names) // settings.pictures)
+    batches = -(-len(training.names) // settings.pictures_at_once)
     for epoch in range(len(bleu) + 1, settings.reward_epochs + 1):
         began = time.monotonic()
         title = f"reward epoch {epoch}/{settings.reward_epochs}"

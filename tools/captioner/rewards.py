@@ -59,7 +59,7 @@ class Rewards:
         # Where nothing matches yet, the first match is worth much, and not everything.
         slopes = np.concatenate([1 / np.maximum(matches, _FEWEST), -1 / np.maximum(ngrams, _FEWEST)]) / MAX_ORDER
         brevity = [closest / length**2, -1 / length] if length < closest else [0.0, 0.0]
-        worth: NDArray[np.float64] = counts @ np.concatenate([slopes, brevity])
+        worth: np.ndarray = counts @ np.concatenate([slopes, brevity])
         if self._cider_weight:
             worth += self._cider_weight * np.array(list(map(self._cider.score, pictures, captions)))
         return worth

@@ -45,10 +45,11 @@ class RewardSettings:
     """How the trained decoder then learns from its own. Raises SettingsError for a value that cannot train."""
 
     reward_epochs: int = field(
-        default=8, metadata={"help": "passes over the training pictures that learn from rewards; 0 leaves them out"}
+        default=0,
+        metadata={"help": "passes over the training pictures that learn from rewards (8, say); 0 leaves them out"},
     )
     reward_rate: float = field(default=3e-4, metadata={"help": "Adam's rate then; it falls to a tenth along a line"})
-    pictures: int = field(default=50, metadata={"help": "pictures that rewards are learned from at once"})
+    pictures_at_once: int = field(default=50, metadata={"help": "pictures that rewards are learned from at once"})
     draws: int = field(default=5, metadata={"help": "captions drawn of a picture and held against each other"})
     cider_weight: float = field(
         default=0.3, metadata={"help": "what a point of CIDEr-D is worth beside BLEU-4's logarithm"}
@@ -56,7 +57,7 @@ class RewardSettings:
     averaging: float = field(default=0.99, metadata={"help": "share of the weights' mean that each step keeps"})
 
     def __post_init__(self) -> None:
-        for name, least in (("reward_epochs", 0), ("pictures", 1), ("draws", 2), ("cider_weight", 0)):
+        for name, least in (("reward_epochs", 0), ("pictures_at_once", 1), ("draws", 2), ("cider_weight", 0)):
             if not getattr(self, name) >= least:
                 raise SettingsError(f"{name} must be at least {least}, not {getattr(self, name)}")
         if not 0 < self.reward_rate < 1 or not 0 <= self.averaging < 1:

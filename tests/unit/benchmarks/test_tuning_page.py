@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.tuning import timing
 from benchmarks.tuning.__main__ import main
-from benchmarks.tuning.comparison import Comparison
+from benchmarks.tuning.comparison import ENOUGH, Comparison
 from benchmarks.tuning.page import plot, render
 from benchmarks.tuning.results import append
 from benchmarks.tuning.runs import SIZES, Run
@@ -76,6 +76,16 @@ def test_the_best_peer_is_the_one_beside_which_ours_looks_worst(comparison: Comp
     # Shares: 0.375 of random's, 0.75 of Optuna GP's, 0.67 of Ax's, whose own mean is the lowest of all.
     assert comparison.regret("ax", 50).mean < comparison.regret("optuna-gp", 50).mean
     assert comparison.best_peer(50) == "optuna-gp"
+
+
+def test_a_peer_of_few_raters_is_not_the_best_by_chance() -> None:
+    def run(method: str, seed: int, regret: float) -> Run:
+        return Run(method, "1", "trap", seed, "a machine", (regret,) * len(SIZES), (0.0,) * len(SIZES))
+
+    many = [run(method, seed, regret) for method, regret in (("ours", 0.2), ("random", 0.8)) for seed in range(ENOUGH)]
+    lucky = [run("ax", seed, 0.1) for seed in range(ENOUGH)]
+    assert Comparison([*many, *lucky[:-1]]).best_peer(50) == "random"
+    assert Comparison([*many, *lucky]).best_peer(50) == "ax"
 
 
 def test_only_the_version_measured_last_counts() -> None:

@@ -18,7 +18,7 @@ from tools.captioner.vocabulary import build_vocabulary
 
 UNITS = 16
 ANIMALS, PLACES = ("dog", "cat", "bird"), ("grass", "sofa", "roof")
-SETTINGS = RewardSettings(reward_epochs=4, reward_rate=2e-2, pictures=30, draws=5, averaging=0.9)
+SETTINGS = RewardSettings(reward_epochs=4, reward_rate=2e-2, pictures_at_once=30, draws=5, averaging=0.9)
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +136,7 @@ def test_a_run_that_diverges_says_what_to_change(animals: Dataset, vocabulary: V
         {"reward_epochs": -1},
         {"reward_rate": 0.0},
         {"reward_rate": 1.0},
-        {"pictures": 0},
+        {"pictures_at_once": 0},
         {"draws": 1},
         {"cider_weight": -0.1},
         {"averaging": 1.0},
