@@ -21,6 +21,7 @@ from captioning.decoding import Decoding
 from captioning.images import read_picture
 from captioning.vocabulary import Vocabulary, parse_vocabulary
 from tools.captioner.bundle import BundleParts, write_bundle
+from tools.captioner.checkpoint import Checkpoint
 from tools.captioner.dataset import read_dataset, read_features, read_names
 from tools.captioner.decoder import UNITS, build_decoder, convert_decoder
 from tools.captioner.encoder import (
@@ -94,7 +95,9 @@ def _network(work: Path, data: Path) -> tuple[Any, Vocabulary]:
     )
     settings = TrainingSettings(epochs=EPOCHS)
     vocabulary = build_vocabulary((said for captions in training.captions for said in captions), settings.min_count)
-    return train_decoder(training, validation, vocabulary, settings, work / "decoder.weights.h5")[0], vocabulary
+    checkpoint = Checkpoint(work / "training.npz", f"{data.resolve()}, {EPOCHS} epochs")
+    best = work / "decoder.weights.h5"
+    return train_decoder(training, validation, vocabulary, settings, best=best, checkpoint=checkpoint)[0], vocabulary
 
 
 class Original:

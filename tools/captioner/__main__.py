@@ -9,11 +9,11 @@ import os
 import sys
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from captioning.errors import CaptioningError
 from tools.captioner.errors import CaptionerToolError
-from tools.captioner.settings import TrainingSettings
+from tools.captioner.settings import RewardSettings, TrainingSettings
 from tools.captioner.toolchain import require
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from captioning.bundle import Quantization
     from tools.captioner.workshop import Workshop
+
+_Settings = TypeVar("_Settings", TrainingSettings, RewardSettings)
 
 _DESCRIPTION: Final = """\
 Make the bundle of a picture captioner: an InceptionV3 encoder and an LSTM decoder, as TensorFlow Lite files.
@@ -75,7 +77,8 @@ def _encode(options: argparse.Namespace) -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
-    _workshop(options).train(options.data, _settings(options))
+    settings = _settings(TrainingSettings, options), _settings(RewardSettings, options)
+    _workshop(options).train(options.data, *settings)
 
 
 def _bundle(options: argparse.Namespace) -> None:
@@ -85,25 +88,30 @@ def _bundle(options: argparse.Namespace) -> None:
 
 
 def _build(options: argparse.Namespace) -> None:
-    settings = _settings(options)
+    settings = _settings(TrainingSettings, options), _settings(RewardSettings, options)
     workshop = _workshop(options)
     workshop.convert(options.weights, _quantization(options))
     workshop.encode(options.data, options.pictures)
-    workshop.train(options.data, settings)
+    workshop.train(options.data, *settings)
     workshop.evaluate(options.data)
     print(workshop.bundle(options.out, options.data_notice))
 
 
 def _evaluate(options: argparse.Namespace) -> None:
-    evaluation = require("tools.captioner.evaluation")
-    evaluations = evaluation.evaluate_bundle(
-        options.bundle, options.data, options.pictures, options.beam_width, options.length_penalty
+    figures = require("tools.captioner.figures")
+    evaluations = require("tools.captioner.evaluation").evaluate_bundle(
+        options.bundle,
+        options.data,
+        options.pictures,
+        options.beam_width,
+        options.length_penalty,
+        report=options.report,
     )
-    print(evaluation.to_markdown(evaluations), end="")
+    print(figures.to_markdown(evaluations), end="")
     if options.json:
-        options.json.write_text(evaluation.to_json(evaluations), encoding="utf-8")
+        options.json.write_text(figures.to_json(evaluations), encoding="utf-8")
     if options.markdown:
-        options.markdown.write_text(evaluation.to_markdown(evaluations), encoding="utf-8")
+        options.markdown.write_text(figures.to_markdown(evaluations), encoding="utf-8")
 
 
 def _publish(options: argparse.Namespace) -> None:
@@ -125,8 +133,8 @@ def _workshop(options: argparse.Namespace) -> "Workshop":
     return workshop
 
 
-def _settings(options: argparse.Namespace) -> TrainingSettings:
-    return TrainingSettings(**{field.name: getattr(options, field.name) for field in fields(TrainingSettings)})
+def _settings(kind: type[_Settings], options: argparse.Namespace) -> _Settings:
+    return kind(**{field.name: getattr(options, field.name) for field in fields(kind)})
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -147,7 +155,7 @@ def _parser() -> argparse.ArgumentParser:
             "evaluate",
             _evaluate,
             (_data, _pictures, _evaluation),
-            "BLEU-1 to BLEU-4 of a bundle on the validation pictures",
+            "BLEU-1 to BLEU-4 and CIDEr-D of a bundle on the validation pictures",
         ),
         ("publish", _publish, (_publication,), "a bundle current in S3, or the one before it again"),
     ):
@@ -265,7 +273,7 @@ def _conversion(command: argparse.ArgumentParser) -> None:
 
 
 def _training(command: argparse.ArgumentParser) -> None:
-    for field in fields(TrainingSettings):
+    for field in (*fields(TrainingSettings), *fields(RewardSettings)):
         command.add_argument(
             "--" + field.name.replace("_", "-"),
             type=type(field.default),
@@ -282,6 +290,9 @@ def _evaluation(command: argparse.ArgumentParser) -> None:
         "--length-penalty", type=float, nargs="+", metavar="P", help="length penalties to try (default: 0 0.7 1)"
     )
     command.add_argument("--json", type=Path, metavar="FILE", help="also write the figures as JSON")
+    command.add_argument(
+        "--report", type=Path, metavar="DIR", help="also write a page (report.html) of figures and captioned pictures"
+    )
     command.add_argument("--markdown", type=Path, metavar="FILE", help="also write the figures as a table")
 
 

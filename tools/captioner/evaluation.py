@@ -1,11 +1,9 @@
 """Scores a bundle's decoder over a set of pictures, with several ways of decoding.
 
-It runs the TensorFlow Lite files by the serving layer, so that what is scored is what will be served. Refuses to choose
-a way of decoding that loops while another does not.
+It runs the TensorFlow Lite files by the serving layer, so that what is scored is what will be served. Refuses to score
+by anything but the words that would be served.
 """
 
-import json
-from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -15,9 +13,11 @@ from captioning.captioner import decode
 from captioning.decoding import Decoding
 from captioning.interpreter import Decoder
 from tools.captioner.dataset import read_dataset, read_features, read_names
+from tools.captioner.figures import Evaluation
 from tools.captioner.pictures import encode_pictures, find_pictures
 from tools.captioner.progress import announce, progress
-from tools.captioner.scores import Scores, score_captions
+from tools.captioner.report import write_report
+from tools.captioner.scores import score_captions
 from tools.captioner.vocabulary import tokenize
 
 if TYPE_CHECKING:
@@ -27,19 +27,11 @@ if TYPE_CHECKING:
     from captioning.vocabulary import Vocabulary
     from tools.captioner.dataset import Dataset
 
-__all__ = ["Evaluation", "best_of", "evaluate_bundle", "evaluate_decodings", "list_decodings", "to_json", "to_markdown"]
+__all__ = ["evaluate_bundle", "evaluate_decodings", "list_decodings"]
 
 MAX_WORDS: Final = 20
 BEAM_WIDTHS: Final = (1, 3, 5)
 LENGTH_PENALTIES: Final = (0.0, 0.7, 1.0)
-
-
-@dataclass(frozen=True, slots=True)
-class Evaluation:
-    """One way of decoding, and how it scored."""
-
-    decoding: Decoding
-    scores: Scores
 
 
 def list_decodings(
@@ -71,7 +63,7 @@ def evaluate_decodings(
                 dataset.features, f"beam {decoding.beam_width}, penalty {decoding.length_penalty:g}"
             )
         ]
-        evaluations.append(Evaluation(decoding, score_captions(captions, dataset.captions)))
+        evaluations.append(Evaluation(decoding, score_captions(captions, dataset.captions), tuple(captions)))
     return evaluations
 
 
@@ -81,8 +73,12 @@ def evaluate_bundle(
     pictures: "Path | None" = None,
     beam_widths: "Sequence[int] | None" = None,
     length_penalties: "Sequence[float] | None" = None,
+    *,
+    report: "Path | None" = None,
 ) -> list[Evaluation]:
     """Score a bundle on the validation split: from the pictures, by its own encoder, or else from the data's features.
+
+    With a folder for it, the page of `tools.captioner.report` is written there.
 
     Raises CaptionerToolError, or the serving layer's CaptioningError for an unfit bundle or decoding.
     """
@@ -94,32 +90,9 @@ def evaluate_bundle(
         features = read_features(data / "features_val.npz")
     else:
         features = encode_pictures(opened.encoder, folder, read_names(data, "val"))
-    return evaluate_decodings(opened.decoder, opened.vocabulary, read_dataset(data, "val", features), decodings)
-
-
-def best_of(evaluations: "Sequence[Evaluation]") -> Evaluation:
-    """The evaluation with the highest BLEU-4 among those without loops, or among all if every one loops."""
-    without_loops = [evaluation for evaluation in evaluations if not evaluation.scores.loops]
-    return max(without_loops or evaluations, key=lambda evaluation: evaluation.scores.bleu[3])
-
-
-def to_markdown(evaluations: "Sequence[Evaluation]") -> str:
-    """Write the figures as a table, one line a way of decoding."""
-    lines = [
-        "| Beam | Length penalty | Repeats | BLEU-1 | BLEU-2 | BLEU-3 | BLEU-4 | Loops | Repeated bigrams | Words |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
-    ]
-    for evaluation in evaluations:
-        decoding, scores = evaluation.decoding, evaluation.scores
-        repeats = "barred" if decoding.no_repeat_ngram else "allowed"
-        bleu = " | ".join(f"{score:.3f}" for score in scores.bleu)
-        lines.append(
-            f"| {decoding.beam_width} | {decoding.length_penalty:g} | {repeats} | {bleu} | {scores.loops} "
-            f"| {scores.repeated_bigrams} | {scores.words:.1f} |"
-        )
-    return "\n".join(lines) + "\n"
-
-
-def to_json(evaluations: "Sequence[Evaluation]") -> str:
-    """Write the figures as JSON, one object a way of decoding."""
-    return json.dumps([asdict(evaluation) for evaluation in evaluations], sort_keys=True, indent=1) + "\n"
+    dataset = read_dataset(data, "val", features)
+    evaluations = evaluate_decodings(opened.decoder, opened.vocabulary, dataset, decodings)
+    if report is not None:
+        title = f"{opened.manifest.model_version} on {len(dataset.names)} pictures"
+        announce(f"wrote {write_report(report, title, evaluations, dataset, folder)}")
+    return evaluations

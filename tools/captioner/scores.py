@@ -1,4 +1,4 @@
-"""Scores of captions against what people said: corpus BLEU, and how often a caption loops.
+"""Scores of captions against what people said: corpus BLEU, CIDEr-D, and how often a caption loops.
 
 Refuses captions and references that do not pair up.
 """
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise, zip_longest
 from typing import TYPE_CHECKING, Final
 
+from tools.captioner.cider import Cider
 from tools.captioner.errors import DatasetError
 from tools.captioner.toolchain import require
 
@@ -23,10 +24,12 @@ _ORDERS: Final = (1, 2, 3, 4)
 class Scores:
     """Figures over one set of pictures.
 
-    `bleu` holds BLEU-1 to BLEU-4, 0 to 1; `words` is the mean length of a caption.
+    `bleu` holds BLEU-1 to BLEU-4, 0 to 1; `cider` is the mean CIDEr-D, 0 to 10, with these pictures' references as the
+    corpus; `words` is the mean length of a caption.
     """
 
     bleu: tuple[float, float, float, float]
+    cider: float
     loops: int
     repeated_bigrams: int
     words: float
@@ -54,6 +57,7 @@ def score_captions(captions: "Sequence[Sequence[str]]", references: "Sequence[Se
     )
     return Scores(
         bleu=(first, second, third, fourth),
+        cider=sum(map(Cider(references).score, range(len(captions)), captions)) / len(captions),
         loops=count_loops(captions),
         repeated_bigrams=count_repeated_bigrams(captions),
         words=sum(map(len, captions)) / len(captions),

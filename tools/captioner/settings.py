@@ -1,4 +1,4 @@
-"""What may be chosen for a training run; the defaults made the committed bundle.
+"""What may be chosen for a training run, stage by stage; the defaults made the committed bundle.
 
 Refuses values that cannot train. Each field's `help` is what the command line says of it.
 """
@@ -7,14 +7,16 @@ from dataclasses import dataclass, field
 
 from tools.captioner.errors import SettingsError
 
-__all__ = ["TrainingSettings"]
+__all__ = ["RewardSettings", "TrainingSettings"]
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingSettings:
-    """One run's settings. Raises SettingsError for a value that cannot train."""
+    """How the decoder learns from people's captions. Raises SettingsError for a value that cannot train."""
 
-    seed: int = field(default=1, metadata={"help": "of the first weights and of the order of the batches"})
+    seed: int = field(
+        default=1, metadata={"help": "of the first weights, of the order of the batches and of the draws"}
+    )
     min_count: int = field(default=3, metadata={"help": "words said less often in the training captions are cut"})
     epochs: int = field(default=20, metadata={"help": "at most so many passes over the training captions"})
     patience: int = field(default=3, metadata={"help": "stop after so many epochs without a better validation loss"})
@@ -36,3 +38,27 @@ class TrainingSettings:
             raise SettingsError("seed must not be negative, and learning_rate must lie between 0 and 1")
         if not 0 <= self.dropout < 1 or not 0 <= self.label_smoothing < 1:
             raise SettingsError("dropout and label_smoothing must be at least 0 and less than 1")
+
+
+@dataclass(frozen=True, slots=True)
+class RewardSettings:
+    """How the trained decoder then learns from its own. Raises SettingsError for a value that cannot train."""
+
+    reward_epochs: int = field(
+        default=0,
+        metadata={"help": "passes over the training pictures that learn from rewards (8, say); 0 leaves them out"},
+    )
+    reward_rate: float = field(default=3e-4, metadata={"help": "Adam's rate then; it falls to a tenth along a line"})
+    pictures_at_once: int = field(default=50, metadata={"help": "pictures that rewards are learned from at once"})
+    draws: int = field(default=5, metadata={"help": "captions drawn of a picture and held against each other"})
+    cider_weight: float = field(
+        default=0.3, metadata={"help": "what a point of CIDEr-D is worth beside BLEU-4's logarithm"}
+    )
+    averaging: float = field(default=0.99, metadata={"help": "share of the weights' mean that each step keeps"})
+
+    def __post_init__(self) -> None:
+        for name, least in (("reward_epochs", 0), ("pictures_at_once", 1), ("draws", 2), ("cider_weight", 0)):
+            if not getattr(self, name) >= least:
+                raise SettingsError(f"{name} must be at least {least}, not {getattr(self, name)}")
+        if not 0 < self.reward_rate < 1 or not 0 <= self.averaging < 1:
+            raise SettingsError("reward_rate must lie between 0 and 1, and averaging be at least 0 and less than 1")

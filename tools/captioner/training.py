@@ -2,11 +2,13 @@
 
 Teacher forcing over whole captions, label smoothing (Szegedy et al. 2016, section 7), Adam with a cosine schedule,
 early stopping on the loss of the validation captions; the best weights are kept. One seed deals the same batches and
-draws the same first weights; the sums of several threads still differ in their last digits.
+draws the same first weights; the sums of several threads still differ in their last digits. A run that is interrupted
+goes on after its last whole epoch, and ends as if it had not been.
 
 Refuses to look at anything but the two splits that it is given.
 """
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -23,10 +25,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from keras import Model
+    from keras.optimizers import Optimizer
     from numpy.typing import NDArray
     from tensorflow import Tensor
 
     from captioning.vocabulary import Vocabulary
+    from tools.captioner.checkpoint import Checkpoint
     from tools.captioner.dataset import Dataset
     from tools.captioner.settings import TrainingSettings
 
@@ -43,11 +47,12 @@ _CLIPPED_NORM: Final = 5.0
 @dataclass(frozen=True, slots=True)
 class TrainingSummary:
     """How a run went. The losses are cross-entropies in nats a word, without smoothing, one an epoch; the training
-    loss is that under dropout."""
+    loss is that under dropout. `seconds` counts whole epochs, interruptions left out."""
 
     best_epoch: int
     training_losses: tuple[float, ...]
     validation_losses: tuple[float, ...]
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,22 +94,38 @@ def train_decoder(
     validation: "Dataset",
     vocabulary: "Vocabulary",
     settings: "TrainingSettings",
-    checkpoint: "Path",
+    *,
+    best: "Path",
+    checkpoint: "Checkpoint",
 ) -> "tuple[Model, TrainingSummary]":
-    """Train, and give back the network with the weights of the best epoch, which `checkpoint` (.weights.h5) also holds.
+    """Train, and give back the network with the weights of the best epoch, which `best` (.weights.h5) also holds.
 
-    Raises ToolchainError without TensorFlow, DatasetError when the loss is not finite.
+    `checkpoint` keeps what each epoch made. Raises ToolchainError without TensorFlow, DatasetError when the loss is not
+    finite.
     """
     rng = np.random.default_rng(settings.seed)
     learned, judged = (_encode(split, vocabulary, settings.max_words) for split in (training, validation))
     network = build_decoder(len(vocabulary.words), training.features.shape[1], settings.dropout, settings.seed)
     steps = settings.epochs * -(-len(learned.tokens) // settings.batch_size)
-    learn = _compile_step(network, training.features, settings, steps)
-    judge = _compile_step(network, validation.features, settings, steps=None)
+    optimizer = _build_optimizer(network, settings, steps)
+    learn = _compile_step(network, training.features, settings.label_smoothing, optimizer)
+    judge = _compile_step(network, validation.features, settings.label_smoothing)
+    # The dropout's seeds are among the variables.
+    variables = [*network.variables, *optimizer.variables]
     losses: list[float] = []
     validation_losses: list[float] = []
-    best_epoch = 0
-    for epoch in range(1, settings.epochs + 1):
+    best_epoch, seconds = 0, 0.0
+    if best.is_file() and (state := checkpoint.load()):
+        for variable, saved in zip(variables, state.arrays, strict=True):
+            variable.assign(saved)
+        rng.bit_generator.state = state.notes["rng"]
+        losses, validation_losses = state.notes["losses"], state.notes["validation_losses"]
+        best_epoch, seconds = state.notes["best_epoch"], state.notes["seconds"]
+        announce(f"going on after {len(losses)} of {settings.epochs} epochs")
+    for epoch in range(len(losses) + 1, settings.epochs + 1):
+        if epoch - best_epoch > settings.patience:
+            break
+        began = time.monotonic()
         title = f"epoch {epoch}/{settings.epochs}"
         losses.append(_run(learn, learned, settings.batch_size, rng, title))
         validation_losses.append(_run(judge, judged, settings.batch_size, rng, f"{title}, validation"))
@@ -113,11 +134,20 @@ def train_decoder(
             raise DatasetError(f"training diverged in epoch {epoch}: take a smaller --learning-rate")
         if validation_losses[-1] == min(validation_losses):
             best_epoch = epoch
-            network.save_weights(checkpoint)
-        elif epoch - best_epoch >= settings.patience:
-            break
-    network.load_weights(checkpoint)
-    return network, TrainingSummary(best_epoch, tuple(losses), tuple(validation_losses))
+            network.save_weights(best)
+        seconds += time.monotonic() - began
+        checkpoint.save(
+            [variable.numpy() for variable in variables],
+            {
+                "losses": losses,
+                "validation_losses": validation_losses,
+                "best_epoch": best_epoch,
+                "seconds": seconds,
+                "rng": rng.bit_generator.state,
+            },
+        )
+    network.load_weights(best)
+    return network, TrainingSummary(best_epoch, tuple(losses), tuple(validation_losses), seconds)
 
 
 def _encode(dataset: "Dataset", vocabulary: "Vocabulary", max_words: int) -> EncodedCaptions:
@@ -144,22 +174,25 @@ def _run(
     return float(loss / words)
 
 
+def _build_optimizer(network: "Model", settings: "TrainingSettings", steps: int) -> "Optimizer":
+    """Adam, its rate falling to 0 along a cosine over `steps`, ready to be restored."""
+    optimizers = require_tensorflow().keras.optimizers
+    schedule = optimizers.schedules.CosineDecay(settings.learning_rate, steps)
+    optimizer: Optimizer = optimizers.Adam(schedule, clipnorm=_CLIPPED_NORM)
+    optimizer.build(network.trainable_variables)
+    return optimizer
+
+
 def _compile_step(
-    network: "Model", features: "NDArray[np.float32]", settings: "TrainingSettings", steps: int | None
+    network: "Model", features: "NDArray[np.float32]", smoothing: float, optimizer: "Optimizer | None" = None
 ) -> "Callable[..., tuple[Tensor, Tensor]]":
     """Compile what is done with a batch: (rows, tokens, targets) -> (loss, words), both summed over the batch.
 
-    With `steps`, the length of the whole run, it learns from the batch; without, it only judges it.
+    With an optimizer, it learns from the batch; without, it only judges it.
     """
     tf = require_tensorflow()
-    keras = tf.keras
     # Held once by the graph: a batch brings row numbers, not five copies of its features.
     held = tf.constant(features)
-    smoothing = settings.label_smoothing
-    optimizer = None
-    if steps is not None:
-        schedule = keras.optimizers.schedules.CosineDecay(settings.learning_rate, steps)
-        optimizer = keras.optimizers.Adam(schedule, clipnorm=_CLIPPED_NORM)
 
     def step(rows: "Tensor", tokens: "Tensor", targets: "Tensor") -> "tuple[Tensor, Tensor]":
         with tf.GradientTape() as tape:

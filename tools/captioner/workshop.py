@@ -3,17 +3,18 @@
     encoder.tflite  encoder.json                            convert-encoder
     features_train.npz  features_val.npz  features.json     (only where the data has pictures and no features)
     decoder.tflite  decoder.weights.h5  vocabulary.json  decoder.json   train
+    training.npz  rewards.npz                               (how far train is, for when it is interrupted)
     evaluation.json                                         bundle, which chooses how to decode
 
 Each step writes its record (`*.json`) last, with a fingerprint of everything that it was made from. A step whose record
-says the same again is not repeated, so that an interrupted build goes on where it stopped.
+says the same again is not repeated, so that an interrupted build goes on where it stopped; within `train`, the longest
+step, after the last whole epoch.
 
 Refuses to bundle what a step before has not recorded.
 """
 
 import hashlib
 import json
-import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -24,6 +25,7 @@ from captioning.bundle import DECODER, ENCODER, VOCABULARY, Quantization
 from captioning.decoding import Decoding
 from captioning.vocabulary import parse_vocabulary
 from tools.captioner.bundle import BundleParts, sha256_of, to_json, write_bundle
+from tools.captioner.checkpoint import Checkpoint
 from tools.captioner.dataset import read_dataset, read_features, read_names
 from tools.captioner.decoder import convert_decoder
 from tools.captioner.encoder import (
@@ -34,9 +36,12 @@ from tools.captioner.encoder import (
     locate_packaged_weights,
 )
 from tools.captioner.errors import ArchiveError, DatasetError
-from tools.captioner.evaluation import best_of, evaluate_decodings, list_decodings, to_markdown
+from tools.captioner.evaluation import evaluate_decodings, list_decodings
+from tools.captioner.figures import best_of, to_markdown
 from tools.captioner.pictures import encode_pictures, find_pictures
+from tools.captioner.policy import read_policy, write_policy
 from tools.captioner.progress import announce
+from tools.captioner.reinforcement import reinforce
 from tools.captioner.toolchain import installed_versions
 from tools.captioner.training import train_decoder
 from tools.captioner.verification import verify_decoder, verify_encoder
@@ -48,7 +53,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from tools.captioner.dataset import Dataset, Split
-    from tools.captioner.settings import TrainingSettings
+    from tools.captioner.settings import RewardSettings, TrainingSettings
 
 __all__ = ["FLICKR8K", "Workshop"]
 
@@ -127,22 +132,37 @@ class Workshop:
             "cosine_pictures": len(names),
         }
 
-    def train(self, data: Path, settings: "TrainingSettings") -> None:
-        """Train the decoder, convert it and hold it to the network."""
+    def train(self, data: Path, settings: "TrainingSettings", rewards: "RewardSettings") -> None:
+        """Train the decoder, first on people's captions and then on its own, convert it and hold it to the network."""
         training, validation = (self._dataset(data, split) for split in _SPLITS)
-        made_from = _fingerprint(
+        learned_from = _fingerprint(
             "decoder",
             to_json(asdict(settings)),
             *(_digest(split) for split in (training, validation)),
         )
+        made_from = _fingerprint(learned_from, to_json(asdict(rewards)))
         if self._is_made("decoder", made_from):
             return
         vocabulary = build_vocabulary((caption for said in training.captions for caption in said), settings.min_count)
         captions = sum(map(len, training.captions))
         announce(f"training on {captions} captions of {len(training.names)} pictures, {len(vocabulary.words)} words")
-        began = time.monotonic()
-        network, summary = train_decoder(training, validation, vocabulary, settings, self.folder / "decoder.weights.h5")
-        seconds = round(time.monotonic() - began)
+        network, summary = train_decoder(
+            training,
+            validation,
+            vocabulary,
+            settings,
+            best=self.folder / "decoder.weights.h5",
+            checkpoint=Checkpoint(self.folder / "training.npz", learned_from),
+        )
+        policy, rewarded = reinforce(
+            read_policy(network),
+            training,
+            vocabulary,
+            rewards,
+            seed=settings.seed,
+            checkpoint=Checkpoint(self.folder / "rewards.npz", made_from),
+        )
+        write_policy(policy, network)
         (self.folder / DECODER).write_bytes(convert_decoder(network))
         difference = verify_decoder(network, self.folder / DECODER, validation, vocabulary, _VERIFIED_PICTURES)
         announce(f"converted decoder: probabilities within {difference:.1e} of the network's")
@@ -151,13 +171,15 @@ class Workshop:
             "decoder",
             made_from,
             {
-                "settings": asdict(settings),
+                "settings": asdict(settings) | asdict(rewards),
                 "pictures": len(training.names),
                 "captions": captions,
-                "seconds": seconds,
+                "seconds": round(summary.seconds + rewarded.seconds),
                 "best_epoch": summary.best_epoch,
                 "training_losses": [round(loss, 4) for loss in summary.training_losses],
                 "validation_losses": [round(loss, 4) for loss in summary.validation_losses],
+                "reward_bleu_4": [round(score, 4) for score in rewarded.bleu],
+                "reward_surprises": [round(surprise, 4) for surprise in rewarded.surprises],
                 "largest_probability_difference": difference,
             },
         )
@@ -180,6 +202,7 @@ class Workshop:
             made_from,
             {
                 **figures,
+                "cider": round(best.scores.cider, 4),
                 "loops": best.scores.loops,
                 "pictures": len(validation.names),
                 "decoding": asdict(best.decoding),

@@ -1,15 +1,20 @@
 """Which ways of decoding are scored, and which one a bundle gets."""
 
+import json
+
 import pytest
 
 from captioning.decoding import Decoding
 from captioning.errors import DecodingError
-from tools.captioner.evaluation import Evaluation, best_of, list_decodings, to_markdown
+from tools.captioner.evaluation import list_decodings
+from tools.captioner.figures import Evaluation, best_of, to_json, to_markdown
 from tools.captioner.scores import Scores
 
 
 def evaluation(beam_width: int, bleu_4: float, loops: int = 0) -> Evaluation:
-    return Evaluation(Decoding(beam_width, 0.7, 20), Scores((0.6, 0.4, 0.3, bleu_4), loops, loops, 9.5))
+    return Evaluation(
+        Decoding(beam_width, 0.7, 20), Scores((0.6, 0.4, 0.3, bleu_4), 0.512, loops, loops, 9.5), (("a", "dog"),)
+    )
 
 
 def test_the_best_bleu_4_is_chosen() -> None:
@@ -41,4 +46,12 @@ def test_a_way_of_decoding_outside_the_limits_is_refused() -> None:
 def test_the_table_has_a_line_for_each_way_of_decoding() -> None:
     head, rule, line = to_markdown([evaluation(3, 0.2034)]).splitlines()
     assert head.count("|") == rule.count("|") == line.count("|")
-    assert line == "| 3 | 0.7 | barred | 0.600 | 0.400 | 0.300 | 0.203 | 0 | 0 | 9.5 |"
+    assert line == "| 3 | 0.7 | barred | 0.600 | 0.400 | 0.300 | 0.203 | 0.512 | 0 | 0 | 9.5 |"
+
+
+def test_the_figures_come_as_json_without_the_captions() -> None:
+    (figures,) = json.loads(to_json([evaluation(3, 0.2034)]))
+    assert figures["decoding"]["beam_width"] == 3
+    assert figures["scores"]["bleu"][3] == 0.2034
+    assert figures["scores"]["cider"] == 0.512
+    assert set(figures) == {"decoding", "scores"}

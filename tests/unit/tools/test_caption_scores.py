@@ -1,7 +1,8 @@
-"""Scores of captions: BLEU as sacreBLEU has it, loops as people see them."""
+"""Scores of captions: BLEU as sacreBLEU has it, CIDEr-D over the set, loops as people see them."""
 
 import pytest
 
+from tools.captioner.cider import Cider
 from tools.captioner.errors import DatasetError
 from tools.captioner.scores import count_loops, count_repeated_bigrams, score_captions
 
@@ -50,6 +51,9 @@ def test_bleu_counts_each_pictures_own_references_of_which_there_may_be_any_numb
     assert scores.bleu[2] == pytest.approx((9 / 10 * 5 / 8 * 2 / 6) ** (1 / 3))
     assert scores.bleu[3] == 0
     assert scores.words == 5
+    assert scores.cider == pytest.approx(
+        (Cider(references).score(0, captions[0]) + Cider(references).score(1, captions[1])) / 2
+    )
 
 
 def test_bleu_punishes_brevity() -> None:

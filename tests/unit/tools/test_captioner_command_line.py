@@ -70,6 +70,7 @@ def test_an_error_is_one_line_on_stderr_and_nothing_on_stdout(tmp_path: Path) ->
         (("convert-encoder", "--weights", "nowhere.pt"), "nowhere.pt is not a file"),
         (("train", "--data", "{data}"), "there are no features for train.txt"),
         (("train", "--data", "{data}", "--dropout", "1"), "dropout"),
+        (("train", "--data", "{data}", "--draws", "1"), "draws must be at least 2, not 1"),
         (("build", "--data", "{data}", "--out", "out", "--epochs", "0"), "epochs must be at least 1, not 0"),
         (("bundle", "--data", "{data}", "--out", "out"), "holds no decoder.tflite: run train first"),
         (("encode", "--data", "{data}"), "run convert-encoder first"),

@@ -2,19 +2,27 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
+from captioning.vocabulary import Vocabulary
+from tools.captioner import training
 from tools.captioner.archive import ConvolutionGroup
+from tools.captioner.checkpoint import Checkpoint
 from tools.captioner.dataset import Dataset
-from tools.captioner.decoder import convert_decoder
+from tools.captioner.decoder import build_decoder, convert_decoder
 from tools.captioner.encoder import EncoderWeights, build_network
 from tools.captioner.errors import ArchiveError, BundleError, SettingsError
+from tools.captioner.policy import read_policy, write_policy
 from tools.captioner.settings import TrainingSettings
-from tools.captioner.training import EncodedCaptions, deal_batches, train_decoder
+from tools.captioner.training import EncodedCaptions, TrainingSummary, deal_batches, train_decoder
 from tools.captioner.verification import verify_decoder
-from tools.captioner.vocabulary import build_vocabulary
+from tools.captioner.vocabulary import END, PADDING, START, UNKNOWN, build_vocabulary, encode_caption
+
+if TYPE_CHECKING:
+    from keras import Model
 
 # Keras's, when it turns a variable into an array.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
@@ -100,19 +108,29 @@ def animals() -> Dataset:
     return Dataset(tuple(map(str, range(120))), features, captions)
 
 
+def vocabulary_of(dataset: Dataset) -> Vocabulary:
+    return build_vocabulary((caption for said in dataset.captions for caption in said), 1)
+
+
+def train(
+    learned: Dataset, validation: Dataset, settings: TrainingSettings, folder: Path
+) -> "tuple[Model, TrainingSummary]":
+    best, checkpoint = folder / "decoder.weights.h5", Checkpoint(folder / "training.npz", "these ingredients")
+    return train_decoder(learned, validation, vocabulary_of(learned), settings, best=best, checkpoint=checkpoint)
+
+
 def test_the_decoder_learns_to_name_what_the_features_show_and_converts_exactly(
     animals: Dataset, tmp_path: Path
 ) -> None:
-    vocabulary = build_vocabulary((caption for said in animals.captions for caption in said), 1)
+    vocabulary = vocabulary_of(animals)
     settings = TrainingSettings(
         epochs=40, patience=40, batch_size=16, dropout=0.0, label_smoothing=0.0, learning_rate=5e-3
     )
-    checkpoint = tmp_path / "decoder.weights.h5"
-    network, summary = train_decoder(animals, animals, vocabulary, settings, checkpoint)
+    network, summary = train(animals, animals, settings, tmp_path)
     # Perfect foresight of three kinds of animal and of action leaves nothing to be surprised by.
     assert min(summary.validation_losses) < 0.1
     assert summary.validation_losses[summary.best_epoch - 1] == min(summary.validation_losses)
-    assert checkpoint.is_file()
+    assert (tmp_path / "decoder.weights.h5").is_file()
 
     path = tmp_path / "decoder.tflite"
     path.write_bytes(convert_decoder(network))
@@ -124,11 +142,63 @@ def test_the_decoder_learns_to_name_what_the_features_show_and_converts_exactly(
 
 
 def test_training_stops_when_patience_ends_and_gives_the_best_weights_back(animals: Dataset, tmp_path: Path) -> None:
-    vocabulary = build_vocabulary((caption for said in animals.captions for caption in said), 1)
     settings = TrainingSettings(epochs=60, patience=2, batch_size=16, dropout=0.0, learning_rate=2e-2)
     wrong = replace(animals, captions=animals.captions[::-1])
-    _, summary = train_decoder(animals, wrong, vocabulary, settings, tmp_path / "decoder.weights.h5")
+    _, summary = train(animals, wrong, settings, tmp_path)
     assert len(summary.validation_losses) == summary.best_epoch + 2 < 60
+
+
+def test_an_interrupted_run_goes_on_and_ends_as_if_it_had_not_been(
+    animals: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = TrainingSettings(epochs=4, batch_size=16, dropout=0.3)
+    (tmp_path / "whole").mkdir()
+    expected, figures = train(animals, animals, settings, tmp_path / "whole")
+    passes = 0
+    run = training._run
+
+    def stop_in_the_third_epoch(*arguments: object) -> float:
+        nonlocal passes
+        passes += 1
+        if passes == 6:
+            raise KeyboardInterrupt
+        return run(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(training, "_run", stop_in_the_third_epoch)
+    with pytest.raises(KeyboardInterrupt):
+        train(animals, animals, settings, tmp_path)
+    monkeypatch.undo()
+    resumed, again = train(animals, animals, settings, tmp_path)
+    assert again.training_losses == figures.training_losses
+    assert again.validation_losses == figures.validation_losses
+    for ours, theirs in zip(resumed.get_weights(), expected.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_the_policy_is_the_network_and_goes_back_into_it(animals: Dataset) -> None:
+    vocabulary = vocabulary_of(animals)
+    network = build_decoder(len(vocabulary.words), 64, 0.5, seed=1)
+    for name in ("features_normalization", "projection_normalization"):
+        layer = network.get_layer(name)
+        rng = np.random.default_rng(2)
+        layer.set_weights([rng.uniform(0.5, 1.5, weights.shape) for weights in layer.get_weights()])
+    policy = read_policy(network)
+    caption = encode_caption(animals.captions[0][0], vocabulary)
+    logits = np.array(network([animals.features[:1], caption[np.newaxis, :-1]], training=False))[0].astype(np.float64)
+    logits[:, [PADDING, START, UNKNOWN]] = -np.inf
+    logits[0, END] = -np.inf
+    probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    expected = -np.log(probabilities[np.arange(len(caption) - 1), caption[1:]]).mean()
+    said = [tuple(caption[1:].tolist())]
+    gradient, surprise = policy.gradient(animals.features[:1], np.zeros(1, np.intp), said, np.ones(1))
+    assert surprise == pytest.approx(expected, abs=1e-5)
+
+    for weight, slope in zip(policy.weights, gradient, strict=True):
+        np.subtract(weight, np.float32(0.1) * slope, out=weight)
+    assert read_policy(network).weights.embedding.tolist() != policy.weights.embedding.tolist()
+    write_policy(policy, network)
+    for ours, theirs in zip(read_policy(network).weights, policy.weights, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
 
 
 def test_weights_of_another_network_are_refused() -> None:

@@ -1,0 +1,169 @@
+"""Learning from rewards: captions become worth more, and an interruption changes nothing."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from captioning.vocabulary import Vocabulary
+from tools.captioner import reinforcement
+from tools.captioner.checkpoint import Checkpoint
+from tools.captioner.dataset import Dataset
+from tools.captioner.errors import DatasetError, SettingsError
+from tools.captioner.policy import Policy, Weights
+from tools.captioner.reinforcement import RewardSummary, reinforce
+from tools.captioner.settings import RewardSettings
+from tools.captioner.vocabulary import build_vocabulary
+
+UNITS = 16
+ANIMALS, PLACES = ("dog", "cat", "bird"), ("grass", "sofa", "roof")
+SETTINGS = RewardSettings(reward_epochs=4, reward_rate=2e-2, pictures_at_once=30, draws=5, averaging=0.9)
+
+
+@pytest.fixture(scope="module")
+def animals() -> Dataset:
+    """Pictures of three animals in three places, told apart by their features alone."""
+    rng = np.random.default_rng(0)
+    kinds = rng.integers(3, size=(120, 2))
+    features = rng.normal(scale=0.1, size=(120, 8)).astype(np.float32)
+    features[np.arange(120), kinds[:, 0]] += 1
+    features[np.arange(120), 3 + kinds[:, 1]] += 1
+    captions = tuple((("a", ANIMALS[animal], "on", "the", PLACES[place]),) for animal, place in kinds)
+    return Dataset(tuple(map(str, range(120))), features, captions)
+
+
+@pytest.fixture(scope="module")
+def vocabulary(animals: Dataset) -> Vocabulary:
+    return build_vocabulary((caption for said in animals.captions for caption in said), 1)
+
+
+def fresh_policy(vocabulary: Vocabulary) -> Policy:
+    rng = np.random.default_rng(0)
+    tokens = len(vocabulary.words)
+
+    def drawn(*shape: int) -> np.ndarray:
+        return rng.normal(scale=0.3, size=shape).astype(np.float32)
+
+    weights = Weights(
+        drawn(8, UNITS),
+        drawn(UNITS),
+        drawn(tokens, UNITS),
+        drawn(UNITS, 4 * UNITS),
+        drawn(UNITS, 4 * UNITS),
+        drawn(4 * UNITS),
+        drawn(UNITS, UNITS),
+        drawn(UNITS),
+        drawn(UNITS, tokens),
+        drawn(tokens),
+    )
+    ones, zeros = (np.full(size, value, np.float32) for value, size in ((1, 8), (0, 8)))
+    return Policy(weights, ones, zeros, np.ones(UNITS, np.float32), np.zeros(UNITS, np.float32))
+
+
+def learn(
+    animals: Dataset, vocabulary: Vocabulary, settings: RewardSettings, folder: Path, seed: int = 1
+) -> tuple[Policy, RewardSummary]:
+    checkpoint = Checkpoint(folder / "rewards.npz", "these ingredients")
+    return reinforce(fresh_policy(vocabulary), animals, vocabulary, settings, seed=seed, checkpoint=checkpoint)
+
+
+def test_a_policy_that_knows_nothing_learns_to_say_what_is_rewarded(
+    animals: Dataset, vocabulary: Vocabulary, tmp_path: Path
+) -> None:
+    settings = replace(SETTINGS, reward_epochs=60)
+    _, summary = learn(animals, vocabulary, settings, tmp_path)
+    assert summary.bleu[0] < 0.1
+    assert summary.bleu[-1] > 0.5
+    assert summary.surprises[-1] < summary.surprises[0] / 4
+
+
+def test_one_seed_gives_the_same_weights_and_another_others(
+    animals: Dataset, vocabulary: Vocabulary, tmp_path: Path
+) -> None:
+    runs = []
+    for name, seed in (("first", 1), ("again", 1), ("other", 2)):
+        (tmp_path / name).mkdir()
+        runs.append(learn(animals, vocabulary, SETTINGS, tmp_path / name, seed)[0].weights.embedding)
+    np.testing.assert_array_equal(runs[0], runs[1])
+    assert not np.array_equal(runs[0], runs[2])
+
+
+def test_an_interrupted_run_goes_on_and_ends_as_if_it_had_not_been(
+    animals: Dataset, vocabulary: Vocabulary, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = tmp_path / "whole"
+    whole.mkdir()
+    expected, figures = learn(animals, vocabulary, SETTINGS, whole)
+    batches = 0
+    learn_from = reinforcement._learn_from
+
+    def stop_in_the_third_epoch(*arguments: object, **named: object) -> float:
+        nonlocal batches
+        batches += 1
+        if batches == 11:
+            raise KeyboardInterrupt
+        return learn_from(*arguments, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(reinforcement, "_learn_from", stop_in_the_third_epoch)
+    with pytest.raises(KeyboardInterrupt):
+        learn(animals, vocabulary, SETTINGS, tmp_path)
+    monkeypatch.undo()
+    resumed, again = learn(animals, vocabulary, SETTINGS, tmp_path)
+    assert (again.bleu, again.surprises) == (figures.bleu, figures.surprises)
+    for ours, theirs in zip(resumed.weights, expected.weights, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_no_epoch_leaves_the_policy_as_it_was(animals: Dataset, vocabulary: Vocabulary, tmp_path: Path) -> None:
+    taught, summary = learn(animals, vocabulary, replace(SETTINGS, reward_epochs=0), tmp_path)
+    assert summary.bleu == ()
+    for ours, theirs in zip(taught.weights, fresh_policy(vocabulary).weights, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_a_run_that_diverges_says_what_to_change(animals: Dataset, vocabulary: Vocabulary, tmp_path: Path) -> None:
+    broken = replace(animals, features=np.full_like(animals.features, np.nan))
+    with pytest.raises(DatasetError, match="--reward-rate"):
+        learn(broken, vocabulary, SETTINGS, tmp_path)
+    assert not (tmp_path / "rewards.npz").exists()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"reward_epochs": -1},
+        {"reward_rate": 0.0},
+        {"reward_rate": 1.0},
+        {"pictures_at_once": 0},
+        {"draws": 1},
+        {"cider_weight": -0.1},
+        {"averaging": 1.0},
+    ],
+)
+def test_settings_that_cannot_train_are_refused_by_name(wrong: dict[str, float]) -> None:
+    with pytest.raises(SettingsError, match=next(iter(wrong))):
+        RewardSettings(**wrong)  # type: ignore[arg-type]
+
+
+def test_a_state_comes_back_as_it_was_saved(tmp_path: Path) -> None:
+    checkpoint = Checkpoint(tmp_path / "state.npz", "flour")
+    assert checkpoint.load() is None
+    checkpoint.save([np.arange(3), np.eye(2)], {"epoch": 4, "rng": np.random.default_rng(0).bit_generator.state})
+    state = checkpoint.load()
+    assert state is not None
+    assert state.notes["epoch"] == 4
+    assert state.notes["rng"] == np.random.default_rng(0).bit_generator.state
+    np.testing.assert_array_equal(state.arrays[1], np.eye(2))
+    assert [path.name for path in tmp_path.iterdir()] == ["state.npz"]
+
+
+def test_a_state_of_other_ingredients_or_a_damaged_one_is_none(tmp_path: Path) -> None:
+    checkpoint = Checkpoint(tmp_path / "state.npz", "flour")
+    checkpoint.save([np.arange(1000)], {"epoch": 4})
+    assert Checkpoint(checkpoint.path, "sugar").load() is None
+    content = checkpoint.path.read_bytes()
+    for damaged in (b"", content[: len(content) // 2], b"not a zip file", content[:200] + b"\0" * 40 + content[240:]):
+        checkpoint.path.write_bytes(damaged)
+        assert checkpoint.load() is None

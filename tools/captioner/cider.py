@@ -1,0 +1,77 @@
+"""CIDEr-D: how well a caption says what people say of this picture and of few others.
+
+Vedantam, Zitnick, Parikh, "CIDEr: consensus-based image description evaluation" (2015), sections 3 and 5: the mean,
+over sequences of one to four words, of the cosine between tf-idf vectors of the caption and of each reference, with
+counts clipped to the reference's, a Gaussian penalty on the difference in length, and the usual factor of 10.
+
+Refuses to stem, as BLEU does: the words that it compares are those of `tools.captioner.vocabulary`.
+"""
+
+import math
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Sequence
+
+    Caption: TypeAlias = Sequence[Hashable]
+    Ngram: TypeAlias = tuple[Hashable, ...]
+
+__all__ = ["MAX_ORDER", "Cider", "count_ngrams"]
+
+MAX_ORDER: Final = 4
+_LENGTH_DEVIATION: Final = 6.0
+_SCALE: Final = 10.0
+
+
+def count_ngrams(caption: "Caption", order: int) -> "Counter[Ngram]":
+    """Count the sequences of `order` words of a caption."""
+    return Counter(zip(*(caption[start:] for start in range(order)), strict=False))
+
+
+@dataclass(frozen=True, slots=True)
+class _Vector:
+    """One reference's sequences of one length, weighted; `norm` is the vector's length."""
+
+    weights: "dict[Ngram, float]"
+    norm: float
+
+
+class Cider:
+    """The references of a set of pictures, ready to score captions of the same pictures against them."""
+
+    def __init__(self, references: "Sequence[Sequence[Caption]]") -> None:
+        """Weigh the references: a sequence of words counts the more, the fewer pictures' references hold it."""
+        self._rarest = math.log(len(references))
+        self._lengths = [[len(said) for said in picture] for picture in references]
+        counts = [
+            [[count_ngrams(said, order) for said in picture] for order in range(1, MAX_ORDER + 1)]
+            for picture in references
+        ]
+        pictures = Counter(ngram for orders in counts for order in orders for ngram in set().union(*order))
+        self._rarity = {ngram: self._rarest - math.log(count) for ngram, count in pictures.items()}
+        self._vectors = [[[self._weigh(said) for said in order] for order in orders] for orders in counts]
+
+    def score(self, picture: int, caption: "Caption") -> float:
+        """Score a caption of the picture of that number: 0, nothing in common, to 10, said as all others said it."""
+        lengths = self._lengths[picture]
+        damping = [math.exp(-((len(caption) - length) ** 2) / (2 * _LENGTH_DEVIATION**2)) for length in lengths]
+        total = 0.0
+        for order, vectors in enumerate(self._vectors[picture], start=1):
+            said = self._weigh(count_ngrams(caption, order))
+            total += sum(factor * _likeness(said, vector) for factor, vector in zip(damping, vectors, strict=True))
+        return _SCALE * total / (MAX_ORDER * len(lengths))
+
+    def _weigh(self, counts: "Counter[Ngram]") -> _Vector:
+        weights = {ngram: count * self._rarity.get(ngram, self._rarest) for ngram, count in counts.items()}
+        return _Vector(weights, math.sqrt(sum(weight**2 for weight in weights.values())))
+
+
+def _likeness(said: _Vector, reference: _Vector) -> float:
+    """The cosine of two vectors, the first one's weights clipped to the second's."""
+    if not said.norm or not reference.norm:
+        return 0.0
+    known = reference.weights
+    shared = sum(min(weight, known[ngram]) * known[ngram] for ngram, weight in said.weights.items() if ngram in known)
+    return shared / (said.norm * reference.norm)

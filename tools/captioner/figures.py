@@ -1,0 +1,56 @@
+"""How the ways of decoding scored: the figures as tables, and which way is best.
+
+Refuses to choose a way of decoding that loops while another does not.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from captioning.decoding import Decoding
+    from tools.captioner.scores import Scores
+
+__all__ = ["Evaluation", "best_of", "to_json", "to_markdown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """One way of decoding, how it scored, and the captions themselves, as words, in the order of the pictures."""
+
+    decoding: "Decoding"
+    scores: "Scores"
+    captions: tuple[tuple[str, ...], ...]
+
+
+def best_of(evaluations: "Sequence[Evaluation]") -> Evaluation:
+    """The evaluation with the highest BLEU-4 among those without loops, or among all if every one loops."""
+    without_loops = [evaluation for evaluation in evaluations if not evaluation.scores.loops]
+    return max(without_loops or evaluations, key=lambda evaluation: evaluation.scores.bleu[3])
+
+
+def to_markdown(evaluations: "Sequence[Evaluation]") -> str:
+    """Write the figures as a table in Markdown, one line a way of decoding."""
+    lines = [
+        "| Beam | Penalty | Repeats | BLEU-1 | BLEU-2 | BLEU-3 | BLEU-4 | CIDEr-D | Loops | Repeated bigrams | Words |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for evaluation in evaluations:
+        decoding, scores = evaluation.decoding, evaluation.scores
+        repeats = "barred" if decoding.no_repeat_ngram else "allowed"
+        bleu = " | ".join(f"{score:.3f}" for score in scores.bleu)
+        lines.append(
+            f"| {decoding.beam_width} | {decoding.length_penalty:g} | {repeats} | {bleu} | {scores.cider:.3f} "
+            f"| {scores.loops} | {scores.repeated_bigrams} | {scores.words:.1f} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def to_json(evaluations: "Sequence[Evaluation]") -> str:
+    """Write the figures as JSON, one object a way of decoding."""
+    figures = [
+        {"decoding": asdict(evaluation.decoding), "scores": asdict(evaluation.scores)} for evaluation in evaluations
+    ]
+    return json.dumps(figures, sort_keys=True, indent=1) + "\n"

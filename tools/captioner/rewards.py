@@ -1,0 +1,90 @@
+"""What a drawn caption is worth: how much it moves the corpus BLEU-4, and its CIDEr-D.
+
+BLEU is a figure of a whole corpus; for one sentence, most of its counts are zero. What a caption adds to it is its part
+of the gradient: with the sums of matches m, of n-grams t, of lengths c and of reference lengths r over the corpus,
+
+    log BLEU-4 = min(0, 1 - r / c) + 1/4 * (log m_1/t_1 + ... + log m_4/t_4),
+
+so that a caption's counts are weighed by the derivatives of this by the sums. The corpus is what was said of late. To
+climb the expected reward is then to climb the BLEU of the corpus itself, brevity penalty included. CIDEr-D (see
+`tools.captioner.cider`) holds the captions to their pictures.
+
+Refuses to compare captions of one picture with those of another: that is the baseline's business.
+"""
+
+import math
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from tools.captioner.cider import MAX_ORDER, Cider, count_ngrams
+
+if TYPE_CHECKING:
+    from collections import Counter
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from tools.captioner.cider import Caption, Ngram
+
+__all__ = ["Rewards"]
+
+_MEMORY: Final = 0.9
+_FEWEST: Final = 0.01
+
+
+class Rewards:
+    """The references of a set of pictures, and the counts of what was said of them of late.
+
+    `means` [10] holds these counts a caption: matches and n-grams of each order, length, and the length of the
+    reference closest to it. It is empty before the first captions.
+    """
+
+    def __init__(self, references: "Sequence[Sequence[Caption]]", cider_weight: float) -> None:
+        self._cider = Cider(references)
+        self._cider_weight = cider_weight
+        self._lengths = [[len(said) for said in picture] for picture in references]
+        self._counts = [
+            [_most([count_ngrams(said, order) for said in picture]) for order in range(1, MAX_ORDER + 1)]
+            for picture in references
+        ]
+        self.means: NDArray[np.float64] = np.zeros(0)
+
+    def weigh(self, pictures: "Sequence[int]", captions: "Sequence[Caption]") -> "NDArray[np.float64]":
+        """What each caption is worth; caption i is of the picture pictures[i]."""
+        counts = np.array([self._count(picture, said) for picture, said in zip(pictures, captions, strict=True)])
+        mean = counts.mean(axis=0)
+        self.means = _MEMORY * self.means + (1 - _MEMORY) * mean if self.means.size else mean
+        matches, ngrams, (length, closest) = np.split(self.means, (MAX_ORDER, 2 * MAX_ORDER))
+        # Where nothing matches yet, the first match is worth much, and not everything.
+        slopes = np.concatenate([1 / np.maximum(matches, _FEWEST), -1 / np.maximum(ngrams, _FEWEST)]) / MAX_ORDER
+        brevity = [closest / length**2, -1 / length] if length < closest else [0.0, 0.0]
+        worth: np.ndarray = counts @ np.concatenate([slopes, brevity])
+        if self._cider_weight:
+            worth += self._cider_weight * np.array(list(map(self._cider.score, pictures, captions)))
+        return worth
+
+    @property
+    def bleu(self) -> float:
+        """The corpus BLEU-4, 0 to 1, of what was said of late."""
+        if not self.means.all() or not self.means.size:
+            return 0.0
+        matches, ngrams, (length, closest) = np.split(self.means, (MAX_ORDER, 2 * MAX_ORDER))
+        return math.exp(min(0.0, 1 - closest / length) + float(np.log(matches / ngrams).mean()))
+
+    def _count(self, picture: int, caption: "Caption") -> list[float]:
+        said = [count_ngrams(caption, order) for order in range(1, MAX_ORDER + 1)]
+        matches = [
+            sum(min(count, known.get(ngram, 0)) for ngram, count in counts.items())
+            for counts, known in zip(said, self._counts[picture], strict=True)
+        ]
+        ngrams = [max(len(caption) + 1 - order, 0) for order in range(1, MAX_ORDER + 1)]
+        closest = min(self._lengths[picture], key=lambda length: (abs(length - len(caption)), length))
+        return [*matches, *ngrams, len(caption), closest]
+
+
+def _most(counts: "Sequence[Counter[Ngram]]") -> "Counter[Ngram]":
+    most = counts[0]
+    for others in counts[1:]:
+        most = most | others
+    return most
