@@ -3,8 +3,9 @@
 Self-critical sequence training (Rennie et al., "Self-critical sequence training for image captioning", 2017): the
 policy draws several captions of each picture; the words of those that are worth more than the others become likelier.
 The baseline is the mean of the picture's other captions (Kool, van Hoof, Welling, "Buy 4 REINFORCE samples, get a
-baseline for free", 2019). Adam, its rate falling to a tenth along a line; what is kept is the running mean of the
-weights (Polyak, Juditsky, "Acceleration of stochastic approximation by averaging", 1992).
+baseline for free", 2019). So that no picture is learned by heart, a share of its features is hidden each time, the same
+while captions are drawn and while they are learned from. Adam, its rate falling to a tenth along a line; what is kept
+is the running mean of the weights (Polyak, Juditsky, "Acceleration of stochastic approximation by averaging", 1992).
 
 Refuses to look at the validation split: nothing is chosen here, and the last mean is what comes out.
 """
@@ -97,7 +98,7 @@ def reinforce(
 ) -> tuple[Policy, RewardSummary]:
     """Teach the policy, and give back the mean one. `policy` itself is changed.
 
-    `checkpoint` keeps what each epoch made.     `seed` deals the pictures and draws the captions.
+    `checkpoint` keeps what each epoch made. `seed` deals the pictures, hides features and draws the captions.
 
     Raises DatasetError when the weights are no longer finite.
     """
@@ -113,6 +114,7 @@ def reinforce(
         rng.bit_generator.state = state.notes["rng"]
         bleu, surprises, seconds = state.notes["bleu"], state.notes["surprises"], state.notes["seconds"]
         announce(f"going on after {len(bleu)} of {settings.reward_epochs} epochs of rewards")
+    mean = training.features.mean(axis=0)
     batches = -(-len(training.names) // settings.pictures_at_once)
     for epoch in range(len(bleu) + 1, settings.reward_epochs + 1):
         began = time.monotonic()
@@ -122,7 +124,8 @@ def reinforce(
         for rows in progress(np.array_split(order, batches), title):
             done = learner.steps / (settings.reward_epochs * batches)
             rate = settings.reward_rate * min(1.0, (learner.steps + 1) / _WARM_UP) * (1 - (1 - _LAST_RATE) * done)
-            last.append(_learn_from(rows, learner, training, rewards, rng, draws=settings.draws, rate=rate))
+            features = _hide(training.features[rows], mean, settings.feature_dropout, rng)
+            last.append(_learn_from(rows, features, learner, rewards, rng, draws=settings.draws, rate=rate))
         bleu.append(rewards.bleu)
         surprises.append(float(np.mean(last)))
         announce(f"{title}: BLEU-4 of what was drawn {bleu[-1]:.3f}, {surprises[-1]:.3f} nats a word")
@@ -145,8 +148,8 @@ def reinforce(
 
 def _learn_from(
     rows: "NDArray[np.intp]",
+    features: "NDArray[np.float32]",
     learner: _Learner,
-    training: "Dataset",
     rewards: Rewards,
     rng: np.random.Generator,
     *,
@@ -154,7 +157,6 @@ def _learn_from(
     rate: float,
 ) -> float:
     """Draw captions of the pictures in these rows, learn from them, and give the policy's surprise in nats a word."""
-    features = training.features[rows]
     pictures = np.repeat(np.arange(len(rows)), draws)
     captions = learner.policy.draw(learner.policy.project(features)[pictures], _MAX_WORDS, rng)
     said = [caption[:-1] if caption[-1] == END else caption for caption in captions]
@@ -163,6 +165,14 @@ def _learn_from(
     gradient, surprise = learner.policy.gradient(features, pictures, captions, (worth - others).ravel())
     learner.learn(gradient, rate)
     return surprise
+
+
+def _hide(
+    features: "NDArray[np.float32]", mean: "NDArray[np.float32]", share: float, rng: np.random.Generator
+) -> "NDArray[np.float32]":
+    """Dropout of features [pictures, F] around their `mean` [F]: what is hidden becomes that, the rest weighs more."""
+    shown = rng.random(features.shape, np.float32) >= share
+    return np.where(shown, mean + (features - mean) / np.float32(1 - share), mean)
 
 
 def _references(training: "Dataset", vocabulary: "Vocabulary") -> list[list[tuple[object, ...]]]:

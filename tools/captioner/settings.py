@@ -54,11 +54,17 @@ class RewardSettings:
     cider_weight: float = field(
         default=0.3, metadata={"help": "what a point of CIDEr-D is worth beside BLEU-4's logarithm"}
     )
+    feature_dropout: float = field(
+        default=0.5, metadata={"help": "share of a picture's features hidden while learning from rewards"}
+    )
     averaging: float = field(default=0.99, metadata={"help": "share of the weights' mean that each step keeps"})
 
     def __post_init__(self) -> None:
         for name, least in (("reward_epochs", 0), ("pictures_at_once", 1), ("draws", 2), ("cider_weight", 0)):
             if not getattr(self, name) >= least:
                 raise SettingsError(f"{name} must be at least {least}, not {getattr(self, name)}")
-        if not 0 < self.reward_rate < 1 or not 0 <= self.averaging < 1:
-            raise SettingsError("reward_rate must lie between 0 and 1, and averaging be at least 0 and less than 1")
+        if not 0 < self.reward_rate < 1:
+            raise SettingsError("reward_rate must lie between 0 and 1")
+        for name in ("feature_dropout", "averaging"):
+            if not 0 <= getattr(self, name) < 1:
+                raise SettingsError(f"{name} must be at least 0 and less than 1, not {getattr(self, name)}")

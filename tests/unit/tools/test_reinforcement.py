@@ -115,6 +115,15 @@ def test_an_interrupted_run_goes_on_and_ends_as_if_it_had_not_been(
         np.testing.assert_array_equal(ours, theirs)
 
 
+def test_hidden_features_are_those_of_no_picture_and_the_others_make_up_for_them(animals: Dataset) -> None:
+    mean = animals.features.mean(axis=0)
+    rng = np.random.default_rng(0)
+    shown = np.stack([reinforcement._hide(animals.features, mean, 0.25, rng) for _ in range(2000)])
+    assert (shown == mean).mean() == pytest.approx(0.25, abs=0.01)
+    np.testing.assert_allclose(shown.mean(axis=0), animals.features, atol=0.1)
+    np.testing.assert_allclose(reinforcement._hide(animals.features, mean, 0, rng), animals.features, atol=1e-6)
+
+
 def test_no_epoch_leaves_the_policy_as_it_was(animals: Dataset, vocabulary: Vocabulary, tmp_path: Path) -> None:
     taught, summary = learn(animals, vocabulary, replace(SETTINGS, reward_epochs=0), tmp_path)
     assert summary.bleu == ()
@@ -139,6 +148,7 @@ def test_a_run_that_diverges_says_what_to_change(animals: Dataset, vocabulary: V
         {"pictures_at_once": 0},
         {"draws": 1},
         {"cider_weight": -0.1},
+        {"feature_dropout": 1.0},
         {"averaging": 1.0},
     ],
 )
