@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw
 from tests.dynamodb import DynamoDBMissingError, dynamodb_local, nobodys_account
 from tests.ministack import MinistackMissingError, ministack
 from tests.stack import Stack
+from tuning.store import ObservationStore, open_store
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -56,6 +57,14 @@ def ministack_endpoint(nobodys_credentials: None) -> Iterator[str]:
             yield endpoint
     except MinistackMissingError as error:
         go_without(f"Ministack: {error}")
+
+
+@pytest.fixture
+def store(url: str) -> Iterator[ObservationStore]:
+    """The observation store at the `url` that the test's own module names."""
+    store = open_store(url)
+    yield store
+    store.close()
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 """The promises of an observation store, held against every adapter (`tests.stores`)."""
 
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
@@ -22,13 +21,6 @@ DAY = timedelta(days=1)
 def url(request: pytest.FixtureRequest) -> str:
     """The URL of a store that nobody has used yet."""
     return store_url(request, request.param)
-
-
-@pytest.fixture
-def store(url: str) -> Iterator[ObservationStore]:
-    store = open_store(url)
-    yield store
-    store.close()
 
 
 def setting(step: int = 0) -> Setting:

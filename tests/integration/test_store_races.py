@@ -4,7 +4,6 @@ import json
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from fractions import Fraction
@@ -13,7 +12,7 @@ import pytest
 
 from tests.stores import ADAPTERS, store_url
 from tuning.observations import Observation, Setting
-from tuning.store import ObservationStore, open_store
+from tuning.store import ObservationStore
 
 WRITERS, UPDATES, READERS = 16, 50, 2
 NOW = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -80,13 +79,6 @@ def batch(writer: int, update: int) -> list[Observation]:
 @pytest.fixture(params=ADAPTERS)
 def url(request: pytest.FixtureRequest) -> str:
     return store_url(request, request.param)
-
-
-@pytest.fixture
-def store(url: str) -> Iterator[ObservationStore]:
-    store = open_store(url)
-    yield store
-    store.close()
 
 
 def start(script: str, *arguments: object) -> "subprocess.Popen[str]":

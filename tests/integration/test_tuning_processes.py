@@ -6,7 +6,6 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
@@ -27,7 +26,7 @@ from tuning.spaces import (
     Spaces,
     load_spaces,
 )
-from tuning.store import ObservationStore, open_store
+from tuning.store import ObservationStore
 
 PROLOGUE = f"""
 import sys
@@ -83,13 +82,6 @@ for _ in range(20):
 @pytest.fixture(params=ADAPTERS)
 def url(request: pytest.FixtureRequest) -> str:
     return store_url(request, request.param)
-
-
-@pytest.fixture
-def store(url: str) -> Iterator[ObservationStore]:
-    store = open_store(url)
-    yield store
-    store.close()
 
 
 def start(script: str, *arguments: str) -> subprocess.Popen[str]:

@@ -1,13 +1,11 @@
 """Beam search: against enumeration, against a plain reference on a real decoder, and in what it must never say."""
 
-import io
 from itertools import pairwise, product
 from math import exp
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image
 
 from captioning.bundle import open_bundle
 from captioning.captioner import Captioner
@@ -15,6 +13,7 @@ from captioning.decoding import Decoding, Hypothesis, search
 from captioning.errors import DecodingError
 from captioning.images import read_picture
 from captioning.interpreter import Decoder, Encoder
+from tests.pictures import speckled
 
 START, END = 1, 2
 
@@ -138,14 +137,6 @@ def test_a_captioners_beam_equals_a_plain_search_that_feeds_each_caption_alone(
         caption = captioner.caption(picture, decoding)
         assert caption.text == bundle.vocabulary.detokenise(words)
         assert caption.confidence == pytest.approx(exp(mean), rel=1e-4)
-
-
-def speckled(seed: int) -> bytes:
-    generator = np.random.default_rng(seed)
-    pixels = generator.uniform(0, 255, (1, 1, 3)) + generator.normal(0, 60, (90, 120, 3))
-    stream = io.BytesIO()
-    Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)).save(stream, "PNG")
-    return stream.getvalue()
 
 
 def test_a_beam_of_one_is_greedy() -> None:

@@ -1,7 +1,6 @@
 """From a picture's bytes to a caption, with real models: the same picture, the same words, on any number of threads."""
 
 import ast
-import io
 import logging
 import subprocess
 import sys
@@ -11,9 +10,7 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from captioning import captions
 from captioning.bundle import open_bundle
@@ -23,6 +20,7 @@ from captioning.decoding import Decoding
 from captioning.errors import CaptionStoreUnavailableError, EmptyPictureError, NotAPictureError
 from captioning.outcomes import Outcome
 from captioning.store import CaptionStore, open_caption_store
+from tests.pictures import speckled
 
 LAYER = Path(captions.__file__).parent
 
@@ -37,17 +35,9 @@ def store(tmp_path: Path) -> CaptionStore:
     return open_caption_store(f"sqlite:///{tmp_path}/captions.db")
 
 
-def picture(seed: int) -> bytes:
-    generator = np.random.default_rng(seed)
-    pixels = generator.uniform(0, 255, (1, 1, 3)) + generator.normal(0, 60, (90, 120, 3))
-    stream = io.BytesIO()
-    Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)).save(stream, "PNG")
-    return stream.getvalue()
-
-
 def test_a_caption_is_words_of_the_vocabulary_with_a_confidence_and_the_bundles_version(captioner: Captioner) -> None:
     words = set(open_bundle("file://tests/bundles/tiny").vocabulary.words[4:])
-    captions = [captioner.caption(picture(seed)) for seed in range(20)]
+    captions = [captioner.caption(speckled(seed)) for seed in range(20)]
     for caption in captions:
         said = caption.text.replace("'s", " 's").split()
         assert 1 <= len(said) <= 12
@@ -59,7 +49,7 @@ def test_a_caption_is_words_of_the_vocabulary_with_a_confidence_and_the_bundles_
 
 def test_no_caption_repeats_a_pair_of_words(captioner: Captioner) -> None:
     for seed in range(20):
-        words = captioner.caption(picture(seed), Decoding(1, 0.0, 30)).text.split()
+        words = captioner.caption(speckled(seed), Decoding(1, 0.0, 30)).text.split()
         pairs = list(pairwise(words))
         assert len(pairs) == len(set(pairs))
         assert all(a != b for a, b in pairs)
@@ -67,12 +57,12 @@ def test_no_caption_repeats_a_pair_of_words(captioner: Captioner) -> None:
 
 def test_decoding_options_may_be_given_with_the_picture(captioner: Captioner) -> None:
     greedy, short = Decoding(1, 0.0, 12), Decoding(3, 0.7, 2)
-    assert any(captioner.caption(picture(s)) != captioner.caption(picture(s), greedy) for s in range(10))
-    assert all(len(captioner.caption(picture(s), short).text.split()) <= 2 for s in range(10))
+    assert any(captioner.caption(speckled(s)) != captioner.caption(speckled(s), greedy) for s in range(10))
+    assert all(len(captioner.caption(speckled(s), short).text.split()) <= 2 for s in range(10))
 
 
 def test_many_threads_get_the_captions_that_one_would_get(captioner: Captioner) -> None:
-    pictures = [picture(seed) for seed in range(12)] * 4
+    pictures = [speckled(seed) for seed in range(12)] * 4
     # Beams of several widths make the threads' runs reshape the shared model under each other, were there no lock.
     decodings = [Decoding(1 + index % 5, 0.7, 12) for index in range(len(pictures))]
     alone = [captioner.caption(*pair) for pair in zip(pictures, decodings, strict=True)]
@@ -81,19 +71,19 @@ def test_many_threads_get_the_captions_that_one_would_get(captioner: Captioner) 
 
 
 def test_the_same_picture_asked_twice_is_answered_from_the_store(captioner: Captioner, store: CaptionStore) -> None:
-    first, second = (caption_picture(captioner, store, picture(1)) for _ in range(2))
+    first, second = (caption_picture(captioner, store, speckled(1)) for _ in range(2))
     assert not first.cached
     assert second == replace(first, cached=True)
-    assert not caption_picture(captioner, store, picture(2)).cached
-    assert not caption_picture(captioner, store, picture(1), Decoding(1, 0.7, 12)).cached
-    assert caption_picture(captioner, store, picture(1), captioner.decoding).cached
+    assert not caption_picture(captioner, store, speckled(2)).cached
+    assert not caption_picture(captioner, store, speckled(1), Decoding(1, 0.7, 12)).cached
+    assert caption_picture(captioner, store, speckled(1), captioner.decoding).cached
     store.close()
 
 
 def test_a_stored_caption_is_served_without_running_the_models(captioner: Captioner, store: CaptionStore) -> None:
-    key = caption_key(picture(1), captioner.model_version, captioner.decoding)
+    key = caption_key(speckled(1), captioner.model_version, captioner.decoding)
     store.put(key, Caption("what was stored", 0.5, captioner.model_version))
-    assert caption_picture(captioner, store, picture(1)).caption == "what was stored"
+    assert caption_picture(captioner, store, speckled(1)).caption == "what was stored"
     store.close()
 
 
@@ -122,8 +112,8 @@ def test_a_damaged_store_costs_a_log_line_and_not_the_caption(
     (tmp_path / "captions.db").write_bytes(b"this is no database" * 1000)
     store = open_caption_store(f"sqlite:///{tmp_path}/captions.db")
     with caplog.at_level(logging.WARNING, "captioning"):
-        answer = caption_picture(captioner, store, picture(1))
-    assert answer.caption == captioner.caption(picture(1)).text
+        answer = caption_picture(captioner, store, speckled(1))
+    assert answer.caption == captioner.caption(speckled(1)).text
     assert not answer.cached
     assert [record.name for record in caplog.records] == ["captioning"]
     assert "caption store not read" in caplog.text
@@ -148,7 +138,7 @@ def test_a_store_that_fails_between_reading_and_writing_costs_a_log_line(
 
         def close(self) -> None: ...
 
-    assert caption_picture(captioner, Full(), picture(1)).caption == captioner.caption(picture(1)).text
+    assert caption_picture(captioner, Full(), speckled(1)).caption == captioner.caption(speckled(1)).text
     assert "caption store not written: disk full" in caplog.text
 
 
@@ -157,10 +147,10 @@ def test_many_threads_may_ask_for_the_same_picture(captioner: Captioner, store: 
 
     def ask(_: int) -> str:
         start.wait()
-        return caption_picture(captioner, store, picture(3)).caption
+        return caption_picture(captioner, store, speckled(3)).caption
 
     with ThreadPoolExecutor(8) as pool:
-        assert set(pool.map(ask, range(8))) == {captioner.caption(picture(3)).text}
+        assert set(pool.map(ask, range(8))) == {captioner.caption(speckled(3)).text}
     store.close()
 
 

@@ -1,6 +1,5 @@
 """Uploads from leave to outcome, with real models, a real store and a real folder, whatever comes between."""
 
-import io
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -9,9 +8,7 @@ from itertools import permutations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from captioning.bucket import MAX_KEY_BYTES, Bucket, open_bucket
 from captioning.bundle import open_bundle
@@ -27,6 +24,7 @@ from captioning.outcomes import Outcome, Status, Upload
 from captioning.store import CaptionStore, open_caption_store
 from captioning.uploads import LEAVE_SECONDS, MediaType, Pending, caption_upload, find_outcome, give_leave
 from tests.buckets import upload
+from tests.pictures import speckled
 
 KEY = "uploads/two dogs + a été 🐶/100%.jpg"
 
@@ -82,38 +80,30 @@ def place(tmp_path: Path, models: CountingCaptioner) -> Iterator[Place]:
     store.close()
 
 
-def picture(seed: int) -> bytes:
-    generator = np.random.default_rng(seed)
-    pixels = generator.uniform(0, 255, (1, 1, 3)) + generator.normal(0, 60, (90, 120, 3))
-    stream = io.BytesIO()
-    Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)).save(stream, "PNG")
-    return stream.getvalue()
-
-
 def test_a_picture_is_captioned_found_and_published(place: Place) -> None:
-    place.put(picture(1))
-    outcome = place.caption(upload(KEY, "A", picture(1)))
-    assert outcome.caption == place.says(picture(1))
+    place.put(speckled(1))
+    outcome = place.caption(upload(KEY, "A", speckled(1)))
+    assert outcome.caption == place.says(speckled(1))
     assert place.find() == outcome
     assert place.published() == outcome.to_plain()
 
 
 def test_an_event_that_comes_again_changes_nothing_and_costs_no_caption(place: Place) -> None:
-    place.put(picture(1))
-    first = place.caption(upload(KEY, "A", picture(1)))
+    place.put(speckled(1))
+    first = place.caption(upload(KEY, "A", speckled(1)))
     written = (place.root / f"captions/{KEY}.json").stat()
-    assert [place.caption(upload(KEY, "A", picture(1))) for _ in range(3)] == [first] * 3
+    assert [place.caption(upload(KEY, "A", speckled(1))) for _ in range(3)] == [first] * 3
     assert place.captioner.shown == 1
     assert (place.root / f"captions/{KEY}.json").stat() == written
     # Nor is the picture read again: by now it may be another.
-    place.put(picture(2))
-    assert place.caption(upload(KEY, "A", picture(1))) == first
+    place.put(speckled(2))
+    assert place.caption(upload(KEY, "A", speckled(1))) == first
 
 
 @pytest.mark.parametrize("order", list(permutations("123")))
 def test_the_newest_version_wins_in_whatever_order_the_events_come(place: Place, order: tuple[str, ...]) -> None:
     # As a bucket with versions has it: each can still be read.
-    versions = {number: picture(int(number)) for number in "123"}
+    versions = {number: speckled(int(number)) for number in "123"}
     for number in order:
         place.put(versions[number])
         place.caption(upload(KEY, f"0{number}F", versions[number]))
@@ -123,16 +113,16 @@ def test_the_newest_version_wins_in_whatever_order_the_events_come(place: Place,
 
 
 def test_of_a_version_that_was_replaced_before_it_was_read_nothing_is_said(place: Place) -> None:
-    place.put(picture(2))
+    place.put(speckled(2))
     with pytest.raises(UploadReplacedError):
-        place.caption(upload(KEY, "A", picture(1)))
+        place.caption(upload(KEY, "A", speckled(1)))
     assert isinstance(place.find(), Pending)
-    assert place.caption(upload(KEY, "B", picture(2))).caption
+    assert place.caption(upload(KEY, "B", speckled(2))).caption
 
 
 def test_the_same_picture_under_two_keys_is_captioned_once(place: Place) -> None:
     for key in (KEY, "uploads/other"):
-        place.put(picture(1), key)
+        place.put(speckled(1), key)
         assert place.caption(upload(key, "A")).status is Status.CAPTIONED
     assert place.captioner.shown == 1
 
@@ -142,7 +132,7 @@ def test_the_same_picture_under_two_keys_is_captioned_once(place: Place) -> None
     [
         (b"", "the picture is empty"),
         (b"hello", "the bytes are not a picture of a format that is read"),
-        (picture(1)[:2000], "the picture is truncated or broken"),
+        (speckled(1)[:2000], "the picture is truncated or broken"),
         (b"a" * (MAX_BYTES + 1), f"the picture has {MAX_BYTES + 1} bytes; the limit is {MAX_BYTES}"),
     ],
 )
@@ -159,7 +149,7 @@ def test_a_picture_that_cannot_be_read_is_an_outcome_with_the_reason(place: Plac
 def test_a_better_picture_takes_the_place_of_one_that_could_not_be_read(place: Place) -> None:
     place.put(b"hello")
     place.caption(upload(KEY, "A"))
-    place.put(picture(1))
+    place.put(speckled(1))
     place.caption(upload(KEY, "B"))
     # The first event, late once more.
     place.caption(upload(KEY, "A"))
@@ -173,10 +163,10 @@ def test_a_picture_that_was_deleted_is_gone_until_it_comes_again(place: Place) -
     assert outcome == Outcome(KEY, "A")
     assert place.find() == outcome
     assert place.published()["status"] == "gone"
-    place.put(picture(1))
+    place.put(speckled(1))
     assert isinstance(place.find(), Pending)
     place.caption(upload(KEY, "B"))
-    assert place.find() == Outcome(KEY, "B", caption=place.says(picture(1)))
+    assert place.find() == Outcome(KEY, "B", caption=place.says(speckled(1)))
 
 
 def test_a_key_that_is_too_long_to_publish_under_fails_and_is_stored_all_the_same(place: Place) -> None:
@@ -218,12 +208,12 @@ def test_what_was_interrupted_anywhere_is_made_whole_when_the_event_comes_again(
     place: Place, part: str, method: str, after: bool
 ) -> None:
     error = {"store": CaptionStoreUnavailableError("locked"), "bucket": BucketUnavailableError("slow")}[part]
-    place.put(picture(1))
+    place.put(speckled(1))
     sound = getattr(place, part)
     setattr(place, part, Unsound(sound, method, error, after=after))
     with pytest.raises(type(error)):
-        place.caption(upload(KEY, "A", picture(1)))
-    outcome = place.caption(upload(KEY, "A", picture(1)))
+        place.caption(upload(KEY, "A", speckled(1)))
+    outcome = place.caption(upload(KEY, "A", speckled(1)))
     setattr(place, part, sound)
     assert outcome.status is Status.CAPTIONED
     assert place.find() == outcome
@@ -233,7 +223,7 @@ def test_what_was_interrupted_anywhere_is_made_whole_when_the_event_comes_again(
 
 def test_a_picture_is_pending_from_when_it_is_there(place: Place) -> None:
     assert place.find() is None
-    place.put(picture(1))
+    place.put(speckled(1))
     found = place.find()
     assert isinstance(found, Pending)
     assert abs(datetime.now(UTC) - found.since) < timedelta(seconds=60)
