@@ -277,7 +277,8 @@ def test_a_service_that_does_not_answer_is_unavailable_within_the_time_outs(
         elapsed = time.monotonic() - begun
         store.close()
     assert caught.value.retry_after == table_dynamodb.RETRY_AFTER
-    assert elapsed < ATTEMPTS * 0.2 + 0.5
+    # A busy machine adds to it; the product's own time-outs would add up to 3 s at least.
+    assert elapsed < ATTEMPTS * 0.2 + 2
     if server is not closed_port:
         assert elapsed > ATTEMPTS * 0.2
 
