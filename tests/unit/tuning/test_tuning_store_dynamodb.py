@@ -39,6 +39,13 @@ def url(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
+def store(url: str) -> Iterator[ObservationStore]:
+    store = open_store(url)
+    yield store
+    store.close()
+
+
+@pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Short pauses; the number of attempts is what it is."""
     monkeypatch.setattr(table_dynamodb, "_BASE_PAUSE", 0.001)
