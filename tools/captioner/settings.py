@@ -45,14 +45,14 @@ class RewardSettings:
     """How the trained decoder then learns from its own. Raises SettingsError for a value that cannot train."""
 
     reward_epochs: int = field(
-        default=0,
-        metadata={"help": "passes over the training pictures that learn from rewards (8, say); 0 leaves them out"},
+        default=16,
+        metadata={"help": "passes over the training pictures that learn from rewards; 0 leaves them out"},
     )
-    reward_rate: float = field(default=3e-4, metadata={"help": "Adam's rate then; it falls to a tenth along a line"})
+    reward_rate: float = field(default=5e-4, metadata={"help": "Adam's rate then; it falls to a tenth along a line"})
     pictures_at_once: int = field(default=50, metadata={"help": "pictures that rewards are learned from at once"})
     draws: int = field(default=5, metadata={"help": "captions drawn of a picture and held against each other"})
     cider_weight: float = field(
-        default=0.3, metadata={"help": "what a point of CIDEr-D is worth beside BLEU-4's logarithm"}
+        default=0.8, metadata={"help": "what a point of CIDEr-D is worth beside BLEU-4's logarithm"}
     )
     feature_dropout: float = field(
         default=0.5, metadata={"help": "share of a picture's features hidden while learning from rewards"}

@@ -11,15 +11,28 @@ from tools.captioner.figures import Evaluation, best_of, to_json, to_markdown
 from tools.captioner.scores import Scores
 
 
-def evaluation(beam_width: int, bleu_4: float, loops: int = 0) -> Evaluation:
+def evaluation(beam_width: int, bleu_4: float, loops: int = 0, no_repeat_ngram: int = 2) -> Evaluation:
     return Evaluation(
-        Decoding(beam_width, 0.7, 20), Scores((0.6, 0.4, 0.3, bleu_4), 0.512, loops, loops, 9.5), (("a", "dog"),)
+        Decoding(beam_width, 0.7, 20, no_repeat_ngram),
+        Scores((0.6, 0.4, 0.3, bleu_4), 0.512, loops, loops, 9.5),
+        (("a", "dog"),),
     )
 
 
 def test_the_best_bleu_4_is_chosen() -> None:
     worse, best = evaluation(1, 0.18), evaluation(3, 0.20)
     assert best_of([worse, best, evaluation(5, 0.19)]) is best
+
+
+def test_a_wider_beam_must_be_worth_its_time() -> None:
+    narrow, wide = evaluation(1, 0.2435), evaluation(5, 0.2445)
+    assert best_of([narrow, wide]) is narrow
+    assert best_of([evaluation(1, 0.2405), wide]) is wide
+
+
+def test_captions_do_not_repeat_themselves_for_a_trifle() -> None:
+    free, barred = evaluation(1, 0.2445, no_repeat_ngram=0), evaluation(1, 0.2435)
+    assert best_of([free, barred]) is barred
 
 
 def test_a_better_score_does_not_excuse_a_loop_unless_all_loop() -> None:
