@@ -48,8 +48,8 @@ _TINY: Final = 1e-8
 class RewardSummary:
     """How a run went: one figure an epoch, each of the captions that were drawn towards its end.
 
-    `bleu` is their corpus BLEU-4, `surprises` the policy's own nats a word: the choice that it still leaves itself.
-    `seconds` counts whole epochs, interruptions left out.
+    `bleu` is their corpus BLEU-4, the end mark counted as a word; `surprises` are the policy's own nats a word: the
+    choice that it still leaves itself. `seconds` counts whole epochs, interruptions left out.
     """
 
     bleu: tuple[float, ...]
@@ -159,8 +159,7 @@ def _learn_from(
     """Draw captions of the pictures in these rows, learn from them, and give the policy's surprise in nats a word."""
     pictures = np.repeat(np.arange(len(rows)), draws)
     captions = learner.policy.draw(learner.policy.project(features)[pictures], _MAX_WORDS, rng)
-    said = [caption[:-1] if caption[-1] == END else caption for caption in captions]
-    worth = rewards.weigh(rows[pictures].tolist(), said).reshape(-1, draws)
+    worth = rewards.weigh(rows[pictures].tolist(), captions).reshape(-1, draws)
     others = (worth.sum(axis=1, keepdims=True) - worth) / (draws - 1)
     gradient, surprise = learner.policy.gradient(features, pictures, captions, (worth - others).ravel())
     learner.learn(gradient, rate)
@@ -176,6 +175,10 @@ def _hide(
 
 
 def _references(training: "Dataset", vocabulary: "Vocabulary") -> list[list[tuple[object, ...]]]:
-    """What people said, as tokens; a cut word stays a word, which no caption can say."""
+    """What people said, as tokens; a cut word stays a word, which no caption can say.
+
+    The end mark is a word here as in what is drawn. Without it, to break off ("a girl in a") would cost nothing: each
+    word that follows is one that may be wrong.
+    """
     tokens = {word: token for token, word in enumerate(vocabulary.words)}
-    return [[tuple(tokens.get(word, word) for word in said) for said in picture] for picture in training.captions]
+    return [[(*(tokens.get(word, word) for word in said), END) for said in picture] for picture in training.captions]

@@ -13,8 +13,9 @@ from tools.captioner.dataset import Dataset
 from tools.captioner.errors import DatasetError, SettingsError
 from tools.captioner.policy import Policy, Weights
 from tools.captioner.reinforcement import RewardSummary, reinforce
+from tools.captioner.rewards import Rewards
 from tools.captioner.settings import RewardSettings
-from tools.captioner.vocabulary import build_vocabulary
+from tools.captioner.vocabulary import END, build_vocabulary
 
 UNITS = 16
 ANIMALS, PLACES = ("dog", "cat", "bird"), ("grass", "sofa", "roof")
@@ -76,6 +77,18 @@ def test_a_policy_that_knows_nothing_learns_to_say_what_is_rewarded(
     assert summary.bleu[0] < 0.1
     assert summary.bleu[-1] > 0.5
     assert summary.surprises[-1] < summary.surprises[0] / 4
+
+
+def test_to_break_off_is_worth_less_than_to_end_as_people_do(animals: Dataset, vocabulary: Vocabulary) -> None:
+    rewards = Rewards(reinforcement._references(animals, vocabulary), cider_weight=0)
+    words = animals.captions[0][0]
+    whole, broken, on_and_on = (
+        (*(vocabulary.words.index(word) for word in said), END) for said in (words, words[:-1], (*words, "the"))
+    )
+    worth = rewards.weigh([0, 0, 0], [whole, broken, on_and_on])
+    assert worth[0] > worth[1]
+    assert worth[0] > worth[2]
+    assert rewards.weigh([0, 0], [whole, whole[:-1]]).argmax() == 0
 
 
 def test_one_seed_gives_the_same_weights_and_another_others(
