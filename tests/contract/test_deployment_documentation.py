@@ -15,6 +15,7 @@ OPERATIONS = (ROOT / "docs/operations.md").read_text()
 DEPLOYMENT = (ROOT / "docs/deployment.md").read_text()
 DOCUMENT = parse((ROOT / "template.yaml").read_text())
 RESOURCES: dict[str, Any] = DOCUMENT["Resources"]
+NOT_GIVEN = {"AlarmEmail": "(nobody)"}
 ALARMS = {name: one["Properties"] for name, one in RESOURCES.items() if one["Type"] == "AWS::CloudWatch::Alarm"}
 
 
@@ -64,6 +65,35 @@ def test_errors_slowness_throttles_5xx_dead_letters_and_stale_models_are_watched
     }
     kinds = [name.removesuffix("Function") for name, one in RESOURCES.items() if one["Type"].endswith("less::Function")]
     assert {f"{kind}{what}" for kind in kinds for what in ("Errors", "Slow")} <= ALARMS.keys()
+
+
+def _places(alarm: str) -> list[tuple[str, str, dict[str, Any]]]:
+    """The namespace, the name and the dimensions of each metric that an alarm watches."""
+    return [
+        (metric["Namespace"], metric["MetricName"], {one["Name"]: one["Value"] for one in metric["Dimensions"]})
+        for metric in _metrics_of(ALARMS[alarm])
+    ]
+
+
+@pytest.mark.parametrize("kind", ["Suggest", "Update", "Caption", "Upload"])
+@pytest.mark.parametrize(("what", "metric"), [("Errors", "Errors"), ("Slow", "Duration")])
+def test_an_alarm_on_a_function_watches_the_alias_that_is_called(kind: str, what: str, metric: str) -> None:
+    function = f"{kind}Function"
+    alias = {"Fn::Sub": f"${{{function}}}:{DOCUMENT['Globals']['Function']['AutoPublishAlias']}"}
+
+    assert _places(f"{kind}{what}") == [("AWS/Lambda", metric, {"FunctionName": {"Ref": function}, "Resource": alias})]
+
+
+def test_an_alarm_on_anything_else_of_awss_watches_it_by_the_dimensions_that_aws_has_for_it() -> None:
+    called = [{"FunctionName": {"Ref": f"{kind}Function"}} for kind in ("Suggest", "Update", "Caption")]
+    stage = {"ApiName": RESOURCES["Api"]["Properties"]["Name"], "Stage": RESOURCES["Api"]["Properties"]["StageName"]}
+    queue = {"QueueName": {"Fn::GetAtt": "UploadDeadLetters.QueueName"}}
+
+    # An upload that is throttled Lambda tries again by itself, and UploadsWaiting sees to it.
+    assert _places("FunctionsThrottled") == [("AWS/Lambda", "Throttles", function) for function in called]
+    assert _places("UploadsWaiting") == [("AWS/Lambda", "AsyncEventAge", {"FunctionName": {"Ref": "UploadFunction"}})]
+    assert _places("ServerErrors") == [("AWS/ApiGateway", "5XXError", stage)]
+    assert _places("DeadLetters") == [("AWS/SQS", "ApproximateNumberOfMessagesVisible", queue)]
 
 
 def _dashboard() -> list[dict[str, Any]]:
@@ -145,7 +175,7 @@ def test_every_parameter_is_documented_with_its_default() -> None:
     }
 
     assert table == {
-        name: str(one["Default"]) if one["Default"] != "" else "(nobody)"
+        name: str(one["Default"]) if one["Default"] != "" else NOT_GIVEN.get(name, "(none)")
         for name, one in DOCUMENT["Parameters"].items()
     }
 

@@ -68,7 +68,8 @@ def test_the_local_environment_names_settings_that_the_template_gives_a_function
         for resource in document["Resources"].values()
         for name in resource["Properties"].get("Environment", {}).get("Variables", {})
     }
-    settings = {field.name.upper() for field in fields(Settings)} - {"LOG_LEVEL"}
+    # These two ask nothing of AWS: they are left to the template and its parameters.
+    settings = {field.name.upper() for field in fields(Settings)} - {"LOG_LEVEL", "SPACES"}
 
     assert set(given) == settings & declared
     assert not [url for url in given.values() if url.startswith(("dynamodb", "s3"))]

@@ -69,13 +69,12 @@ class Instance:
 
 @contextmanager
 def instance(
-    engine: Engine, function: Function, environment: Mapping[str, str], *, bucket: Path | None = None
+    engine: Engine, function: Function, environment: Mapping[str, str], *, mounts: Mapping[Path, str] | None = None
 ) -> Iterator[Instance]:
-    """A new instance of `function`, gone afterwards; the folder `bucket` is `BUCKET` in it. Raises DockerError."""
+    """A new instance of `function`, gone afterwards; what `mounts` names has its path there. Raises DockerError."""
     name = f"instance-{uuid.uuid4().hex}"
     settings = [part for key, value in environment.items() for part in ("--env", f"{key}={value}")]
-    if bucket is not None:
-        settings += ["--volume", f"{bucket}:{BUCKET}"]
+    settings += [part for here, there in (mounts or {}).items() for part in ("--volume", f"{here}:{there}")]
     engine.docker(
         *("run", "--detach", "--name", name, "--publish", "127.0.0.1::8080", "--memory", f"{function.memory}m"),
         *("--read-only", "--tmpfs", "/tmp:size=512m,mode=1777", "--user", _USER, *settings),  # noqa: S108 - inside it

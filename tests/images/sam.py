@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -24,6 +25,7 @@ BUILT = ROOT / "build" / "images"
 _COMMAND = ROOT / ".venv-sam" / "bin" / "sam"
 _BUILT_TEMPLATE = BUILT / "template.yaml"
 _START_SECONDS = 60
+_PATIENCE = 300  # seconds for an answer
 
 
 class SamError(Exception):
@@ -66,6 +68,9 @@ class Sam:
                     print(line, end="", file=sys.stderr, flush=True)
         if process.returncode:
             raise SamError("".join(said)[-3000:])
+        # What runs out on Lambda is a time with a processor; here a function may wait for one longer than it computes.
+        patient = re.sub(r"^( +Timeout:) \d+$", rf"\1 {_PATIENCE}", _BUILT_TEMPLATE.read_text(), flags=re.MULTILINE)
+        _BUILT_TEMPLATE.write_text(patient)
         return _functions()
 
     def invoke(self, function: str, event: Path) -> Any:

@@ -26,7 +26,10 @@ from tests.images.sam import Function, Sam
 from tests.images.sources import sources
 from tests.images.wheels import pins
 from tests.readme import requests_shown
+from tests.spaces import MIXED, assert_legal
 from tests.stack import ROOT
+from tuning.observations import Setting
+from tuning.spaces import load_spaces
 
 pytestmark = [pytest.mark.images, pytest.mark.timeout(1800)]
 
@@ -112,7 +115,8 @@ def test_an_image_holds_its_function_and_its_layers_and_no_other_code(contents: 
     wanted.add("/var/task/functions/__init__.py")
     if bundle := BUNDLE.get(recipient):
         wanted |= {f"/var/task/{bundle}/{name}" for name in sources(bundle)}
-    ours = ("/var/task/", "/opt/python/web/", "/opt/python/tuning/", "/opt/python/captioning/")
+    # A search space of a team's own lies beside the packages, where third parties' are too.
+    ours = ("/var/task/", "/opt/python/web/", "/opt/python/tuning/", "/opt/python/captioning/", *wanted)
 
     assert {path for path in contents.files if path.startswith(ours) and "__pycache__" not in path} == wanted
 
@@ -147,18 +151,42 @@ def test_pictures_in_the_bucket_are_captioned_by_one_image_as_two_functions(
         "UPLOAD_BUCKET": f"file://{BUCKET}",
         "CAPTION_STORE": f"sqlite:///{BUCKET}/captions.db",
     }
-    with instance(docker, functions[HANDLERS["upload"]], environment, bucket=tmp_path) as running:
+    with instance(docker, functions[HANDLERS["upload"]], environment, mounts={tmp_path: BUCKET}) as running:
         done = {name: running.invoke(_event(name)).content for name in STATUSES}
-    with instance(docker, functions[HANDLERS["caption"]], environment, bucket=tmp_path) as running:
+    with instance(docker, functions[HANDLERS["caption"]], environment, mounts={tmp_path: BUCKET}) as running:
         told = {name: running.invoke(_event(name)).content for name in ANSWERS}
 
     assert {name: [one["status"] for one in answer["uploads"]] for name, answer in done.items()} == STATUSES
     assert {name: answer["statusCode"] for name, answer in told.items()} == ANSWERS
 
 
+def test_functions_that_tune_work_in_the_search_space_that_is_named(
+    docker: Engine, functions: dict[str, Function], tmp_path: Path
+) -> None:
+    own = tmp_path / "own.toml"
+    own.write_text(MIXED)
+    environment = _local_environment() | {"SPACES": "/opt/python/own.toml"}
+    mounts = {own: environment["SPACES"]}
+    with instance(docker, functions[HANDLERS["suggest"]], environment, mounts=mounts) as running:
+        suggested = running.invoke(_with_body(_event(SAMPLES["suggest"]), {"num_suggestions": 3})).content
+    settings = json.loads(suggested["body"])["suggestions"]
+    results = [{"parameters": setting, "rating": 4} for setting in settings]
+    with instance(docker, functions[HANDLERS["update"]], environment, mounts=mounts) as running:
+        updated = running.invoke(_with_body(_event(SAMPLES["update"]), {"results": results})).content
+
+    for setting in settings:
+        assert_legal(load_spaces(own).modes[0], Setting.from_plain(setting))
+    assert updated["statusCode"] == 200, updated
+    assert json.loads(updated["body"])["samples_seen"] == 3
+
+
 def _event(name: str) -> dict[str, Any]:
     found: dict[str, Any] = json.loads((EVENTS / f"{name}.json").read_text())
     return found
+
+
+def _with_body(event: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
+    return {**event, "body": json.dumps(body), "isBase64Encoded": False}
 
 
 def _local_environment() -> dict[str, str]:

@@ -17,12 +17,17 @@ DOCKERFILE = (ROOT / "local/Dockerfile").read_text()
 SERVICES: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
 
 
-def environment(endpoint: str) -> dict[str, str]:
-    """What compose.yaml sets, with the emulator of the tests in the place of its own."""
+def environment(endpoint: str, **given: str) -> dict[str, str]:
+    """What compose.yaml sets where `given` is set, with the emulator of the tests in the place of its own."""
     found: dict[str, str] = SERVICES["api"]["environment"]
-    here = {name: value.replace("http://dynamodb:8000", endpoint) for name, value in found.items()}
+    filled = {
+        name: re.sub(r"\$\{(\w+):-(\w*)\}", lambda one: given.get(one[1], one[2]), value)
+        for name, value in found.items()
+    }
+    here = {name: value.replace("http://dynamodb:8000", endpoint) for name, value in filled.items()}
     assert here["OBSERVATION_STORE"] != found["OBSERVATION_STORE"]
-    return {**here, "HOST": "127.0.0.1", "API_KEY": "secret"}
+    assert here.items() >= given.items()
+    return {**here, "HOST": "127.0.0.1"}
 
 
 def make_tables(**settings: str) -> "subprocess.CompletedProcess[str]":
@@ -35,7 +40,7 @@ def make_tables(**settings: str) -> "subprocess.CompletedProcess[str]":
 def test_the_tables_are_made_once_and_the_stack_on_them_passes_the_smoke_test(
     tmp_path: Path, dynamodb_endpoint: str
 ) -> None:
-    settings = environment(dynamodb_endpoint)
+    settings = environment(dynamodb_endpoint, API_KEY="secret")
     made, again = make_tables(**settings), make_tables(**settings)
     stack = Stack(tmp_path, **settings)
     command = [sys.executable, "-m", "tools.smoke", stack.url, "--key", "secret"]

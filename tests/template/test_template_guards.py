@@ -179,6 +179,16 @@ def new_versions_come_in_gradually_and_alarms_take_them_back(document: Document)
         assert {one["Ref"] for one in deployment["Alarms"]} == alarms
 
 
+def the_functions_that_tune_work_in_the_same_search_space(document: Document) -> None:
+    assert document["Parameters"]["Spaces"]["Default"] == ""
+    spaces = {
+        name: function["Environment"]["Variables"].get("SPACES")
+        for name, function in _functions(document).items()
+        if "OBSERVATION_STORE" in function["Environment"]["Variables"]
+    }
+    assert spaces == {"SuggestFunction": {"Ref": "Spaces"}, "UpdateFunction": {"Ref": "Spaces"}}
+
+
 def every_answer_carries_the_allowed_origin(document: Document) -> None:
     origin = {"Fn::Sub": "'${CorsOrigin}'"}
     api = _api(document)
@@ -205,6 +215,7 @@ GUARDS: tuple[Guard, ...] = (
     captions_written_to_the_bucket_do_not_call_the_function_again,
     functions_are_bounded_images,
     new_versions_come_in_gradually_and_alarms_take_them_back,
+    the_functions_that_tune_work_in_the_same_search_space,
     every_answer_carries_the_allowed_origin,
 )
 
@@ -216,7 +227,7 @@ GUARDED = re.compile(
     r"|Access-Control-\w+-\w+|AllowOrigin|IgnorePublicAcls|LifecycleConfiguration|LogGroup|LoggingConfig"
     r"|MaximumEventAgeInSeconds|MaximumRetryAttempts|MessageRetentionPeriod|MethodSettings"
     r"|OwnershipControls|PointInTimeRecoverySpecification|PublicAccessBlockConfiguration|Quota|RateLimit|BurstLimit"
-    r"|ReservedConcurrentExecutions|RestrictPublicBuckets|RetentionInDays|SSESpecification|SqsManagedSseEnabled"
+    r"|ReservedConcurrentExecutions|RestrictPublicBuckets|RetentionInDays|SPACES|SSESpecification|SqsManagedSseEnabled"
     r"|Throttle|ThrottlingBurstLimit|ThrottlingRateLimit|TimeToLiveSpecification|Tracing|TracingEnabled|UsagePlan"
     r"|VersioningConfiguration):)"
 )
