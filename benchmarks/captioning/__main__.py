@@ -65,7 +65,8 @@ Written by `make bench-captioning`; both sides took turns in one run, each proce
   handler, from API Gateway's event to the answer. Python's bytecode is there on both sides, as in the images. Medians
   of {sides} processes of the original and {fresh} of ours. Memory is the largest resident size of these.
 - The bound is what NumPy's BLAS makes of two matrices of 2,048 x 2,048 on one thread: {rate:.0f} GFLOP/s. The encoder
-  takes {gflop} GFLOP.
+  takes {gflop} GFLOP: at the bound, and with nothing else to do, the exact bundle would be {most:.1f} times as fast as
+  the original.
 - Identical captions: greedy, word for word, of {count} validation pictures. Of the default profile, {dynamic} are
   identical.
 - Measured with {machine}, and a load average of {low:.1f} to {high:.1f}: what runs beside it takes caches and
@@ -212,6 +213,7 @@ def compare(work: Path, data: Path, *, count: int, sides: int) -> str:
         words=WORDS,
         rate=rate,
         gflop=ENCODER_GFLOP,
+        most=keras["caption"] * rate / ENCODER_GFLOP,
         count=f"{len(theirs):,}",
         dynamic=f"{same['dynamic']:,}",
         machine=describe(),
