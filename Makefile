@@ -18,11 +18,11 @@ run: .venv/local.stamp  ## Start the whole system on this machine (HOST, PORT, A
 	@exec $(BIN)/python main.py
 
 # What does not need another runs beside it; what one command says stays together.
-test: .venv/dev.stamp  ## Check everything: lint, types, import rules, template, tests
+test:  ## Check everything: lint, types, import rules, template, tests
 	@$(MAKE) --no-print-directory --jobs=2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=line) ready
 	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
-ready: .venv-sam/stamp .venv-checkov/stamp .venv-ministack/stamp .venv-tflite/stamp lint template
+ready: .venv/dev.stamp .venv-sam/stamp .venv-checkov/stamp .venv-ministack/stamp .venv-tflite/stamp lint template
 
 lint: .venv/dev.stamp audit  ## Check style, types, import rules and security
 	$(BIN)/ruff check .

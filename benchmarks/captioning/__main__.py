@@ -65,7 +65,7 @@ Written by `make bench-captioning`; both sides took turns in one run, each proce
   handler, from API Gateway's event to the answer. Python's bytecode is there on both sides, as in the images. Medians
   of {sides} processes of the original and {fresh} of ours. Memory is the largest resident size of these.
 - The bound is what NumPy's BLAS makes of two matrices of 2,048 x 2,048 on one thread: {rate:.0f} GFLOP/s. The encoder
-  takes {gflop} GFLOP: at the bound, and with nothing else to do, the exact bundle would be {most:.1f} times as fast as
+  takes {gflop} GFLOP: at the bound, and with nothing else to do, the exact bundle would be {most:.0f} times as fast as
   the original.
 - Identical captions: greedy, word for word, of {count} validation pictures. Of the default profile, {dynamic} are
   identical.
