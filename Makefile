@@ -9,7 +9,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 LAYERS := layers/web/python:layers/tuning/python:layers/captioning/python
 
-.PHONY: help run test lint template audit lock openapi deploy smoke model images bench-stores bench-tuning bench-captioning clean
+.PHONY: help run test ready lint template audit lock openapi deploy smoke model images bench-stores bench-tuning bench-captioning clean
 
 help:  ## Say what can be made
 	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -17,8 +17,12 @@ help:  ## Say what can be made
 run: .venv/local.stamp  ## Start the whole system on this machine (HOST, PORT, API_KEY, THROTTLE)
 	@exec $(BIN)/python main.py
 
-test: lint template .venv-ministack/stamp .venv-tflite/stamp  ## Check everything: lint, types, import rules, template, tests
-	$(BIN)/pytest
+# What does not need another runs beside it; what one command says stays together.
+test:  ## Check everything: lint, types, import rules, template, tests
+	@$(MAKE) --no-print-directory --jobs=2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=line) ready
+	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist worksteal
+
+ready: .venv/dev.stamp .venv-sam/stamp .venv-checkov/stamp .venv-ministack/stamp .venv-tflite/stamp lint template
 
 lint: .venv/dev.stamp audit  ## Check style, types, import rules and security
 	$(BIN)/ruff check .

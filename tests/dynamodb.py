@@ -54,6 +54,7 @@ def dynamodb_local() -> Iterator[str]:
             if not _answers(endpoint, process):
                 said.seek(0)
                 raise DynamoDBMissingError(f"it did not start: {said.read().strip()[-500:]}")
+            _warm_up(endpoint)
             yield endpoint
         finally:
             process.kill()
@@ -109,6 +110,16 @@ def _answers(endpoint: str, process: "subprocess.Popen[bytes]") -> bool:
         except OSError:
             time.sleep(0.05)
     return False
+
+
+def _warm_up(endpoint: str) -> None:
+    """Writes and reads an item: on a busy machine the engine's first calls outlast what a store waits for an answer."""
+    client = botocore.session.get_session().create_client("dynamodb", endpoint_url=endpoint)
+    table, key = make_table(endpoint, "CaptionsTable"), {"pk": {"S": "first"}}
+    client.put_item(TableName=table, Item=key, ConditionExpression="attribute_not_exists(pk)")
+    client.get_item(TableName=table, Key=key, ConsistentRead=True)
+    client.delete_table(TableName=table)
+    client.close()
 
 
 @contextmanager

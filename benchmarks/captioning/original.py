@@ -65,6 +65,7 @@ def prepare(work: Path, data: Path) -> None:
     """Make the model and its bundles, `exact` (float32) and `dynamic` (8-bit encoder), unless they are there."""
     if (work / "prepared").is_file():
         return
+    (work / "captions.json").unlink(missing_ok=True)
     weights = locate_packaged_weights()
     announce("converting the encoder")
     build_network(read_encoder_weights(weights)).save(work / "encoder.keras")
@@ -166,9 +167,11 @@ def _padded(said: Sequence[Sequence[int]]) -> Any:
 
 
 def caption_all(work: Path, data: Path, count: int) -> None:
-    """Caption the first validation pictures, in float32, for the comparison word by word."""
+    """Caption the first validation pictures, in float32, for the comparison word by word, unless it was done before."""
+    names, done = read_names(data, "val")[:count], work / "captions.json"
+    if done.is_file() and tuple(json.loads(done.read_text(encoding="utf-8"))) == names:
+        return
     original = Original(work)
-    names = read_names(data, "val")[:count]
     features = np.concatenate(
         [
             original.encoder.predict_on_batch(
@@ -179,7 +182,7 @@ def caption_all(work: Path, data: Path, count: int) -> None:
     )
     said = original.decode_many(features)
     captions = {name: " ".join(words) for name, words in zip(names, said, strict=True)}
-    (work / "captions.json").write_text(json.dumps(captions, indent=1), encoding="utf-8")
+    done.write_text(json.dumps(captions, indent=1), encoding="utf-8")
 
 
 def measure(work: Path, picture: Path, repeats: int) -> dict[str, float]:

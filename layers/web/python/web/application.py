@@ -3,6 +3,7 @@
 A function's module makes its application here, adds its routes, and exposes `handler = entry_point(app, metrics)`.
 """
 
+import sys
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -25,6 +26,10 @@ from web.settings import VERSION, Settings
 
 LARGEST_PART = 10 * 1024 * 1024
 """Bytes of an uploaded file that stay in memory: all that API Gateway lets through."""
+
+# FastAPI asks of every type whether it is a model of Pydantic's first version, and would import all of that to know. It
+# takes the package for missing, as it will be.
+sys.modules.setdefault("pydantic.v1", None)  # type: ignore[arg-type]
 
 # Starlette would write an upload of over 1 MiB to a temporary file. The whole request is in memory already.
 MultiPartParser.spool_max_size = LARGEST_PART
