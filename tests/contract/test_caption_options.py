@@ -26,7 +26,7 @@ def test_asked_for_nothing_the_bundles_own_options_hold(stack: Stack, picture: b
     assert set(first) == {"filename", "caption", "confidence", "model_version", "cached"}
 
 
-@pytest.mark.parametrize("query", ["?beam_width=1", "?beam_width=10", "?length_penalty=0", "?length_penalty=5"])
+@pytest.mark.parametrize("query", ["?beam_width=2", "?beam_width=10", "?length_penalty=0.25", "?length_penalty=5"])
 def test_other_options_are_another_answer_kept_by_itself(stack: Stack, picture: bytes, query: str) -> None:
     caption(stack, picture)
     first = caption(stack, picture, query)
