@@ -24,7 +24,7 @@ from tests.stack import ROOT
 BUILT = ROOT / "build" / "images"
 _COMMAND = ROOT / ".venv-sam" / "bin" / "sam"
 _BUILT_TEMPLATE = BUILT / "template.yaml"
-_START_SECONDS = 60
+_START_SECONDS = 180  # of a busy machine
 _PATIENCE = 300  # seconds for an answer
 
 
@@ -98,7 +98,7 @@ class Sam:
             )
             try:
                 deadline = time.monotonic() + _START_SECONDS
-                while "Running on" not in log.read_text():
+                while not _listens(port):
                     if process.poll() is not None or time.monotonic() > deadline:
                         raise SamError(log.read_text()[-3000:])
                     time.sleep(0.1)
@@ -113,6 +113,11 @@ class Sam:
 
     def _without_aws(self) -> list[str]:
         return ["--template", str(_BUILT_TEMPLATE), "--env-vars", str(ENVIRONMENT), "--region", "eu-west-1"]
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _functions() -> tuple[Function, ...]:
