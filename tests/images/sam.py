@@ -91,6 +91,9 @@ class Sam:
             port = free.getsockname()[1]
         # Containers stay for the next request to the same function, as they do on Lambda.
         command = ["local", "start-api", "--port", str(port), "--warm-containers", "LAZY", *self._without_aws()]
+        if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+            # So it is below a shell that runs all this in the background, and SAM would never stop.
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         log = BUILT / "start-api.log"
         with log.open("w") as said:
             process = subprocess.Popen(
