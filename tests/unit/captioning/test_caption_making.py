@@ -5,6 +5,7 @@ import logging
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import pairwise
@@ -31,8 +32,10 @@ def captioner() -> Captioner:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> CaptionStore:
-    return open_caption_store(f"sqlite:///{tmp_path}/captions.db")
+def store(tmp_path: Path) -> Iterator[CaptionStore]:
+    store = open_caption_store(f"sqlite:///{tmp_path}/captions.db")
+    yield store
+    store.close()
 
 
 def test_a_caption_is_words_of_the_vocabulary_with_a_confidence_and_the_bundles_version(captioner: Captioner) -> None:
@@ -113,6 +116,7 @@ def test_a_damaged_store_costs_a_log_line_and_not_the_caption(
     store = open_caption_store(f"sqlite:///{tmp_path}/captions.db")
     with caplog.at_level(logging.WARNING, "captioning"):
         answer = caption_picture(captioner, store, speckled(1))
+    store.close()
     assert answer.caption == captioner.caption(speckled(1)).text
     assert not answer.cached
     assert [record.name for record in caplog.records] == ["captioning"]

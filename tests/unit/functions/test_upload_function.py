@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,13 +37,14 @@ def root(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def store(root: Path, captioner: Captioner, monkeypatch: pytest.MonkeyPatch) -> CaptionStore:
+def store(root: Path, captioner: Captioner, monkeypatch: pytest.MonkeyPatch) -> Iterator[CaptionStore]:
     """The store of the function, which also has a bucket and small models of this test's own."""
     store, bucket = open_caption_store(f"sqlite:///{root}/captions.db"), open_bucket(f"file://{root}")
     monkeypatch.setattr(uploads, "store", lambda: store)
     monkeypatch.setattr(uploads, "bucket", lambda _name: bucket)
     monkeypatch.setattr(resources.service(), "captioner", lambda: captioner)
-    return store
+    yield store
+    store.close()
 
 
 def record(key: str, sequencer: str = "1", **changes: Any) -> dict[str, Any]:
