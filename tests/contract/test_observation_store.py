@@ -106,7 +106,7 @@ def test_an_empty_batch_is_acknowledged_and_changes_nothing(store: ObservationSt
 
 def test_a_summary_is_exact_whatever_the_order(store: ObservationStore) -> None:
     assert store.summary("structure") == StudySummary()
-    ratings = [1.1, 4.7, 1e-9, 4.7, 2 / 3, 0.1 + 0.2]
+    ratings = [1.1, 4.7, 1 + 1e-9, 4.7, 5 / 3, 1.1 + 2.2]
     moments = [NOW, NOW + DAY, NOW, NOW, NOW, NOW]
     settings = [Setting(("leonardo", "stablediffusion")[step % 2], (("p", step / 3),)) for step in range(6)]
     batch = [Observation("structure", *entry) for entry in zip(settings, ratings, moments, strict=True)]
@@ -225,8 +225,8 @@ def test_a_batch_frees_every_setting_that_it_answers(store: ObservationStore) ->
     batch = [observation(step, suggestion_id=f"s{step}") for step in range(149)]
     store.record(batch, idempotency_key=None)
     assert store.outstanding(now=NOW) == (claimed[149],)
-    store.claim([suggestion(f"t{step}", step) for step in range(60, 149)], now=NOW)
-    assert len(store.outstanding(now=NOW)) == 90
+    store.claim([suggestion(f"t{step}", step) for step in range(100, 149)], now=NOW)
+    assert len(store.outstanding(now=NOW)) == 50
 
 
 def test_of_many_claims_at_once_one_wins(store: ObservationStore) -> None:

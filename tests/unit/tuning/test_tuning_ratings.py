@@ -131,7 +131,8 @@ def test_a_key_that_is_no_short_printable_text_is_refused(
 ) -> None:
     with pytest.raises(InvalidRequestError) as caught:
         update(store, spaces, results=[result(leonardo)], idempotency_key=key, now=now)
-    assert locations(caught) == [("idempotency_key",)]
+    assert locations(caught) == [("Idempotency-Key",)]
+    assert caught.value.problems[0].root == "header"
 
 
 def test_the_surrogate_learns_from_the_sixth_rating_on(

@@ -322,7 +322,7 @@ def test_batches_and_claims_beyond_the_limits_are_refused() -> None:
     store = open_store(UNREACHABLE)
     with pytest.raises(ValueError, match="up to 1,000 observations, not 1,001"):
         store.record([observation()] * (MAX_BATCH + 1), idempotency_key=None)
-    with pytest.raises(ValueError, match="up to 100 suggestions"):
+    with pytest.raises(ValueError, match="up to 50 suggestions"):
         store.claim([suggestion(str(step), step) for step in range(MAX_CLAIM + 1)], now=NOW)
 
 

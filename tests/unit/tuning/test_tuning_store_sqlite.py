@@ -15,7 +15,7 @@ import pytest
 from tuning import store_sqlite
 from tuning.errors import StoreCorruptError, StoreUnavailableError, StoreUrlError
 from tuning.observations import Observation, Setting
-from tuning.records import load_setting
+from tuning.records import load_observation
 from tuning.store import open_store
 from tuning.store_sqlite import SqliteObservationStore
 
@@ -86,12 +86,12 @@ def test_a_warm_store_reads_what_is_new_and_nothing_else(
 ) -> None:
     rows = 0
 
-    def counted(text: str) -> Setting:
+    def counted(*row: object) -> Observation:
         nonlocal rows
         rows += 1
-        return load_setting(text)
+        return load_observation(*row)
 
-    monkeypatch.setattr(store_sqlite, "load_setting", counted)
+    monkeypatch.setattr(store_sqlite, "load_observation", counted)
     store, other = SqliteObservationStore(path), SqliteObservationStore(path)
     read = []
     for new in (100, 0, 2, 0, 1):

@@ -30,6 +30,7 @@ class _WrongError(Exception):
     class Problem:
         location: tuple[str | int, ...]
         message: str
+        root: str = "body"
 
     problems = (Problem(("results", 3, "rating"), "must be between 1 and 5"), Problem(("a/b",), "is required"))
 

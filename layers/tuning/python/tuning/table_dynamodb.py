@@ -13,6 +13,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,7 +26,7 @@ from botocore.exceptions import (
     HTTPClientError,
 )
 
-from tuning.errors import StoreRefusedError, StoreUnavailableError
+from tuning.errors import StoreCorruptError, StoreRefusedError, StoreUnavailableError
 
 CONNECT_TIMEOUT, READ_TIMEOUT = 1.0, 2.0  # seconds
 # Seconds after which no further attempt begins: of an operation, and of one that may lose races.
@@ -33,6 +34,7 @@ PATIENCE, RACING_PATIENCE = 4.0, 10.0
 ATTEMPTS = 3  # of one call
 RETRY_AFTER = 2  # seconds after which to try again what could not be done
 MAX_CHANGES = 100  # of one transaction, as the service has it
+MAX_KEYS = 100  # of one call that gets rows by their keys, as the service has it
 
 _MAX_PAUSE = 0.4  # seconds between two attempts: about what sixteen writers at once need to be done
 _BASE_PAUSE = 0.05
@@ -78,6 +80,11 @@ class Deadline:
 
     def __init__(self, patience: float = PATIENCE) -> None:
         self._end = time.monotonic() + patience
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing further may begin."""
+        return time.monotonic() >= self._end
 
     def pause(self, attempt: int) -> bool:
         """Waits before another attempt, at random and longer each time; False if that would be too late."""
@@ -130,12 +137,20 @@ class Table:
         return _decode(answer["Item"]) if "Item" in answer else None
 
     def query(
-        self, pk: str, low: str, high: str, deadline: Deadline, *, newest_first: bool = False, page: int | None = None
+        self,
+        pk: str,
+        low: str,
+        high: str,
+        deadline: Deadline,
+        *,
+        newest_first: bool = False,
+        page: int | None = None,
+        only: Sequence[str] = (),
     ) -> Iterator[Row]:
         """The rows of a partition whose `sk` lies within [low, high], in its order or the reverse.
 
         They are read as they are asked for, a megabyte at a time; with `page`, first that many and then four times as
-        many each time.
+        many each time. With `only`, they have these attributes and no others.
         """
         if low > high:
             return
@@ -146,15 +161,34 @@ class Table:
             "ConsistentRead": True,
             "ScanIndexForward": not newest_first,
         }
+        if only:
+            parameters["ProjectionExpression"] = ", ".join(only)
         while True:
             if page:
                 parameters["Limit"] = page
                 page *= 4
             answer = self._call("query", deadline, **parameters)
+            if "Items" not in answer:
+                raise StoreCorruptError(f"table {self._name} answered a query of {pk} without any list of items")
             yield from map(_decode, answer["Items"])
             if "LastEvaluatedKey" not in answer:
                 return
             parameters["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+
+    def get_many(self, pk: str, sks: Sequence[str], deadline: Deadline) -> Iterator[Row]:
+        """The rows of those keys that there are, in no particular order; a hundred keys are asked for at a time."""
+        waiting = [_encode({"pk": pk, "sk": sk}) for sk in sks]
+        attempt = 0
+        while waiting:
+            asked, waiting = waiting[:MAX_KEYS], waiting[MAX_KEYS:]
+            wanted = {self._name: {"Keys": asked, "ConsistentRead": True}}
+            answer = self._call("batch_get_item", deadline, RequestItems=wanted)
+            yield from map(_decode, answer.get("Responses", {}).get(self._name, ()))
+            if left := answer.get("UnprocessedKeys", {}).get(self._name, {}).get("Keys"):
+                waiting += left
+                attempt += 1
+                if not deadline.pause(attempt):
+                    raise self._too_late()
 
     def put(self, put: Put, deadline: Deadline) -> None:
         """Writes one row."""
@@ -184,6 +218,9 @@ class Table:
     def _call(self, operation: str, deadline: Deadline, **parameters: object) -> Any:
         attempt = 0
         while True:
+            # Many calls that are answered slowly take as long as one that is not answered.
+            if deadline.is_over:
+                raise self._too_late()
             try:
                 return getattr(self._connected(), operation)(**parameters)
             except (ClientError, BotoCoreError) as error:
@@ -205,6 +242,9 @@ class Table:
                 )
                 self._process = os.getpid()
             return self._client
+
+    def _too_late(self) -> StoreUnavailableError:
+        return StoreUnavailableError(f"table {self._name} answers too slowly", retry_after=RETRY_AFTER)
 
     def _translate(self, error: Exception) -> Exception:
         """Our error for one of the service's, or of the way there."""
@@ -249,12 +289,13 @@ def _encode_value(value: str | int | bytes) -> dict[str, str | bytes]:
 
 
 def _decode(item: Mapping[str, Mapping[str, Any]]) -> Row:
-    """The row of an item; attributes of types that no row has are left out."""
-    row = {}
+    """The row of an item; attributes of types that no row has, as a fraction is, are left out."""
+    row: dict[str, str | int | bytes] = {}
     for name, attribute in item.items():
-        ((kind, value),) = attribute.items()
-        if kind in {"S", "B"}:
-            row[name] = value
-        elif kind == "N":
-            row[name] = int(value)
+        for kind, value in attribute.items():
+            if kind in {"S", "B"}:
+                row[name] = value
+            elif kind == "N":
+                with suppress(ValueError):
+                    row[name] = int(value)
     return row
