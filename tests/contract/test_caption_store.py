@@ -309,7 +309,7 @@ def test_alternatives_that_are_none_are_damaged(tmp_path: Path, alternatives: st
     other = sqlite3.connect(tmp_path / "captions.db", isolation_level=None)
     other.execute("UPDATE ranked_captions SET alternatives = ?", (alternatives,))
     other.close()
-    with pytest.raises(CaptionStoreDamagedError, match="alternatives of a"):
+    with pytest.raises(CaptionStoreDamagedError, match="caption of a is damaged"):
         store.get("a")
     store.close()
 

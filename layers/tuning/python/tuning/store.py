@@ -23,7 +23,7 @@ from tuning.studies import Hyperparameters, Study, StudySummary
 
 URL_SETTING = "OBSERVATION_STORE"
 MAX_BATCH = 1_000  # observations that every adapter records at once
-MAX_CLAIM = 50  # suggestions that every adapter claims at once, and as many that it ends to make room
+MAX_CLAIM = 33  # suggestions that every adapter claims at once, and as many that it ends to make room
 
 _TABLE = re.compile(r"[A-Za-z0-9_.-]{3,255}")
 _ENDPOINT = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?/?")

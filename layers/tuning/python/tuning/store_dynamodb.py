@@ -5,6 +5,7 @@
     study#<mode>     observation#<position>   up to 100 observations of one batch, by the position of the first
     study#<mode>     hyperparameters          what was learned
     outstanding      <mode>#<setting's hash>  a suggestion that somebody holds                                   (TTL)
+    suggestion#<id>  suggestion               where the suggestion of that id is                                 (TTL)
     receipt#<key>    receipt                  a batch that was recorded                                          (TTL)
 
 A position counts the observations of all modes from 1. A batch of any size becomes visible by one transaction, which
@@ -163,16 +164,17 @@ class DynamoDbObservationStore(ObservationStore):
         taken = {put.row["sk"] for put in puts}
         if len(taken) < len(puts):
             raise SettingTakenError("a setting cannot be claimed twice at once")
+        fixed = [*puts, *map(_put_place, suggestions)]
         freed = [one for sk, one in leaving.items() if sk not in taken]
-        if not puts and not freed:
+        if not fixed and not freed:
             return
         for _ in _attempts(deadline):
             try:
-                self._table.transact([*puts, *map(_free, freed)], deadline)
+                self._table.transact([*fixed, *map(_free, freed)], deadline)
             except LostRaceError as lost:
                 holders = [self._suggestion(row) for place, row in lost.rows.items() if place < len(puts)]
                 # Who gave way already, and whose setting is with another by now, need not go.
-                freed = [one for place, one in enumerate(freed, len(puts)) if place not in lost.rows]
+                freed = [one for place, one in enumerate(freed, len(fixed)) if place not in lost.rows]
             else:
                 return
             ours = {suggestion.id for suggestion in suggestions}
@@ -333,8 +335,7 @@ class DynamoDbObservationStore(ObservationStore):
     def _look_up(self, keys: set[str], ids: set[str], deadline: Deadline) -> list[Row]:
         """The suggestions in the table that have one of the sort keys or one of the ids.
 
-        If they are many they are looked up, in reads whose number depends on how many are looked for; an id that none
-        of those with these keys has, in one pass over the ids of all.
+        If there are many they are looked up one by one: what that takes depends on how many are looked for.
         """
         if not keys and not ids:
             return []
@@ -342,12 +343,15 @@ class DynamoDbObservationStore(ObservationStore):
         first = list(islice(everything, _FEW + 1))
         if len(first) <= _FEW:
             return [row for row in first if row["sk"] in keys or row.get("id") in ids]
-        found = list(self._table.get_many("outstanding", sorted(keys), deadline))
-        if unknown := ids - {row.get("id") for row in found}:
-            names = self._table.query("outstanding", " ", _TOP, deadline, only=("id", "sk"))
-            elsewhere = sorted(_text(row, "sk") for row in names if row.get("id") in unknown)
-            found += self._table.get_many("outstanding", elsewhere, deadline)
-        return found
+        found = list(self._table.get_many((("outstanding", sk) for sk in sorted(keys)), deadline))
+        elsewhere = set()
+        # As a rule it is the parameters suggested that are rated, and the id is found with them.
+        unknown = ids.difference(str(row.get("id")) for row in found)
+        for row in self._table.get_many(((_by_id(one), "suggestion") for one in sorted(unknown)), deadline):
+            with self._reading_row(row):
+                elsewhere.add(_text(row, "place"))
+        named = self._table.get_many((("outstanding", sk) for sk in sorted(elsewhere - keys)), deadline)
+        return [*found, *(row for row in named if row.get("id") in unknown)]
 
     def _in_order(self, rows: Iterable[Row]) -> tuple[Suggestion, ...]:
         """The suggestions of the rows, oldest first."""
@@ -513,6 +517,21 @@ def _put_suggestion(suggestion: Suggestion, place: int, now: datetime, leaving: 
     if gone := leaving.get(sk):
         condition, values = f"{condition} OR id = :gone", {**values, ":gone": gone.id}
     return Put(row, condition, values)
+
+
+def _put_place(suggestion: Suggestion) -> Put:
+    row: Row = {
+        "pk": _by_id(suggestion.id),
+        "sk": "suggestion",
+        "place": _suggestion_key(suggestion.mode, suggestion.setting),
+        "expires_at": math.ceil(suggestion.expires_at.timestamp()),
+    }
+    # It goes when it expires and not with the suggestion: whoever follows it finds another there, or none.
+    return Put(row)
+
+
+def _by_id(identity: str) -> str:
+    return f"suggestion#{identity}"
 
 
 def _free(suggestion: Suggestion) -> Delete:

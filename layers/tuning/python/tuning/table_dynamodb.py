@@ -12,7 +12,7 @@ import random
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -98,10 +98,10 @@ class Deadline:
 
 @dataclass(frozen=True, slots=True)
 class Put:
-    """A row to be written if the condition holds for what is in its place."""
+    """A row to be written if the condition, if there is one, holds for what is in its place."""
 
     row: Row
-    condition: str
+    condition: str = ""
     values: Row = field(default_factory=dict)
 
 
@@ -145,12 +145,11 @@ class Table:
         *,
         newest_first: bool = False,
         page: int | None = None,
-        only: Sequence[str] = (),
     ) -> Iterator[Row]:
         """The rows of a partition whose `sk` lies within [low, high], in its order or the reverse.
 
         They are read as they are asked for, a megabyte at a time; with `page`, first that many and then four times as
-        many each time. With `only`, they have these attributes and no others.
+        many each time.
         """
         if low > high:
             return
@@ -161,8 +160,6 @@ class Table:
             "ConsistentRead": True,
             "ScanIndexForward": not newest_first,
         }
-        if only:
-            parameters["ProjectionExpression"] = ", ".join(only)
         while True:
             if page:
                 parameters["Limit"] = page
@@ -175,9 +172,12 @@ class Table:
                 return
             parameters["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
-    def get_many(self, pk: str, sks: Sequence[str], deadline: Deadline) -> Iterator[Row]:
-        """The rows of those keys that there are, in no particular order; a hundred keys are asked for at a time."""
-        waiting = [_encode({"pk": pk, "sk": sk}) for sk in sks]
+    def get_many(self, keys: Iterable[tuple[str, str]], deadline: Deadline) -> Iterator[Row]:
+        """The rows that there are of those keys, each a `pk` and a `sk`, in no particular order.
+
+        Keys that differ are asked for, a hundred at a time.
+        """
+        waiting = [_encode({"pk": pk, "sk": sk}) for pk, sk in keys]
         attempt = 0
         while waiting:
             asked, waiting = waiting[:MAX_KEYS], waiting[MAX_KEYS:]
@@ -275,7 +275,7 @@ class Table:
 
 def _condition(change: Put | Delete) -> dict[str, object]:
     values = {"ExpressionAttributeValues": _encode(change.values)} if change.values else {}
-    return {"ConditionExpression": change.condition, **values}
+    return {"ConditionExpression": change.condition, **values} if change.condition else {}
 
 
 def _encode(row: Row) -> dict[str, dict[str, str | bytes]]:
