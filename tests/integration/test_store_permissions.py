@@ -71,8 +71,12 @@ def test_the_suggest_function_may_do_what_it_does(
     assert needed == allowed("SuggestFunction")
 
 
-def test_the_update_function_may_do_what_it_does(watched: tuple[ObservationStore, set[str]]) -> None:
+def test_the_update_function_may_do_what_it_does(
+    watched: tuple[ObservationStore, set[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     store, needed = watched
+    # Where much is outstanding, it looks up what it needs.
+    monkeypatch.setattr(store_dynamodb, "_FEW", 2)
     found = suggest(store, SPACES, mode="structure", count=5, now=NOW)
     needed.clear()
     results = [{"parameters": s.setting.to_plain(), "rating": 1 + i} for i, s in enumerate(found)]
