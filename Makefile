@@ -49,7 +49,7 @@ openapi: .venv/dev.stamp  ## Write the OpenAPI document anew from the functions
 LOCK := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
 lock: .venv/dev.stamp  ## Compile the requirements anew (UPGRADE=--upgrade takes new releases)
 	$(LOCK) $(UPGRADE) --output-file requirements-dev.txt requirements-dev.in
-	for part in local benchmarks functions/suggest functions/update functions/caption; do \
+	for part in tools local benchmarks functions/suggest functions/update functions/caption; do \
 		$(LOCK) --constraint requirements-dev.txt --output-file $$part/requirements.txt $$part/requirements.in || exit 1; done
 	$(LOCK) --emit-build-options --constraint requirements-dev.txt --output-file benchmarks/tuning/requirements.txt \
 		benchmarks/tuning/requirements.in
@@ -99,9 +99,9 @@ define make_venv
 endef
 INSTALL = --disable-pip-version-check --progress-bar on --require-hashes --only-binary :all: --requirement
 
-.venv/local.stamp: local/requirements.txt
+.venv/local.stamp: tools/requirements.txt
 	$(call make_venv,.venv)
-	@echo "Installing what the system needs into .venv (once; about 100 MB)" >&2
+	@echo "Installing what the system and its tools need into .venv (once; about 100 MB)" >&2
 	$(BIN)/pip install $(INSTALL) $<
 	@touch $@
 
