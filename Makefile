@@ -9,7 +9,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 LAYERS := layers/web/python:layers/tuning/python:layers/captioning/python
 
-.PHONY: help run test ready lint template audit lock openapi deploy smoke model images bench-stores bench-tuning bench-captioning clean
+.PHONY: help run test ready lint template audit lock openapi imports wheel release deploy smoke model images bench-stores bench-tuning bench-captioning clean
 
 help:  ## Say what can be made
 	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -28,9 +28,12 @@ lint: .venv/dev.stamp audit  ## Check style, types, import rules and security
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	PYTHONPATH=$(LAYERS) $(BIN)/lint-imports --no-cache
+	@$(MAKE) --no-print-directory imports
 	@# What is of low severity ruff judges too, with a reason for every line that stands.
 	$(BIN)/bandit --quiet --severity-level medium --recursive functions layers local tools benchmarks main.py
+
+imports: .venv/dev.stamp  ## Check who imports whom
+	PYTHONPATH=$(LAYERS) $(BIN)/lint-imports --no-cache
 
 # Without credentials and without a network: neither checker asks AWS for anything.
 SAM := SAM_CLI_TELEMETRY=0 .venv-sam/bin/sam
@@ -44,6 +47,13 @@ audit: .venv/dev.stamp  ## Look up what the functions install among known vulner
 
 openapi: .venv/dev.stamp  ## Write the OpenAPI document anew from the functions
 	PYTHONPATH=$(LAYERS) $(BIN)/python -m tools.openapi
+
+wheel: .venv/dev.stamp  ## Build what `pip install .` installs into build/release, without a network
+	@rm -rf build/release
+	$(BIN)/pip wheel --quiet --no-index --no-deps --no-build-isolation --wheel-dir build/release .
+
+release: wheel  ## See that TAG=v1.2.3, version and change log agree, and write its notes beside the wheel
+	@$(BIN)/python -m tools.release "$(TAG)" > build/release/notes.md
 
 # Universal locks: one file serves Python 3.11 to 3.13. The functions' pins are those of development.
 LOCK := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
