@@ -28,7 +28,7 @@ Every error is `application/problem+json` (RFC 9457). Requests are limited in ra
 
 
 def document() -> dict[str, Any]:
-    """The merged document of the three functions."""
+    """Return the merged document of the three functions."""
     apps: list[FastAPI] = [import_module(f"functions.{name}.app").app for name in ("suggest", "update", "caption")]
     merged: dict[str, Any] = {"paths": {}, "components": {"schemas": {}}}
     for app in apps:
@@ -74,7 +74,7 @@ def _let_files_be_chosen(merged: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """Writes the document."""
+    """Write the document."""
     DOCUMENT.write_text(json.dumps(document(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     sys.stderr.write(f"{DOCUMENT.name} written\n")
 

@@ -68,3 +68,9 @@ def test_the_container_for_development_has_a_python_that_is_supported() -> None:
 def test_lines_are_as_long_everywhere() -> None:
     editor = (ROOT / ".editorconfig").read_text()
     assert f"max_line_length = {PROJECT['tool']['ruff']['line-length']}" in editor
+
+
+def test_every_layer_is_measured() -> None:
+    layers = {str(path.relative_to(ROOT)) for path in ROOT.glob("layers/*/python")}
+    measured = PROJECT["tool"]["coverage"]["run"]["source_dirs"]
+    assert {*layers, "functions", "local", "tools"} == set(measured)

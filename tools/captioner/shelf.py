@@ -196,7 +196,7 @@ class Shelf:
         return record
 
     def _hash(self, release: Release, file: BundleFile) -> str | None:
-        """The sha256 of what S3 gives for the file, as S3 writes it; None if it is gone."""
+        """Return the sha256 of what S3 gives for the file, as S3 writes it; None if it is gone."""
         answer = self._ask("get_object", f"{release.model_version}/{file.name}")
         if answer is None:
             return None
@@ -236,7 +236,7 @@ class Shelf:
 
 
 def _in_parts(path: Path, file: BundleFile) -> str:
-    """The record of a file that was sent in parts: the sha256 of their sha256s, and how many they are."""
+    """Return the record of a file that was sent in parts: the sha256 of their sha256s, and how many they are."""
     whole, parts = hashlib.sha256(), []
     with path.open("rb") as content:
         while part := content.read(PART_BYTES):
@@ -248,7 +248,7 @@ def _in_parts(path: Path, file: BundleFile) -> str:
 
 
 def _encoded(digest: bytes) -> str:
-    """A sha256 as S3 writes it."""
+    """Return a sha256 as S3 writes it."""
     return base64.b64encode(digest).decode()
 
 

@@ -40,7 +40,7 @@ def require_tensorflow() -> "ModuleType":
 
 
 def installed_versions() -> dict[str, str]:
-    """The versions of the tools that shape a bundle, of those that are installed."""
+    """Return the versions of the tools that shape a bundle, of those that are installed."""
     installed = {
         distribution.name.lower().replace("_", "-"): distribution.version
         for distribution in importlib.metadata.distributions()
