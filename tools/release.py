@@ -32,7 +32,7 @@ def notes(tag: str, version: str, changes: str) -> str:
             f"the tag is {tag} and the version {version}: set VERSION in layers/web/python/web/settings.py"
         )
     _, *parts = _HEADING.split(changes)
-    sections = dict(zip(parts[::2], (text.strip() for text in parts[1::2]), strict=True))
+    sections: dict[str, str] = dict(zip(parts[::2], (text.strip() for text in parts[1::2]), strict=True))
     if sections.get("Unreleased"):
         raise ReleaseError(f'CHANGELOG.md has changes under "Unreleased": move them under "## {version} (YYYY-MM-DD)"')
     for heading, text in sections.items():

@@ -42,7 +42,7 @@ class Run:
     seconds: tuple[float, ...]
 
     def to_line(self) -> str:
-        """Return the run, a line of CSV under COLUMNS, without its end: regrets to 1e-4 rating points, times to 1 µs."""
+        """Return the run, a line of CSV under COLUMNS, without its end: regrets to 1e-4 points, times to 1 µs."""
         regrets = (f"{regret:.4f}" for regret in self.regrets)
         milliseconds = (f"{1_000 * second:.3f}" for second in self.seconds)
         return to_line((self.method, self.version, self.family, self.seed, self.machine, *regrets, *milliseconds))

@@ -426,5 +426,7 @@ def test_a_bucket_that_is_not_there_is_said(bundle: Path, ministack_endpoint: st
 
 def test_without_boto3_the_way_to_it_is_said(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "boto3", None)
-    with pytest.raises(ToolchainError, match=r"boto3 is not installed: .*make"):
+    with pytest.raises(
+        ToolchainError, match=r"boto3 is not installed: run `make .venv/local.stamp`, .* tools/requirements.txt"
+    ):
         publish_bundle(bundle, "s3://models/captions")
