@@ -7,7 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import coverage
 import requests
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -18,7 +17,8 @@ def measured() -> dict[str, str]:
 
     Not every process is: to begin with it takes 0.2 s, and what a function imports is itself a subject of tests.
     """
-    if coverage.Coverage.current() is None:
+    coverage = sys.modules.get("coverage")
+    if coverage is None or coverage.Coverage.current() is None:
         return {}
     return {"COVERAGE_PROCESS_START": str(ROOT / "pyproject.toml")}
 

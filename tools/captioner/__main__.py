@@ -55,8 +55,8 @@ examples:
   python -m tools.captioner publish --rollback --to s3://my-models/caption
 
 The bundle is opened and run first. Its files are sent in parallel, large ones in parts; what S3 has whole already is
-not sent again, so that a command that was interrupted is given again and goes on. The version becomes current last, in one
-write: until then functions serve the one before. It finds AWS's credentials as AWS's own tools do, and needs
+not sent again, so that a command that was interrupted is given again and goes on. The version becomes current last,
+in one write: until then functions serve the one before. It finds AWS's credentials as AWS's own tools do, and needs
 s3:GetObject, s3:PutObject, s3:AbortMultipartUpload and s3:ListBucket.""",
 }
 
