@@ -19,7 +19,7 @@ from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 from captioning.bucket_folder import POST_PATH, FolderBucket, sign, write_whole
-from captioning.images import MAX_BYTES
+from captioning.pictures.limits import MAX_BYTES
 from local.events import Request, Response
 
 PATH = f"/{POST_PATH}"

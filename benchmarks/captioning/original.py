@@ -18,7 +18,7 @@ import tensorflow as tf
 from benchmarks.captioning import measuring
 from captioning.bundle import DECODER, ENCODER, VOCABULARY, Quantization
 from captioning.decoding import Decoding
-from captioning.images import read_picture
+from captioning.pictures.tensors import read_picture
 from captioning.vocabulary import Vocabulary, parse_vocabulary
 from tools.captioner.bundle import BundleParts, write_bundle
 from tools.captioner.checkpoint import Checkpoint

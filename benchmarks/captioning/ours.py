@@ -13,8 +13,8 @@ from benchmarks.captioning import measuring
 from captioning.bundle import open_bundle
 from captioning.captioner import Captioner, decode
 from captioning.decoding import Decoding
-from captioning.images import read_picture
 from captioning.interpreter import Decoder, Encoder
+from captioning.pictures.tensors import read_picture
 
 MATRIX = 2_048
 

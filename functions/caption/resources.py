@@ -9,7 +9,8 @@ from functools import cache
 from aws_lambda_powertools import Logger
 
 from captioning.bucket import Bucket, open_bucket
-from captioning.errors import BundleError, CaptioningError, CaptionStoreUrlError
+from captioning.errors import BundleError, CaptioningError, CaptionStoreUrlError, PictureReaderUnavailableError
+from captioning.pictures.reader import reader
 from captioning.service import CaptionerService, Loading
 from captioning.source import open_source
 from captioning.store import CaptionStore, open_caption_store
@@ -56,9 +57,13 @@ def bucket(name: str = "") -> Bucket:
 def warm_up(log: Logger) -> None:
     """Make models and store while a function starts, when nobody's request is waiting for them.
 
-    What goes wrong with them is told; a function that ended for it would only be started again. Not the bucket: most
-    requests have no need of it, and its client would lengthen every start.
+    The process that reads pictures starts beside them. What goes wrong is told; a function that ended for it would only
+    be started again. Not the bucket: most requests have no need of it, and its client would lengthen every start.
     """
+    try:
+        reader.start()
+    except PictureReaderUnavailableError as error:
+        log.error("pictures cannot be read: %s", error)  # noqa: TRY400  (the message says all)
     try:
         service()
     except BundleError as error:

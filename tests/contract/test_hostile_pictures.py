@@ -16,7 +16,7 @@ from PIL import Image
 from tests.stack import ROOT
 
 MUTATIONS = 1_000
-# What the largest picture of the costliest format takes, as captioning.images says, and what the allocator keeps.
+# What the costliest picture takes, as captioning.pictures.limits says, and what the allocator keeps.
 MOST_MEGABYTES = 450
 
 _SEND = r"""

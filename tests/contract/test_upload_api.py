@@ -12,7 +12,7 @@ import requests
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from captioning.images import MAX_BYTES
+from captioning.pictures.limits import MAX_BYTES
 from local import upload_forms
 from tests.contract.test_bad_input import assert_is_a_problem
 from tests.stack import Stack

@@ -12,8 +12,8 @@ from PIL import Image, ImageDraw
 
 from captioning.bundle import InputSpec, Resampling
 from captioning.errors import PictureError
-from captioning.images import read_picture
 from captioning.interpreter import Encoder
+from captioning.pictures.tensors import read_picture
 from tools.captioner.dataset import Features
 from tools.captioner.encoder import INPUT_SIZE
 from tools.captioner.errors import DatasetError
