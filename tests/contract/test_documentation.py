@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from captioning import bucket, store_dynamodb, uploads
-from captioning.pictures import limits
+from captioning.pictures import limits as picture_limits
 from functions.caption import upload_routes
 from local.gateway import REQUEST_LIMIT
 from local.settings import LocalSettings
@@ -79,7 +79,7 @@ def test_the_limits_are_those_of_the_code() -> None:
     assert limits["a suggestion stays outstanding"] == f"{proposals.OUTSTANDING_FOR.total_seconds() / 3600:g} hours"
     assert limits["`Idempotency-Key`"] == f"1 to {ratings.MAX_KEY_LENGTH} characters"
     assert limits["a request's body"].startswith(f"{REQUEST_LIMIT // 2**20} MiB")
-    picture = f"{limits.MAX_BYTES // 2**20} MiB, {limits.MAX_PIXELS // 10**6} million pixels"
+    picture = f"{picture_limits.MAX_BYTES // 2**20} MiB, {picture_limits.MAX_PIXELS // 10**6} million pixels"
     assert limits["coordinates in a mode; choices of a parameter"] == f"{spaces.MAX_COORDINATES}; {spaces.MAX_CHOICES}"
     assert limits["a picture"] == picture
     assert limits["leave to upload"] == f"{uploads.LEAVE_SECONDS // 60} minutes, one key"
@@ -87,8 +87,8 @@ def test_the_limits_are_those_of_the_code() -> None:
     assert limits["an uploaded picture's key"] == f"{bucket.MAX_KEY_BYTES:,} bytes in UTF-8"
     assert limits["`Retry-After` of a caption to come"].startswith(f"1 to {upload_routes.MAX_RETRY_AFTER} s")
     assert limits["a picture that costs more memory"] == (
-        f"{limits.MAX_PROGRESSIVE_PIXELS // 10**6} million pixels of a progressive JPEG, "
-        f"{limits.MAX_WEBP_PIXELS // 10**6} million of a WebP"
+        f"{picture_limits.MAX_PROGRESSIVE_PIXELS // 10**6} million pixels of a progressive JPEG, "
+        f"{picture_limits.MAX_WEBP_PIXELS // 10**6} million of a WebP"
     )
     assert limits["a caption stays in DynamoDB"] == f"{store_dynamodb.LIFETIME_SECONDS // 86_400} days"
 

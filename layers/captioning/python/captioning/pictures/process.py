@@ -57,7 +57,7 @@ def _answer(picture: bytes, wanted: Wanted) -> tuple[Levels | PictureError, bool
     except PictureError as error:
         return error, True
     except MemoryError:
-        limit = MEMORY_BYTES // (1024 * 1024)
+        limit = resource.getrlimit(resource.RLIMIT_AS)[0] // (1024 * 1024)
         return PictureTooLargeError(f"the picture takes more memory to read than {limit} MiB"), False
     except RecursionError:
         return DamagedPictureError("the picture is nested too deeply"), False

@@ -22,8 +22,8 @@ MAX_SEGMENTS = 65_536
 """Strips or tiles: one per row of the highest picture."""
 MAX_TILE_SIDE = 2_048
 """A tile that is wider or higher than this must not be so than the picture, filled up to 16 pixels."""
-MAX_SEGMENT_BYTES = 256 * 1024 * 1024
-"""Bytes of a strip or tile once it is decompressed."""
+MAX_DECODED_BYTES = 400 * 1024 * 1024
+"""Bytes of a strip or tile once it is decompressed, and of the picture beside it: what the process's memory leaves."""
 
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _SAMPLES, _PLANAR = 256, 257, 258, 259, 277, 284
 _ORIENTATION = 274
@@ -48,6 +48,7 @@ _WHOLE = {1: "B", 3: "H", 4: "I", 16: "Q"}
 _UNCOMPRESSED, _SEPARATE = 1, 2
 _ORIENTATIONS = range(1, 9)
 _TILE_UNIT = 16
+_BYTE = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,8 +166,10 @@ def _check(directory: _Directory, file_bytes: int) -> None:
     if tiled and _STRIP_OFFSETS in directory.entries:
         raise _contradiction("it has strips and tiles")
     across, down = _segment(directory, width, height, tiled=tiled)
-    if across * down * pixel_bits // 8 > MAX_SEGMENT_BYTES:
-        raise PictureTooLargeError(f"the picture's strips or tiles have more than {MAX_SEGMENT_BYTES} bytes each")
+    # Pillow has a byte per pixel or four.
+    decoded = across * down * pixel_bits // 8 + width * height * (1 if pixel_bits <= _BYTE else 4)
+    if decoded > MAX_DECODED_BYTES:
+        raise PictureTooLargeError(f"the picture takes {decoded} bytes to read; the limit is {MAX_DECODED_BYTES}")
     wanted = ceil(width / across) * ceil(height / down) * planes
     if wanted > MAX_SEGMENTS:
         raise PictureTooLargeError(f"the picture has {wanted} strips or tiles; the limit is {MAX_SEGMENTS}")
