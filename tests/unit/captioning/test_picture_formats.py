@@ -2,6 +2,8 @@
 
 import io
 import struct
+import subprocess
+import sys
 import zlib
 from collections.abc import Callable
 
@@ -9,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from captioning.errors import DamagedPictureError, PictureError, PictureTooLargeError
+from captioning.errors import DamagedPictureError, NotAPictureError, PictureError, PictureTooLargeError
 from captioning.pictures.formats import gif, jpeg, png, prepare, webp
 from captioning.pictures.formats.metadata import exif_orientation
 
@@ -224,7 +226,7 @@ def test_what_contradicts_itself_is_refused_with_the_reason(case: str) -> None:
     ],
 )
 def test_regular_tiffs_pass(content: bytes) -> None:
-    assert prepare(content).known
+    assert prepare(content).kind == "TIFF"
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
@@ -271,7 +273,7 @@ def test_scans_of_a_progressive_jpeg_are_counted_and_its_pixels_are_fewer() -> N
     large = Image.new("L", (8_000, 4_001))
     with pytest.raises(PictureTooLargeError, match="8000 x 4001 pixels; the limit of a progressive JPEG is 32000000"):
         prepare(encoded(large, "JPEG", progressive=True))
-    assert prepare(encoded(large, "JPEG")).known
+    assert prepare(encoded(large, "JPEG")).orientation == 1
 
 
 def test_a_pngs_metadata_does_not_reach_the_decoder() -> None:
@@ -359,7 +361,26 @@ def test_a_picture_in_more_tiles_than_are_read_is_too_large() -> None:
         prepare(tiled(16, width=4_480, height=4_480))
 
 
-def test_bytes_without_a_signature_are_the_decoders_to_judge() -> None:
-    for content in (b"", b"BM", b"%PDF-1.7", b"RIFF\0\0\0\0WAVE"):
-        prepared = prepare(content)
-        assert (prepared.content, prepared.known) == (content, False)
+@pytest.mark.parametrize("content", [b"", b"%PDF-1.7", b"RIFF\0\0\0\0WAVE", b"<svg></svg>"])
+def test_bytes_without_a_signature_are_no_picture(content: bytes) -> None:
+    with pytest.raises(NotAPictureError, match="JPEG, PNG, GIF, WEBP, BMP, TIFF"):
+        prepare(content)
+
+
+def test_a_process_imports_what_the_pictures_that_it_reads_need() -> None:
+    code = """
+import io, sys
+from captioning.pictures import process
+from captioning.pictures.levels import read_levels
+from captioning.pictures.protocol import Wanted
+read_levels(sys.stdin.buffer.read(), Wanted(40, 30, "bilinear", True, False))
+wanted = {"numpy", "dataclasses", "asyncio", "PIL.PngImagePlugin", "PIL.TiffImagePlugin", "captioning.bundle"}
+print(sorted(wanted & set(sys.modules)), len(sys.modules) < 140)
+"""
+    run = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", f"import sys; sys.path += {sys.path!r}" + code],
+        input=encoded(gradient(), "JPEG"),
+        capture_output=True,
+        check=True,
+    )
+    assert run.stdout == b"[] True\n"

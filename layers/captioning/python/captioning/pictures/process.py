@@ -7,6 +7,7 @@ the kernel ends it when its memory or the picture's processor time is used up. I
 import os
 import resource
 import signal
+import sys
 import warnings
 from contextlib import suppress
 
@@ -67,6 +68,7 @@ def _answer(picture: bytes, wanted: Wanted) -> tuple[Levels | PictureError, bool
 
 def _confine() -> None:
     """Gives up what reading a picture does not need."""
+    sys.dont_write_bytecode = True
     for limit, most in (
         (resource.RLIMIT_AS, MEMORY_BYTES),
         (resource.RLIMIT_CORE, 0),

@@ -6,15 +6,13 @@ metadata, other directories, or the orientation, which is given beside it.
 
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
 from math import ceil
+from typing import NamedTuple
 
 from captioning.errors import DamagedPictureError, PictureTooLargeError
 from captioning.pictures.formats.metadata import UPRIGHT
 from captioning.pictures.formats.prepared import Prepared
 from captioning.pictures.limits import check_size
-
-SIGNATURES = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
 
 MAX_ENTRIES = 1_000
 """Entries of the directory; cameras write some fifty."""
@@ -51,15 +49,14 @@ _TILE_UNIT = 16
 _BYTE = 8
 
 
-@dataclass(frozen=True, slots=True)
-class _Form:
+class _Form(NamedTuple):
     """How numbers are laid out: byte order, and the structures of a directory (classic or BigTIFF)."""
 
     order: str
     big: bool
 
     @property
-    def count(self) -> struct.Struct:
+    def number(self) -> struct.Struct:
         return struct.Struct(self.order + ("Q" if self.big else "H"))
 
     @property
@@ -71,12 +68,11 @@ class _Form:
         return struct.Struct(self.order + ("Q" if self.big else "I"))
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
+class _Entry(NamedTuple):
     """An entry of a directory: `raw` is as it stands there, `content` what it points to or holds."""
 
     kind: int
-    count: int
+    values: int
     content: bytes
     raw: bytes
 
@@ -89,12 +85,12 @@ class _Directory:
         self.entries: dict[int, _Entry] = {}
         self.orientation = UPRIGHT
         try:
-            (count,) = form.count.unpack_from(content, at)
+            (count,) = form.number.unpack_from(content, at)
         except struct.error as error:
             raise DamagedPictureError("the picture's header is truncated or broken") from error
         if count > MAX_ENTRIES:
             raise DamagedPictureError(f"the picture's TIFF directory has {count} entries; the limit is {MAX_ENTRIES}")
-        first = at + form.count.size
+        first = at + form.number.size
         for start in range(first, first + count * form.entry.size, form.entry.size):
             raw = content[start : start + form.entry.size]
             if len(raw) < form.entry.size:
@@ -126,7 +122,7 @@ class _Directory:
             return ()
         if entry.kind not in _WHOLE:
             raise _contradiction(f"its TIFF tag {tag} is not a whole number")
-        return struct.unpack(f"{self.form.order}{entry.count}{_WHOLE[entry.kind]}", entry.content)
+        return struct.unpack(f"{self.form.order}{entry.values}{_WHOLE[entry.kind]}", entry.content)
 
     def number(self, tag: int, default: int) -> int:
         """The value of `tag`, or `default`."""
@@ -136,7 +132,7 @@ class _Directory:
     def write(self, content: bytes, at: int) -> bytes:
         """The file with these entries alone in its first directory, and no other directory."""
         entries = b"".join(entry.raw for entry in self.entries.values())
-        written = self.form.count.pack(len(self.entries)) + entries + bytes(self.form.offset.size)
+        written = self.form.number.pack(len(self.entries)) + entries + bytes(self.form.offset.size)
         return content[:at] + written + content[at + len(written) :]
 
 
@@ -149,7 +145,7 @@ def prepare(content: bytes) -> Prepared:
         raise DamagedPictureError("the picture's header is truncated or broken") from error
     directory = _Directory(content, form, at)
     _check(directory, len(content))
-    return Prepared(directory.write(content, at), directory.orientation)
+    return Prepared("TIFF", directory.write(content, at), directory.orientation)
 
 
 def _check(directory: _Directory, file_bytes: int) -> None:
@@ -174,7 +170,7 @@ def _check(directory: _Directory, file_bytes: int) -> None:
     if wanted > MAX_SEGMENTS:
         raise PictureTooLargeError(f"the picture has {wanted} strips or tiles; the limit is {MAX_SEGMENTS}")
     offsets, sizes = (_TILE_OFFSETS, _TILE_SIZES) if tiled else (_STRIP_OFFSETS, _STRIP_SIZES)
-    found = directory.entries[offsets].count if offsets in directory.entries else 0
+    found = directory.entries[offsets].values if offsets in directory.entries else 0
     if found != wanted:
         raise _contradiction(f"it has {found} strips or tiles, and {wanted} make it up")
     if directory.number(_COMPRESSION, _UNCOMPRESSED) == _UNCOMPRESSED:

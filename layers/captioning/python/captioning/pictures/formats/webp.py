@@ -28,4 +28,4 @@ def prepare(content: bytes) -> Prepared:
             found.setdefault(kind, content[at + _HEAD : at + _HEAD + size])
         # Odd sizes are filled up.
         at += _HEAD + size + size % 2
-    return Prepared(content, orientation(found.get(_EXIF), found.get(_XMP)))
+    return Prepared("WEBP", content, orientation(found.get(_EXIF), found.get(_XMP)))
