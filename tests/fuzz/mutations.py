@@ -1,6 +1,7 @@
 """Mutations: of pieces, and of bytes. What chance decides comes from the given generator alone."""
 
 import random
+import struct
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -24,7 +25,9 @@ def _any(pieces: Sequence[Piece], chance: random.Random) -> int:
 
 def _add(form: Format, pieces: list[Piece], _: list[Piece], chance: random.Random) -> None:
     """Metadata more."""
-    last = next((at for at, piece in enumerate(pieces) if piece.name in {b"segment", b";", 0xD9, b"pixels"}), len(pieces))
+    last = next(
+        (at for at, piece in enumerate(pieces) if piece.name in {b"segment", b";", 0xD9, b"pixels"}), len(pieces)
+    )
     at = chance.randint(min(form.first, last), last)
     pieces[at:at] = [replace(chance.choice(form.added))] * (chance.choice(_REPEATS[:5]) if chance.random() < 0.2 else 1)
 
@@ -38,7 +41,7 @@ def _set(form: Format, pieces: list[Piece], _: list[Piece], chance: random.Rando
     at, size = chance.choice(places)
     old = int.from_bytes(piece.body[at : at + size], form.order)
     new = chance.choice(_NUMBERS) if chance.random() < 0.7 else old + chance.choice((-16, -2, -1, 1, 2, 16))
-    if form is TIFF and piece.name == 259 and chance.random() < 0.8:  # noqa: PLR2004 - the tag of the compression
+    if form is TIFF and piece.name == 259 and chance.random() < 0.8:
         new = chance.choice(TIFF_COMPRESSIONS)
     written = (new % (1 << 8 * size)).to_bytes(size, form.order)
     piece.body = piece.body[:at] + written + piece.body[at + size :]
@@ -112,8 +115,9 @@ _WILD: Sequence[Mutation] = (
 
 def mutated_bytes(content: bytes, chance: random.Random) -> bytes:
     """Bytes that are changed, put in, left out or repeated."""
-    changed = bytearray(content or b"\0")
+    changed = bytearray(content)
     for _ in range(chance.choice((1, 1, 2, 5))):
+        changed = changed or bytearray(1)
         at = chance.randrange(len(changed) + 1)
         match chance.randrange(6):
             case 0:
@@ -143,6 +147,11 @@ def mutated(form: Format, picture: bytes, other: bytes, chance: random.Random) -
             _add(form, pieces, others, chance)
         return form.join(pieces) + (chance.randbytes(9) if chance.random() < 0.2 else b"")
     for _ in range(chance.choice((1, 1, 1, 2, 2, 3, 5))):
+        pieces = [replace(piece) for piece in pieces]  # those that were repeated go their own ways
         chance.choice(_WILD)(form, pieces, others, chance)
-    content = form.join([replace(piece) for piece in pieces])[: 4 * MOST_BYTES]
+    try:
+        content = form.join(pieces)[: 4 * MOST_BYTES]
+    except (struct.error, ValueError, LookupError, OverflowError):
+        # A number has no place where it was to stand.
+        return mutated_bytes(picture, chance)
     return mutated_bytes(content, chance) if chance.random() < 0.2 else content

@@ -42,7 +42,7 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A format: how it is taken apart and put together, where its pieces have numbers, and which pieces may be added."""
+    """A format: how it is taken apart and put together, where it has numbers, and which pieces may be added."""
 
     name: str
     split: Callable[[bytes], list[Piece]]
@@ -321,9 +321,7 @@ def _split_tiff(content: bytes) -> list[Piece]:
         entries.append(Piece(tag, data, form=kind))
     offsets = places.get(STRIP_OFFSETS) or places.get(TILE_OFFSETS) or []
     sizes = places.get(STRIP_SIZES) or places.get(TILE_SIZES) or [len(content)]
-    segments = [
-        Piece(b"segment", content[start : start + size]) for start, size in zip(offsets, sizes, strict=False)
-    ]
+    segments = [Piece(b"segment", content[start : start + size]) for start, size in zip(offsets, sizes, strict=False)]
     return [Piece(b"head", bytes([order == "big", big])), *entries, *segments]
 
 

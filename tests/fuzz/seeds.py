@@ -1,6 +1,5 @@
 """Small pictures of every format that is read, in all forms that Pillow or a few lines by hand can write."""
 
-import io
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
@@ -83,7 +82,9 @@ def _pngs(image: Image.Image) -> Iterator[bytes]:
     yield png(_WIDTH, _HEIGHT, b"".join(b"\0" + row.tobytes() for row in grey), chunk(b"tRNS", b"\0\x30"))
     yield encoded(image, "PNG", exif=_exif(5), icc_profile=bytes(200))
     yield encoded(image, "PNG", save_all=True, append_images=[image.rotate(90)])
-    packed = zlib.compress(b"\nexif\n      26\n" + (b"MM\0*" + struct.pack(">IHHHIHHI", 8, 1, 274, 3, 1, 7, 0, 0)).hex().encode())
+    packed = zlib.compress(
+        b"\nexif\n      26\n" + (b"MM\0*" + struct.pack(">IHHHIHHI", 8, 1, 274, 3, 1, 7, 0, 0)).hex().encode()
+    )
     yield png_with(encoded(image, "PNG"), chunk(b"zTXt", b"Raw profile type exif\0\0" + packed))
 
 
@@ -116,7 +117,11 @@ def _rle8(levels: Sequence[Sequence[int]]) -> bytes:
     for row in levels:
         for at in range(0, len(row), 6):
             run = row[at : at + 6]
-            codes += bytes([0, len(run), *run]) if len(run) >= 3 and len(run) % 2 == 0 else b"".join(bytes([1, level]) for level in run)
+            codes += (
+                bytes([0, len(run), *run])
+                if len(run) >= 3 and len(run) % 2 == 0
+                else b"".join(bytes([1, level]) for level in run)
+            )
         codes += b"\0\0"
     return codes + b"\0\1"
 
@@ -143,7 +148,14 @@ def _tiffs(image: Image.Image) -> Iterator[bytes]:
         yield encoded(grey, "TIFF", compression=compression, big_tiff=True)
     for compression in ("group3", "group4", "tiff_ccitt"):
         yield encoded(image.convert("1"), "TIFF", compression=compression)
-    for each in (seen, image.convert("CMYK"), image.quantize(9), image.convert("1"), grey.convert("F"), grey.convert("I")):
+    for each in (
+        seen,
+        image.convert("CMYK"),
+        image.quantize(9),
+        image.convert("1"),
+        grey.convert("F"),
+        grey.convert("I"),
+    ):
         yield encoded(each, "TIFF")
     yield encoded(image, "TIFF", exif=_exif(6), compression="tiff_lzw", tiffinfo={317: 2})
     yield encoded(image, "TIFF", save_all=True, append_images=[grey])

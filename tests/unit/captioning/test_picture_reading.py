@@ -432,7 +432,7 @@ def test_reading_a_picture_opens_no_file_for_writing(tmp_path: Path) -> None:
         capture_output=True,
         check=True,
         text=True,
-        env={"PYTHONPATH": LAYER},
+        env={"PYTHONPATH": LAYER, "PYTHONDONTWRITEBYTECODE": "1"},
     )
     assert run.stdout == "read\n"
 

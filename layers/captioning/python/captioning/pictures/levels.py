@@ -16,27 +16,28 @@ read, a picture takes 5 bytes per pixel; a JPEG of several scans up to 12 in lib
 """
 
 import io
+from importlib import import_module
 from math import isfinite
 
-# Named one by one: asked for a format that is not registered, Pillow imports all of its forty plugins.
-from PIL import (
-    BmpImagePlugin,  # noqa: F401
-    GifImagePlugin,  # noqa: F401
-    Image,
-    JpegImagePlugin,  # noqa: F401
-    PngImagePlugin,  # noqa: F401
-    TiffImagePlugin,  # noqa: F401
-    UnidentifiedImageError,
-    WebPImagePlugin,  # noqa: F401
-)
+from PIL import Image
+from PIL.ImageFile import ImageFile
 
 from captioning.errors import DamagedPictureError, NotAPictureError, PictureError, PictureTooLargeError
-from captioning.pictures.formats import prepare
+from captioning.pictures.formats import NOT_READ, prepare
 from captioning.pictures.formats.metadata import UPRIGHT
+from captioning.pictures.formats.prepared import Prepared
 from captioning.pictures.limits import MAX_PIXELS, MAX_WEBP_PIXELS, check_size
 from captioning.pictures.protocol import Levels, Wanted
 
-FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF")
+# Where Pillow has each format. Not by `Image.open`, which imports half a dozen to find out what is known already.
+_FILES = {
+    "JPEG": ("PIL.JpegImagePlugin", "JpegImageFile"),
+    "PNG": ("PIL.PngImagePlugin", "PngImageFile"),
+    "GIF": ("PIL.GifImagePlugin", "GifImageFile"),
+    "WEBP": ("PIL.WebPImagePlugin", "WebPImageFile"),
+    "BMP": ("PIL.BmpImagePlugin", "BmpImageFile"),
+    "TIFF": ("PIL.TiffImagePlugin", "TiffImageFile"),
+}
 
 _SIDEWAYS = (5, 6, 7, 8)
 _WHITE = 255.0
@@ -52,8 +53,8 @@ def read_levels(picture: bytes, wanted: Wanted) -> Levels:
     """
     prepared = prepare(picture)
     try:
-        with Image.open(io.BytesIO(prepared.content), formats=FORMATS) as image:
-            if image.format == "WEBP":
+        with _opened(prepared) as image:
+            if prepared.kind == "WEBP":
                 check_size(*image.size, most=MAX_WEBP_PIXELS, kind=" of a WebP")
             check_size(*image.size)
             if wanted.scaled_decoding:
@@ -69,15 +70,22 @@ def read_levels(picture: bytes, wanted: Wanted) -> Levels:
         raise
     except Image.DecompressionBombError as error:
         raise PictureTooLargeError(f"the picture has far more pixels than the limit of {MAX_PIXELS}") from error
-    except UnidentifiedImageError as error:
-        if prepared.known:
-            raise DamagedPictureError("the picture's header is truncated or broken") from error
-        raise NotAPictureError(
-            f"the bytes are not a picture of a format that is read ({', '.join(FORMATS)})"
-        ) from error
     except Exception as error:
         # On broken files Pillow's decoders raise whatever they trip over.
         raise DamagedPictureError("the picture is truncated or broken") from error
+
+
+def _opened(prepared: Prepared) -> ImageFile:
+    """The picture with its header read. Raises NotAPictureError, DamagedPictureError, or whatever Pillow raises."""
+    module, name = _FILES[prepared.kind]
+    try:
+        opened: ImageFile = getattr(import_module(module), name)(io.BytesIO(prepared.content))
+    except SyntaxError as error:
+        # So Pillow says that a header is not the format's. Texts may begin with a BMP's two letters.
+        if prepared.kind == "BMP":
+            raise NotAPictureError(NOT_READ) from error
+        raise DamagedPictureError("the picture's header is truncated or broken") from error
+    return opened
 
 
 def _resized(image: Image.Image, size: tuple[int, int], resampling: Image.Resampling, orientation: int) -> Levels:

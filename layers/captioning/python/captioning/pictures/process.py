@@ -7,6 +7,7 @@ the kernel ends it when its memory or the picture's processor time is used up. I
 import os
 import resource
 import signal
+import sys
 import warnings
 from contextlib import suppress
 
@@ -57,7 +58,7 @@ def _answer(picture: bytes, wanted: Wanted) -> tuple[Levels | PictureError, bool
     except PictureError as error:
         return error, True
     except MemoryError:
-        limit = MEMORY_BYTES // (1024 * 1024)
+        limit = resource.getrlimit(resource.RLIMIT_AS)[0] // (1024 * 1024)
         return PictureTooLargeError(f"the picture takes more memory to read than {limit} MiB"), False
     except RecursionError:
         return DamagedPictureError("the picture is nested too deeply"), False
@@ -67,6 +68,7 @@ def _answer(picture: bytes, wanted: Wanted) -> tuple[Levels | PictureError, bool
 
 def _confine() -> None:
     """Gives up what reading a picture does not need."""
+    sys.dont_write_bytecode = True
     for limit, most in (
         (resource.RLIMIT_AS, MEMORY_BYTES),
         (resource.RLIMIT_CORE, 0),

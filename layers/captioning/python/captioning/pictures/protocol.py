@@ -6,7 +6,7 @@ machine's own form.
 """
 
 import struct
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from captioning.errors import (
     DamagedPictureError,
@@ -34,8 +34,7 @@ _ERRORS: tuple[type[PictureError], ...] = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(NamedTuple):
     """How a picture is to be read: the encoder's size in pixels, and the bundle's options (see `InputSpec`)."""
 
     width: int
@@ -45,8 +44,7 @@ class Wanted:
     scaled_decoding: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Levels:
+class Levels(NamedTuple):
     """A picture at the encoder's size, as it lies in the file: `orientation` (EXIF, 1 to 8) is still to be applied.
 
     `mode` says what `content` holds, row by row: "RGB" bytes; "RGBa" bytes, colours multiplied by their opacity; or

@@ -8,8 +8,6 @@ import re
 from captioning.errors import DamagedPictureError
 from captioning.pictures.formats.prepared import Prepared
 
-SIGNATURES = (b"GIF87a", b"GIF89a")
-
 MAX_SUB_BLOCKS = 200_000
 """Sub-blocks before the first frame; full ones of 255 bytes would be 50 MB."""
 
@@ -33,7 +31,7 @@ def prepare(content: bytes) -> Prepared:
     while found := _BLOCK.search(content, at):
         at = found.start()
         if found[0] == _FRAME:
-            return Prepared(header + control + content[at:])
+            return Prepared("GIF", header + control + content[at:])
         if found[0] != _EXTENSION:
             break
         label, start, at = content[at + 1 : at + 2], at, at + 2

@@ -6,14 +6,12 @@ and Adobe's.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from captioning.errors import DamagedPictureError, NotAPictureError
 from captioning.pictures.formats.metadata import orientation
 from captioning.pictures.formats.prepared import Prepared
 from captioning.pictures.limits import MAX_PROGRESSIVE_PIXELS, check_size
-
-SIGNATURES = (b"\xff\xd8\xff",)
 
 MAX_SCANS = 100
 """Scans of a picture. Encoders write up to 18; each costs a pass over the picture, however little it says."""
@@ -39,8 +37,7 @@ _EXIF = (0xE1, b"Exif\x00\x00")
 _XMP = (0xE1, b"http://ns.adobe.com/xap/1.0/\x00")
 
 
-@dataclass(frozen=True, slots=True)
-class _Segment:
+class _Segment(NamedTuple):
     """A marker with what belongs to it: `whole` from the marker on, `content` without marker, length and scan."""
 
     marker: int
@@ -72,7 +69,7 @@ def prepare(content: bytes) -> Prepared:
         raise DamagedPictureError(f"the picture has {scans} JPEG scans; the limit is {MAX_SCANS}")
     if scans > 1 or head.progressive:
         check_size(head.width, head.height, most=MAX_PROGRESSIVE_PIXELS, kind=" of a progressive JPEG")
-    return Prepared(b"".join(kept), orientation(head.metadata.get(_EXIF), head.metadata.get(_XMP)))
+    return Prepared("JPEG", b"".join(kept), orientation(head.metadata.get(_EXIF), head.metadata.get(_XMP)))
 
 
 class _Head:

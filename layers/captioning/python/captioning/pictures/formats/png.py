@@ -10,8 +10,6 @@ from captioning.errors import DamagedPictureError
 from captioning.pictures.formats.metadata import orientation
 from captioning.pictures.formats.prepared import Prepared
 
-SIGNATURES = (b"\x89PNG\r\n\x1a\n",)
-
 MAX_CHUNKS = 50_000
 """Chunks, of which a picture of 10 MiB in pieces of 1 kB has 10,000."""
 MAX_TEXT = 1 << 20
@@ -52,7 +50,7 @@ def prepare(content: bytes) -> Prepared:
         at = end
         if kind == b"IEND":
             break
-    return Prepared(b"".join(kept), orientation(exif, xmp))
+    return Prepared("PNG", b"".join(kept), orientation(exif, xmp))
 
 
 def _text(kind: bytes, content: bytes, most: int) -> tuple[bytes, bytes]:

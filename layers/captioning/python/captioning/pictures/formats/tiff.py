@@ -1,20 +1,18 @@
 """TIFF: the first directory, with the entries that make the picture alone, and what they say held against each other.
 
-Sources: TIFF 6.0; Technical Note 2 (JPEG); the BigTIFF layout. The directory is written anew in its own place: without
-metadata, other directories, or the orientation, which is given beside it.
+Sources: TIFF 6.0; Technical Note 2 (JPEG); the BigTIFF layout. The directory is written anew, behind the file and in
+the classic layout: without metadata, other directories, or the orientation, which is given beside it.
 """
 
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
 from math import ceil
+from typing import NamedTuple
 
 from captioning.errors import DamagedPictureError, PictureTooLargeError
 from captioning.pictures.formats.metadata import UPRIGHT, xmp_orientation
 from captioning.pictures.formats.prepared import Prepared
 from captioning.pictures.limits import check_size
-
-SIGNATURES = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
 
 MAX_ENTRIES = 1_000
 """Entries of the directory; cameras write some fifty."""
@@ -24,8 +22,8 @@ MAX_TILE_SIDE = 2_048
 """A tile that is wider or higher than this must not be so than the picture, filled up to 16 pixels."""
 MAX_XMP_BYTES = 1 << 20
 """Bytes of an XMP packet that are looked at for an orientation."""
-MAX_SEGMENT_BYTES = 256 * 1024 * 1024
-"""Bytes of a strip or tile once it is decompressed."""
+MAX_DECODED_BYTES = 400 * 1024 * 1024
+"""Bytes of a strip or tile once it is decompressed, and of the picture beside it: what the process's memory leaves."""
 
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _SAMPLES, _PLANAR = 256, 257, 258, 259, 277, 284
 _ORIENTATION, _XMP = 274, 700
@@ -45,23 +43,25 @@ _KEPT: Mapping[int, int] = {
     _JPEG_TABLES: 1 << 16,
     0xBC01: 1,  # a picture of another kind in TIFF's clothes, which the decoder refuses by it
 }
-_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
+_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8}
 _WHOLE = {1: "B", 3: "H", 4: "I", 16: "Q"}
 _BYTES = (1, 7)
+_LONG, _LONG8, _MAX_LONG = 4, 16, 0xFFFF_FFFF
+_CLASSIC_COUNT, _CLASSIC_ENTRY, _CLASSIC_OFFSET = 2, 12, 4
 _UNCOMPRESSED, _SEPARATE = 1, 2
 _ORIENTATIONS = range(1, 9)
 _TILE_UNIT = 16
+_BYTE = 8
 
 
-@dataclass(frozen=True, slots=True)
-class _Form:
+class _Form(NamedTuple):
     """How numbers are laid out: byte order, and the structures of a directory (classic or BigTIFF)."""
 
     order: str
     big: bool
 
     @property
-    def count(self) -> struct.Struct:
+    def number(self) -> struct.Struct:
         return struct.Struct(self.order + ("Q" if self.big else "H"))
 
     @property
@@ -73,14 +73,12 @@ class _Form:
         return struct.Struct(self.order + ("Q" if self.big else "I"))
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    """An entry of a directory: `raw` is as it stands there, `content` what it points to or holds."""
+class _Entry(NamedTuple):
+    """An entry of a directory: `content` is what it points to or holds, as it lies in the file."""
 
     kind: int
-    count: int
+    values: int
     content: bytes
-    raw: bytes
 
 
 class _Directory:
@@ -91,16 +89,12 @@ class _Directory:
         self.entries: dict[int, _Entry] = {}
         self._orientation: int | None = None
         self._xmp = b""
-        (count,) = form.count.unpack(_read(content, at, form.count.size))
+        (count,) = form.number.unpack(_read(content, at, form.number.size))
         if count > MAX_ENTRIES:
             raise DamagedPictureError(f"the picture's TIFF directory has {count} entries; the limit is {MAX_ENTRIES}")
-        first = at + form.count.size
+        first = at + form.number.size
         for start in range(first, first + count * form.entry.size, form.entry.size):
-            raw = content[start : start + form.entry.size]
-            if len(raw) < form.entry.size:
-                # If one that is missing makes the picture, that is found out.
-                break
-            self._add(content, raw)
+            self._add(content, _read(content, start, form.entry.size))
 
     @property
     def orientation(self) -> int:
@@ -126,7 +120,7 @@ class _Directory:
             value = content[at : at + size]
             if len(value) < size:
                 raise DamagedPictureError("the picture is truncated or broken: a TIFF tag points behind its end")
-        self.entries[tag] = _Entry(kind, count, value[:size], raw)
+        self.entries[tag] = _Entry(kind, count, value[:size])
 
     def numbers(self, tag: int) -> tuple[int, ...]:
         """The values of `tag`; none if it is not there. Raises DamagedPictureError if they are not whole numbers."""
@@ -135,18 +129,34 @@ class _Directory:
             return ()
         if entry.kind not in _WHOLE:
             raise _contradiction(f"its TIFF tag {tag} is not a whole number")
-        return struct.unpack(f"{self.form.order}{entry.count}{_WHOLE[entry.kind]}", entry.content)
+        return struct.unpack(f"{self.form.order}{entry.values}{_WHOLE[entry.kind]}", entry.content)
 
     def number(self, tag: int, default: int) -> int:
         """The value of `tag`, or `default`."""
         found = self.numbers(tag)
         return found[0] if found else default
 
-    def write(self, content: bytes, at: int) -> bytes:
-        """The file with these entries alone in its first directory, and no other directory."""
-        entries = b"".join(entry.raw for entry in self.entries.values())
-        written = self.form.count.pack(len(self.entries)) + entries + bytes(self.form.offset.size)
-        return content[:at] + written + content[at + len(written) :]
+    def write(self, content: bytes) -> bytes:
+        """The file as a classic TIFF, which has these entries alone in a directory behind everything else."""
+        order, start = self.form.order, len(content) + len(content) % 2
+        behind = start + _CLASSIC_COUNT + _CLASSIC_ENTRY * len(self.entries) + _CLASSIC_OFFSET
+        rows, values = bytearray(), bytearray()
+        for tag, entry in sorted(self.entries.items()):
+            kind, data = entry.kind, entry.content
+            if kind == _LONG8:
+                numbers = self.numbers(tag)
+                if max(numbers, default=0) > _MAX_LONG:
+                    raise _contradiction(f"its TIFF tag {tag} goes beyond the largest file")
+                kind, data = _LONG, struct.pack(f"{order}{len(numbers)}I", *numbers)
+            rows += struct.pack(order + "HHI", tag, kind, entry.values)
+            if len(data) > _CLASSIC_OFFSET:
+                rows += struct.pack(order + "I", behind + len(values))
+                values += data + bytes(len(data) % 2)
+            else:
+                rows += data.ljust(_CLASSIC_OFFSET, b"\x00")
+        header = (b"II*\x00" if order == "<" else b"MM\x00*") + struct.pack(order + "I", start)
+        directory = struct.pack(order + "H", len(self.entries)) + rows + bytes(_CLASSIC_OFFSET)
+        return b"".join((header, content[len(header) :], bytes(start - len(content)), directory, values))
 
 
 def prepare(content: bytes) -> Prepared:
@@ -155,7 +165,7 @@ def prepare(content: bytes) -> Prepared:
     (at,) = form.offset.unpack(_read(content, 8 if form.big else 4, form.offset.size))
     directory = _Directory(content, form, at)
     _check(directory, len(content))
-    return Prepared(directory.write(content, at), directory.orientation)
+    return Prepared("TIFF", directory.write(content), directory.orientation)
 
 
 def _read(content: bytes, at: int, size: int) -> bytes:
@@ -180,13 +190,15 @@ def _check(directory: _Directory, file_bytes: int) -> None:
     if tiled and _STRIP_OFFSETS in directory.entries:
         raise _contradiction("it has strips and tiles")
     across, down = _segment(directory, width, height, tiled=tiled)
-    if across * down * pixel_bits // 8 > MAX_SEGMENT_BYTES:
-        raise PictureTooLargeError(f"the picture's strips or tiles have more than {MAX_SEGMENT_BYTES} bytes each")
+    # Pillow has a byte per pixel or four.
+    decoded = across * down * pixel_bits // 8 + width * height * (1 if pixel_bits <= _BYTE else 4)
+    if decoded > MAX_DECODED_BYTES:
+        raise PictureTooLargeError(f"the picture takes {decoded} bytes to read; the limit is {MAX_DECODED_BYTES}")
     wanted = ceil(width / across) * ceil(height / down) * planes
     if wanted > MAX_SEGMENTS:
         raise PictureTooLargeError(f"the picture has {wanted} strips or tiles; the limit is {MAX_SEGMENTS}")
     offsets, sizes = (_TILE_OFFSETS, _TILE_SIZES) if tiled else (_STRIP_OFFSETS, _STRIP_SIZES)
-    found = directory.entries[offsets].count if offsets in directory.entries else 0
+    found = directory.entries[offsets].values if offsets in directory.entries else 0
     if found != wanted:
         raise _contradiction(f"it has {found} strips or tiles, and {wanted} make it up")
     if directory.number(_COMPRESSION, _UNCOMPRESSED) == _UNCOMPRESSED:
