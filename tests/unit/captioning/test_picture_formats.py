@@ -244,7 +244,7 @@ def test_a_tiffs_directory_is_written_anew_without_metadata(order: str) -> None:
     (count,) = struct.unpack_from(order + "H", prepared.content, at)
     kept = [struct.unpack_from(order + "H", prepared.content, at + 2 + 12 * number)[0] for number in range(count)]
     assert (kept, prepared.orientation) == ([WIDTH, HEIGHT, OFFSETS], 6)
-    assert struct.unpack_from(order + "I", prepared.content, 10 + 12 * count) == (0,)
+    assert struct.unpack_from(order + "I", prepared.content, at + 2 + 12 * count) == (0,)
 
 
 def test_an_orientation_of_a_million_fractions_is_no_orientation() -> None:

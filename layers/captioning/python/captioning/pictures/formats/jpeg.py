@@ -58,7 +58,8 @@ def prepare(content: bytes) -> Prepared:
             scans += 1
         elif scans == 0:
             head.add(segment)
-        if segment.marker not in _METADATA or any(map(segment.begins, _COLOURS)):
+        # Behind a scan libjpeg passes over metadata by itself, and takes them for a sign that the scan is whole.
+        if scans or segment.marker not in _METADATA or any(map(segment.begins, _COLOURS)):
             kept.append(segment.whole)
             head_bytes += len(segment.whole) if scans == 0 else 0
             if head_bytes > MAX_HEAD_BYTES:
@@ -106,8 +107,9 @@ def _segments(content: bytes) -> Iterator[_Segment]:
             return
         if marker in _ALONE:
             continue
-        end = at + int.from_bytes(content[at : at + 2], "big")
-        if not at + 2 <= end <= len(content):
+        # A length counts itself; what says less is empty to every decoder.
+        end = at + max(2, int.from_bytes(content[at : at + 2], "big"))
+        if end > len(content):
             yield _Segment(marker, content[start:])
             return
         whole, body = content[start:end], content[at + 2 : end]

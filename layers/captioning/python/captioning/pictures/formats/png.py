@@ -5,6 +5,7 @@ Source: PNG specification (third edition), section 11. Of an animation the still
 
 import re
 import zlib
+from collections.abc import Iterator
 
 from captioning.errors import DamagedPictureError
 from captioning.pictures.formats.metadata import orientation
@@ -20,37 +21,62 @@ _TEXTS = frozenset((b"tEXt", b"zTXt", b"iTXt"))
 _EXIF_KEYWORDS = (b"Raw profile type exif", b"Raw profile type APP1")
 _XMP_KEYWORD = b"XML:com.adobe.xmp"
 _NOT_HEXADECIMAL = re.compile(rb"[^0-9A-Fa-f]")
+_SIGNATURE_BYTES = 8
+_COLOUR_TYPE_AT, _PALETTED = 25, b"\x03"
 _FRAME = 12  # bytes of a chunk beside its content: length, type, checksum
 
 
 def prepare(content: bytes) -> Prepared:
     """See `captioning.pictures.formats.prepare`."""
-    kept = [content[:8]]
-    exif: bytes | None = None
-    xmp: bytes | None = None
-    at, chunks, unread = 8, 0, MAX_TEXT
-    while at < len(content):
+    kept, metadata = [content[:_SIGNATURE_BYTES]], _Metadata()
+    coloured = content[_COLOUR_TYPE_AT : _COLOUR_TYPE_AT + 1] != _PALETTED
+    for kind, start, end in _chunks(content):
+        if kind not in _PICTURE:
+            metadata.add(kind, content, start + 8, end - 4)
+            continue
+        coloured |= kind == b"PLTE"
+        if kind == b"IDAT" and not coloured:
+            raise DamagedPictureError("the picture is truncated or broken: it has no palette")
+        # One that is cut off too: the decoder tells how much of the picture it was.
+        kept.append(content[start:end])
+    return Prepared("PNG", b"".join(kept), orientation(metadata.exif, metadata.xmp))
+
+
+def _chunks(content: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """The type of each chunk, and where it begins and ends."""
+    at, chunks, kind = _SIGNATURE_BYTES, 0, b""
+    while at < len(content) and kind != b"IEND":
+        size, kind = int.from_bytes(content[at : at + 4], "big"), content[at + 4 : at + 8]
+        if chunks == 0 and kind != b"IHDR":
+            raise DamagedPictureError("the picture's header is truncated or broken")
         chunks += 1
         if chunks > MAX_CHUNKS:
             raise DamagedPictureError(f"the picture has more than {MAX_CHUNKS} PNG chunks")
-        size, kind = int.from_bytes(content[at : at + 4], "big"), content[at + 4 : at + 8]
-        end = at + _FRAME + size
-        if kind in _PICTURE:
-            # One that is cut off too: the decoder tells how much of the picture it was.
-            kept.append(content[at:end])
-        elif kind == b"eXIf":
-            exif = content[at + 8 : end - 4]
-        elif kind in _TEXTS and size <= unread:
-            keyword, text = _text(kind, content[at + 8 : end - 4], unread)
-            unread -= len(text)
-            if keyword in _EXIF_KEYWORDS and exif is None:
-                exif = _from_hexadecimal(text)
+        yield kind, at, at + _FRAME + size
+        at += _FRAME + size
+
+
+class _Metadata:
+    """What may say which way up the picture is."""
+
+    def __init__(self) -> None:
+        self.exif: bytes | None = None
+        self.xmp: bytes | None = None
+        self._unread = MAX_TEXT
+
+    def add(self, kind: bytes, content: bytes, start: int, end: int) -> None:
+        """Takes the next chunk; what is long is left alone."""
+        if end - start > self._unread:
+            return
+        if kind == b"eXIf":
+            self.exif = content[start:end]
+        elif kind in _TEXTS:
+            keyword, text = _text(kind, content[start:end], self._unread)
+            self._unread -= len(text)
+            if keyword in _EXIF_KEYWORDS and self.exif is None:
+                self.exif = _from_hexadecimal(text)
             elif keyword == _XMP_KEYWORD:
-                xmp = text
-        at = end
-        if kind == b"IEND":
-            break
-    return Prepared("PNG", b"".join(kept), orientation(exif, xmp))
+                self.xmp = text
 
 
 def _text(kind: bytes, content: bytes, most: int) -> tuple[bytes, bytes]:
