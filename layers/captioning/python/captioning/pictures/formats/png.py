@@ -13,7 +13,7 @@ from captioning.pictures.formats.prepared import Prepared
 MAX_CHUNKS = 50_000
 """Chunks, of which a picture of 10 MiB in pieces of 1 kB has 10,000."""
 MAX_TEXT = 1 << 20
-"""Bytes of a compressed text that are looked at for an orientation."""
+"""Bytes of texts, together and unpacked, that are looked at for an orientation."""
 
 _PICTURE = frozenset((b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"))
 _TEXTS = frozenset((b"tEXt", b"zTXt", b"iTXt"))
@@ -28,7 +28,7 @@ def prepare(content: bytes) -> Prepared:
     kept = [content[:8]]
     exif: bytes | None = None
     xmp: bytes | None = None
-    at, chunks = 8, 0
+    at, chunks, unread = 8, 0, MAX_TEXT
     while at < len(content):
         chunks += 1
         if chunks > MAX_CHUNKS:
@@ -40,8 +40,9 @@ def prepare(content: bytes) -> Prepared:
             kept.append(content[at:end])
         elif kind == b"eXIf":
             exif = content[at + 8 : end - 4]
-        elif kind in _TEXTS and size <= MAX_TEXT:
-            keyword, text = _text(kind, content[at + 8 : end - 4])
+        elif kind in _TEXTS and size <= unread:
+            keyword, text = _text(kind, content[at + 8 : end - 4], unread)
+            unread -= len(text)
             if keyword in _EXIF_KEYWORDS and exif is None:
                 exif = _from_hexadecimal(text)
             elif keyword == _XMP_KEYWORD:
@@ -52,23 +53,23 @@ def prepare(content: bytes) -> Prepared:
     return Prepared("PNG", b"".join(kept), orientation(exif, xmp))
 
 
-def _text(kind: bytes, content: bytes) -> tuple[bytes, bytes]:
-    """A textual chunk's keyword, and of its text as much as is looked at; empty if it is broken."""
+def _text(kind: bytes, content: bytes, most: int) -> tuple[bytes, bytes]:
+    """A textual chunk's keyword, and of its text at most so many bytes; empty if it is broken or of no interest."""
     keyword, _, rest = content.partition(b"\x00")
     if keyword != _XMP_KEYWORD and keyword not in _EXIF_KEYWORDS:
         return keyword, b""
     if kind == b"tEXt":
         return keyword, rest
     if kind == b"zTXt":
-        return keyword, _inflated(rest[1:])
+        return keyword, _inflated(rest[1:], most)
     packed, rest = rest[:1] == b"\x01", rest[2:]
     text = rest.split(b"\x00", 2)[-1]
-    return keyword, _inflated(text) if packed else text
+    return keyword, _inflated(text, most) if packed else text
 
 
-def _inflated(text: bytes) -> bytes:
+def _inflated(text: bytes, most: int) -> bytes:
     try:
-        return zlib.decompressobj().decompress(text, MAX_TEXT)
+        return zlib.decompressobj().decompress(text, most) if most else b""
     except zlib.error:
         return b""
 

@@ -10,7 +10,7 @@ from math import ceil
 from typing import NamedTuple
 
 from captioning.errors import DamagedPictureError, PictureTooLargeError
-from captioning.pictures.formats.metadata import UPRIGHT
+from captioning.pictures.formats.metadata import UPRIGHT, xmp_orientation
 from captioning.pictures.formats.prepared import Prepared
 from captioning.pictures.limits import check_size
 
@@ -20,11 +20,13 @@ MAX_SEGMENTS = 65_536
 """Strips or tiles: one per row of the highest picture."""
 MAX_TILE_SIDE = 2_048
 """A tile that is wider or higher than this must not be so than the picture, filled up to 16 pixels."""
+MAX_XMP_BYTES = 1 << 20
+"""Bytes of an XMP packet that are looked at for an orientation."""
 MAX_DECODED_BYTES = 400 * 1024 * 1024
 """Bytes of a strip or tile once it is decompressed, and of the picture beside it: what the process's memory leaves."""
 
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _SAMPLES, _PLANAR = 256, 257, 258, 259, 277, 284
-_ORIENTATION = 274
+_ORIENTATION, _XMP = 274, 700
 _ROWS, _STRIP_OFFSETS, _STRIP_SIZES = 278, 273, 279
 _TILE_WIDTH, _TILE_HEIGHT, _TILE_OFFSETS, _TILE_SIZES = 322, 323, 324, 325
 _SEGMENTED = frozenset((_STRIP_OFFSETS, _STRIP_SIZES, _TILE_OFFSETS, _TILE_SIZES))
@@ -43,6 +45,7 @@ _KEPT: Mapping[int, int] = {
 }
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 _WHOLE = {1: "B", 3: "H", 4: "I", 16: "Q"}
+_BYTES = (1, 7)
 _UNCOMPRESSED, _SEPARATE = 1, 2
 _ORIENTATIONS = range(1, 9)
 _TILE_UNIT = 16
@@ -83,26 +86,33 @@ class _Directory:
     def __init__(self, content: bytes, form: _Form, at: int) -> None:
         self.form = form
         self.entries: dict[int, _Entry] = {}
-        self.orientation = UPRIGHT
-        try:
-            (count,) = form.number.unpack_from(content, at)
-        except struct.error as error:
-            raise DamagedPictureError("the picture's header is truncated or broken") from error
+        self._orientation: int | None = None
+        self._xmp = b""
+        (count,) = form.number.unpack(_read(content, at, form.number.size))
         if count > MAX_ENTRIES:
             raise DamagedPictureError(f"the picture's TIFF directory has {count} entries; the limit is {MAX_ENTRIES}")
         first = at + form.number.size
         for start in range(first, first + count * form.entry.size, form.entry.size):
             raw = content[start : start + form.entry.size]
             if len(raw) < form.entry.size:
-                raise DamagedPictureError("the picture's header is truncated or broken")
+                # If one that is missing makes the picture, that is found out.
+                break
             self._add(content, raw)
+
+    @property
+    def orientation(self) -> int:
+        """By the directory's tag, else by its XMP packet, else upright."""
+        return self._orientation or xmp_orientation(self._xmp) or UPRIGHT
 
     def _add(self, content: bytes, raw: bytes) -> None:
         tag, kind, count, value = self.form.entry.unpack(raw)
-        if tag == _ORIENTATION and self.orientation == UPRIGHT and count == 1 and kind in _WHOLE:
-            (found,) = struct.unpack_from(self.form.order + _WHOLE[kind], value)
-            self.orientation = found if found in _ORIENTATIONS else UPRIGHT
         # Of two entries with one tag the first counts.
+        if tag == _ORIENTATION and self._orientation is None and count == 1 and kind in _WHOLE:
+            found = int.from_bytes(value[: _SIZES[kind]], "little" if self.form.order == "<" else "big")
+            self._orientation = found if found in _ORIENTATIONS else UPRIGHT
+        if tag == _XMP and not self._xmp and kind in _BYTES and count > len(value):
+            (at,) = self.form.offset.unpack(value)
+            self._xmp = content[at : at + min(count, MAX_XMP_BYTES)]
         if tag not in _KEPT or tag in self.entries or kind not in _SIZES:
             return
         if count > _KEPT[tag]:
@@ -139,13 +149,18 @@ class _Directory:
 def prepare(content: bytes) -> Prepared:
     """See `captioning.pictures.formats.prepare`."""
     form = _Form("<" if content.startswith(b"II") else ">", big=b"+" in content[2:4])
-    try:
-        (at,) = form.offset.unpack_from(content, 8 if form.big else 4)
-    except struct.error as error:
-        raise DamagedPictureError("the picture's header is truncated or broken") from error
+    (at,) = form.offset.unpack(_read(content, 8 if form.big else 4, form.offset.size))
     directory = _Directory(content, form, at)
     _check(directory, len(content))
     return Prepared("TIFF", directory.write(content, at), directory.orientation)
+
+
+def _read(content: bytes, at: int, size: int) -> bytes:
+    """Bytes of the header. Raises DamagedPictureError if they are not there."""
+    found = content[at : at + size]
+    if len(found) < size:
+        raise DamagedPictureError("the picture's header is truncated or broken")
+    return found
 
 
 def _check(directory: _Directory, file_bytes: int) -> None:
@@ -174,6 +189,9 @@ def _check(directory: _Directory, file_bytes: int) -> None:
     if found != wanted:
         raise _contradiction(f"it has {found} strips or tiles, and {wanted} make it up")
     if directory.number(_COMPRESSION, _UNCOMPRESSED) == _UNCOMPRESSED:
+        # Overlapping ones would be read over and over. Lenient, because some pictures have fewer bits than they say.
+        if width * height * bits[0] // 8 > 2 * file_bytes:
+            raise _contradiction("its strips or tiles have more bytes than the file")
         return
     counts = directory.numbers(sizes)
     if len(counts) != wanted and (counts or wanted > 1):
