@@ -10,7 +10,6 @@ from functions.caption.upload_routes import router
 from web.application import create_app, entry_point
 
 app, log = create_app(service="status", title="Picture captioning", settings=settings, statuses=STATUSES)
-app.include_router(router)
 
 
 class CaptionHealth(BaseModel):
@@ -43,5 +42,7 @@ async def caption_health() -> CaptionHealth:
         refused_version=service().refused_version,
     )
 
+
+app.include_router(router)
 
 handler = entry_point(app, metrics)

@@ -87,7 +87,9 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Row]:
     found[f"preflights of {paths} paths"] = Row(_said(rate, burst), count, count * each)
     at_once = sum(route.rate.burst for route in _keyless(template.routes) if route.rate)
     starts = STARTS_A_DAY * min(at_once, SUGGEST["ReservedConcurrentExecutions"]["Fn::If"][1])
-    found["starts of the function"] = Row(f"{starts // STARTS_A_DAY} at once", starts, starts * START_SECONDS * GIGABYTES * GB_SECOND)
+    found["starts of the function"] = Row(
+        f"{starts // STARTS_A_DAY} at once", starts, starts * START_SECONDS * GIGABYTES * GB_SECOND
+    )
     return found
 
 
