@@ -25,8 +25,8 @@ Learns from people's ratings which image-enhancement settings give the best pict
 says in words what a picture shows.
 
 Every error is `application/problem+json` (RFC 9457). Requests are limited in rate: 429 carries Retry-After.
-An update that is answered with 503 or 504, or whose answer is lost, may have been recorded: send an `Idempotency-Key` with
-every update, and the same one when you try again.
+An update that is answered with 503 or 504, or whose answer is lost, may have been recorded: send an `Idempotency-Key`
+with every update, and the same one when you try again.
 """
 
 

@@ -93,8 +93,8 @@ async def docs_asset(asset: str) -> Response:
     if name not in _ASSETS:
         raise HTTPException(404, f"the pages have no asset {asset!r}")
     one = _asset(name)
-    # While a deployment shifts from one version to the next, a page of the one may ask the other for its assets: it gets
-    # what there is, and does not keep it.
+    # While a deployment shifts from one version to the next, a page of the one may ask the other for its assets: it
+    # gets what there is, and does not keep it for long.
     caching = _FOR_GOOD if asset == one.hashed else _BRIEFLY
     headers = {"Cache-Control": caching, "Vary": "Accept-Encoding"}
     return Response(one.content, media_type=_ASSETS[name], headers=headers)

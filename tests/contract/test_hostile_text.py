@@ -1,5 +1,6 @@
-"""Odd bytes and odd text on every way into every function: never a 5xx, always an answer that UTF-8 can write, and a log
-line for each.
+"""Odd bytes and odd text on every way into every function: never a 5xx, always an answer that UTF-8 can write.
+
+Each also leaves its line in the log.
 
 The real handlers get API Gateway's events, in a process of their own. What a caller cannot choose stays as it is: the
 gateway's own headers, and the host, which is the gateway's name.

@@ -115,8 +115,8 @@ def test_a_bad_bundle_leaves_the_old_one_serving_and_is_told_in_health_and_log(
 def test_a_bucket_without_a_bundle_is_503_until_there_is_one(
     deployed: Deployed, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for event in (PICTURE_EVENT, HEALTH_EVENT):
-        status, problem = deployed.ask(event)
+    for module, event in ((deployed.app, PICTURE_EVENT), (deployed.status, HEALTH_EVENT)):
+        status, problem = deployed.ask(module, event)
         assert (status, problem["status"], problem["title"]) == (503, 503, "Service Unavailable")
         assert deployed.bucket not in json.dumps(problem)
     assert any("/caption/current.json: is not there" in line["message"] for line in logged(capsys, "ERROR"))
@@ -168,4 +168,5 @@ def test_a_function_whose_bundle_cannot_be_had_starts_says_why_and_answers_503(
     lines = done.stdout.splitlines()
     assert [line for line in lines if line == "503"] == ["503", "503"]
     before_requests = [json.loads(line) for line in lines[: lines.index("503")] if "request_id" not in line]
-    assert [said in line["message"] and line["level"] == "ERROR" for line in before_requests] == [True]
+    assert before_requests
+    assert all(said in line["message"] and line["level"] == "ERROR" for line in before_requests)

@@ -1,6 +1,7 @@
 import asyncio
 import gzip
 import zlib
+from collections.abc import Callable
 
 import pytest
 
@@ -12,7 +13,9 @@ _TEXT = b"again and " * 1000
 
 def _sent(accept_encoding: str, *, minimum: int | None = 1000, headers: tuple[tuple[str, str], ...] = ()) -> Response:
     response = Response(200, (("content-type", "text/plain"), *headers), _TEXT)
-    return asyncio.run(compressed(response, accept_encoding=accept_encoding, minimum=minimum))
+    return asyncio.get_event_loop().run_until_complete(
+        compressed(response, accept_encoding=accept_encoding, minimum=minimum)
+    )
 
 
 @pytest.mark.parametrize(
@@ -36,8 +39,12 @@ def test_the_coding_that_is_liked_best_is_used_if_the_gateway_knows_it(
     sent = _sent(accept_encoding)
 
     assert dict(sent.headers).get("content-encoding") == coding
-    read = {"gzip": gzip.decompress, "deflate": zlib.decompress}.get(coding or "", bytes)
-    assert read(sent.body) == _TEXT
+    read: dict[str | None, Callable[[bytes], bytes]] = {
+        "gzip": gzip.decompress,
+        "deflate": zlib.decompress,
+        None: bytes,
+    }
+    assert read[coding](sent.body) == _TEXT
     assert (len(sent.body) < 200) == (coding is not None)
 
 

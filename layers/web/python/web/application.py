@@ -167,7 +167,10 @@ async def require_json(request: Request) -> None:
 async def require_multipart(request: Request) -> None:
     """A dependency: refuses a body that is not multipart/form-data, or whose text is said not to be UTF-8, with 415."""
     _require(request, "multipart/form-data", missing_is_fine=False)
-    _, options = formparsers.parse_options_header(request.headers["content-type"])
+    # What has read the body, and is there only in images whose functions take such bodies.
+    from python_multipart.multipart import parse_options_header  # noqa: PLC0415
+
+    _, options = parse_options_header(request.headers["content-type"])
     charset = options.get(b"charset", b"utf-8").decode("latin-1")
     if charset.lower() not in {"utf-8", "utf8", "us-ascii"}:
         raise HTTPException(415, f"the body's charset must be UTF-8, not {charset}")

@@ -54,6 +54,6 @@ def has_halves(body: bytes) -> bool:
     return False
 
 
-def decode(source: bytes | bytearray, _codec: str) -> str:
-    """`source` as UTF-8, whatever codec is asked for: a caller may ask for any that Python has."""
-    return source.decode("utf-8", errors="replace")
+def decode(src: bytes | bytearray, codec: str) -> str:  # noqa: ARG001  (Starlette's names)
+    """`src` as UTF-8, whatever `codec` is asked for: a caller may ask for any that Python has."""
+    return src.decode("utf-8", errors="replace")
