@@ -9,7 +9,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 LAYERS := layers/web/python:layers/tuning/python:layers/captioning/python
 
-.PHONY: help run test ready lint template audit lock openapi deploy smoke model images bench-stores bench-tuning bench-captioning clean
+.PHONY: help run test ready lint template audit lock openapi fuzz-api deploy smoke model images bench-stores bench-tuning bench-captioning clean
 
 help:  ## Say what can be made
 	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -45,6 +45,11 @@ audit: .venv/dev.stamp  ## Look up what the functions install among known vulner
 openapi: .venv/dev.stamp  ## Write the OpenAPI document anew from the functions
 	PYTHONPATH=$(LAYERS) $(BIN)/python -m tools.openapi
 
+# Against a `python main.py` of its own. EXAMPLES for each operation and phase; SEED repeats a run.
+EXAMPLES ?= 400
+fuzz-api: .venv/dev.stamp .venv-schemathesis/stamp  ## Ask every operation of the API what nobody would: schemathesis (EXAMPLES, SEED)
+	$(BIN)/python -m tests.fuzz.api --examples $(EXAMPLES) $(if $(SEED),--seed $(SEED))
+
 # Universal locks: one file serves Python 3.11 to 3.13. The functions' pins are those of development.
 LOCK := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
 lock: .venv/dev.stamp  ## Compile the requirements anew (UPGRADE=--upgrade takes new releases)
@@ -54,7 +59,7 @@ lock: .venv/dev.stamp  ## Compile the requirements anew (UPGRADE=--upgrade takes
 	$(LOCK) --emit-build-options --constraint requirements-dev.txt --output-file benchmarks/tuning/requirements.txt \
 		benchmarks/tuning/requirements.in
 	for part in tools/captioner tests/emulators/lambda tests/emulators/ministack tests/emulators/sam tests/template/checkov \
-		tests/runtimes/tflite-runtime; do \
+		tests/runtimes/tflite-runtime tests/fuzz; do \
 		$(LOCK) $(UPGRADE) --output-file $$part/requirements.txt $$part/requirements.in || exit 1; done
 
 # Deployment. A stack that is not there yet is asked about; one that is, is changed as samconfig.toml says.
@@ -89,7 +94,7 @@ bench-captioning: .venv-bench/stamp .venv-model/stamp  ## Captions against the o
 	PYTHONPATH=$(LAYERS) OMP_NUM_THREADS=1 .venv-bench/bin/python -m benchmarks.captioning --data "$(DATA)"
 
 clean:  ## Remove what make made; the data under data/ stays
-	rm -rf .venv .venv-bench .venv-checkov .venv-ministack .venv-model .venv-peers .venv-sam .venv-tflite build .mypy_cache .pytest_cache .ruff_cache \
+	rm -rf .venv .venv-bench .venv-checkov .venv-ministack .venv-model .venv-peers .venv-sam .venv-schemathesis .venv-tflite build .mypy_cache .pytest_cache .ruff_cache \
 		.hypothesis
 
 define make_venv
@@ -155,4 +160,10 @@ INSTALL = --disable-pip-version-check --progress-bar on --require-hashes --only-
 	$(call make_venv,.venv-checkov)
 	@echo "Installing the checker of the template into .venv-checkov (once; about 300 MB)" >&2
 	.venv-checkov/bin/pip install $(INSTALL) $<
+	@touch $@
+
+.venv-schemathesis/stamp: tests/fuzz/requirements.txt
+	$(call make_venv,.venv-schemathesis)
+	@echo "Installing the fuzzer of the API into .venv-schemathesis (once; about 100 MB)" >&2
+	.venv-schemathesis/bin/pip install $(INSTALL) $<
 	@touch $@

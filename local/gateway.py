@@ -13,6 +13,7 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
+from local.compression import compressed
 from local.events import FunctionAnswerError, Request, Response, http_response, proxy_event
 from local.functions import PAYLOAD_LIMIT, Function, PayloadTooLargeError
 from local.template import Route, Template
@@ -108,7 +109,12 @@ class Gateway:
             binary_media_types=self._template.binary_media_types,
         )
         try:
-            return await self._invoke(route, event, accept=request.header("accept"))
+            response = await self._invoke(route, event, accept=request.header("accept"))
+            return await compressed(
+                response,
+                accept_encoding=request.header("accept-encoding"),
+                minimum=self._template.minimum_compression_size,
+            )
         except PayloadTooLargeError:
             kind = "REQUEST_TOO_LARGE"
         except TimeoutError:
