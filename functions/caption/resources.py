@@ -57,11 +57,12 @@ def bucket(name: str = "") -> Bucket:
 def warm_up(log: Logger, *, models: bool = True) -> None:
     """Make store and, unless told not to, models while a function starts, when nobody's request is waiting for them.
 
-    The process that reads pictures starts beside them. What goes wrong is told; a function that ended for it would only
-    be started again. Not the bucket: most requests have no need of it, and its client would lengthen every start.
+    With the models starts the process that reads pictures. What goes wrong is told; a function that ended for it would
+    only be started again. Not the bucket: most requests have no need of it, and its client would lengthen every start.
     """
     try:
-        reader.start()
+        if models:
+            reader.start()
     except PictureReaderUnavailableError as error:
         log.error("pictures cannot be read: %s", error)  # noqa: TRY400  (the message says all)
     try:
