@@ -16,6 +16,7 @@ from tuning.surrogate import (
     FALL,
     LEVEL_VARIANCE,
     PRIOR_MEAN,
+    ColumnHyperparameters,
     Surrogate,
     complete,
     covariance,
@@ -29,7 +30,7 @@ RateMany = Callable[[int], list[Observation]]
 
 
 def test_covariance_is_matern_times_similarity_and_what_is_unknown_of_the_levels(mode: Mode) -> None:
-    hyperparameters = Hyperparameters((("strength", 0.2), ("guidance", 0.4), ("control_weight", 0.8)), 1.7, 0.1, 0.6)
+    hyperparameters = ColumnHyperparameters((0.2, 0.4, 0.8), 1.7, 0.1, 0.6)
     a = points_at(mode, np.array([[0.1, 0.2, 0.3]]), np.array([0]))
     b = points_at(mode, np.array([[0.3, 0.6, 0.7], [0.3, 0.6, 0.7], [0.1, 0.2, 0.3]]), np.array([0, 1, 1]))
     r = math.sqrt(1.0**2 + 1.0**2 + 0.5**2)
@@ -113,7 +114,7 @@ def test_apis_share_the_coordinates_they_name_and_no_others() -> None:
 def test_hyperparameters_outlive_a_change_of_coordinates(mode: Mode) -> None:
     old = Hyperparameters((("guidance", 0.7), ("gone", 0.1)), 2.0, 0.2, 0.9, 40)
     completed = complete(mode, old)
-    assert completed.lengthscales == (("strength", 0.30), ("guidance", 0.7), ("control_weight", 0.30))
+    assert completed.lengthscales == (0.30, 0.7, 0.30)
     assert (completed.signal_variance, completed.noise_variance, completed.similarity) == (2.0, 0.2, 0.9)
     assert complete(mode, None) == prior_modes(mode)
 
