@@ -119,6 +119,14 @@ def test_hyperparameters_outlive_a_change_of_coordinates(mode: Mode) -> None:
     assert complete(mode, None) == prior_modes(mode)
 
 
+@pytest.mark.parametrize("columns", [1, 2, 4])
+def test_hyperparameters_of_another_modes_columns_are_refused(mode: Mode, leonardo: Setting, columns: int) -> None:
+    points = locate(mode, [leonardo] * 2)
+    other = replace(prior_modes(mode), lengthscales=(0.3,) * columns)
+    with pytest.raises(ValueError, match=f"{columns} lengthscales do not fit points of 3 and 3 columns"):
+        Surrogate(points, np.full(2, 4.0), np.ones(2), other)
+
+
 def test_a_singular_kernel_is_survived(mode: Mode, leonardo: Setting) -> None:
     points = locate(mode, [leonardo] * 50)
     noiseless = replace(prior_modes(mode), noise_variance=1e-18)
