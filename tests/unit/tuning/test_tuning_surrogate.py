@@ -72,7 +72,6 @@ def test_the_posterior_is_the_one_of_the_textbook(mode: Mode, rate_many: RateMan
     mean = prior_mean(queries) + cross.T @ inverse @ (ratings.means - prior_mean(ratings.points))
     variance = np.diag(covariance(queries, queries, hyperparameters) - cross.T @ inverse @ cross)
     assert belief.mean == pytest.approx(mean, abs=1e-8)
-    assert surrogate.mean(queries) == pytest.approx(mean, abs=1e-8)
     assert surrogate.rated_mean == pytest.approx(surrogate.believe(ratings.points).mean, abs=1e-6)
     assert belief.variance == pytest.approx(variance, abs=1e-8)
     joint = covariance(queries, queries, hyperparameters) - cross.T @ inverse @ cross
@@ -93,6 +92,32 @@ def test_conditioning_equals_starting_anew(mode: Mode, rate_many: RateMany) -> N
     ).believe(queries)
     assert stepwise.mean == pytest.approx(anew.mean, abs=1e-7)
     assert stepwise.variance == pytest.approx(anew.variance, abs=1e-7)
+
+
+@pytest.mark.parametrize("rated", [0, 1, 31, 40])
+@pytest.mark.parametrize("outstanding", [1, 2, 33])
+def test_what_is_pending_counts_as_rated_just_as_expected(
+    mode: Mode, rate_many: RateMany, rated: int, outstanding: int
+) -> None:
+    ratings = pool(mode, rate_many(rated))
+    everything = locate(mode, [observation.setting for observation in rate_many(120)])
+    # Some of what is pending has been rated before, and some twice asked for.
+    pending = everything.take(np.arange(outstanding) % 25)
+    surrogate = Surrogate(ratings.points, ratings.means, ratings.counts, prior_modes(mode))
+    found = surrogate.believe(everything, pending)
+    expected = surrogate.believe(pending).mean
+    anew = Surrogate(
+        ratings.points.join(pending),
+        np.append(ratings.means, expected),
+        np.append(ratings.counts, np.ones(outstanding)),
+        prior_modes(mode),
+    ).believe(everything)
+    assert found.mean == pytest.approx(anew.mean, abs=1e-9)
+    assert found.variance == pytest.approx(anew.variance, abs=1e-9)
+    some = np.array([0, 50, 119])
+    assert found.covariance(some) == pytest.approx(anew.covariance(some), abs=1e-9)
+    assert (found.variance < surrogate.believe(everything).variance).all()
+    assert found.condition(7, 2.0).mean == pytest.approx(anew.condition(7, 2.0).mean, abs=1e-9)
 
 
 def test_without_ratings_the_belief_is_the_prior(mode: Mode, leonardo: Setting) -> None:

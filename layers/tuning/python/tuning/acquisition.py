@@ -92,7 +92,8 @@ def choose(
     surrogate = Surrogate(ratings.points, ratings.means, ratings.counts, hyperparameters)
     anchors = _anchors(ratings.points.coordinates, surrogate.rated_mean)
     considered = candidates(mode, seed, anchors, rated=len(ratings))
-    belief = _hold(surrogate, ratings, list(outstanding)[-MAX_HELD:], mode).believe(considered)
+    held = locate(mode, list(outstanding)[-MAX_HELD:]) if outstanding else None
+    belief = surrogate.believe(considered, held)
     contenders = _contenders(belief, float(surrogate.rated_mean.max()), ratings.total, len(mode.apis))
     taken = set(outstanding)
     chosen: list[Setting] = []
@@ -127,19 +128,6 @@ def recommend(mode: Mode, ratings: Ratings, hyperparameters: ColumnHyperparamete
 
 def _anchors(coordinates: Floats, mean: Floats) -> Floats:
     return coordinates[np.argsort(-mean, kind="stable")[:_ANCHORS]]
-
-
-def _hold(surrogate: Surrogate, ratings: Ratings, outstanding: list[Setting], mode: Mode) -> Surrogate:
-    """The surrogate as if every outstanding suggestion had been rated just as expected."""
-    if not outstanding:
-        return surrogate
-    points = locate(mode, outstanding)
-    return Surrogate(
-        ratings.points.join(points),
-        np.concatenate([ratings.means, surrogate.mean(points)]),
-        np.concatenate([ratings.counts, np.ones(len(points))]),
-        surrogate.hyperparameters,
-    )
 
 
 def _contenders(belief: Belief, incumbent: float, ratings: int, apis: int) -> set[int]:

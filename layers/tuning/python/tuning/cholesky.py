@@ -1,7 +1,7 @@
 """The Cholesky factor of a covariance matrix and what is solved with it, on NumPy alone, which solves no triangles.
 
-Forward and backward substitution go block by block: a block of the factor's diagonal is inverted once, and everything
-else is products of matrices. That is as exact as substitution row by row, and as fast as LAPACK's.
+Forward and backward substitution go block by block: each block of the factor's diagonal is inverted once, and all else
+is products of matrices. That is no slower than LAPACK's substitution, and differs from it by rounding alone.
 
 Sources: G. Golub and C. Van Loan, "Matrix Computations", 4th edition (2013), algorithm 4.2.1 and section 3.1.4
 (block substitution); N. Higham, "Accuracy and Stability of Numerical Algorithms", 2nd edition (2002), sections 8.1
@@ -30,16 +30,10 @@ class Cholesky:
         Raises ValueError if the sum is singular even with the largest jitter.
         """
         self.lower = _factorize(matrix, matrix.diagonal() + diagonal)
-        starts = range(0, len(matrix), _BLOCK)
-        # Of the transpose, which is upper triangular: NumPy's elimination then has nothing to eliminate or to swap, and
-        # its inverse is substitution.
-        self._inverses = [
-            (
-                slice(start, start + _BLOCK),
-                np.linalg.inv(self.lower[start : start + _BLOCK, start : start + _BLOCK].T).T,
-            )
-            for start in starts
-        ]
+        blocks = [slice(start, start + _BLOCK) for start in range(0, len(matrix), _BLOCK)]
+        # By way of the transpose, which is upper triangular: there is nothing in it for NumPy to eliminate or to swap,
+        # and what is left of its inversion is substitution.
+        self._inverses = [(rows, np.linalg.inv(self.lower[rows, rows].T).T) for rows in blocks]
 
     def whiten(self, right: Floats) -> Floats:
         """L⁻¹ `right`, of the shape of `right`: (n,) or (n, k). K⁻¹ is (L⁻¹)ᵀ L⁻¹."""

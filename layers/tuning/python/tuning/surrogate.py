@@ -257,15 +257,20 @@ class Surrogate:
         self._weights = self._factor.solve(ratings - expected)
         self.rated_mean = expected + kernel @ self._weights
 
-    def mean(self, points: Points) -> Floats:
-        """The posterior mean at the points, shape (len(points),): what `believe` says of it, for much less work."""
-        return np.asarray(prior_mean(points) + self._weights @ covariance(self._points, points, self.hyperparameters))
+    def believe(self, points: Points, pending: Points | None = None) -> Belief:
+        """The posterior at the points, as if each of the pending ones had had one more rating, just as expected.
 
-    def believe(self, points: Points) -> Belief:
-        """The posterior at the points."""
+        Such ratings move no mean, they only make it surer: the factor grows by their rows, the weights by zeros.
+        """
         cross = covariance(self._points, points, self.hyperparameters)
         whitened = self._factor.whiten(cross)
+        mean = prior_mean(points) + self._weights @ cross
+        if pending is not None:
+            known = self._factor.whiten(covariance(self._points, pending, self.hyperparameters))
+            unknown = covariance(pending, pending, self.hyperparameters) - known.T @ known
+            factor = Cholesky(unknown, np.full(len(pending), self.hyperparameters.noise_variance))
+            rows = factor.whiten(covariance(pending, points, self.hyperparameters) - known.T @ whitened)
+            whitened = np.vstack([whitened, rows])
         level = LEVEL_VARIANCE + API_LEVEL_VARIANCE + (FALL * points.trends) ** 2
         variance = self.hyperparameters.signal_variance + level - np.einsum("ij,ij->j", whitened, whitened)
-        mean = prior_mean(points) + self._weights @ cross
         return Belief(points, mean, np.maximum(variance, 0.0), whitened, self.hyperparameters)
