@@ -92,8 +92,8 @@ def choose(
     surrogate = Surrogate(ratings.points, ratings.means, ratings.counts, hyperparameters)
     anchors = _anchors(ratings.points.coordinates, surrogate.rated_mean)
     considered = candidates(mode, seed, anchors, rated=len(ratings))
-    held = locate(mode, list(outstanding)[-MAX_HELD:]) if outstanding else None
-    belief = surrogate.believe(considered, held)
+    pending = locate(mode, list(outstanding)[-MAX_HELD:]) if outstanding else None
+    belief = surrogate.believe(considered, pending)
     contenders = _contenders(belief, float(surrogate.rated_mean.max()), ratings.total, len(mode.apis))
     taken = set(outstanding)
     chosen: list[Setting] = []
