@@ -30,8 +30,14 @@ class _WrongError(Exception):
     class Problem:
         location: tuple[str | int, ...]
         message: str
+        root: str = "body"
 
-    problems = (Problem(("results", 3, "rating"), "must be between 1 and 5"), Problem(("a/b",), "is required"))
+    problems = (
+        Problem(("results", 3, "rating"), "must be between 1 and 5"),
+        Problem(("a/b",), "is required"),
+        Problem(("a/b",), "is required", "query"),
+        Problem(("A-B",), "is too long", "header"),
+    )
 
 
 class _HalfError(Exception):
@@ -117,17 +123,19 @@ def test_an_error_of_the_caller_lists_everything_wrong_with_its_place(call: Call
         "type": "about:blank",
         "title": "Unprocessable Content",
         "status": 422,
-        "detail": "results[3].rating: must be between 1 and 5 (and 1 more)",
+        "detail": "results[3].rating: must be between 1 and 5 (and 3 more)",
         "instance": "id-1",
         "errors": [
             {"detail": "must be between 1 and 5", "pointer": "#/results/3/rating"},
             {"detail": "is required", "pointer": "#/a~1b"},
+            {"detail": "is required", "parameter": "a/b"},
+            {"detail": "is too long", "header": "A-B"},
         ],
     }
 
 
-def test_an_error_of_a_query_names_its_parameter(call: Call) -> None:
-    assert call("GET", "/wrong").body["errors"][1] == {"detail": "is required", "parameter": "a/b"}
+def test_the_place_of_an_error_does_not_depend_on_the_method(call: Call) -> None:
+    assert call("GET", "/wrong").body["errors"] == call("POST", "/wrong").body["errors"]
 
 
 def test_a_problem_is_text_whatever_it_speaks_of(call: Call) -> None:
