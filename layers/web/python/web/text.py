@@ -29,6 +29,8 @@ def readable(value: Any) -> Any:
     """`value`, of a JSON document, with every text in it as `replaced` has it; what is fine is not copied."""
     match value:
         case str():
+            if value.isascii():  # which Python knows without looking, of pictures in base64 too
+                return value
             try:
                 value.encode()
             except UnicodeEncodeError:
@@ -42,7 +44,7 @@ def readable(value: Any) -> Any:
 
 def has_halves(body: bytes) -> bool:
     """Whether `body`, if it is JSON, has a text with half a surrogate pair in it."""
-    if not _PERHAPS_HALF.search(body):
+    if not ((b"\\u" in body or b"\xed" in body) and _PERHAPS_HALF.search(body)):
         return False
     try:
         json.dumps(json.loads(body), ensure_ascii=False).encode()
