@@ -145,6 +145,7 @@ def serve(template: Template, settings: LocalSettings, *, limits: Limits = _LIMI
             log_config=None,
             access_log=False,
             server_header=False,
+            backlog=limits.connections,
             timeout_keep_alive=math.ceil(limits.idle_seconds),
             timeout_graceful_shutdown=math.ceil(limits.finish_seconds),
         ),
