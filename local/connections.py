@@ -26,7 +26,7 @@ _PATIENCE = 1.0
 """Seconds for which a connection without a request is safe from newcomers."""
 
 _LINGER = 1.0
-"""Seconds for which the caller of a refused connection may read why."""
+"""Seconds for which the other end may read why a connection ends."""
 
 
 class _Phase(Enum):
@@ -38,6 +38,9 @@ class _Phase(Enum):
     """A request is being read or answered: that is the application's to bound."""
     REST = auto()
     """Answered, and the rest of the body is thrown away as it comes."""
+    PARTING = auto()
+    """Told why it ends; what still comes is thrown away until the other end has read that. Closed at once, with
+    something unread, the connection would be reset, and what was said be lost."""
 
 
 class Connections:
@@ -94,8 +97,7 @@ class Connections:
         refused = _Refused(transport, self._refused)
         transport.set_protocol(refused)
         transport.write(raw(self.unavailable()))
-        if transport.can_write_eof():
-            transport.write_eof()
+        transport.write_eof()
 
     def _make_room(self) -> bool:
         now = asyncio.get_running_loop().time()
@@ -103,7 +105,7 @@ class Connections:
         if not waiting:
             return False
         longest = min(waiting, key=lambda one: one.since)
-        longest.expire()
+        longest.transport.abort()
         self._open.discard(longest)
         return True
 
@@ -155,6 +157,8 @@ class Connection(H11Protocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        if self._phase is _Phase.PARTING:
+            return
         super().data_received(data)
         self._note(_Phase.HEAD)
 
@@ -166,8 +170,9 @@ class Connection(H11Protocol):
         # Called where h11's error is handled. Nothing of an answer can have been sent: h11 reads one request at a time.
         assert isinstance(sys.exception(), h11.RemoteProtocolError)  # noqa: S101
         if self.cycle is None or not self.cycle.response_started or self.cycle.response_complete:
-            self.transport.write(raw(self._connections.malformed()))
-        self.transport.close()
+            self._part(self._connections.malformed())
+        else:
+            self.transport.close()
 
     def shutdown(self) -> None:
         """The server stops: what is still arriving, or waited for, is not waited for; an answer in hand is."""
@@ -194,7 +199,11 @@ class Connection(H11Protocol):
         elif now - self._unsent_since > limits.write_pause_seconds:
             self.transport.abort()
             return
-        if now - self.since > self._seconds(limits):
+        if now - self.since <= self._seconds(limits):
+            return
+        if self._phase is _Phase.PARTING:
+            self.transport.abort()
+        else:
             self.expire()
 
     def expire(self) -> None:
@@ -202,8 +211,14 @@ class Connection(H11Protocol):
         if self.transport.is_closing():
             return
         if self._phase is _Phase.HEAD and self.conn.trailing_data[0]:
-            self.transport.write(raw(self._connections.late()))
-        self.transport.close()
+            self._part(self._connections.late())
+        else:
+            self.transport.close()
+
+    def _part(self, response: Response) -> None:
+        self._phase, self.since = _Phase.PARTING, self.loop.time()
+        self.transport.write(raw(response))
+        self.transport.write_eof()
 
     def _seconds(self, limits: Limits) -> float:
         return {
@@ -211,9 +226,12 @@ class Connection(H11Protocol):
             _Phase.HEAD: limits.head_seconds,
             _Phase.REQUEST: float("inf"),
             _Phase.REST: limits.body_seconds,
+            _Phase.PARTING: _LINGER,
         }[self._phase]
 
     def _note(self, without_request: _Phase) -> None:
+        if self._phase is _Phase.PARTING:
+            return
         if self.conn.their_state is h11.IDLE:
             phase = without_request
         elif self.conn.their_state is h11.SEND_BODY and self.cycle.response_complete:
@@ -225,10 +243,7 @@ class Connection(H11Protocol):
 
 
 class _Refused(asyncio.Protocol):
-    """A connection over the limit: what comes is thrown away until the other end has read why, or a second is over.
-
-    Closed at once, with something unread, it would be reset, and the answer be lost.
-    """
+    """A connection over the limit, parting as `_Phase.PARTING` says, and not counted among the others."""
 
     def __init__(self, transport: asyncio.Transport, among: set["_Refused"]) -> None:
         self._among = among

@@ -48,7 +48,7 @@ class Limits:
     finish_seconds: float = 4.0
     """For which calls in hand may go on when the server is told to stop."""
 
-    close_seconds: float = 3.0
+    close_seconds: float = 2.0
     """For which, after that, threads are waited for."""
 
     stop_seconds: int = 9
