@@ -399,8 +399,8 @@ def _growth_failures(found: Mapping[str, tuple[Figures, int, int]]) -> list[str]
 
 def _write(page: Path, part: str, text: str) -> None:
     """Puts the figures between the page's marks for that part; what else it says stays."""
-    mark = re.compile(rf"(?<=<!-- {part} -->\n).*?(?=\n<!-- end of {part} -->)", re.DOTALL)
-    page.write_text(mark.sub(lambda _: text, page.read_text(encoding="utf-8")), encoding="utf-8")
+    mark = re.compile(rf"(?<=<!-- {part} -->\n).*?(?=<!-- end of {part} -->)", re.DOTALL)
+    page.write_text(mark.sub(lambda _: f"{text}\n", page.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 def main() -> int:

@@ -71,7 +71,10 @@ class Function:
         """The lane of a kind of work: a route's, say. For one thread at a time."""
         if work not in self._lanes:
             room = Room(self._limits.lane_bytes, within=self._whole)
-            self._lanes[work] = Lane(f"{self.name} {work}", waiting=self._limits.waiting, room=room)
+            limits = self._limits
+            self._lanes[work] = Lane(
+                f"{self.name} {work}", waiting=limits.waiting, room=room, patience=limits.wait_seconds
+            )
             if self._stopped:
                 self._lanes[work].stop()
         return self._lanes[work]

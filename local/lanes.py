@@ -13,6 +13,9 @@ from typing import Any, TypeVar
 
 _T = TypeVar("_T")
 
+_LATEST = 0.2
+"""The share of the latest call in a lane's pace, the seconds that a call takes."""
+
 
 class LaneFullError(Exception):
     """As many calls wait as may."""
@@ -52,12 +55,18 @@ class Room:
 
 
 class Lane:
-    """A thread with an event loop of its own, on which calls run one after the other; at most `waiting` wait."""
+    """A thread with an event loop of its own, on which calls run one after the other.
 
-    def __init__(self, name: str, *, waiting: int, room: Room) -> None:
+    At most `waiting` calls wait, and no more than would be begun within `patience` seconds at the pace of late: who
+    would wait in vain hears it now.
+    """
+
+    def __init__(self, name: str, *, waiting: int, room: Room, patience: float = float("inf")) -> None:
         self.room = room
         self._name = name
         self._most = waiting
+        self._patience = patience
+        self._pace = 0.0
         self._calls: dict[Future[Any], Callable[[], Any]] = {}
         self._changed = threading.Condition()
         self._stopped = False
@@ -66,7 +75,8 @@ class Lane:
     @property
     def full(self) -> bool:
         """Whether as many calls wait as may."""
-        return len(self._calls) >= self._most
+        waiting = len(self._calls)
+        return waiting >= self._most or waiting * self._pace > self._patience
 
     def submit(self, work: Callable[[], _T]) -> "Future[_T]":
         """The result of `work` to come.
@@ -127,7 +137,9 @@ class Lane:
         # For Mangum, which runs the application on its thread's.
         asyncio.set_event_loop(loop)
         while (call := self._next()) is not None:
+            began = time.monotonic()
             _perform(*call)
+            self._pace += _LATEST * (time.monotonic() - began - self._pace)
             # What was asked and answered need not stay until the next call.
             del call
         loop.close()

@@ -15,6 +15,9 @@ class Limits:
     waiting: int = 64
     """Calls of one route that wait; one more is in hand."""
 
+    wait_seconds: float = 20.0
+    """Within which a call should be begun, at the pace of its route; the API waits 29 s for the answer."""
+
     lane_bytes: int = 32 * MIB
     """Bytes of bodies, received or still arriving, of one route's requests."""
 

@@ -112,6 +112,8 @@ def serve(template: Template, settings: LocalSettings, *, limits: Limits = _LIMI
     sys.setswitchinterval(_TURN)
     for name, value in template.environment.items():
         os.environ.setdefault(name, value)
+    # On one machine none are written: a function's metrics are one event's at a time, and here several run at once.
+    os.environ.pop("POWERTOOLS_METRICS_NAMESPACE", None)
     of_functions = Settings.from_environment()
     log = logs.logger("local", level=of_functions.log_level.upper())
     bucket = _folder_of(of_functions.upload_bucket)

@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from benchmarks.load import resident
 from tests.stack import Stack
@@ -368,3 +370,35 @@ def test_cheap_routes_answer_while_captions_wait_in_line(
     assert still_waiting > 0
     assert {caption.result().status_code for caption in captions} == {200}
     assert stack.stop() == 0
+
+
+ODD = st.binary(max_size=20) | st.sampled_from(
+    [b"\xed\xa0\x80", b"%ED%A0%80", b"%ff", b"%00", b"%", b"..%2f..", b"\xff", b"+2AA-", b"{key+}", b"//", b"*"]
+)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    method=st.sampled_from([b"GET", b"POST", b"TRACE", b"CONNECT", b"PUT", b"OPTIONS", b"HEAD", b"X-\xff"]) | ODD,
+    path=st.sampled_from([b"/health", b"/captions/uploads/", b"/ml/stats", b"/upload-bucket", b"/docs/", b""]),
+    odd=ODD,
+    query=ODD,
+    header=ODD,
+)
+def test_no_bytes_in_a_requests_head_are_a_failure(
+    stack: Stack, method: bytes, path: bytes, odd: bytes, query: bytes, header: bytes
+) -> None:
+    address = urlsplit(stack.url)
+    with socket.create_connection((address.hostname, address.port), timeout=20) as connection:
+        target = path + odd + (b"?mode=" + query if query else b"")
+        lines = [b"%s %s HTTP/1.1" % (method, target), b"host: localhost", b"x-odd: " + header, b"connection: close"]
+        connection.sendall(b"\r\n".join([*lines, b"content-type: a/b; charset=" + header, b"", b""]) + b"\r\n\r\n")
+        answer = received(connection)
+    assert 200 <= int(answer.split(b" ", 2)[1]) < 500, answer
+
+
+@pytest.mark.parametrize("method", ["TRACE", "QUERY", "PROPFIND"])
+def test_a_method_that_no_route_can_have_is_a_405(stack: Stack, method: str) -> None:
+    answer = requests.request(method, stack.url + "/ml/stats", timeout=30)
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, OPTIONS")
+    assert answer.headers["content-type"] == "application/problem+json"

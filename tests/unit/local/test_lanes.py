@@ -65,6 +65,25 @@ def test_no_more_wait_than_may(lane: Lane) -> None:
     assert not lane.full
 
 
+def test_no_more_wait_than_will_be_begun_in_time() -> None:
+    slow = Lane("slow", waiting=1000, room=Room(10), patience=1.0)
+    for _ in range(2):
+        slow.submit(lambda: time.sleep(0.5)).result(20)
+    gate, waiting = Gate(), 0
+    slow.submit(gate)
+    gate.begun.wait(20)
+    # The pace is 0.2 of the latest and 0.8 of what it was: 0.18 s or, on a busy machine, more.
+    while not slow.full:
+        slow.submit(str)
+        waiting += 1
+    assert 1 <= waiting <= 6
+    with pytest.raises(LaneFullError):
+        slow.submit(str)
+    gate.let.set()
+    slow.stop()
+    assert slow.join(time.monotonic() + 20)
+
+
 def test_who_waits_in_vain_takes_his_call_along(lane: Lane) -> None:
     gate, begun = Gate(), list[int]()
     in_hand = lane.submit(gate)
