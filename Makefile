@@ -9,7 +9,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 LAYERS := layers/web/python:layers/tuning/python:layers/captioning/python
 
-.PHONY: help run test ready lint template audit lock openapi fuzz-api deploy smoke model images bench-stores bench-tuning bench-captioning clean
+.PHONY: help run test ready lint template audit lock openapi fuzz-api deploy smoke model images bench-stores bench-tuning bench-captioning bench-load clean
 
 help:  ## Say what can be made
 	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -92,6 +92,10 @@ bench-tuning: .venv-peers/stamp  ## Compare tuning with its peers (RUN has optio
 bench-captioning: .venv-bench/stamp .venv-model/stamp  ## Captions against the original's way in Keras: make bench-captioning DATA=folder
 	@test -n "$(DATA)" || { echo "DATA names no folder: make bench-captioning DATA=path/to/flickr8k" >&2; exit 2; }
 	PYTHONPATH=$(LAYERS) OMP_NUM_THREADS=1 .venv-bench/bin/python -m benchmarks.captioning --data "$(DATA)"
+
+bench-load: .venv/local.stamp  ## Put the local stack under load, then count its growth (LOAD="--clients 64 --seconds 60")
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.load $(LOAD) --page docs/benchmarks/load.md
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.load growth $(GROWTH) --page docs/benchmarks/load.md
 
 clean:  ## Remove what make made; the data under data/ stays
 	rm -rf .venv .venv-bench .venv-checkov .venv-ministack .venv-model .venv-peers .venv-sam .venv-schemathesis .venv-tflite build .mypy_cache .pytest_cache .ruff_cache \

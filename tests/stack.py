@@ -15,6 +15,8 @@ ROOT = Path(__file__).resolve().parents[1]
 class Stack:
     """A running stack whose data live in `folder`; its working directory is the repository."""
 
+    program: tuple[str, ...] = ("main.py",)
+
     def __init__(self, folder: Path, **environment: str) -> None:
         self._environment = {
             **os.environ,
@@ -33,7 +35,7 @@ class Stack:
         """Starts the process and waits for its greeting."""
         with self._output.open("ab") as output, self._errors.open("wb") as errors:
             self._process = subprocess.Popen(
-                [sys.executable, "main.py"], cwd=ROOT, env=self._environment, stdout=output, stderr=errors
+                [sys.executable, *self.program], cwd=ROOT, env=self._environment, stdout=output, stderr=errors
             )
         while True:
             # The greeting comes before the first request is taken; a request sent meanwhile waits in the backlog.
@@ -52,6 +54,11 @@ class Stack:
         """Sends the process a signal, and returns its exit status."""
         self._process.send_signal(how)
         return self._process.wait(timeout=30)
+
+    @property
+    def pid(self) -> int:
+        """The process's id."""
+        return self._process.pid
 
     @property
     def output(self) -> str:

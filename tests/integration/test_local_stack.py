@@ -110,6 +110,15 @@ def test_the_greeting_shows_where_it_listens_three_requests_and_the_folder_for_p
     assert stack.url in commands[2]
 
 
+def test_no_metrics_are_written_whatever_the_environment_says(start: Start) -> None:
+    stack = start(POWERTOOLS_METRICS_NAMESPACE="pictures")
+    stack.post("/ml/update_model", json={"results": [RESULT]})
+    stack.stop()
+
+    assert '"message":"request"' in stack.output
+    assert "_aws" not in stack.output
+
+
 def test_keys_are_asked_for_on_request(start: Start) -> None:
     stack = start(API_KEY="a secret")
 
