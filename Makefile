@@ -9,7 +9,8 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 LAYERS := layers/web/python:layers/tuning/python:layers/captioning/python
 
-.PHONY: help run test ready lint template audit lock openapi fuzz-api deploy smoke model images bench-stores bench-tuning bench-captioning bench-load clean
+.PHONY: help run test ready lint template audit lock openapi fuzz fuzz-api deploy smoke model images bench-stores bench-tuning \
+	bench-captioning bench-load clean
 
 help:  ## Say what can be made
 	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -96,6 +97,10 @@ bench-captioning: .venv-bench/stamp .venv-model/stamp  ## Captions against the o
 bench-load: .venv/local.stamp  ## Put the local stack under load, then count its growth (LOAD="--clients 64 --seconds 60")
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.load $(LOAD) --page docs/benchmarks/load.md
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.load growth $(GROWTH) --page docs/benchmarks/load.md
+
+fuzz: .venv/dev.stamp  ## Send the picture reader mutated pictures (SECONDS=600; SEED; ONLY=number makes one of them again)
+	PYTHONPATH=$(LAYERS) $(BIN)/python -m tests.fuzz $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) \
+		$(if $(ONLY),--only $(ONLY))
 
 clean:  ## Remove what make made; the data under data/ stays
 	rm -rf .venv .venv-bench .venv-checkov .venv-ministack .venv-model .venv-peers .venv-sam .venv-schemathesis .venv-tflite build .mypy_cache .pytest_cache .ruff_cache \

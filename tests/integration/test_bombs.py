@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bombs import some_bombs
+from tests.costly_pictures import some_costly_pictures
 from tests.stack import Stack
 
 FOUND = 200
@@ -35,7 +35,7 @@ def uploads_told(stack: Stack) -> list[dict[str, object]]:
 def test_bombs_get_their_answers_and_a_restart_does_not_run_into_them_again(tmp_path: Path, picture: bytes) -> None:
     stack = Stack(tmp_path)
     try:
-        bombs = some_bombs()
+        bombs = some_costly_pictures()
         (tmp_path / "uploads").mkdir(exist_ok=True)
         for name, (content, _) in bombs.items():
             (tmp_path / "uploads" / name).write_bytes(content)

@@ -240,10 +240,11 @@ def test_a_tiffs_directory_is_written_anew_without_metadata(order: str) -> None:
         65_000: (UNDEFINED, [7] * 40),
     }
     prepared = prepare(made_tiff(tags, order=order).ljust(720, b"\0"))
-    (count,) = struct.unpack_from(order + "H", prepared.content, 8)
-    kept = [struct.unpack_from(order + "H", prepared.content, 10 + 12 * number)[0] for number in range(count)]
+    (at,) = struct.unpack_from(order + "I", prepared.content, 4)
+    (count,) = struct.unpack_from(order + "H", prepared.content, at)
+    kept = [struct.unpack_from(order + "H", prepared.content, at + 2 + 12 * number)[0] for number in range(count)]
     assert (kept, prepared.orientation) == ([WIDTH, HEIGHT, OFFSETS], 6)
-    assert struct.unpack_from(order + "I", prepared.content, 10 + 12 * count) == (0,)
+    assert struct.unpack_from(order + "I", prepared.content, at + 2 + 12 * count) == (0,)
 
 
 def test_an_orientation_of_a_million_fractions_is_no_orientation() -> None:

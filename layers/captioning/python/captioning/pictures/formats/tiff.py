@@ -1,7 +1,7 @@
 """TIFF: the first directory, with the entries that make the picture alone, and what they say held against each other.
 
-Sources: TIFF 6.0; Technical Note 2 (JPEG); the BigTIFF layout. The directory is written anew in its own place: without
-metadata, other directories, or the orientation, which is given beside it.
+Sources: TIFF 6.0; Technical Note 2 (JPEG); the BigTIFF layout. The directory is written anew, behind the file and in
+the classic layout: without metadata, other directories, or the orientation, which is given beside it.
 """
 
 import struct
@@ -43,9 +43,11 @@ _KEPT: Mapping[int, int] = {
     _JPEG_TABLES: 1 << 16,
     0xBC01: 1,  # a picture of another kind in TIFF's clothes, which the decoder refuses by it
 }
-_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
+_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8}
 _WHOLE = {1: "B", 3: "H", 4: "I", 16: "Q"}
 _BYTES = (1, 7)
+_LONG, _LONG8, _MAX_LONG = 4, 16, 0xFFFF_FFFF
+_CLASSIC_COUNT, _CLASSIC_ENTRY, _CLASSIC_OFFSET = 2, 12, 4
 _UNCOMPRESSED, _SEPARATE = 1, 2
 _ORIENTATIONS = range(1, 9)
 _TILE_UNIT = 16
@@ -72,12 +74,11 @@ class _Form(NamedTuple):
 
 
 class _Entry(NamedTuple):
-    """An entry of a directory: `raw` is as it stands there, `content` what it points to or holds."""
+    """An entry of a directory: `content` is what it points to or holds, as it lies in the file."""
 
     kind: int
     values: int
     content: bytes
-    raw: bytes
 
 
 class _Directory:
@@ -93,11 +94,7 @@ class _Directory:
             raise DamagedPictureError(f"the picture's TIFF directory has {count} entries; the limit is {MAX_ENTRIES}")
         first = at + form.number.size
         for start in range(first, first + count * form.entry.size, form.entry.size):
-            raw = content[start : start + form.entry.size]
-            if len(raw) < form.entry.size:
-                # If one that is missing makes the picture, that is found out.
-                break
-            self._add(content, raw)
+            self._add(content, _read(content, start, form.entry.size))
 
     @property
     def orientation(self) -> int:
@@ -123,7 +120,7 @@ class _Directory:
             value = content[at : at + size]
             if len(value) < size:
                 raise DamagedPictureError("the picture is truncated or broken: a TIFF tag points behind its end")
-        self.entries[tag] = _Entry(kind, count, value[:size], raw)
+        self.entries[tag] = _Entry(kind, count, value[:size])
 
     def numbers(self, tag: int) -> tuple[int, ...]:
         """The values of `tag`; none if it is not there. Raises DamagedPictureError if they are not whole numbers."""
@@ -139,11 +136,27 @@ class _Directory:
         found = self.numbers(tag)
         return found[0] if found else default
 
-    def write(self, content: bytes, at: int) -> bytes:
-        """The file with these entries alone in its first directory, and no other directory."""
-        entries = b"".join(entry.raw for entry in self.entries.values())
-        written = self.form.number.pack(len(self.entries)) + entries + bytes(self.form.offset.size)
-        return content[:at] + written + content[at + len(written) :]
+    def write(self, content: bytes) -> bytes:
+        """The file as a classic TIFF, which has these entries alone in a directory behind everything else."""
+        order, start = self.form.order, len(content) + len(content) % 2
+        behind = start + _CLASSIC_COUNT + _CLASSIC_ENTRY * len(self.entries) + _CLASSIC_OFFSET
+        rows, values = bytearray(), bytearray()
+        for tag, entry in sorted(self.entries.items()):
+            kind, data = entry.kind, entry.content
+            if kind == _LONG8:
+                numbers = self.numbers(tag)
+                if max(numbers, default=0) > _MAX_LONG:
+                    raise _contradiction(f"its TIFF tag {tag} goes beyond the largest file")
+                kind, data = _LONG, struct.pack(f"{order}{len(numbers)}I", *numbers)
+            rows += struct.pack(order + "HHI", tag, kind, entry.values)
+            if len(data) > _CLASSIC_OFFSET:
+                rows += struct.pack(order + "I", behind + len(values))
+                values += data + bytes(len(data) % 2)
+            else:
+                rows += data.ljust(_CLASSIC_OFFSET, b"\x00")
+        header = (b"II*\x00" if order == "<" else b"MM\x00*") + struct.pack(order + "I", start)
+        directory = struct.pack(order + "H", len(self.entries)) + rows + bytes(_CLASSIC_OFFSET)
+        return b"".join((header, content[len(header) :], bytes(start - len(content)), directory, values))
 
 
 def prepare(content: bytes) -> Prepared:
@@ -152,7 +165,7 @@ def prepare(content: bytes) -> Prepared:
     (at,) = form.offset.unpack(_read(content, 8 if form.big else 4, form.offset.size))
     directory = _Directory(content, form, at)
     _check(directory, len(content))
-    return Prepared("TIFF", directory.write(content, at), directory.orientation)
+    return Prepared("TIFF", directory.write(content), directory.orientation)
 
 
 def _read(content: bytes, at: int, size: int) -> bytes:

@@ -13,7 +13,7 @@ from captioning.errors import PictureError
 from captioning.pictures.formats import prepare
 from captioning.pictures.limits import MAX_BYTES
 from captioning.pictures.tensors import read_picture
-from tests.bombs import BOMBS
+from tests.costly_pictures import COSTLY
 
 SPEC = InputSpec(299, 299, Resampling.BILINEAR, exif_transpose=True, scale=1.0, offset=0.0)
 MOST_READER_MEGABYTES = 450
@@ -45,9 +45,9 @@ def patient_reader(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("captioning.pictures.reader.WAIT_SECONDS", 60.0)
 
 
-@pytest.mark.parametrize("name", BOMBS)
+@pytest.mark.parametrize("name", COSTLY)
 def test_a_bomb_is_read_or_refused_within_the_limits(name: str) -> None:
-    bomb = BOMBS[name]
+    bomb = COSTLY[name]
     picture = bomb.make()
     assert len(picture) <= MAX_BYTES
     if sys.platform == "linux":
