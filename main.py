@@ -30,7 +30,7 @@ settings, from the environment:
 
 
 def main() -> int:
-    """Runs the local stack; returns the exit status."""
+    """Run the local stack; return the exit status."""
     parser = argparse.ArgumentParser(
         description="Run the tuning and captioning API on this machine.",
         epilog=_SETTINGS,

@@ -31,7 +31,7 @@ with every update, and the same one when you try again.
 
 
 def document() -> dict[str, Any]:
-    """The merged document of all functions."""
+    """Return the merged document of all functions."""
     apps: list[FastAPI] = [import_module(f"functions.{name}").app for name in _MODULES]
     merged: dict[str, Any] = {"paths": {}, "components": {"schemas": {}}}
     for app in apps:
@@ -77,7 +77,7 @@ def _let_files_be_chosen(merged: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """Writes the document."""
+    """Write the document."""
     DOCUMENT.write_text(json.dumps(document(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     sys.stderr.write(f"{DOCUMENT.name} written\n")
 
