@@ -75,7 +75,7 @@ class Client:
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def ask(self, method: str, path: str, body: bytes = b"", media_type: str = "application/json") -> Answer:
-        """The answer to a request."""
+        """Return the answer to a request."""
         head = f"{method} {path} HTTP/1.1\r\nhost: {self._address[0]}:{self._address[1]}\r\n"
         if body:
             head += f"content-type: {media_type}\r\ncontent-length: {len(body)}\r\n"
@@ -87,7 +87,7 @@ class Client:
             return Answer(0, {}, repr(error).encode())
 
     async def close(self) -> None:
-        """Gives the connection up."""
+        """Give the connection up."""
         if self._streams:
             self._streams[1].close()
             self._streams = None
@@ -129,7 +129,7 @@ class Requests:
         }
 
     def one(self) -> str:
-        """A kind, by its weight."""
+        """Draw a kind, by its weight."""
         weights = [weight for weight, _ in self.kinds.values()]
         return self._random.choices(list(self.kinds), weights)[0]
 
@@ -177,13 +177,13 @@ class Requests:
         return [await client.ask("GET", self._random.choice(self._uploaded))]
 
     def _new_picture(self) -> bytes:
-        """A picture that the server has not seen: one of a few, with a comment of its own."""
+        """Return a picture that the server has not seen: one of a few, with a comment of its own."""
         picture, comment = self._random.choice(self._pictures), str(next(self._numbers)).encode()
         return picture[:2] + b"\xff\xfe" + (len(comment) + 2).to_bytes(2, "big") + comment + picture[2:]
 
 
 def _picture(seed: int) -> bytes:
-    """A JPEG of 800 x 600 with a dozen shapes."""
+    """Draw a JPEG of 800 x 600 with a dozen shapes."""
     chance = random.Random(seed)  # noqa: S311  (as above)
     image = Image.new("RGB", (800, 600), (chance.randrange(256), chance.randrange(256), chance.randrange(256)))
     draw = ImageDraw.Draw(image)
@@ -248,7 +248,7 @@ def resident(pid: int) -> int:
 
 @contextmanager
 def server() -> Iterator[tuple[int, str, int]]:
-    """A running `python main.py`: its process id, and the host and port at which it listens."""
+    """Run `python main.py`; give its process id, and the host and port at which it listens."""
     with tempfile.TemporaryDirectory() as folder, (Path(folder) / "stderr").open("wb") as errors:
         environment = {
             **os.environ,
@@ -398,13 +398,13 @@ def _growth_failures(found: Mapping[str, tuple[Figures, int, int]]) -> list[str]
 
 
 def _write(page: Path, part: str, text: str) -> None:
-    """Puts the figures between the page's marks for that part; what else it says stays."""
+    """Put the figures between the page's marks for that part; what else it says stays."""
     mark = re.compile(rf"(?<=<!-- {part} -->\n).*?(?=<!-- end of {part} -->)", re.DOTALL)
     page.write_text(mark.sub(lambda _: f"{text}\n", page.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 def main() -> int:
-    """Runs; returns the exit status."""
+    """Run; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.load", description=__doc__.partition("\n")[0])
     parser.add_argument("what", nargs="?", choices=("load", "growth"), default="load")
     parser.add_argument("--clients", type=int, default=64, help="at once (default: %(default)s)")

@@ -52,6 +52,7 @@ class Application:
         self._limits = limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, as ASGI has it."""
         exchange = _Exchange(scope, receive, self._limits)
         try:
             response = await self._answer(exchange)

@@ -142,6 +142,7 @@ class Connection(H11Protocol):
         self._unsent_since = 0.0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin, unless there are too many."""
         # Head and body leave in two writes: by Nagle's algorithm the second would wait until the other end has
         # acknowledged the first, which it puts off by 40 ms. asyncio turns that off where a socket's protocol is named
         # as TCP, which a listener's made by `socket.create_server` is not.
@@ -153,20 +154,24 @@ class Connection(H11Protocol):
         self.since = self.loop.time()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """Leave the place to another."""
         self._connections.leave(self)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        """Take what came, unless the connection is being given up."""
         if self._phase is _Phase.PARTING:
             return
         super().data_received(data)
         self._note(_Phase.HEAD)
 
     def on_response_complete(self) -> None:
+        """Wait for the next request."""
         super().on_response_complete()
         self._note(_Phase.IDLE)
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002  (ours says the same in the API's shape)
+        """Answer what is no HTTP with a problem."""
         # Called where h11's error is handled. Nothing of an answer can have been sent: h11 reads one request at a time.
         assert isinstance(sys.exception(), h11.RemoteProtocolError)  # noqa: S101
         if self.cycle is None or not self.cycle.response_started or self.cycle.response_complete:

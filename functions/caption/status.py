@@ -1,5 +1,7 @@
-"""What is asked about captions and takes no captioner's time, in a function of its own: leave to upload a picture, what
-became of it, and whether pictures can be captioned. A flood of pictures cannot take these away.
+"""What is asked about captions and takes no captioner's time, in a function of its own.
+
+Leave to upload a picture, what became of it, and whether pictures can be captioned: a flood of pictures cannot take
+these away.
 """
 
 from pydantic import BaseModel, Field

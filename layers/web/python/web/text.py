@@ -1,6 +1,6 @@
-"""Text is UTF-8: what comes in that UTF-8 cannot write is replaced or refused here, whatever way it came in.
+r"""Text is UTF-8: what comes in that UTF-8 cannot write is replaced or refused here, whatever way it came in.
 
-Python's texts can hold halves of surrogate pairs, which JSON can spell (`"\\ud800"`) and lenient decoders let through.
+Python's texts can hold halves of surrogate pairs, which JSON can spell (`"\ud800"`) and lenient decoders let through.
 Nothing can store, answer or log them.
 
 | Way in | What happens |
