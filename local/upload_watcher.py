@@ -24,6 +24,7 @@ from urllib.parse import quote_plus
 from aws_lambda_powertools import Logger
 
 from captioning.bucket_folder import FolderBucket
+from captioning.pictures.limits import MAX_BYTES
 from local.events import ACCOUNT
 from local.functions import Function
 
@@ -144,8 +145,13 @@ class UploadWatcher:
 
 def upload_event(path: Path, key: str, seen: _Seen) -> dict[str, Any]:
     """The event that S3 sends of a new object (Amazon S3 User Guide, "Event message structure"). Raises OSError."""
-    with path.open("rb") as stream:
-        etag = file_digest(stream, lambda: md5(usedforsecurity=False)).hexdigest()
+    if seen.size > MAX_BYTES:
+        # As S3's own tags of large objects, it tells versions apart and is no hash of the content: the function refuses
+        # such a file for its size, and reading it would hold up all others.
+        etag = f"{md5(f'{seen.size} {seen.changed_ns}'.encode(), usedforsecurity=False).hexdigest()}-1"
+    else:
+        with path.open("rb") as stream:
+            etag = file_digest(stream, lambda: md5(usedforsecurity=False)).hexdigest()
     moment = datetime.fromtimestamp(seen.changed_ns / 1e9, UTC)
     record = {
         "eventVersion": "2.1",

@@ -464,3 +464,19 @@ COSTLY: dict[str, Costly] = {
     "bmp-and-tiff": Costly(lambda: b"BM" + tiff([*plain_entries(9, 9), *strips(9)], [bytes(81)]), (DAMAGED, OTHER)),
     "riff-of-sound": Costly(lambda: b"RIFF\xff\xff\xff\xffWAVE" + bytes(1000), (OTHER,)),
 }
+
+_SOME = (
+    "tiff-tile-of-26000",
+    "tiff-more-strips-than-rows",
+    "tiff-2500000-strips",
+    "tiff-1200000-orientations",
+    "jpeg-thousands-of-scans",
+    "jpeg-fill-bytes-before-the-scan",
+    "bmp-runs-of-one",
+)
+_STATUSES: dict[type[PictureError] | None, int] = {None: 200, DAMAGED: 422, TOO_LARGE: 413, OTHER: 415}
+
+
+def some_costly_pictures() -> dict[str, tuple[bytes, set[int]]]:
+    """One of each kind by name, with the statuses that are allowed: for the tests of the ways in."""
+    return {name: (COSTLY[name].make(), {_STATUSES[answer] for answer in COSTLY[name].answers}) for name in _SOME}

@@ -48,7 +48,7 @@ def measure(bundle: Path, picture: Path, repeats: int) -> dict[str, float]:
 
 
 def caption_all(bundle: Path, folder: Path, names: Sequence[str]) -> dict[str, str]:
-    """What the bundle says of each picture."""
+    """Return what the bundle says of each picture."""
     captioner = Captioner(open_bundle(f"file://{bundle.resolve()}"))
     return {
         name: captioner.caption((folder / name).read_bytes()).text for name in tqdm(names, "captioning", leave=False)

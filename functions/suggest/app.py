@@ -15,7 +15,7 @@ from functions.suggest.document import document
 from functions.suggest.messages import Health, History, Stats, Suggestions, SuggestRequest
 from tuning.errors import ConflictError, PermanentError, RequestError, SpaceError, StoreUrlError, TransientError
 from tuning.history import DEFAULT_LIMIT, browse
-from tuning.progress import count_samples, summarize
+from tuning.progress import check, summarize
 from tuning.proposals import suggest
 from tuning.spaces import Spaces, load_spaces
 from tuning.store import ObservationStore, open_store
@@ -61,7 +61,8 @@ except (StoreUrlError, SpaceError) as error:
 @app.get("/health", tags=["tuning"], summary="Whether the service can answer")
 async def health() -> Health:
     spaces()  # without which no other request is answered
-    return Health(status="healthy", service="ml-service", version=VERSION, optimizer_samples=count_samples(store()))
+    samples = check(store(), now=datetime.now(UTC))
+    return Health(status="healthy", service="ml-service", version=VERSION, optimizer_samples=samples)
 
 
 @app.post(

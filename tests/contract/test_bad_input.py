@@ -122,6 +122,16 @@ def test_numbers_that_json_does_not_have_are_refused(stack: Stack, number: str) 
     assert assert_is_a_problem(answer, 422)["errors"][0]["pointer"] == "#/results/0/rating"
 
 
+@pytest.mark.parametrize("key", ["a\tb", "a" * 256, ""])
+def test_a_bad_idempotency_key_is_reported_as_the_header_that_it_is(stack: Stack, key: str) -> None:
+    answer = stack.post("/ml/update_model", json={"results": [_result()]}, headers={"Idempotency-Key": key})
+
+    problem = assert_is_a_problem(answer, 422)
+    (error,) = problem["errors"]
+    assert error["header"].lower() == "idempotency-key"
+    assert problem["detail"].lower().startswith("idempotency-key: ")
+
+
 def test_several_mistakes_are_all_told(stack: Stack) -> None:
     body = {"results": [_result(LEONARDO | {"init_strength": 9, "guidance_scale": None}, rating=6), _result(rating=0)]}
 

@@ -302,18 +302,6 @@ def test_a_file_from_before_there_were_uploads_takes_outcomes_in(tmp_path: Path)
     store.close()
 
 
-@pytest.mark.parametrize("alternatives", ["not JSON", "7", "[[1, 2, 3]]"])
-def test_alternatives_that_are_none_are_damaged(tmp_path: Path, alternatives: str) -> None:
-    store = open_caption_store(f"sqlite:///{tmp_path}/captions.db")
-    store.put("a", OTHER)
-    other = sqlite3.connect(tmp_path / "captions.db", isolation_level=None)
-    other.execute("UPDATE ranked_captions SET alternatives = ?", (alternatives,))
-    other.close()
-    with pytest.raises(CaptionStoreDamagedError, match="alternatives of a"):
-        store.get("a")
-    store.close()
-
-
 def test_a_place_that_cannot_be_written_is_unavailable(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     (tmp_path / "folder.db").mkdir()

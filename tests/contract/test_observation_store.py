@@ -106,7 +106,7 @@ def test_an_empty_batch_is_acknowledged_and_changes_nothing(store: ObservationSt
 
 def test_a_summary_is_exact_whatever_the_order(store: ObservationStore) -> None:
     assert store.summary("structure") == StudySummary()
-    ratings = [1.1, 4.7, 1e-9, 4.7, 2 / 3, 0.1 + 0.2]
+    ratings = [1.1, 4.7, 1 + 1e-9, 4.7, 5 / 3, 1.1 + 2.2]
     moments = [NOW, NOW + DAY, NOW, NOW, NOW, NOW]
     settings = [Setting(("leonardo", "stablediffusion")[step % 2], (("p", step / 3),)) for step in range(6)]
     batch = [Observation("structure", *entry) for entry in zip(settings, ratings, moments, strict=True)]
@@ -225,8 +225,8 @@ def test_a_batch_frees_every_setting_that_it_answers(store: ObservationStore) ->
     batch = [observation(step, suggestion_id=f"s{step}") for step in range(149)]
     store.record(batch, idempotency_key=None)
     assert store.outstanding(now=NOW) == (claimed[149],)
-    store.claim([suggestion(f"t{step}", step) for step in range(60, 149)], now=NOW)
-    assert len(store.outstanding(now=NOW)) == 90
+    store.claim([suggestion(f"t{step}", step) for step in range(116, 149)], now=NOW)
+    assert len(store.outstanding(now=NOW)) == 34
 
 
 def test_of_many_claims_at_once_one_wins(store: ObservationStore) -> None:
@@ -259,6 +259,69 @@ def test_a_suggestion_expires_on_its_moment(store: ObservationStore) -> None:
     assert store.study("structure", now=at).outstanding == ()
     store.claim([suggestion("b", now=at)], now=at)
     assert [found.id for found in store.outstanding(now=at)] == ["b"]
+
+
+def found_ids(store: ObservationStore, *, ids: tuple[str, ...] = (), steps: tuple[int, ...] = ()) -> list[str]:
+    places = [("structure", setting(step)) for step in steps]
+    return [found.id for found in store.find_outstanding(ids=ids, places=places, now=NOW)]
+
+
+@pytest.mark.parametrize("others", [0, 300])
+def test_what_a_rating_answers_is_found_by_id_and_by_place_among_few_and_many(
+    store: ObservationStore, others: int
+) -> None:
+    store.claim([suggestion("old", 0, now=NOW - DAY / 2), suggestion("gone", 5, now=NOW - DAY)], now=NOW - DAY)
+    store.claim([suggestion("new", 1), suggestion("other", 0, mode="surfaces")], now=NOW)
+    for start in range(0, others, 30):
+        store.claim([suggestion(f"s{step}", 1_000 + step) for step in range(start, start + 30)], now=NOW)
+    assert found_ids(store) == []
+    assert found_ids(store, ids=("new", "unheard of")) == ["new"]
+    assert found_ids(store, steps=(0, 2)) == ["old"]
+    assert found_ids(store, ids=("new", "other"), steps=(0, 1)) == ["old", "new", "other"]
+    assert found_ids(store, ids=("gone",), steps=(5,)) == []
+    store.record([observation(0, suggestion_id="old")], idempotency_key=None)
+    assert found_ids(store, ids=("old",), steps=(0,)) == []
+    store.claim([suggestion("again", 0)], now=NOW)
+    assert found_ids(store, ids=("old",), steps=(0,)) == ["again"]
+    assert found_ids(store, ids=("old",)) == []
+
+
+def test_those_that_give_way_end_with_the_claim_or_not_at_all(store: ObservationStore) -> None:
+    held = [suggestion(f"s{step}", step) for step in range(4)]
+    store.claim(held, now=NOW)
+    with pytest.raises(SettingTakenError):
+        store.claim([suggestion("a", 9), suggestion("b", 3)], giving_way=held[:2], now=NOW)
+    assert store.outstanding(now=NOW) == tuple(held)
+    # One of them has ended meanwhile, and its setting is with somebody else.
+    store.record([observation(0, suggestion_id="s0")], idempotency_key=None)
+    store.claim([suggestion("another", 0)], now=NOW)
+    store.claim([suggestion("a", 9), suggestion("b", 1)], giving_way=held[:2], now=NOW)
+    assert {found.id for found in store.outstanding(now=NOW)} == {"s2", "s3", "another", "a", "b"}
+
+
+def test_a_receipt_is_found_by_its_key_and_its_body(store: ObservationStore) -> None:
+    assert store.find_receipt(key()) is None
+    store.record([observation(0), observation(1)], idempotency_key=key())
+    store.record([observation(2)], idempotency_key=None)
+    found = store.find_receipt(key())
+    assert found is not None
+    assert (found.samples_seen, found.replayed) == (2, True)
+    with pytest.raises(IdempotencyMismatchError):
+        store.find_receipt(key(fingerprint="other"))
+
+
+def test_a_study_without_a_moment_is_without_what_is_outstanding(store: ObservationStore) -> None:
+    store.claim([suggestion("a")], now=NOW)
+    store.record([observation(1)], idempotency_key=None)
+    assert store.study("structure", now=None).outstanding == ()
+    assert store.study("structure", now=None).observations == (observation(1),)
+
+
+def test_a_sound_store_is_verified_by_its_count(store: ObservationStore) -> None:
+    assert store.verify(now=NOW) == 0
+    store.record([observation(0), observation(1)], idempotency_key=key())
+    store.claim([suggestion("a")], now=NOW)
+    assert store.verify(now=NOW) == 2
 
 
 def test_moments_of_any_zone_are_one_time(store: ObservationStore) -> None:

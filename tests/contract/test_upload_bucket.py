@@ -127,6 +127,60 @@ def test_what_somebody_else_has_put_where_an_outcome_belongs_gives_way(there: Fi
     assert json.loads(there.published(KEY) or b"")["reason"] == "ours"
 
 
+def published_anywhere(there: Fixture) -> dict[str, dict[str, str]]:
+    """Every outcome that is published, by the key that it says it is of."""
+    folder = Path(there.url.removeprefix("file://")) / "captions"
+    found = [json.loads(path.read_bytes()) for path in folder.rglob("*.json") if path.is_file()]
+    assert len({one["key"] for one in found}) == len(found)
+    return {one["key"]: one for one in found}
+
+
+@pytest.mark.parametrize("size", [250, 251, 254, 255])
+@pytest.mark.parametrize("letter", ["a", "é", "\n"])
+def test_a_picture_with_as_long_a_name_as_a_file_may_have_gets_its_outcome(
+    request: pytest.FixtureRequest, size: int, letter: str
+) -> None:
+    there = bucket_fixture(request, "folder")
+    name = letter * (size // len(letter.encode()))
+    name += "x" * (size - len(name.encode()))
+    key = f"uploads/{name}"
+    there.put(key, b"a")
+    assert there.bucket.read(upload(key, "1", b"a"), max_bytes=10) == b"a"
+    assert there.bucket.uploaded_at(key) is not None
+    for sequencer in ("A1", "A", "A2", "A1"):
+        there.bucket.publish(Outcome(key, sequencer, reason=sequencer))
+    assert published_anywhere(there)[key]["reason"] == "A2"
+    if size <= 250:  # with its ending, as long as a name may be
+        assert there.published(key) is not None
+
+
+@pytest.mark.parametrize("order", [("uploads/a", "uploads/a.json/b"), ("uploads/a.json/b", "uploads/a")])
+def test_a_picture_beside_a_folder_whose_name_its_outcome_has_gets_its_outcome(
+    there: Fixture, request: pytest.FixtureRequest, order: tuple[str, ...]
+) -> None:
+    for version in ("A1", "A2"):
+        for key in order:
+            there.bucket.publish(Outcome(key, version, reason=f"{version} of {key}"))
+    if not there.url.startswith("file://"):
+        assert all(there.published(key) for key in order)
+        return
+    assert {key: one["reason"] for key, one in published_anywhere(there).items()} == {
+        key: f"A2 of {key}" for key in order
+    }
+    # Where there is room again, it is where it belongs, and there alone.
+    there.delete(f"captions/{order[0]}.json") if order[0] == "uploads/a" else None
+    there.bucket.publish(Outcome(order[1], "A3", reason="newest"))
+    assert published_anywhere(there)[order[1]]["reason"] == "newest"
+
+
+@pytest.mark.parametrize("key", ["uploads/a\nb\r\n.jpg", "uploads/\u2028/a\tb"])
+def test_a_name_with_line_breaks_is_a_name(there: Fixture, key: str) -> None:
+    there.put(key, b"a")
+    assert there.bucket.read(upload(key, "1", b"a"), max_bytes=10) == b"a"
+    there.bucket.publish(Outcome(key, "1", reason="none"))
+    assert json.loads(there.published(key) or b"")["key"] == key
+
+
 def test_many_who_publish_at_once_leave_the_newest(request: pytest.FixtureRequest) -> None:
     # A folder alone: emulators answer one request at a time, or get races wrong.
     there = bucket_fixture(request, "folder")

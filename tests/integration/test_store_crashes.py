@@ -15,7 +15,7 @@ from botocore.exceptions import ReadTimeoutError
 from tests.stores import store_url
 from tuning.errors import StoreUnavailableError
 from tuning.observations import Observation, Setting, Suggestion
-from tuning.store import IdempotencyKey, ObservationStore, open_store
+from tuning.store import MAX_CLAIM, IdempotencyKey, ObservationStore, open_store
 
 NOW = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 KEY = IdempotencyKey("the key", "body")
@@ -63,8 +63,8 @@ def suggestions(prefix: str = "s") -> list[Suggestion]:
 
 
 def claim(store: ObservationStore, claimed: list[Suggestion]) -> None:
-    for start in range(0, len(claimed), 50):
-        store.claim(claimed[start : start + 50], now=NOW)
+    for start in range(0, len(claimed), MAX_CLAIM):
+        store.claim(claimed[start : start + MAX_CLAIM], now=NOW)
 
 
 @pytest.fixture

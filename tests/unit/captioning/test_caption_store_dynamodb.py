@@ -136,8 +136,8 @@ def test_a_put_whose_acknowledgement_was_lost_is_done(store: DynamoDbCaptionStor
 
 
 def test_an_item_that_is_no_caption_is_damaged(store: DynamoDbCaptionStore, service: Stubber) -> None:
-    service.add_response("get_item", {"Item": {**KEY, "text": {"N": "5"}}})
-    with pytest.raises(CaptionStoreDamagedError, match="the item of a lacks 'S'"):
+    service.add_response("get_item", {"Item": {**KEY, "text": {"N": "5"}, "alternatives": {"L": []}}})
+    with pytest.raises(CaptionStoreDamagedError, match="the item of 'a' lacks 'S'"):
         store.get("a")
 
 

@@ -17,6 +17,7 @@ from captioning.decoding import Decoding
 from captioning.errors import (
     BucketUnavailableError,
     CaptionStoreUnavailableError,
+    PictureError,
     UploadReplacedError,
 )
 from captioning.outcomes import Outcome, Status, Upload
@@ -146,6 +147,31 @@ def test_a_picture_that_cannot_be_read_is_an_outcome_with_the_reason(place: Plac
     assert outcome.reason.startswith(reason)
     assert place.find() == outcome
     assert place.published() == outcome.to_plain()
+
+
+class DeadlyPictureError(PictureError):
+    """As a reader says of a picture that its process did not outlive."""
+
+
+class BreakingCaptioner(CountingCaptioner):
+    """Its reader outlives no picture."""
+
+    def caption(self, _picture: bytes, _decoding: Decoding | None = None) -> Caption:
+        raise DeadlyPictureError("the picture takes more memory than there is")
+
+
+def test_a_picture_that_broke_its_reader_is_done_and_not_read_again_after_a_restart(place: Place) -> None:
+    place.put(speckled(1))
+    place.captioner = BreakingCaptioner(open_bundle("file://tests/bundles/tiny"))
+    outcome = place.caption(upload(KEY, "A", speckled(1)))
+    assert (outcome.status, outcome.reason) == (Status.FAILED, "the picture takes more memory than there is")
+    assert place.published() == outcome.to_plain()
+    # A start announces everything anew: what has an outcome is not even opened.
+    place.store.close()
+    store, bucket = open_caption_store(f"sqlite:///{place.root}/captions.db"), open_bucket(f"file://{place.root}")
+    bucket.read = lambda *_, **__: pytest.fail("it was read again")  # type: ignore[method-assign]
+    assert caption_upload(place.captioner, store, bucket, upload(KEY, "A", speckled(1))) == outcome
+    store.close()
 
 
 def test_a_better_picture_takes_the_place_of_one_that_could_not_be_read(place: Place) -> None:

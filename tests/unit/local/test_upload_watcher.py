@@ -5,7 +5,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from hashlib import md5
+from hashlib import file_digest, md5
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote_plus
@@ -13,7 +13,9 @@ from urllib.parse import unquote_plus
 import pytest
 
 from captioning.bucket_folder import FolderBucket
-from captioning.outcomes import comparable
+from captioning.errors import PictureTooLargeError, UploadReplacedError
+from captioning.outcomes import Upload, comparable
+from captioning.pictures.limits import MAX_BYTES
 from local import upload_watcher
 from local.upload_watcher import UploadWatcher
 from web import logs
@@ -121,6 +123,35 @@ def test_pictures_that_were_there_before_are_announced_at_the_start(
         drop(tmp_path, f"uploads/{name}")
     start()
     assert {found["key"] for found in recorder.wait_for(2)} == {"uploads/one", "uploads/two"}
+
+
+def test_a_file_that_is_too_large_is_announced_without_being_read(
+    tmp_path: Path, start: Start, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+
+    def digest(stream: Any, make: Callable[[], Any]) -> Any:
+        read.append(stream.name)
+        return file_digest(stream, make)
+
+    monkeypatch.setattr(upload_watcher, "file_digest", digest)
+    (tmp_path / "uploads").mkdir()
+    for name, size in (("vast", 2 * 1024**3), ("large", MAX_BYTES + 1), ("largest", MAX_BYTES)):
+        with (tmp_path / "uploads" / name).open("wb") as stream:
+            stream.truncate(size)
+    start()
+    found = {one["key"].removeprefix("uploads/"): one for one in recorder.wait_for(3)}
+    assert [Path(path).name for path in read] == ["largest"]
+    assert found["vast"]["size"] == 2 * 1024**3
+    assert len({one["eTag"] for one in found.values()}) == 3
+    # It is refused for its size before anything else is looked at.
+    bucket = FolderBucket(tmp_path)
+    with pytest.raises(PictureTooLargeError, match="2147483648 bytes"):
+        bucket.read(Upload("uploads/vast", "1", None, found["vast"]["eTag"]), max_bytes=MAX_BYTES)
+    # A smaller one that takes its place is another picture, which has an event of its own.
+    drop(tmp_path, "uploads/vast")
+    with pytest.raises(UploadReplacedError):
+        bucket.read(Upload("uploads/vast", "1", None, found["vast"]["eTag"]), max_bytes=MAX_BYTES)
 
 
 def test_hidden_files_folders_and_names_that_are_no_text_are_nobodys_pictures(

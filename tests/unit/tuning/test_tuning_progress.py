@@ -8,7 +8,7 @@ import pytest
 from tuning.errors import InvalidRequestError
 from tuning.history import MAX_LIMIT, browse
 from tuning.observations import Observation, Setting
-from tuning.progress import ApiProgress, count_samples, summarize
+from tuning.progress import ApiProgress, check, summarize
 from tuning.spaces import Spaces
 from tuning.store import ObservationStore
 
@@ -47,7 +47,7 @@ def test_without_a_mode_all_modes_count_together(
     assert (narrowed.samples_seen, narrowed.convergence) == (12, 0.24)
     assert (narrowed.best_parameters, narrowed.best_rating) == (leonardo, 4.0)
     assert narrowed.recommended_mode == "structure"
-    assert count_samples(store) == 24
+    assert check(store, now=now) == 24
 
 
 def test_the_best_is_the_earliest_of_the_highest(

@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
-from tuning import learning
+from tuning import learning, store_sqlite
 from tuning.errors import IdempotencyMismatchError, InvalidRequestError
 from tuning.observations import Setting, Suggestion
 from tuning.proposals import OUTSTANDING_FOR, suggest
 from tuning.ratings import LEARN_WITHIN, update
-from tuning.spaces import Spaces
+from tuning.records import load_suggestion
+from tuning.spaces import Api, Mode, RealParameter, Spaces
 from tuning.store import ObservationStore
 
 
@@ -115,6 +116,45 @@ def test_a_retry_with_the_same_key_gets_the_first_answer(
     assert store.count() == 3
 
 
+def test_a_retry_gets_the_first_answer_though_what_it_answered_is_gone(store: ObservationStore, now: datetime) -> None:
+    """The default mode has one API and the other two: once it is rated, nothing says which mode the rating was of."""
+    strength = RealParameter("strength", "strength", 0.0, 1.0, 2)
+    one, two = Api("one", (strength,)), Api("two", (strength,))
+    spaces = Spaces((Mode("plain", (one,)), Mode("wide", (one, two))), "plain")
+    (found,) = [s for s in suggest(store, spaces, mode="wide", count=2, now=now) if s.setting.api == "two"]
+    body = [result(found.setting, suggestion_id=found.id)]
+    first = update(store, spaces, results=body, idempotency_key="k", now=now)
+    again = update(store, spaces, results=body, idempotency_key="k", now=now)
+    assert (first.replayed, again.replayed) == (False, True)
+    assert again.samples_seen == first.samples_seen == store.count() == 1
+    for key, error in (("k", IdempotencyMismatchError), ("another", InvalidRequestError), (None, InvalidRequestError)):
+        with pytest.raises(error):
+            update(store, spaces, results=[result(found.setting, 5, suggestion_id="x")], idempotency_key=key, now=now)
+    assert store.count() == 1
+
+
+def test_of_ten_thousand_outstanding_an_update_reads_what_it_answers(
+    store: ObservationStore, spaces: Spaces, leonardo: Setting, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many = [
+        Suggestion(f"s{step}", "surfaces", Setting("leonardo", (("p", step),)), now, now + OUTSTANDING_FOR)
+        for step in range(9_900)
+    ]
+    for start in range(0, len(many), 33):
+        store.claim(many[start : start + 33], now=now)
+    claimed = claim(store, "surfaces", leonardo, now)
+    read: list[object] = []
+
+    def load(*row: object) -> Suggestion:
+        read.append(row)
+        return load_suggestion(*row)
+
+    monkeypatch.setattr(store_sqlite, "load_suggestion", load)
+    update(store, spaces, results=[result(leonardo)] * 1_000, now=now)
+    assert len(read) == 1
+    assert {o.suggestion_id for o in store.study("surfaces", now=None).observations} == {claimed.id}
+
+
 def test_a_key_used_with_another_body_is_refused(
     store: ObservationStore, spaces: Spaces, leonardo: Setting, now: datetime
 ) -> None:
@@ -131,7 +171,8 @@ def test_a_key_that_is_no_short_printable_text_is_refused(
 ) -> None:
     with pytest.raises(InvalidRequestError) as caught:
         update(store, spaces, results=[result(leonardo)], idempotency_key=key, now=now)
-    assert locations(caught) == [("idempotency_key",)]
+    assert locations(caught) == [("Idempotency-Key",)]
+    assert caught.value.problems[0].root == "header"
 
 
 def test_the_surrogate_learns_from_the_sixth_rating_on(

@@ -322,7 +322,7 @@ def test_batches_and_claims_beyond_the_limits_are_refused() -> None:
     store = open_store(UNREACHABLE)
     with pytest.raises(ValueError, match="up to 1,000 observations, not 1,001"):
         store.record([observation()] * (MAX_BATCH + 1), idempotency_key=None)
-    with pytest.raises(ValueError, match="up to 100 suggestions"):
+    with pytest.raises(ValueError, match="up to 33 suggestions"):
         store.claim([suggestion(str(step), step) for step in range(MAX_CLAIM + 1)], now=NOW)
 
 
@@ -407,8 +407,8 @@ def test_what_expires_carries_its_end_for_the_tables_time_to_live(
     store.record([observation(1)], idempotency_key=IdempotencyKey("key", "body"))
     items = items_of(url, dynamodb_endpoint)
     ends = {pk: int(item["expires_at"]["N"]) for (pk, _), item in items.items() if "expires_at" in item}
-    assert ends.keys() == {"outstanding", "receipt#key#key"}
-    assert ends["outstanding"] == (NOW + timedelta(days=1)).timestamp()
+    assert ends.keys() == {"outstanding", "suggestion#s", "receipt#key#key"}
+    assert ends["outstanding"] == ends["suggestion#s"] == (NOW + timedelta(days=1)).timestamp()
     assert abs(ends["receipt#key#key"] - time.time() - 30 * 86_400) < 60
 
 

@@ -15,7 +15,7 @@ import pytest
 from tuning import store_sqlite
 from tuning.errors import StoreCorruptError, StoreUnavailableError, StoreUrlError
 from tuning.observations import Observation, Setting
-from tuning.records import load_setting
+from tuning.records import load_observation
 from tuning.store import open_store
 from tuning.store_sqlite import SqliteObservationStore
 
@@ -86,12 +86,12 @@ def test_a_warm_store_reads_what_is_new_and_nothing_else(
 ) -> None:
     rows = 0
 
-    def counted(text: str) -> Setting:
+    def counted(*row: object) -> Observation:
         nonlocal rows
         rows += 1
-        return load_setting(text)
+        return load_observation(*row)
 
-    monkeypatch.setattr(store_sqlite, "load_setting", counted)
+    monkeypatch.setattr(store_sqlite, "load_observation", counted)
     store, other = SqliteObservationStore(path), SqliteObservationStore(path)
     read = []
     for new in (100, 0, 2, 0, 1):
@@ -108,7 +108,7 @@ def test_a_warm_store_reads_what_is_new_and_nothing_else(
 
 def test_every_commit_is_synced_to_a_write_ahead_log(path: Path) -> None:
     store = SqliteObservationStore(path)
-    with store._transaction() as connection:
+    with store._database.transaction() as connection:
         assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     store.close()
@@ -219,14 +219,14 @@ from datetime import UTC, datetime
 from tuning.store_sqlite import SqliteObservationStore
 store = SqliteObservationStore({str(path)!r})
 batch = store.study("structure", now=datetime.now(UTC)).observations
-parents = [id(connection) for connection in store._idle]
+parents = [id(connection) for connection in store._database._idle]
 child = os.fork()
 if child == 0:
     good = store.record(batch, idempotency_key=None).samples_seen == 2
-    good = good and parents != [id(connection) for connection in store._idle]
+    good = good and parents != [id(connection) for connection in store._database._idle]
     os._exit(0 if good else 1)
 assert os.waitpid(child, 0)[1] == 0
-assert parents == [id(connection) for connection in store._idle]
+assert parents == [id(connection) for connection in store._database._idle]
 print(store.record(batch, idempotency_key=None).samples_seen)
 """
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

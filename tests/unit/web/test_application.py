@@ -30,8 +30,18 @@ class _WrongError(Exception):
     class Problem:
         location: tuple[str | int, ...]
         message: str
+        root: str = "body"
 
-    problems = (Problem(("results", 3, "rating"), "must be between 1 and 5"), Problem(("a/b",), "is required"))
+    problems = (
+        Problem(("results", 3, "rating"), "must be between 1 and 5"),
+        Problem(("a/b",), "is required"),
+        Problem(("a/b",), "is required", "query"),
+        Problem(("A-B",), "is too long", "header"),
+    )
+
+
+class _HalfError(Exception):
+    """Its message has half of a surrogate pair in it, as a file's name in a folder can."""
 
 
 class _Body(BaseModel):
@@ -49,7 +59,10 @@ class Answer:
 @pytest.fixture(scope="module")
 def call() -> Call:
     app, _ = create_app(
-        service="test", title="Test", settings=Settings(), statuses={_BusyError: 503, _WrongError: 422, KeyError: 503}
+        service="test",
+        title="Test",
+        settings=Settings(),
+        statuses={_BusyError: 503, _WrongError: 422, _HalfError: 409, KeyError: 503},
     )
 
     @app.get("/busy")
@@ -76,6 +89,10 @@ def call() -> Call:
     @app.post("/file", dependencies=[Depends(require_multipart)])
     async def file(file: UploadFile) -> dict[str, int | None]:
         return {"size": file.size}
+
+    @app.get("/half")
+    async def half() -> None:
+        raise _HalfError("named x\ud800")
 
     @app.get("/page")
     async def page(page: int = 1) -> dict[str, int]:
@@ -106,17 +123,25 @@ def test_an_error_of_the_caller_lists_everything_wrong_with_its_place(call: Call
         "type": "about:blank",
         "title": "Unprocessable Content",
         "status": 422,
-        "detail": "results[3].rating: must be between 1 and 5 (and 1 more)",
+        "detail": "results[3].rating: must be between 1 and 5 (and 3 more)",
         "instance": "id-1",
         "errors": [
             {"detail": "must be between 1 and 5", "pointer": "#/results/3/rating"},
             {"detail": "is required", "pointer": "#/a~1b"},
+            {"detail": "is required", "parameter": "a/b"},
+            {"detail": "is too long", "header": "A-B"},
         ],
     }
 
 
-def test_an_error_of_a_query_names_its_parameter(call: Call) -> None:
-    assert call("GET", "/wrong").body["errors"][1] == {"detail": "is required", "parameter": "a/b"}
+def test_the_place_of_an_error_does_not_depend_on_the_method(call: Call) -> None:
+    assert call("GET", "/wrong").body["errors"] == call("POST", "/wrong").body["errors"]
+
+
+def test_a_problem_is_text_whatever_it_speaks_of(call: Call) -> None:
+    answer = call("GET", "/half")
+
+    assert (answer.status, answer.body["detail"]) == (409, "named x\ufffd")
 
 
 def test_unavailable_storage_says_when_to_try_again_and_the_log_says_what_it_is(

@@ -58,7 +58,10 @@ class Bucket(ABC):
 
     @abstractmethod
     def publish(self, outcome: Outcome) -> None:
-        """Write `captions/<key>.json`, unless what it says already is of this version or a newer one."""
+        """Write `captions/<key>.json`, unless what it says already is of this version or a newer one.
+
+        Where the storage has no such name, it is written under one that is made of the key's hash.
+        """
 
     @abstractmethod
     def close(self) -> None:

@@ -4,6 +4,9 @@ Leave to upload is a form like S3's, with a policy and its signature, for the lo
 lives as long as the process: leave that was given before a restart is void after it. Several threads and processes may
 use the folder at once. It keeps one version of a picture, as a bucket without versioning does. Names that begin with a
 dot are left to the programs that use them for their own ends.
+
+A bucket has names that a file system has not: `captions/<key>.json` may be too long, or a folder may be where the file
+belongs, or a file where the folder does. Such an outcome is in `captions/<sha256 of the key>.json` instead.
 """
 
 import fcntl
@@ -14,7 +17,7 @@ import secrets
 import tempfile
 from base64 import b64encode
 from datetime import UTC, datetime, timedelta
-from errno import ENAMETOOLONG, ENOENT
+from errno import EEXIST, EISDIR, ENAMETOOLONG, ENOENT, ENOTDIR
 from hashlib import md5, sha256
 from pathlib import Path
 
@@ -24,6 +27,9 @@ from captioning.outcomes import Outcome, Upload
 
 POST_PATH = "upload-bucket"
 """Where the local stack takes the forms, beside the API."""
+
+_NO_PLACE = {EEXIST, EISDIR, ENAMETOOLONG, ENOTDIR}
+"""What the system says of a name that no file can have here, for its length or for what is there already."""
 
 _SECRET = secrets.token_bytes(32)
 
@@ -77,7 +83,7 @@ class FolderBucket(Bucket):
             # When it came here; a copy may keep the time of the original's last change.
             return datetime.fromtimestamp(path.stat().st_ctime, UTC)
         except OSError as error:
-            if error.errno in {ENAMETOOLONG, ENOENT}:
+            if error.errno in {ENAMETOOLONG, ENOENT, ENOTDIR}:
                 return None
             raise _unavailable(path, error) from error
 
@@ -86,13 +92,25 @@ class FolderBucket(Bucket):
         path = self._path(published_key(outcome.key))
         if path is None:
             return
+        folder = self.path / CAPTIONS
+        instead = folder / f"{sha256(outcome.key.encode()).hexdigest()}.json"
+        content = json.dumps(outcome.to_plain(), ensure_ascii=False).encode()
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(parents=True, exist_ok=True)
             # One writer at a time, so that nobody comes between the comparison and the writing.
-            with (self.path / CAPTIONS / ".lock").open("wb") as lock:
+            with (folder / ".lock").open("wb") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
-                if _sequencer(path) < outcome.sequencer:
-                    write_whole(path, json.dumps(outcome.to_plain(), ensure_ascii=False).encode())
+                if max(_sequencer(path), _sequencer(instead)) >= outcome.sequencer:
+                    return
+                try:
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    write_whole(path, content)
+                except OSError as error:
+                    if error.errno not in _NO_PLACE:
+                        raise
+                    write_whole(instead, content)
+                else:
+                    instead.unlink(missing_ok=True)
         except OSError as error:
             raise _unavailable(path, error) from error
 
@@ -124,8 +142,12 @@ def _sequencer(path: Path) -> str:
     """The version that a published outcome is of; the empty text, older than all, if there is none to be read."""
     try:
         found = json.loads(path.read_bytes())["sequencer"]
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError):
         return ""
+    except OSError as error:
+        if error.errno in _NO_PLACE | {ENOENT}:
+            return ""
+        raise
     return found if isinstance(found, str) else ""
 
 

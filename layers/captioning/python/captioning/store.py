@@ -20,6 +20,7 @@ class CaptionStore(ABC):
     """Captions and outcomes by key. An adapter serves any number of threads and processes at once.
 
     Those that read or write raise CaptionStoreUnavailableError, CaptionStoreDamagedError or CaptionStoreRefusedError.
+    What is not as it was written is a CaptionStoreDamagedError that names its key, and never a wrong answer.
     """
 
     @abstractmethod

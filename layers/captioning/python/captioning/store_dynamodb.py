@@ -33,6 +33,7 @@ from captioning.errors import (
     CaptionStoreUrlError,
 )
 from captioning.outcomes import Outcome
+from captioning.records import load_caption, load_outcome
 from captioning.store import CaptionStore
 
 LIFETIME_SECONDS = 90 * 24 * 60 * 60
@@ -139,7 +140,11 @@ class DynamoDbCaptionStore(CaptionStore):
         try:
             return read(item)
         except KeyError as error:
-            raise CaptionStoreDamagedError(f"dynamodb://{self._table}: the item of {key} lacks {error}") from error
+            raise CaptionStoreDamagedError(f"dynamodb://{self._table}: the item of {key!r} lacks {error}") from error
+        except (ValueError, TypeError, AttributeError) as error:
+            raise CaptionStoreDamagedError(
+                f"dynamodb://{self._table}: the item of {key!r} is damaged: {error}"
+            ) from error
 
     def _run(self, call: Callable[[], dict[str, Any]]) -> dict[str, Any] | None:
         """What the service answers, or None if a condition did not hold."""
@@ -171,10 +176,6 @@ class DynamoDbCaptionStore(CaptionStore):
         return CaptionStoreUnavailableError(message) if passing else CaptionStoreRefusedError(message)
 
 
-def _said(item: _Item) -> tuple[str, float]:
-    return item["text"]["S"], float(item["confidence"]["S"])
-
-
 def _saying(said: Caption | Alternative) -> _Item:
     # The shortest exact text of a float has 17 digits; DynamoDB keeps 38.
     # A text: DynamoDB's numbers end at 1e-130, and a float's do not.
@@ -182,15 +183,21 @@ def _saying(said: Caption | Alternative) -> _Item:
 
 
 def _caption(item: _Item) -> Caption:
-    text, confidence = _said(item)
-    others = tuple(Alternative(*_said(one["M"])) for one in item["alternatives"]["L"])
-    return Caption(text, confidence, item["model_version"]["S"], others)
+    alternatives = [(_text(one["M"], "text"), _number(one["M"], "confidence")) for one in item["alternatives"]["L"]]
+    return load_caption(_text(item, "text"), _number(item, "confidence"), _text(item, "model_version"), alternatives)
 
 
 def _outcome(item: _Item) -> Outcome:
-    return Outcome(
-        item["pk"]["S"],
-        item["sequencer"]["S"],
-        Caption(*_said(item), item["model_version"]["S"]) if "text" in item else None,
-        item["reason"]["S"] if "reason" in item else None,
-    )
+    made: tuple[object, ...] = (None, None, None)
+    if {"text", "confidence", "model_version"} & item.keys():
+        made = (_text(item, "text"), _number(item, "confidence"), _text(item, "model_version"))
+    reason = _text(item, "reason") if "reason" in item else None
+    return load_outcome(_text(item, "pk"), _text(item, "sequencer"), reason, made)
+
+
+def _text(item: _Item, name: str) -> object:
+    return item[name]["S"]
+
+
+def _number(item: _Item, name: str) -> float:
+    return float(item[name]["S"])

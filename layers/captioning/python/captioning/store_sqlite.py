@@ -2,8 +2,11 @@
 
 Several threads and processes may use the file at once (write-ahead log). A power failure may lose the last captions
 and outcomes, which the local stack makes again when it starts, and never damages the file. It grows by some 300 bytes
-a caption and is never pruned; it may be deleted while nobody uses it. It is opened at first use and again after any
-error, so that trouble passes when its cause does.
+per caption and is never pruned. It is opened at first use and again after any error, so that trouble passes when its
+cause does.
+
+The file may be deleted or replaced at any time: what is there by then is taken up, or made anew, before anything more
+is acknowledged (`captioning.database_file`). One that was cut short is refused until it is deleted or replaced.
 """
 
 import json
@@ -11,12 +14,15 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
-from captioning.captioner import Alternative, Caption
+from captioning.captioner import Caption
+from captioning.database_file import Change, Files, discard_log
 from captioning.errors import CaptionStoreDamagedError, CaptionStoreError, CaptionStoreUnavailableError
 from captioning.outcomes import Outcome
+from captioning.records import load_caption, load_outcome
 from captioning.store import CaptionStore
 
 # A cache is worth a short wait; past it the caption is made again.
@@ -50,6 +56,8 @@ _PASSING = {
     sqlite3.SQLITE_PROTOCOL,
 }
 _PRIMARY_CODE = 0xFF
+# Times that something is done to a file which was exchanged meanwhile, until that is not to be believed any more.
+_ATTEMPTS = 3
 
 _Answer = TypeVar("_Answer")
 
@@ -61,6 +69,9 @@ class SqliteCaptionStore(CaptionStore):
         self._path = Path(path)
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
+        # As they were when the connection was last used.
+        self._files: Files | None = None
+        self._cut = False
 
     def get(self, key: str) -> Caption | None:
         """See CaptionStore."""
@@ -73,10 +84,9 @@ class SqliteCaptionStore(CaptionStore):
                 return None
             text, confidence, model_version, alternatives = row
             try:
-                others = tuple(Alternative(*one) for one in json.loads(alternatives))
-            except (ValueError, TypeError) as error:
-                raise CaptionStoreDamagedError(f"{self._path}: the alternatives of {key} are {error}") from error
-            return Caption(text, confidence, model_version, others)
+                return load_caption(text, confidence, model_version, json.loads(alternatives))
+            except (ValueError, TypeError, RecursionError) as error:
+                raise CaptionStoreDamagedError(f"{self._path}: the caption of {key} is damaged: {error}") from error
 
         return self._run(read)
 
@@ -114,15 +124,17 @@ class SqliteCaptionStore(CaptionStore):
 
         return self._run(write) or outcome
 
-    @staticmethod
-    def _outcome(connection: sqlite3.Connection, key: str) -> Outcome | None:
+    def _outcome(self, connection: sqlite3.Connection, key: str) -> Outcome | None:
         row = connection.execute(
             "SELECT sequencer, reason, text, confidence, model_version FROM outcomes WHERE key = ?", (key,)
         ).fetchone()
         if row is None:
             return None
-        sequencer, reason, *made = row
-        return Outcome(key, sequencer, None if made[0] is None else Caption(*made), reason)
+        try:
+            sequencer, reason, *made = row
+            return load_outcome(key, sequencer, reason, made)
+        except ValueError as error:
+            raise CaptionStoreDamagedError(f"{self._path}: the outcome of {key!r} is damaged: {error}") from error
 
     def close(self) -> None:
         """See CaptionStore."""
@@ -132,14 +144,58 @@ class SqliteCaptionStore(CaptionStore):
     def _run(self, use: Callable[[sqlite3.Connection], _Answer]) -> _Answer:
         with self._lock:
             try:
-                if self._connection is None:
-                    self._connection = self._connect()
-                return use(self._connection)
+                for _ in range(_ATTEMPTS):
+                    self._look()
+                    if self._connection is None:
+                        self._connection = self._connect()
+                        self._files = Files.at(self._path)
+                    answer = use(self._connection)
+                    # What went to a file that is no longer there is done again; whatever it is, twice is as once.
+                    if self._files is not None and self._files.change(Files.at(self._path)) is Change.NONE:
+                        return answer
             except sqlite3.Error as error:
                 self._drop()
                 raise self._classed(error) from error
             except OSError as error:
                 raise CaptionStoreUnavailableError(f"{self._path}: {error.strerror}") from error
+        raise CaptionStoreUnavailableError(f"{self._path}: others keep exchanging the file")
+
+    def _look(self) -> None:
+        """Makes sure that the connection is to the file that is there; if not, lets go of it."""
+        if self._connection is None or self._files is None:
+            return
+        now = Files.at(self._path)
+        change = self._files.change(now)
+        if change in {Change.GONE, Change.REPLACED}:
+            # Wherever the old file is now, it is left whole.
+            with suppress(sqlite3.Error):
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            held = self._files
+            self._drop()
+            discard_log(self._path, held)
+        elif self._cut or (change is Change.CUT and not self._is_whole(now)):
+            self._cut = True
+            raise CaptionStoreDamagedError(f"{self._path}: it was cut short while it was in use; delete or replace it")
+        elif change is Change.LOG_LOST:
+            # What the lost log holds is written into the file, before a new log is begun.
+            if self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
+                raise CaptionStoreUnavailableError(f"{self._path}: its log was deleted, and others use it still")
+            self._drop()
+        else:
+            self._files = now
+
+    def _is_whole(self, now: Files) -> bool:
+        """Whether a file that became shorter is sound all the same, as one that was vacuumed is."""
+        if not now.database_size:
+            return False  # and SQLite would take it for a new one
+        try:
+            connection = sqlite3.connect(self._path, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None)
+            try:
+                return bool(connection.execute("PRAGMA quick_check(1)").fetchone() == ("ok",))
+            finally:
+                connection.close()
+        except sqlite3.Error:
+            return False
 
     def _connect(self) -> sqlite3.Connection:
         self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -152,6 +208,8 @@ class SqliteCaptionStore(CaptionStore):
             connection.execute("PRAGMA synchronous = NORMAL")
             for table in _SCHEMA:
                 connection.execute(table)
+            # The first reading in this mode opens the log, which is then there to be looked at.
+            connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
         except BaseException:
             connection.close()
             raise
@@ -174,7 +232,7 @@ class SqliteCaptionStore(CaptionStore):
     def _drop(self) -> None:
         if self._connection is not None:
             self._connection.close()
-            self._connection = None
+            self._connection, self._files, self._cut = None, None, False
 
     def _classed(self, error: sqlite3.Error) -> CaptionStoreError:
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & _PRIMARY_CODE

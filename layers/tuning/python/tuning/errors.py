@@ -9,7 +9,8 @@
     ├── ConflictError                the request is good, but the state of the study stands against it
     │   ├── SettingTakenError        somebody claimed the same setting first
     │   ├── NoRatingsError           nothing can be recommended before the first rating
-    │   └── SpaceExhaustedError      every setting of the mode is with a rater
+    │   ├── SpaceExhaustedError      every setting of the mode is with a rater
+    │   └── TooManyOutstandingError  the mode has as many suggestions outstanding as it may
     └── PermanentError               give up; a person must repair the deployment
         ├── StoreCorruptError        the storage is not a readable observation store
         ├── StoreRefusedError        the storage is not there, or does not admit us
@@ -21,8 +22,11 @@ This module knows nothing of HTTP; the functions choose the status.
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 Location = tuple[str | int, ...]
+Root = Literal["body", "query", "header"]
+"""The part of a request that a location is in."""
 
 
 class TuningError(Exception):
@@ -47,10 +51,11 @@ class RequestError(TuningError):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong with a request: where, as a path of names and indices, and what."""
+    """One thing wrong with a request: where, as a path of names and indices into `root`, and what."""
 
     location: Location
     message: str
+    root: Root = "body"
 
 
 class InvalidRequestError(RequestError):
@@ -81,6 +86,10 @@ class NoRatingsError(ConflictError):
 
 class SpaceExhaustedError(ConflictError):
     """Every setting of the mode is outstanding: rate some, or wait until they expire."""
+
+
+class TooManyOutstandingError(ConflictError):
+    """The mode has as many suggestions outstanding as it may, all too new to make way: rate some, or wait."""
 
 
 class PermanentError(TuningError):

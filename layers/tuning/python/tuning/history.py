@@ -26,5 +26,5 @@ def browse(
     if mode is not None:
         validate_mode(spaces, mode)
     if type(limit) is not int or not 1 <= limit <= MAX_LIMIT:
-        raise InvalidRequestError((Problem(("limit",), f"must be a whole number from 1 to {MAX_LIMIT}"),))
+        raise InvalidRequestError((Problem(("limit",), f"must be a whole number from 1 to {MAX_LIMIT}", "query"),))
     return store.history(mode=mode, limit=limit, cursor=cursor)

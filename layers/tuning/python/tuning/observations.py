@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from numbers import Real
 
-from tuning.errors import InvalidRequestError, Location, Problem
+from tuning.errors import InvalidRequestError, Location, Problem, Root
 from tuning.spaces import Api, CategoricalParameter, IntegerParameter, Mode, Parameter, RealParameter, Spaces, Value
 
 MIN_RATING, MAX_RATING = 1.0, 5.0
@@ -130,12 +130,14 @@ def parse_number(raw: object) -> float:
     return number
 
 
-def parse_mode(raw: object, at: Location, spaces: Spaces, problems: list[Problem]) -> Mode | None:
+def parse_mode(
+    raw: object, at: Location, spaces: Spaces, problems: list[Problem], *, root: Root = "body"
+) -> Mode | None:
     """The mode of that name; None, and one problem more, if there is none."""
     mode = spaces.find_mode(raw)
     if mode is None:
         names = ", ".join(known.name for known in spaces.modes)
-        problems.append(Problem(at, f"must be one of {names}, not {quote(raw)}"))
+        problems.append(Problem(at, f"must be one of {names}, not {quote(raw)}", root))
     return mode
 
 

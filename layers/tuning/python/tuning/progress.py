@@ -6,7 +6,7 @@ Reads and computes; changes nothing, except that a study begins when it is first
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from tuning.acquisition import Recommendation, recommend
 from tuning.errors import InvalidRequestError, Problem
@@ -19,9 +19,6 @@ from tuning.surrogate import complete
 
 # Rating points. People tell half points apart at best; a gain of a twentieth is not worth anybody's time.
 CONVERGED_BELOW = 0.05
-
-# By then every suggestion has expired: progress has no use for them, so none are read.
-_END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +63,7 @@ def summarize(store: ObservationStore, spaces: Spaces, *, mode: str | None = Non
     Raises InvalidRequestError for an unknown mode, StoreUnavailableError or StoreCorruptError.
     """
     modes = spaces.modes if mode is None else (validate_mode(spaces, mode),)
-    return assess([(space, store.study(space.name, now=_END_OF_TIME)) for space in modes])
+    return assess([(space, store.study(space.name, now=None)) for space in modes])
 
 
 def assess(studies: Sequence[tuple[Mode, Study]]) -> Progress:
@@ -91,15 +88,18 @@ def assess(studies: Sequence[tuple[Mode, Study]]) -> Progress:
     )
 
 
-def count_samples(store: ObservationStore) -> int:
-    """How many ratings all modes have together. Raises StoreUnavailableError or StoreCorruptError."""
-    return store.count()
+def check(store: ObservationStore, *, now: datetime) -> int:
+    """How many ratings all modes have together, if what is stored can be read; of the last minute, at the least.
+
+    Raises StoreUnavailableError, StoreCorruptError or StoreRefusedError.
+    """
+    return store.verify(now=now)
 
 
 def validate_mode(spaces: Spaces, mode: object) -> Mode:
     """The mode of that name. Raises InvalidRequestError."""
     problems: list[Problem] = []
-    space = parse_mode(mode, ("mode",), spaces, problems)
+    space = parse_mode(mode, ("mode",), spaces, problems, root="query")
     if space is None:
         raise InvalidRequestError(tuple(problems))
     return space

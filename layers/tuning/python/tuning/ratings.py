@@ -6,24 +6,26 @@ surrogate learn: nothing that goes wrong in learning can lose or repeat a rating
 Whose rating is it? A result with a `suggestion_id` that is outstanding answers that suggestion; so does one without,
 if its parameters are exactly those of an outstanding suggestion. An answered suggestion is no longer outstanding. A
 `suggestion_id` that is not (or no longer) outstanding is kept with the rating and has no other effect: suggestions
-expire, people are slow, and a late rating is worth as much as a punctual one.
+expire, people are slow, and a late rating is worth as much as a punctual one. The answers are found by id and by mode
+and parameters, in tables of both, so that the work grows with the results and not with what is outstanding.
 """
 
 import hashlib
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from time import monotonic
 
 from tuning.errors import InvalidRequestError, Problem
-from tuning.observations import Observation, Result, Suggestion, parse_results
+from tuning.observations import Observation, Result, Setting, Suggestion, parse_results
 from tuning.pooling import pool
 from tuning.spaces import Mode, Spaces
 from tuning.store import IdempotencyKey, ObservationStore
 from tuning.studies import INITIAL_RATINGS, Hyperparameters, Study, convergence
 
+KEY_HEADER = "Idempotency-Key"
 MAX_KEY_LENGTH = 255
 # Ratings up to which every update refits; beyond, hyperparameters hardly move and are refitted when ratings doubled.
 ALWAYS_REFIT = 200
@@ -65,14 +67,22 @@ def update(
     StoreCorruptError.
     """
     began = monotonic()
-    key = _validate_key(idempotency_key)
+    name = _validate_key(idempotency_key)
     parsed = parse_results(results, spaces)
-    observations = _attribute(parsed, store.outstanding(now=now), spaces, now)
-    recorded = store.record(
-        observations, idempotency_key=IdempotencyKey(key, _fingerprint(parsed)) if key is not None else None
-    )
-    modes = [mode for mode in spaces.modes if any(observation.mode == mode.name for observation in observations)]
-    fits = [] if recorded.replayed else [_learn(store, mode, now, began) for mode in modes]
+    key = IdempotencyKey(name, _fingerprint(parsed)) if name is not None else None
+    try:
+        observations = _attribute(parsed, _find_answered(store, parsed, spaces, now), spaces, now)
+    except InvalidRequestError:
+        # What was a good request once, and recorded, stays one, though the suggestions that it answered are gone.
+        recorded = store.find_receipt(key) if key else None
+        if recorded is None:
+            raise
+        observations = ()
+    else:
+        recorded = store.record(observations, idempotency_key=key)
+    rated = {observation.mode for observation in observations}
+    modes = [mode for mode in spaces.modes if mode.name in rated]
+    fits = [] if recorded.replayed else [_learn(store, mode, began) for mode in modes]
     return Receipt(
         samples_seen=recorded.samples_seen,
         convergence_score=convergence(recorded.samples_seen),
@@ -102,8 +112,38 @@ def preload() -> None:
     import tuning.learning  # noqa: F401, PLC0415 - the import is the purpose
 
 
+@dataclass(frozen=True, slots=True)
+class _Answered:
+    """The outstanding suggestions that an update's results may answer: by id, and by setting with the oldest first."""
+
+    by_id: dict[str, Suggestion]
+    by_setting: dict[Setting, list[Suggestion]]
+
+    @classmethod
+    def of(cls, suggestions: Iterable[Suggestion]) -> "_Answered":
+        by_id: dict[str, Suggestion] = {}
+        by_setting: dict[Setting, list[Suggestion]] = {}
+        for suggestion in suggestions:
+            by_id[suggestion.id] = suggestion
+            by_setting.setdefault(suggestion.setting, []).append(suggestion)
+        return cls(by_id, by_setting)
+
+
+def _find_answered(store: ObservationStore, results: Sequence[Result], spaces: Spaces, now: datetime) -> _Answered:
+    """What is outstanding of what the results name or have the parameters of."""
+    ids = {result.suggestion_id for result in results if result.suggestion_id is not None}
+    # The mode that a result says counts only if the suggestion that it names says no other.
+    places = {
+        (mode.name, result.setting)
+        for result in results
+        for mode in spaces.modes
+        if result.suggestion_id is not None or result.mode in {None, mode.name}
+    }
+    return _Answered.of(store.find_outstanding(ids=ids, places=places, now=now))
+
+
 def _attribute(
-    results: Sequence[Result], outstanding: Sequence[Suggestion], spaces: Spaces, now: datetime
+    results: Sequence[Result], outstanding: _Answered, spaces: Spaces, now: datetime
 ) -> tuple[Observation, ...]:
     """Settles each result's mode and the suggestion that it answers."""
     problems: list[Problem] = []
@@ -123,19 +163,17 @@ def _attribute(
     return tuple(observations)
 
 
-def _answered(result: Result, outstanding: Sequence[Suggestion], spaces: Spaces) -> Suggestion | None:
+def _answered(result: Result, outstanding: _Answered, spaces: Spaces) -> Suggestion | None:
     """The outstanding suggestion that the result names or, failing that, whose parameters it has exactly.
 
     Where several modes have one with these parameters and the result names no mode, the default mode's is meant.
     """
-    if result.suggestion_id is not None:
-        for suggestion in outstanding:
-            if suggestion.id == result.suggestion_id:
-                return suggestion
+    if result.suggestion_id is not None and (named := outstanding.by_id.get(result.suggestion_id)):
+        return named
     alike = [
         suggestion
-        for suggestion in outstanding
-        if suggestion.setting == result.setting and result.mode in {None, suggestion.mode}
+        for suggestion in outstanding.by_setting.get(result.setting, ())
+        if result.mode in {None, suggestion.mode}
     ]
     return min(alike, key=lambda suggestion: suggestion.mode != spaces.default_mode, default=None)
 
@@ -151,7 +189,7 @@ def _contradiction(result: Result, answered: Suggestion | None) -> tuple[str, st
     return None
 
 
-def _learn(store: ObservationStore, mode: Mode, now: datetime, began: float) -> float | None:
+def _learn(store: ObservationStore, mode: Mode, began: float) -> float | None:
     """Refits the mode's hyperparameters if that is due; the fit's seconds, or None if it failed or would be late."""
     if monotonic() - began > LEARN_WITHIN:
         _logger.warning(
@@ -159,7 +197,7 @@ def _learn(store: ObservationStore, mode: Mode, now: datetime, began: float) -> 
         )
         return None
     try:
-        study = store.study(mode.name, now=now)
+        study = store.study(mode.name, now=None)  # learning has no use for what is outstanding
         fitting = monotonic()
         if learned := relearn(mode, study):
             fit_seconds = monotonic() - fitting
@@ -184,5 +222,5 @@ def _validate_key(key: object) -> str | None:
         return None
     if not isinstance(key, str) or not 1 <= len(key) <= MAX_KEY_LENGTH or not key.isprintable():
         message = f"must be a text of 1 to {MAX_KEY_LENGTH} printable characters"
-        raise InvalidRequestError((Problem(("idempotency_key",), message),))
+        raise InvalidRequestError((Problem((KEY_HEADER,), message, root="header"),))
     return key

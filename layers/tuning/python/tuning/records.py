@@ -2,18 +2,22 @@
 
 Text throughout: JSON writes a float by its shortest exact form, so that it is read back bit for bit, and a number type
 of a database need not reach as far as a float does. For what this code itself wrote; callers' input goes through
-`tuning.observations`.
+`tuning.observations`. But storage gets damaged, so that every `load_` function takes whatever a row may hold, of any
+type, and raises ValueError for what the matching `dump_` function cannot have written.
 """
 
 import json
+import math
 from dataclasses import asdict
 from datetime import UTC, datetime
 
 from tuning.errors import InvalidRequestError, Problem
-from tuning.observations import Setting
+from tuning.observations import MAX_RATING, MIN_RATING, Observation, Setting, Suggestion
 from tuning.studies import Hyperparameters
 
 NEWEST = 2**63 - 1  # beyond the position of any observation
+
+_SHOWN = 60  # characters of a damaged value in an error's text
 
 
 def dump_setting(setting: Setting) -> str:
@@ -21,9 +25,41 @@ def dump_setting(setting: Setting) -> str:
     return json.dumps(setting.to_plain())
 
 
-def load_setting(text: str) -> Setting:
+def load_setting(stored: object) -> Setting:
     """The inverse of `dump_setting`."""
-    return Setting.from_plain(json.loads(text))
+    plain = _load_json(stored, "a setting")
+    if not isinstance(plain, dict) or not isinstance(plain.get("api"), str):
+        raise ValueError(f"{_short(stored)} is not a setting")  # noqa: TRY004 - the stores catch one error
+    for value in plain.values():
+        if not isinstance(value, str):
+            _load_number(value, "a setting's value")
+    return Setting.from_plain(plain)
+
+
+def load_observation(
+    mode: object, setting: object, rating: object, recorded_at: object, suggestion_id: object
+) -> Observation:
+    """An observation of what was stored of it."""
+    value = _load_number(rating, "a rating")
+    if not MIN_RATING <= value <= MAX_RATING:
+        raise ValueError(f"{value!r} is not a rating from {MIN_RATING:g} to {MAX_RATING:g}")
+    identity = None if suggestion_id is None else load_text(suggestion_id, "a suggestion's id")
+    return Observation(
+        load_text(mode, "a mode"), load_setting(setting), float(value), load_timestamp(recorded_at), identity
+    )
+
+
+def load_suggestion(
+    identity: object, mode: object, setting: object, suggested_at: object, expires_at: object
+) -> Suggestion:
+    """A suggestion of what was stored of it."""
+    return Suggestion(
+        load_text(identity, "a suggestion's id"),
+        load_text(mode, "a mode"),
+        load_setting(setting),
+        load_timestamp(suggested_at),
+        load_timestamp(expires_at),
+    )
 
 
 def dump_hyperparameters(hyperparameters: Hyperparameters) -> str:
@@ -31,12 +67,91 @@ def dump_hyperparameters(hyperparameters: Hyperparameters) -> str:
     return json.dumps(asdict(hyperparameters))
 
 
-def load_hyperparameters(text: str | None) -> Hyperparameters | None:
+def load_hyperparameters(stored: object) -> Hyperparameters | None:
     """The inverse of `dump_hyperparameters`; None of None."""
-    if text is None:
+    if stored is None:
         return None
-    plain = json.loads(text)
-    return Hyperparameters(**{**plain, "lengthscales": tuple((name, value) for name, value in plain["lengthscales"])})
+    plain = _load_json(stored, "hyperparameters")
+    names = {"lengthscales", "signal_variance", "noise_variance", "similarity", "fitted_on"}
+    if not isinstance(plain, dict) or plain.keys() != names or not isinstance(plain["lengthscales"], list):
+        raise ValueError(f"{_short(stored)} is not a study's hyperparameters")
+    lengthscales = []
+    for entry in plain["lengthscales"]:
+        if not isinstance(entry, list) or len(entry) != 2:  # noqa: PLR2004 - a pair
+            raise ValueError(f"{_short(stored)} has no list of lengthscales by name")
+        lengthscales.append((load_text(entry[0], "a coordinate"), _load_positive(entry[1], "a lengthscale")))
+    similarity = _load_number(plain["similarity"], "a similarity")
+    if not 0 <= similarity <= 1:
+        raise ValueError(f"{similarity!r} is not a similarity from 0 to 1")
+    return Hyperparameters(
+        tuple(lengthscales),
+        _load_positive(plain["signal_variance"], "a variance"),
+        _load_positive(plain["noise_variance"], "a variance"),
+        similarity,
+        load_count(plain["fitted_on"], "a number of ratings"),
+    )
+
+
+def load_timestamp(stored: object) -> datetime:
+    """The inverse of `timestamp`."""
+    moment = datetime.fromisoformat(load_text(stored, "a moment"))
+    # One without a zone cannot be compared with the others.
+    if moment.tzinfo is None:
+        raise ValueError(f"{_short(stored)} is not a moment of any time zone")
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"{_short(stored)} is beyond the end of time") from None
+
+
+def load_text(stored: object, what: str) -> str:
+    """A text, called `what` in the error."""
+    if not isinstance(stored, str):
+        raise ValueError(f"{_short(stored)} is not {what}")  # noqa: TRY004 - the stores catch one error
+    return stored
+
+
+def load_count(stored: object, what: str) -> int:
+    """A whole number from 0 on, called `what` in the error."""
+    if not isinstance(stored, int) or isinstance(stored, bool) or stored < 0:
+        raise ValueError(f"{_short(stored)} is not {what}")
+    return stored
+
+
+def _load_json(stored: object, what: str) -> object:
+    try:
+        return json.loads(load_text(stored, what))
+    except RecursionError:
+        raise ValueError(f"{_short(stored)} is not {what}") from None
+
+
+def _load_number(stored: object, what: str) -> float | int:
+    """A finite number, as it is."""
+    if not isinstance(stored, int | float) or isinstance(stored, bool):
+        raise ValueError(f"{_short(stored)} is not {what}")  # noqa: TRY004 - the stores catch one error
+    try:
+        finite = math.isfinite(stored)
+    except OverflowError:
+        finite = False
+    if not finite:
+        raise ValueError(f"{_short(stored)} is not {what}")
+    return stored
+
+
+def _load_positive(stored: object, what: str) -> float:
+    value = float(_load_number(stored, what))
+    if value <= 0:
+        raise ValueError(f"{value!r} is not {what}")
+    return value
+
+
+def _short(stored: object) -> str:
+    """What was found, cut short for a log line."""
+    try:
+        text = repr(stored[:_SHOWN] if isinstance(stored, str | bytes) else stored)
+    except ValueError:
+        return "a number of thousands of digits"
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
 def timestamp(moment: datetime) -> str:
@@ -49,5 +164,5 @@ def parse_cursor(cursor: str | None) -> int:
     if cursor is None:
         return NEWEST
     if not (cursor.isascii() and cursor.isdecimal() and len(cursor) <= len(str(NEWEST)) and int(cursor) <= NEWEST):
-        raise InvalidRequestError((Problem(("cursor",), "is not one that an earlier page gave"),))
+        raise InvalidRequestError((Problem(("cursor",), "is not one that an earlier page gave", "query"),))
     return int(cursor)

@@ -3,7 +3,8 @@
 Promises of every adapter, held by one contract suite: an acknowledged observation is never lost; a batch is recorded
 whole or not at all; an idempotency key never records twice; counts are exact under concurrent writers; a reader sees
 every observation acknowledged before it began to read; no two suggestions of a mode hold the same setting while both
-are outstanding; numbers come back exactly as they went in; a crash leaves the state before or after, never between.
+are outstanding; numbers come back exactly as they went in; a crash leaves the state before or after, never between; a
+row that is not as it was written is a StoreCorruptError that names it, and never a wrong answer.
 
 Every method may raise StoreUnavailableError (retry later), StoreCorruptError and StoreRefusedError (give up). Values
 go in and come out by value. The port draws no conclusions: it neither validates settings nor judges ratings.
@@ -11,18 +12,18 @@ go in and come out by value. The port draws no conclusions: it neither validates
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from tuning.errors import StoreUrlError
-from tuning.observations import Observation, Suggestion
+from tuning.observations import Observation, Setting, Suggestion
 from tuning.studies import Hyperparameters, Study, StudySummary
 
 URL_SETTING = "OBSERVATION_STORE"
 MAX_BATCH = 1_000  # observations that every adapter records at once
-MAX_CLAIM = 100  # suggestions that every adapter claims at once
+MAX_CLAIM = 33  # suggestions that every adapter claims at once, and as many that it ends to make room
 
 _TABLE = re.compile(r"[A-Za-z0-9_.-]{3,255}")
 _ENDPOINT = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?/?")
@@ -64,16 +65,46 @@ class ObservationStore(ABC):
         """
 
     @abstractmethod
-    def claim(self, suggestions: Sequence[Suggestion], *, now: datetime) -> None:
-        """Makes all of the up to MAX_CLAIM suggestions outstanding, or none. Raises SettingTakenError."""
+    def find_receipt(self, idempotency_key: IdempotencyKey) -> Recorded | None:
+        """The acknowledgement of the batch that was recorded with this key; None if none was.
+
+        Raises IdempotencyMismatchError.
+        """
 
     @abstractmethod
-    def study(self, mode: str, *, now: datetime) -> Study:
-        """The mode's study in one consistent view; it begins, with a fresh seed, when first asked for."""
+    def claim(self, suggestions: Sequence[Suggestion], *, giving_way: Sequence[Suggestion] = (), now: datetime) -> None:
+        """Makes all of the up to MAX_CLAIM suggestions outstanding, or none. Raises SettingTakenError.
+
+        With them, up to MAX_CLAIM others that are `giving_way` end, if they are outstanding still. How many may be
+        outstanding is not decided here (`tuning.proposals`).
+        """
+
+    @abstractmethod
+    def study(self, mode: str, *, now: datetime | None) -> Study:
+        """The mode's study in one consistent view; it begins, with a fresh seed, when first asked for.
+
+        With None as `now` it is without the suggestions that are outstanding, which then cost nothing.
+        """
 
     @abstractmethod
     def outstanding(self, *, now: datetime) -> tuple[Suggestion, ...]:
         """The suggestions of every mode that are neither rated nor expired, oldest first."""
+
+    @abstractmethod
+    def find_outstanding(
+        self, *, ids: Collection[str], places: Collection[tuple[str, Setting]], now: datetime
+    ) -> tuple[Suggestion, ...]:
+        """Of what is outstanding, oldest first, that which has one of the ids or is in one of the places.
+
+        A place is a mode and a setting. The cost depends on how many are looked for and hardly on how many there are.
+        """
+
+    @abstractmethod
+    def verify(self, *, now: datetime) -> int:
+        """How many observations all modes have together, if everything that requests read can be read.
+
+        What was found readable may be taken for that for a while, a minute at the most.
+        """
 
     @abstractmethod
     def save_hyperparameters(self, mode: str, hyperparameters: Hyperparameters) -> None:

@@ -5,6 +5,7 @@
     study#<mode>     observation#<position>   up to 100 observations of one batch, by the position of the first
     study#<mode>     hyperparameters          what was learned
     outstanding      <mode>#<setting's hash>  a suggestion that somebody holds                                   (TTL)
+    suggestion#<id>  suggestion               where the suggestion of that id is                                 (TTL)
     receipt#<key>    receipt                  a batch that was recorded                                          (TTL)
 
 A position counts the observations of all modes from 1. A batch of any size becomes visible by one transaction, which
@@ -12,7 +13,10 @@ puts its observations where the head says that the store ends, and moves the hea
 still the one that was read. Readers read the head first and nothing beyond it, and count what they read against it.
 
 A suggestion is outstanding while it has neither expired nor an observation with its id: what deletes items, be it
-this module or the table's TTL, only tidies up. See docs/decisions/0004 for the reasons.
+this module or the table's TTL, only tidies up. See docs/decisions/0004 for the reasons. What answers a rating is
+looked up by its place, so that an update does not read all that is outstanding (docs/decisions/0013).
+
+Every item that is not as this module writes it becomes a StoreCorruptError that names it, in `_reading_row`.
 """
 
 import hashlib
@@ -21,7 +25,7 @@ import math
 import secrets
 import time
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -34,8 +38,11 @@ from tuning.observations import Observation, Setting, Suggestion
 from tuning.records import (
     dump_hyperparameters,
     dump_setting,
+    load_count,
     load_hyperparameters,
-    load_setting,
+    load_observation,
+    load_suggestion,
+    load_text,
     parse_cursor,
     timestamp,
 )
@@ -49,7 +56,11 @@ CHUNK = 100  # observations in an item: 170 kB of the service's 400 kB at their 
 _SCHEMA = 1
 _RETRY_AFTER = 1  # seconds; of a race lost too often
 _READINGS = 4  # of a study's observations that are not all there
+_FEW = 250  # suggestions, of a tenth of a megabyte, up to which all are read rather than some looked up
+_VERIFIED_FOR = 60.0  # seconds for which what was verified, or found damaged, is taken to be so
 _TOP = "\U0010ffff"  # sorts after every other text
+# What reading an item can come to that this module has not written.
+_DAMAGED = (ValueError, TypeError, KeyError, AttributeError, ArithmeticError, RecursionError, zlib.error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +107,8 @@ class DynamoDbObservationStore(ObservationStore):
     def __init__(self, table: Table) -> None:
         self._table = table
         self._prefixes: dict[str, _Prefix] = {}
+        self._verified_until = 0.0
+        self._damage: tuple[float, str] | None = None
 
     def record(self, observations: Sequence[Observation], *, idempotency_key: IdempotencyKey | None) -> Recorded:
         if len(observations) > MAX_BATCH:
@@ -121,7 +134,8 @@ class DynamoDbObservationStore(ObservationStore):
                 self._table.transact(changes, deadline)
             except LostRaceError as lost:
                 if 0 in lost.rows:
-                    return _acknowledge(lost.rows[0], fingerprint, batch)
+                    samples_seen, first = self._receipt(lost.rows[0], fingerprint)
+                    return Recorded(samples_seen, replayed=first != batch)
                 # Suggestions that expired meanwhile and whose settings others hold now are not ours to free.
                 gone = {place - fixed for place in lost.rows}
                 answered = [suggestion for place, suggestion in enumerate(answered) if place not in gone]
@@ -130,21 +144,37 @@ class DynamoDbObservationStore(ObservationStore):
                 return Recorded(after.count, replayed=False)
         raise _crowded()
 
-    def claim(self, suggestions: Sequence[Suggestion], *, now: datetime) -> None:
-        if len(suggestions) > MAX_CLAIM:
+    def find_receipt(self, idempotency_key: IdempotencyKey) -> Recorded | None:
+        row = self._table.get(f"receipt#key#{idempotency_key.key}", "receipt", Deadline())
+        if row is None:
+            return None
+        with self._reading_row(row):
+            # The service deletes expired items when it comes to it.
+            if _number(row, "expires_at") <= time.time():
+                return None
+        samples_seen, _ = self._receipt(row, idempotency_key.fingerprint)
+        return Recorded(samples_seen, replayed=True)
+
+    def claim(self, suggestions: Sequence[Suggestion], *, giving_way: Sequence[Suggestion] = (), now: datetime) -> None:
+        if max(len(suggestions), len(giving_way)) > MAX_CLAIM:
             raise ValueError(f"up to {MAX_CLAIM} suggestions are claimed at once, not {len(suggestions):,}")
         deadline = Deadline(RACING_PATIENCE)
-        changes = [_put_suggestion(suggestion, place, now) for place, suggestion in enumerate(suggestions)]
-        if len({change.row["sk"] for change in changes}) < len(changes):
+        leaving = {_suggestion_key(one.mode, one.setting): one for one in giving_way}
+        puts = [_put_suggestion(suggestion, place, now, leaving) for place, suggestion in enumerate(suggestions)]
+        taken = {put.row["sk"] for put in puts}
+        if len(taken) < len(puts):
             raise SettingTakenError("a setting cannot be claimed twice at once")
-        if not changes:
+        fixed = [*puts, *map(_put_place, suggestions)]
+        freed = [one for sk, one in leaving.items() if sk not in taken]
+        if not fixed and not freed:
             return
         for _ in _attempts(deadline):
             try:
-                self._table.transact(changes, deadline)
+                self._table.transact([*fixed, *map(_free, freed)], deadline)
             except LostRaceError as lost:
-                with _decoding():
-                    holders = [_suggestion(row) for row in lost.rows.values()]
+                holders = [self._suggestion(row) for place, row in lost.rows.items() if place < len(puts)]
+                # Who gave way already, and whose setting is with another by now, need not go.
+                freed = [one for place, one in enumerate(freed, len(fixed)) if place not in lost.rows]
             else:
                 return
             ours = {suggestion.id for suggestion in suggestions}
@@ -156,22 +186,42 @@ class DynamoDbObservationStore(ObservationStore):
             self._tidy(holders, deadline)
         raise _crowded()
 
-    def study(self, mode: str, *, now: datetime) -> Study:
+    def study(self, mode: str, *, now: datetime | None) -> Study:
         deadline = Deadline()
         # Before the observations: a suggestion rated between the two reads must not be missing from both.
-        held = self._held(deadline, mode)
+        held = self._held(deadline, mode) if now else ()
         begun = self._begun(mode, deadline)
         prefix = self._read(mode, begun, deadline)
-        learned = self._table.get(_partition(mode), "hyperparameters", deadline)
-        with _decoding():
-            hyperparameters = load_hyperparameters(_text(learned, "learned")) if learned else None
-        outstanding = tuple(s for s in held if s.expires_at > now and s.id not in prefix.answered)
+        hyperparameters = None
+        if learned := self._table.get(_partition(mode), "hyperparameters", deadline):
+            with self._reading_row(learned):
+                hyperparameters = load_hyperparameters(learned["learned"])
+        outstanding = tuple(s for s in held if now and s.expires_at > now and s.id not in prefix.answered)
         return Study(mode, begun.seed, hyperparameters, prefix.observations, outstanding)
 
     def outstanding(self, *, now: datetime) -> tuple[Suggestion, ...]:
         deadline = Deadline()
         held = [suggestion for suggestion in self._held(deadline) if suggestion.expires_at > now]
         return tuple(self._unanswered(held, deadline))
+
+    def find_outstanding(
+        self, *, ids: Collection[str], places: Collection[tuple[str, Setting]], now: datetime
+    ) -> tuple[Suggestion, ...]:
+        deadline = Deadline()
+        rows = self._look_up({_suggestion_key(*place) for place in places}, set(ids), deadline)
+        found = [suggestion for suggestion in self._in_order(rows) if suggestion.expires_at > now]
+        return tuple(self._unanswered(found, deadline))
+
+    def verify(self, *, now: datetime) -> int:
+        head = self._head(Deadline())
+        if self._damage and time.monotonic() < self._damage[0]:
+            raise StoreCorruptError(self._damage[1])
+        if time.monotonic() >= self._verified_until:
+            # What this process has read before it does not read again: what is damaged later is met by others.
+            for mode in head.studies:
+                self.study(mode, now=now)
+            self._verified_until = time.monotonic() + _VERIFIED_FOR
+        return head.count
 
     def save_hyperparameters(self, mode: str, hyperparameters: Hyperparameters) -> None:
         fitted_on = hyperparameters.fitted_on
@@ -188,8 +238,11 @@ class DynamoDbObservationStore(ObservationStore):
                 self._table.put(Put(row, condition, {":fitted_on": fitted_on}), deadline)
             except LostRaceError:
                 there = self._table.get(_partition(mode), "hyperparameters", deadline)
-                if there and _number(there, "fitted_on") > fitted_on:
-                    return
+                if there:
+                    with self._reading_row(there):
+                        newer = _number(there, "fitted_on") > fitted_on
+                    if newer:
+                        return
             else:
                 return
         raise _crowded()
@@ -226,7 +279,7 @@ class DynamoDbObservationStore(ObservationStore):
             raise StoreCorruptError(
                 f"the table has schema {row.get('schema')!r}, written by another release; this one reads {_SCHEMA}"
             )
-        with _decoding():
+        with self._reading_row(row):
             studies = {mode: _load_begun(mode, plain) for mode, plain in json.loads(_text(row, "studies")).items()}
             return _Head(_number(row, "version"), _number(row, "count"), studies)
 
@@ -257,7 +310,7 @@ class DynamoDbObservationStore(ObservationStore):
         # A transaction's items are not promised to appear to a query at one moment: what is short is read again.
         for _, _ in zip(range(_READINGS), _attempts(deadline), strict=False):
             rows = self._table.query(_partition(mode), _sort_key(known.end + 1), _sort_key(begun.end), deadline)
-            new = [observation for row in rows for _, observation in _load_chunk(mode, row)]
+            new = [observation for row in rows for _, observation in self._chunk(mode, row)]
             found = len(known.observations) + len(new)
             if found == begun.summary.count:
                 answered = known.answered.union(o.suggestion_id for o in new if o.suggestion_id)
@@ -271,16 +324,44 @@ class DynamoDbObservationStore(ObservationStore):
         page = 4
         rows = self._table.query(_partition(mode), _sort_key(1), _sort_key(end), deadline, newest_first=True, page=page)
         for row in rows:
-            yield from ((position, o) for position, o in reversed(_load_chunk(mode, row)) if position <= end)
+            yield from ((position, o) for position, o in reversed(self._chunk(mode, row)) if position <= end)
 
     def _held(self, deadline: Deadline, mode: str | None = None) -> tuple[Suggestion, ...]:
         """The suggestions in the table, oldest first: of them, outstanding are those not expired and not answered."""
         low, high = (" ", _TOP) if mode is None else (f"{mode}#", f"{mode}#{_TOP}")
-        rows = list(self._table.query("outstanding", low, high, deadline))
-        with _decoding():
-            rows.sort(key=lambda row: [row[name] for name in ("suggested_at", "claimed_at", "place", "id")])
-            held = tuple(_suggestion(row) for row in rows)
+        held = self._in_order(self._table.query("outstanding", low, high, deadline))
         return held if mode is None else tuple(suggestion for suggestion in held if suggestion.mode == mode)
+
+    def _look_up(self, keys: set[str], ids: set[str], deadline: Deadline) -> list[Row]:
+        """The suggestions in the table that have one of the sort keys or one of the ids.
+
+        If there are many they are looked up one by one: what that takes depends on how many are looked for.
+        """
+        if not keys and not ids:
+            return []
+        everything = self._table.query("outstanding", " ", _TOP, deadline, page=_FEW + 1)
+        first = list(islice(everything, _FEW + 1))
+        if len(first) <= _FEW:
+            return [row for row in first if row["sk"] in keys or row.get("id") in ids]
+        found = list(self._table.get_many((("outstanding", sk) for sk in sorted(keys)), deadline))
+        elsewhere = set()
+        # As a rule it is the parameters suggested that are rated, and the id is found with them.
+        unknown = ids.difference(str(row.get("id")) for row in found)
+        for row in self._table.get_many(((_by_id(one), "suggestion") for one in sorted(unknown)), deadline):
+            with self._reading_row(row):
+                elsewhere.add(_text(row, "place"))
+        named = self._table.get_many((("outstanding", sk) for sk in sorted(elsewhere - keys)), deadline)
+        return [*found, *(row for row in named if row.get("id") in unknown)]
+
+    def _in_order(self, rows: Iterable[Row]) -> tuple[Suggestion, ...]:
+        """The suggestions of the rows, oldest first."""
+        found = []
+        for row in rows:
+            suggestion = self._suggestion(row)
+            with self._reading_row(row):
+                claimed_at, place = load_text(row["claimed_at"], "a moment"), _number(row, "place")
+            found.append(((timestamp(suggestion.suggested_at), claimed_at, place, suggestion.id), suggestion))
+        return tuple(suggestion for _, suggestion in sorted(found, key=lambda entry: entry[0]))
 
     def _unanswered(self, suggestions: Sequence[Suggestion], deadline: Deadline) -> list[Suggestion]:
         """Those of the suggestions that no observation answers."""
@@ -293,8 +374,10 @@ class DynamoDbObservationStore(ObservationStore):
 
     def _named(self, observations: Sequence[Observation], deadline: Deadline) -> list[Suggestion]:
         """The suggestions in the table that the observations answer."""
-        names = {observation.suggestion_id for observation in observations if observation.suggestion_id}
-        return [suggestion for suggestion in self._held(deadline) if suggestion.id in names] if names else []
+        answers = {_suggestion_key(o.mode, o.setting): o.suggestion_id for o in observations if o.suggestion_id}
+        rows = self._look_up(set(answers), set(), deadline)
+        named = {observation.suggestion_id for observation in observations}
+        return [suggestion for suggestion in map(self._suggestion, rows) if suggestion.id in named]
 
     def _tidy(self, suggestions: Sequence[Suggestion], deadline: Deadline) -> None:
         """Deletes suggestions that are answered. If that fails nothing is lost: readers pass over them."""
@@ -304,6 +387,42 @@ class DynamoDbObservationStore(ObservationStore):
                 self._table.transact(changes, deadline)
             except (LostRaceError, StoreUnavailableError):
                 return
+
+    def _receipt(self, row: Row, fingerprint: str) -> tuple[int, str]:
+        """What a receipt says: `samples_seen`, and the batch that it is of. Raises IdempotencyMismatchError."""
+        with self._reading_row(row):
+            known, batch = _text(row, "fingerprint"), _text(row, "batch")
+            samples_seen = _number(row, "samples_seen")
+        if known != fingerprint:
+            raise IdempotencyMismatchError("this idempotency key was used before with another body")
+        return samples_seen, batch
+
+    def _suggestion(self, row: Row) -> Suggestion:
+        with self._reading_row(row):
+            return load_suggestion(*(row[name] for name in ("id", "mode", "setting", "suggested_at", "ends_at")))
+
+    def _chunk(self, mode: str, row: Row) -> list[tuple[int, Observation]]:
+        """The observations of an item, each with its position."""
+        with self._reading_row(row):
+            first = int(_text(row, "sk").partition("#")[2])
+            content = row["content"]
+            if not isinstance(content, bytes):
+                raise TypeError("content")
+            return [
+                (first + load_count(place, "a place"), load_observation(mode, *plain))
+                for place, *plain in json.loads(zlib.decompress(content))
+            ]
+
+    @contextmanager
+    def _reading_row(self, row: Row) -> Iterator[None]:
+        """What is not as this module writes it was not written by this module."""
+        try:
+            yield
+        except _DAMAGED as error:
+            place = f"{row.get('pk')!r}, {row.get('sk')!r}"
+            message = f"the table's item {place} is not as an observation store writes it: {error!r}"
+            self._damage = (time.monotonic() + _VERIFIED_FOR, message)
+            raise StoreCorruptError(message) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,26 +450,9 @@ class _Chunk:
         return Put(row, "attribute_not_exists(pk)")
 
 
-def _load_chunk(mode: str, row: Row) -> list[tuple[int, Observation]]:
-    """The observations of an item, each with its position."""
-    with _decoding():
-        first = int(_text(row, "sk").partition("#")[2])
-        content = row["content"]
-        if not isinstance(content, bytes):
-            raise TypeError("content")
-        return [
-            (first + place, _load_observation(mode, plain)) for place, *plain in json.loads(zlib.decompress(content))
-        ]
-
-
 def _dump_observation(observation: Observation) -> list[object]:
     setting, moment = dump_setting(observation.setting), timestamp(observation.recorded_at)
     return [setting, observation.rating, moment, observation.suggestion_id]
-
-
-def _load_observation(mode: str, plain: Sequence[Any]) -> Observation:
-    setting, rating, moment, suggestion_id = plain
-    return Observation(mode, load_setting(setting), float(rating), datetime.fromisoformat(moment), suggestion_id)
 
 
 def _by_mode(observations: Iterable[Observation]) -> dict[str, list[tuple[int, Observation]]]:
@@ -397,18 +499,11 @@ def _put_receipt(pk: str, fingerprint: str, batch: str, samples_seen: int) -> Pu
     return Put(row, "attribute_not_exists(pk) OR expires_at <= :now", {":now": now})
 
 
-def _acknowledge(receipt: Row, fingerprint: str, batch: str) -> Recorded:
-    """The acknowledgement that a batch got when it was recorded: by this call, whose answer was lost, or by another."""
-    with _decoding():
-        if receipt["fingerprint"] != fingerprint:
-            raise IdempotencyMismatchError("this idempotency key was used before with another body")
-        return Recorded(_number(receipt, "samples_seen"), replayed=receipt["batch"] != batch)
-
-
-def _put_suggestion(suggestion: Suggestion, place: int, now: datetime) -> Put:
+def _put_suggestion(suggestion: Suggestion, place: int, now: datetime, leaving: Mapping[str, Suggestion]) -> Put:
+    sk = _suggestion_key(suggestion.mode, suggestion.setting)
     row: Row = {
         "pk": "outstanding",
-        "sk": _suggestion_key(suggestion.mode, suggestion.setting),
+        "sk": sk,
         "id": suggestion.id,
         "mode": suggestion.mode,
         "setting": dump_setting(suggestion.setting),
@@ -418,23 +513,31 @@ def _put_suggestion(suggestion: Suggestion, place: int, now: datetime) -> Put:
         "ends_at": timestamp(suggestion.expires_at),
         "expires_at": math.ceil(suggestion.expires_at.timestamp()),
     }
-    return Put(row, "attribute_not_exists(pk) OR ends_at <= :now", {":now": timestamp(now)})
+    condition, values = "attribute_not_exists(pk) OR ends_at <= :now", {":now": timestamp(now)}
+    if gone := leaving.get(sk):
+        condition, values = f"{condition} OR id = :gone", {**values, ":gone": gone.id}
+    return Put(row, condition, values)
+
+
+def _put_place(suggestion: Suggestion) -> Put:
+    row: Row = {
+        "pk": _by_id(suggestion.id),
+        "sk": "suggestion",
+        "place": _suggestion_key(suggestion.mode, suggestion.setting),
+        "expires_at": math.ceil(suggestion.expires_at.timestamp()),
+    }
+    # It goes when it expires and not with the suggestion: whoever follows it finds another there, or none.
+    return Put(row)
+
+
+def _by_id(identity: str) -> str:
+    return f"suggestion#{identity}"
 
 
 def _free(suggestion: Suggestion) -> Delete:
     """Frees the suggestion's setting, unless somebody else holds it by now."""
     sk = _suggestion_key(suggestion.mode, suggestion.setting)
     return Delete("outstanding", sk, "attribute_not_exists(pk) OR id = :id", {":id": suggestion.id})
-
-
-def _suggestion(row: Row) -> Suggestion:
-    return Suggestion(
-        _text(row, "id"),
-        _text(row, "mode"),
-        load_setting(_text(row, "setting")),
-        datetime.fromisoformat(_text(row, "suggested_at")),
-        datetime.fromisoformat(_text(row, "ends_at")),
-    )
 
 
 def _suggestion_key(mode: str, setting: Setting) -> str:
@@ -459,10 +562,7 @@ def _text(row: Row, name: str) -> str:
 
 
 def _number(row: Row, name: str) -> int:
-    value = row[name]
-    if not isinstance(value, int):
-        raise TypeError(name)
-    return value
+    return load_count(row[name], name)
 
 
 def _dump_begun(begun: _Begun) -> dict[str, object]:
@@ -478,18 +578,13 @@ def _dump_begun(begun: _Begun) -> dict[str, object]:
 
 
 def _load_begun(mode: str, plain: Mapping[str, Any]) -> _Begun:
-    best = _load_observation(mode, plain["best"]) if plain["best"] else None
-    apis = tuple(ApiSummary(api, count, Fraction(total)) for api, (count, total) in plain["apis"].items())
-    return _Begun(plain["seed"], plain["end"], StudySummary(plain["count"], best, apis))
-
-
-@contextmanager
-def _decoding() -> Iterator[None]:
-    """What is not as this module writes it was not written by this module."""
-    try:
-        yield
-    except (ValueError, TypeError, KeyError, AttributeError, zlib.error) as error:
-        raise StoreCorruptError(f"the table holds an item that is not an observation store's: {error!r}") from error
+    best = load_observation(mode, *plain["best"]) if plain["best"] else None
+    apis = tuple(
+        ApiSummary(api, load_count(count, "a count"), Fraction(load_text(total, "a sum")))
+        for api, (count, total) in plain["apis"].items()
+    )
+    summary = StudySummary(load_count(plain["count"], "a count"), best, apis)
+    return _Begun(load_count(plain["seed"], "a seed"), load_count(plain["end"], "a position"), summary)
 
 
 def _attempts(deadline: Deadline) -> Iterator[int]:

@@ -12,7 +12,8 @@ import random
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,7 +26,7 @@ from botocore.exceptions import (
     HTTPClientError,
 )
 
-from tuning.errors import StoreRefusedError, StoreUnavailableError
+from tuning.errors import StoreCorruptError, StoreRefusedError, StoreUnavailableError
 
 CONNECT_TIMEOUT, READ_TIMEOUT = 1.0, 2.0  # seconds
 # Seconds after which no further attempt begins: of an operation, and of one that may lose races.
@@ -33,6 +34,7 @@ PATIENCE, RACING_PATIENCE = 4.0, 10.0
 ATTEMPTS = 3  # of one call
 RETRY_AFTER = 2  # seconds after which to try again what could not be done
 MAX_CHANGES = 100  # of one transaction, as the service has it
+MAX_KEYS = 100  # of one call that gets rows by their keys, as the service has it
 
 _MAX_PAUSE = 0.4  # seconds between two attempts: about what sixteen writers at once need to be done
 _BASE_PAUSE = 0.05
@@ -79,6 +81,11 @@ class Deadline:
     def __init__(self, patience: float = PATIENCE) -> None:
         self._end = time.monotonic() + patience
 
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing further may begin."""
+        return time.monotonic() >= self._end
+
     def pause(self, attempt: int) -> bool:
         """Waits before another attempt, at random and longer each time; False if that would be too late."""
         # "Full jitter": those who collided once must not collide again.
@@ -91,10 +98,10 @@ class Deadline:
 
 @dataclass(frozen=True, slots=True)
 class Put:
-    """A row to be written if the condition holds for what is in its place."""
+    """A row to be written if the condition, if there is one, holds for what is in its place."""
 
     row: Row
-    condition: str
+    condition: str = ""
     values: Row = field(default_factory=dict)
 
 
@@ -130,7 +137,14 @@ class Table:
         return _decode(answer["Item"]) if "Item" in answer else None
 
     def query(
-        self, pk: str, low: str, high: str, deadline: Deadline, *, newest_first: bool = False, page: int | None = None
+        self,
+        pk: str,
+        low: str,
+        high: str,
+        deadline: Deadline,
+        *,
+        newest_first: bool = False,
+        page: int | None = None,
     ) -> Iterator[Row]:
         """The rows of a partition whose `sk` lies within [low, high], in its order or the reverse.
 
@@ -151,10 +165,30 @@ class Table:
                 parameters["Limit"] = page
                 page *= 4
             answer = self._call("query", deadline, **parameters)
+            if "Items" not in answer:
+                raise StoreCorruptError(f"table {self._name} answered a query of {pk} without any list of items")
             yield from map(_decode, answer["Items"])
             if "LastEvaluatedKey" not in answer:
                 return
             parameters["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+
+    def get_many(self, keys: Iterable[tuple[str, str]], deadline: Deadline) -> Iterator[Row]:
+        """The rows that there are of those keys, each a `pk` and a `sk`, in no particular order.
+
+        Keys that differ are asked for, a hundred at a time.
+        """
+        waiting = [_encode({"pk": pk, "sk": sk}) for pk, sk in keys]
+        attempt = 0
+        while waiting:
+            asked, waiting = waiting[:MAX_KEYS], waiting[MAX_KEYS:]
+            wanted = {self._name: {"Keys": asked, "ConsistentRead": True}}
+            answer = self._call("batch_get_item", deadline, RequestItems=wanted)
+            yield from map(_decode, answer.get("Responses", {}).get(self._name, ()))
+            if left := answer.get("UnprocessedKeys", {}).get(self._name, {}).get("Keys"):
+                waiting += left
+                attempt += 1
+                if not deadline.pause(attempt):
+                    raise self._too_late()
 
     def put(self, put: Put, deadline: Deadline) -> None:
         """Writes one row."""
@@ -184,6 +218,9 @@ class Table:
     def _call(self, operation: str, deadline: Deadline, **parameters: object) -> Any:
         attempt = 0
         while True:
+            # Many calls that are answered slowly take as long as one that is not answered.
+            if deadline.is_over:
+                raise self._too_late()
             try:
                 return getattr(self._connected(), operation)(**parameters)
             except (ClientError, BotoCoreError) as error:
@@ -205,6 +242,9 @@ class Table:
                 )
                 self._process = os.getpid()
             return self._client
+
+    def _too_late(self) -> StoreUnavailableError:
+        return StoreUnavailableError(f"table {self._name} answers too slowly", retry_after=RETRY_AFTER)
 
     def _translate(self, error: Exception) -> Exception:
         """Our error for one of the service's, or of the way there."""
@@ -235,7 +275,7 @@ class Table:
 
 def _condition(change: Put | Delete) -> dict[str, object]:
     values = {"ExpressionAttributeValues": _encode(change.values)} if change.values else {}
-    return {"ConditionExpression": change.condition, **values}
+    return {"ConditionExpression": change.condition, **values} if change.condition else {}
 
 
 def _encode(row: Row) -> dict[str, dict[str, str | bytes]]:
@@ -249,12 +289,13 @@ def _encode_value(value: str | int | bytes) -> dict[str, str | bytes]:
 
 
 def _decode(item: Mapping[str, Mapping[str, Any]]) -> Row:
-    """The row of an item; attributes of types that no row has are left out."""
-    row = {}
+    """The row of an item; attributes of types that no row has, as a fraction is, are left out."""
+    row: dict[str, str | int | bytes] = {}
     for name, attribute in item.items():
-        ((kind, value),) = attribute.items()
-        if kind in {"S", "B"}:
-            row[name] = value
-        elif kind == "N":
-            row[name] = int(value)
+        for kind, value in attribute.items():
+            if kind in {"S", "B"}:
+                row[name] = value
+            elif kind == "N":
+                with suppress(ValueError):
+                    row[name] = int(value)
     return row

@@ -21,6 +21,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from web import logs
+from web.text import readable
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -61,6 +62,9 @@ class ProblemResponse(JSONResponse):
 
     media_type = MEDIA_TYPE
 
+    def render(self, content: Any) -> bytes:
+        return super().render(readable(content))
+
 
 def title(status: int) -> str:
     """The title of `status`: the reason phrase of RFC 9110."""
@@ -98,6 +102,14 @@ def _body_error(location: Sequence[str | int], detail: str) -> FieldError:
 
 def _query_error(location: Sequence[str | int], detail: str) -> FieldError:
     return FieldError(detail=detail, parameter=str(location[0]))
+
+
+def _header_error(location: Sequence[str | int], detail: str) -> FieldError:
+    return FieldError(detail=detail, header=str(location[0]))
+
+
+_PLACES = {"body": _body_error, "query": _query_error, "header": _header_error}
+"""By the part of the request that a problem's location is in, the error that says so."""
 
 
 def _spoken(location: Sequence[str | int]) -> str:
@@ -167,15 +179,16 @@ def install(app: FastAPI, statuses: Mapping[type[Exception], int], *, log: Logge
     """Answers every error of `app` as a problem.
 
     `statuses` maps the errors of the layer below to what a caller gets. Of such an error the message becomes the
-    detail, and `problems` (each with `location` and `message`) become `errors`. A 503 is logged and says no more than
-    when to try again: after the error's `retry_after` seconds.
+    detail, and `problems` (each with `location`, `message` and the `root` of the location) become `errors`. A 503 is
+    logged and says no more than when to try again: after the error's `retry_after` seconds.
     """
 
     def answer(error_type: type[Exception], status: int) -> None:
-        async def on_error(request: Request, error: Exception) -> ProblemResponse:
-            place = _query_error if request.method == "GET" else _body_error
+        async def on_error(_request: Request, error: Exception) -> ProblemResponse:
             if found := getattr(error, "problems", ()):
-                return _invalid([(place(one.location, one.message), _spoken(one.location)) for one in found])
+                return _invalid(
+                    [(_PLACES[one.root](one.location, one.message), _spoken(one.location)) for one in found]
+                )
             if status == HTTPStatus.SERVICE_UNAVAILABLE:
                 # Which file or table it is concerns those who run the service, not those who call it.
                 log.error(str(error), error=type(error).__name__)

@@ -38,7 +38,7 @@ from captioning.pictures.protocol import (
 
 START_SECONDS = 20.0
 """A process that does not begin within this time is given up."""
-WAIT_SECONDS = 6 * PROCESSOR_SECONDS
+WAIT_SECONDS = 10 * PROCESSOR_SECONDS
 """A picture that is not read by then, though its processor time is not used up, was given no processor."""
 
 _log = logging.getLogger("captioning")

@@ -1,0 +1,326 @@
+"""Database files that are deleted, replaced or cut short under those who use them: nothing is acknowledged and lost."""
+
+import os
+import shutil
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+import captioning.database_file
+import tuning.database_file
+from captioning.captioner import Caption
+from captioning.errors import CaptionStoreDamagedError
+from captioning.store import CaptionStore, open_caption_store
+from tests.stack import Stack
+from tuning.errors import StoreCorruptError, StoreRefusedError, StoreUnavailableError, TuningError
+from tuning.observations import Observation, Setting, Suggestion
+from tuning.store import ObservationStore, open_store
+
+NOW = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
+SETTING = Setting("leonardo", (("init_strength", 0.28), ("guidance_scale", 7.2), ("controlnet_weight", 0.89)))
+RATING = Observation("structure", SETTING, 4.0, NOW)
+RESULT = {"parameters": SETTING.to_plain(), "rating": 4}
+DOG = Caption("a dog", 0.5, "v1")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "observations.db"
+
+
+@pytest.fixture
+def store(path: Path) -> Iterator[ObservationStore]:
+    """A store with three ratings, whose connection is open."""
+    store = open_store(f"sqlite:///{path}")
+    rate(store, 3)
+    yield store
+    store.close()
+
+
+def rate(store: ObservationStore, times: int = 1) -> int:
+    return [store.record([RATING], idempotency_key=None).samples_seen for _ in range(times)][-1]
+
+
+def count(path: Path) -> int:
+    """What somebody counts who comes after all others have gone."""
+    store = open_store(f"sqlite:///{path}")
+    try:
+        return store.count()
+    finally:
+        store.close()
+
+
+def delete(path: Path, *ends: str) -> None:
+    for end in ends:
+        Path(f"{path}{end}").unlink()
+
+
+USES: dict[str, Callable[[ObservationStore], object]] = {
+    "record": lambda store: store.record([RATING], idempotency_key=None),
+    "claim": lambda store: store.claim([Suggestion("s", "structure", SETTING, NOW, NOW + timedelta(days=1))], now=NOW),
+    "study": lambda store: store.study("structure", now=NOW),
+    "count": lambda store: store.count(),
+    "history": lambda store: store.history(mode=None, limit=1, cursor=None),
+    "verify": lambda store: store.verify(now=NOW),
+}
+
+
+@pytest.mark.parametrize("use", USES)
+@pytest.mark.parametrize("ends", [("",), ("", "-wal", "-shm")])
+def test_a_deleted_file_is_refused_and_not_made_anew(
+    path: Path, store: ObservationStore, ends: tuple[str, ...], use: str
+) -> None:
+    delete(path, *ends)
+    for _ in range(2):
+        with pytest.raises(StoreRefusedError, match=r"observations\.db was deleted"):
+            USES[use](store)
+    assert not path.exists()
+
+
+def test_a_file_that_comes_back_goes_on_where_it_was(path: Path, store: ObservationStore) -> None:
+    path.rename(path.with_name("away.db"))
+    with pytest.raises(StoreRefusedError):
+        rate(store)
+    path.with_name("away.db").rename(path)
+    assert rate(store) == 4
+    store.close()
+    assert count(path) == 4
+
+
+@pytest.mark.parametrize("log_stays", [True, False])
+def test_another_file_in_its_place_is_taken_up_without_the_log_of_the_old(
+    path: Path, store: ObservationStore, log_stays: bool
+) -> None:
+    backup = path.with_name("backup.db")
+    source = sqlite3.connect(path)
+    with sqlite3.connect(backup) as copy:
+        source.backup(copy)
+    copy.close()
+    source.close()
+    rate(store, 5)
+    assert store.study("structure", now=None).observations == (RATING,) * 8
+    old = path.with_name("old.db")
+    os.link(path, old)
+    backup.rename(path)
+    if not log_stays:
+        delete(path, "-wal", "-shm")
+    assert store.count() == 3
+    assert store.study("structure", now=None).observations == (RATING,) * 3
+    assert rate(store) == 4
+    store.close()
+    assert count(path) == 4
+    # The old one, which has another name, is whole.
+    assert count(old) == 8
+
+
+@pytest.mark.parametrize("size", [0, 100, 4096, 5000])
+@pytest.mark.parametrize("use", USES)
+def test_a_file_that_was_cut_short_is_corrupt_until_another_takes_its_place(
+    path: Path, store: ObservationStore, size: int, use: str
+) -> None:
+    shutil.copy(path, path.with_name("copy.db"))
+    os.truncate(path, size)
+    for _ in range(2):
+        with pytest.raises(StoreCorruptError, match="cut short"):
+            USES[use](store)
+    path.with_name("copy.db").rename(path)
+    rate(store)
+    store.close()
+
+
+@pytest.mark.parametrize("end", ["-wal", "-shm"])
+def test_a_log_that_was_cut_short_loses_nothing_that_is_acknowledged_afterwards(
+    path: Path, store: ObservationStore, end: str
+) -> None:
+    os.truncate(f"{path}{end}", 0) if end == "-wal" else delete(path, end)
+    try:
+        said = rate(store)
+    except TuningError:
+        return  # no acknowledgement, no loss
+    store.close()
+    assert count(path) == said
+
+
+@pytest.mark.parametrize("ends", [("-wal",), ("-shm",), ("-wal", "-shm")])
+@pytest.mark.parametrize("crash", [False, True])
+def test_a_deleted_log_loses_nothing(path: Path, store: ObservationStore, ends: tuple[str, ...], crash: bool) -> None:
+    delete(path, *ends)
+    assert rate(store) == 4
+    if crash:
+        copy = path.with_name("copy.db")
+        for end in ("", "-wal"):
+            shutil.copy(f"{path}{end}", f"{copy}{end}")
+        assert count(copy) == 4
+    store.close()
+    assert count(path) == 4
+
+
+def test_a_vacuumed_file_is_smaller_and_sound(path: Path, store: ObservationStore) -> None:
+    long = Observation("structure", SETTING, 4.0, NOW, "x" * 60)
+    store.record([long] * 1_000, idempotency_key=None)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    store.count()
+    other.execute("DELETE FROM observations WHERE id > 500")
+    other.execute("VACUUM")
+    other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    other.close()
+    assert store.count() == 500
+    assert rate(store) == 501
+
+
+@pytest.mark.parametrize("how", ["delete", "replace", "delete log"])
+def test_what_is_exchanged_while_it_is_written_is_not_acknowledged(
+    path: Path, store: ObservationStore, how: str
+) -> None:
+    shutil.copy(path, path.with_name("copy.db"))
+    written = pytest.raises(StoreUnavailableError, match="while it was written")
+    with written, store._database.transaction():  # type: ignore[attr-defined]
+        if how == "delete":
+            delete(path, "")
+        elif how == "replace":
+            path.with_name("copy.db").rename(path)
+        else:
+            delete(path, "-wal", "-shm")
+
+
+def test_many_who_write_while_the_log_is_deleted_lose_nothing_that_was_acknowledged(
+    path: Path, store: ObservationStore
+) -> None:
+    acknowledged: list[int] = []
+
+    def write() -> None:
+        for _ in range(30):
+            try:
+                acknowledged.append(rate(store))
+            except StoreUnavailableError:
+                continue
+
+    writers = [threading.Thread(target=write) for _ in range(4)]
+    for writer in writers:
+        writer.start()
+    for _ in range(3):
+        for end in ("-wal", "-shm"):
+            Path(f"{path}{end}").unlink(missing_ok=True)
+    for writer in writers:
+        writer.join()
+    store.close()
+    assert count(path) >= 3 + len(acknowledged)
+    assert len(set(acknowledged)) == len(acknowledged)
+
+
+def test_a_store_that_nobody_has_used_yet_makes_its_file_though_another_was_there_before(path: Path) -> None:
+    for _ in range(2):
+        store = open_store(f"sqlite:///{path}")
+        assert rate(store) == 1
+        store.close()
+        path.unlink()
+
+
+@pytest.fixture
+def captions(tmp_path: Path) -> Iterator[CaptionStore]:
+    store = open_caption_store(f"sqlite:///{tmp_path}/captions.db")
+    store.put("a", DOG)
+    yield store
+    store.close()
+
+
+@pytest.mark.parametrize("ends", [("",), ("", "-wal", "-shm")])
+def test_a_deleted_file_of_captions_is_made_anew_before_anything_is_stored(
+    tmp_path: Path, captions: CaptionStore, ends: tuple[str, ...]
+) -> None:
+    delete(tmp_path / "captions.db", *ends)
+    captions.put("b", DOG)
+    assert captions.get("a") is None
+    captions.close()
+    again = open_caption_store(f"sqlite:///{tmp_path}/captions.db")
+    assert (again.get("a"), again.get("b")) == (None, DOG)
+    again.close()
+
+
+def test_another_file_of_captions_is_taken_up(tmp_path: Path, captions: CaptionStore) -> None:
+    other = open_caption_store(f"sqlite:///{tmp_path}/other.db")
+    other.put("b", DOG)
+    other.close()
+    (tmp_path / "other.db").rename(tmp_path / "captions.db")
+    assert (captions.get("a"), captions.get("b")) == (None, DOG)
+    captions.put("c", DOG)
+    captions.close()
+    again = open_caption_store(f"sqlite:///{tmp_path}/captions.db")
+    assert (again.get("b"), again.get("c")) == (DOG, DOG)
+    again.close()
+
+
+@pytest.mark.parametrize("size", [0, 100, 5000])
+def test_a_file_of_captions_that_was_cut_short_is_damaged_until_it_is_gone(
+    tmp_path: Path, captions: CaptionStore, size: int
+) -> None:
+    # What is in the log alone, as all of a new file is, would not be missed.
+    other = sqlite3.connect(tmp_path / "captions.db", isolation_level=None)
+    other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    other.close()
+    assert captions.get("a") == DOG
+    os.truncate(tmp_path / "captions.db", size)
+    for _ in range(2):
+        with pytest.raises(CaptionStoreDamagedError, match="cut short"):
+            captions.put("b", DOG)
+        with pytest.raises(CaptionStoreDamagedError, match="cut short"):
+            captions.get("a")
+    delete(tmp_path / "captions.db", "")
+    captions.put("b", DOG)
+    assert captions.get("b") == DOG
+
+
+@pytest.mark.parametrize("ends", [("-wal",), ("-shm",), ("-wal", "-shm")])
+def test_a_deleted_log_loses_no_caption(tmp_path: Path, captions: CaptionStore, ends: tuple[str, ...]) -> None:
+    delete(tmp_path / "captions.db", *ends)
+    captions.put("b", DOG)
+    captions.close()
+    again = open_caption_store(f"sqlite:///{tmp_path}/captions.db")
+    assert (again.get("a"), again.get("b")) == (DOG, DOG)
+    again.close()
+
+
+def test_the_two_layers_which_do_not_know_each_other_keep_one_rule() -> None:
+    one, other = (Path(str(module.__file__)).read_text() for module in (tuning.database_file, captioning.database_file))
+    assert one == other
+
+
+def test_a_running_server_acknowledges_nothing_that_is_lost(tmp_path: Path) -> None:
+    path = tmp_path / "observations.db"
+    stack = Stack(tmp_path)
+    try:
+        assert stack.post("/ml/update_model", json={"results": [RESULT]}).json()["samples_seen"] == 1
+        shutil.copy(path, tmp_path / "copy.db")
+        path.rename(tmp_path / "away.db")
+        for _ in range(3):
+            answer = stack.post("/ml/update_model", json={"results": [RESULT]})
+            assert (answer.status_code, answer.headers["retry-after"]) == (503, "60")
+        assert stack.get("/health").status_code == 503
+        assert stack.post("/ml/suggest_parameters", json={}).status_code == 503
+        assert "observations.db was deleted" in stack.output
+        assert str(tmp_path) not in answer.text
+        (tmp_path / "away.db").rename(path)
+        assert stack.post("/ml/update_model", json={"results": [RESULT]}).json()["samples_seen"] == 2
+        os.truncate(path, 4096)
+        assert stack.post("/ml/update_model", json={"results": [RESULT]}).status_code == 503
+        assert stack.get("/health").status_code == 503
+        (tmp_path / "copy.db").rename(path)
+        before = stack.get("/health").json()["optimizer_samples"]
+        for _ in range(10):
+            assert stack.post("/ml/update_model", json={"results": [RESULT]}).status_code == 200
+        connection = sqlite3.connect(path, isolation_level=None)
+        connection.execute("UPDATE observations SET rating = 'good' WHERE id = 1")
+        assert stack.get("/health").status_code == 503
+        assert stack.get("/ml/history").status_code == 503
+        assert "observation 1 is damaged" in stack.output
+        connection.execute("UPDATE observations SET rating = 4 WHERE id = 1")
+        connection.close()
+        assert stack.get("/health").json()["optimizer_samples"] == before + 10
+    finally:
+        assert stack.stop() == 0
+    assert count(path) == before + 10
