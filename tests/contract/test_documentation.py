@@ -11,6 +11,7 @@ import pytest
 
 from captioning import bucket, store_dynamodb, uploads
 from captioning.pictures import limits
+from captioning.pictures.formats import gif, jpeg, png, tiff, webp
 from functions.caption import upload_routes
 from local.gateway import REQUEST_LIMIT
 from local.settings import LocalSettings
@@ -79,6 +80,32 @@ def test_the_limits_are_those_of_the_code() -> None:
         f"{limits.MAX_WEBP_PIXELS // 10**6} million of a WebP"
     )
     assert table["a caption stays in DynamoDB"] == f"{store_dynamodb.LIFETIME_SECONDS // 86_400} days"
+
+
+def test_the_limits_of_a_picture_are_those_of_the_code() -> None:
+    table = dict(re.findall(r"^\| (.+?) \| (.+?) \|$", (ROOT / "docs/api.md").read_text(), re.MULTILINE))
+
+    assert table["pixels"] == (
+        f"{limits.MAX_PIXELS // 10**6} million, and {limits.MAX_SIDE:,} along a side; "
+        f"of a progressive JPEG {limits.MAX_PROGRESSIVE_PIXELS // 10**6} million, "
+        f"of a WebP {limits.MAX_WEBP_PIXELS // 10**6} million"
+    )
+    assert table["bytes, by the function"] == f"{limits.MAX_BYTES // 2**20} MiB"
+    assert table["time and memory to read it"].startswith(
+        f"{limits.PROCESSOR_SECONDS:g} s of a processor and {limits.MEMORY_BYTES // 2**20} MiB"
+    )
+    assert table["structure, JPEG"] == (
+        f"{jpeg.MAX_SCANS} scans, {jpeg.MAX_MARKERS:,} markers, "
+        f"{jpeg.MAX_HEAD_BYTES // 2**10} KiB of tables before the first scan"
+    )
+    assert table["structure, TIFF"] == (
+        f"{tiff.MAX_SEGMENTS:,} strips or tiles, {tiff.MAX_ENTRIES:,} entries of the first directory; "
+        f"a strip or tile and the picture have {tiff.MAX_DECODED_BYTES // 2**20} MiB together"
+    )
+    assert table["structure, others"] == (
+        f"{png.MAX_CHUNKS:,} chunks of a PNG, {webp.MAX_CHUNKS:,} of a WebP, "
+        f"{gif.MAX_SUB_BLOCKS:,} sub-blocks before a GIF's first frame"
+    )
 
 
 def test_every_link_in_the_docs_leads_somewhere() -> None:

@@ -45,6 +45,7 @@ RIGHTLY_REFUSED = tuple(
         "is not a whole number",
         "a TIFF tag points behind its end",
         "it has no palette",
+        "a PNG that does not begin with a header",
         # Pillow loses its place in some applications' blocks, and finds a frame behind the end.
         "it is a GIF without a frame",
     )

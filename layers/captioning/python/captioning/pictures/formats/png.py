@@ -17,6 +17,7 @@ MAX_TEXT = 1 << 20
 """Bytes of texts, together and unpacked, that are looked at for an orientation."""
 
 _PICTURE = frozenset((b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"))
+_PIXELS = frozenset((b"IDAT", b"IEND"))
 _TEXTS = frozenset((b"tEXt", b"zTXt", b"iTXt"))
 _EXIF_KEYWORDS = (b"Raw profile type exif", b"Raw profile type APP1")
 _XMP_KEYWORD = b"XML:com.adobe.xmp"
@@ -30,13 +31,17 @@ def prepare(content: bytes) -> Prepared:
     """See `captioning.pictures.formats.prepare`."""
     kept, metadata = [content[:_SIGNATURE_BYTES]], _Metadata()
     coloured = content[_COLOUR_TYPE_AT : _COLOUR_TYPE_AT + 1] != _PALETTED
+    wanted = _PICTURE
     for kind, start, end in _chunks(content):
-        if kind not in _PICTURE:
+        if kind not in wanted:
             metadata.add(kind, content, start + 8, end - 4)
             continue
         coloured |= kind == b"PLTE"
-        if kind == b"IDAT" and not coloured:
-            raise DamagedPictureError("the picture is truncated or broken: it has no palette")
+        if kind == b"IDAT":
+            # What would change them comes before the pixels, or too late.
+            wanted = _PIXELS
+            if not coloured:
+                raise DamagedPictureError("the picture is truncated or broken: it has no palette")
         # One that is cut off too: the decoder tells how much of the picture it was.
         kept.append(content[start:end])
     return Prepared("PNG", b"".join(kept), orientation(metadata.exif, metadata.xmp))
@@ -48,7 +53,9 @@ def _chunks(content: bytes) -> Iterator[tuple[bytes, int, int]]:
     while at < len(content) and kind != b"IEND":
         size, kind = int.from_bytes(content[at : at + 4], "big"), content[at + 4 : at + 8]
         if chunks == 0 and kind != b"IHDR":
-            raise DamagedPictureError("the picture's header is truncated or broken")
+            raise DamagedPictureError(
+                "the picture is truncated or broken: it is a PNG that does not begin with a header"
+            )
         chunks += 1
         if chunks > MAX_CHUNKS:
             raise DamagedPictureError(f"the picture has more than {MAX_CHUNKS} PNG chunks")
