@@ -113,7 +113,7 @@ bench-load: .venv/local.stamp  ## Put the local stack under load, then count its
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.load growth $(GROWTH) --page docs/benchmarks/load.md
 
 fuzz: .venv/dev.stamp  ## Send the picture reader mutated pictures (SECONDS=600; SEED; ONLY=number makes one of them again)
-	PYTHONPATH=$(LAYERS) $(BIN)/python -m tests.fuzz $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) \
+	PYTHONPATH=$(LAYERS) $(BIN)/python -m tests.fuzz.pictures $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) \
 		$(if $(ONLY),--only $(ONLY))
 
 clean:  ## Remove what make made; the data under data/ stays

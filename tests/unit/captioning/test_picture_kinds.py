@@ -11,7 +11,7 @@ from PIL import Image
 
 from captioning.bundle import InputSpec, Resampling
 from captioning.pictures.tensors import read_picture
-from tests.fuzz import plain
+from tests.fuzz.pictures import plain
 from tests.handwritten import (
     Entry,
     bmp,

@@ -230,7 +230,9 @@ def _split_gif(content: bytes) -> list[Piece]:
 def _join_gif(pieces: Sequence[Piece]) -> bytes:
     parts = []
     for piece in pieces:
-        data = sub_blocks(piece.tail, min(max(piece.claim or 255, 1), 255))
+        # Pillow loses its place in applications' blocks whose first is not of 11 bytes.
+        size = 11 if piece.name == 0xFF else min(max(piece.claim or 255, 1), 255)
+        data = sub_blocks(piece.tail, size)
         if isinstance(piece.name, int):
             parts.append(bytes([0x21, piece.name % 256]) + data)
         elif piece.name == b"frame":
@@ -359,8 +361,9 @@ TIFF = Format(
     _split_tiff,
     _join_tiff,
     "little",
-    {},
+    {b"head": [(0, 1), (1, 1)]},
     [
+        *(Piece(274, bytes([7, 0, 0, 0, 0, 0, 0, 0])[:size], form=kind) for kind, size in _TIFF_SIZES.items()),
         Piece(270, b"a description\0", form=2),
         Piece(700, _XMP, form=1),
         Piece(34_665, b"\x08\0\0\0", form=4),
@@ -386,6 +389,7 @@ TIFF_COMPRESSIONS = (1, 2, 3, 4, 5, 6, 7, 8, 32_771, 32_773, 32_809, 32_946, 34_
 def fields(form: Format, piece: Piece) -> Sequence[tuple[int, int]]:
     """Where a piece has numbers: place and size."""
     if form is TIFF and isinstance(piece.name, int):
+        # All of a few values, or the first ones.
         size = _TIFF_SIZES.get(piece.form, 1)
         return [(at, size) for at in range(0, min(len(piece.body), 8 * size), size)]
     return form.fields.get(piece.name, ())

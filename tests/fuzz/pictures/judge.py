@@ -13,7 +13,7 @@ from captioning.bundle import InputSpec, Resampling
 from captioning.errors import PictureError, PictureReaderUnavailableError
 from captioning.pictures.formats import prepare
 from captioning.pictures.tensors import read_picture
-from tests.fuzz.plain import PlainReader
+from tests.fuzz.pictures.plain import PlainReader
 
 # Square, so that a picture that is turned differs by being turned alone.
 SPEC = InputSpec(36, 36, Resampling.BILINEAR, exif_transpose=True, scale=1.0, offset=0.0)

@@ -7,10 +7,10 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from tests.fuzz.judge import Find, Judge
-from tests.fuzz.mutations import mutated
-from tests.fuzz.pieces import FORMATS
-from tests.fuzz.seeds import seeds
+from tests.fuzz.pictures.judge import Find, Judge
+from tests.fuzz.pictures.mutations import mutated
+from tests.fuzz.pictures.pieces import FORMATS
+from tests.fuzz.pictures.seeds import seeds
 
 KEPT_OF_A_KIND = 3
 

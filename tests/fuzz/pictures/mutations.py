@@ -5,7 +5,7 @@ import struct
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from tests.fuzz.pieces import TIFF, TIFF_COMPRESSIONS, TIFF_TAGS, Format, Piece, fields
+from tests.fuzz.pictures.pieces import TIFF, TIFF_COMPRESSIONS, TIFF_TAGS, Format, Piece, fields
 
 MOST_BYTES = 2_000_000
 _NUMBERS = (
@@ -118,7 +118,8 @@ def mutated_bytes(content: bytes, chance: random.Random) -> bytes:
     changed = bytearray(content)
     for _ in range(chance.choice((1, 1, 2, 5))):
         changed = changed or bytearray(1)
-        at = chance.randrange(len(changed) + 1)
+        # Most of what can break is at the beginning.
+        at = chance.randrange(min(len(changed), 40 if chance.random() < 0.5 else len(changed)) + 1)
         match chance.randrange(6):
             case 0:
                 changed[at : at + 1] = bytes([chance.randrange(256)])
@@ -154,4 +155,4 @@ def mutated(form: Format, picture: bytes, other: bytes, chance: random.Random) -
     except (struct.error, ValueError, LookupError, OverflowError):
         # A number has no place where it was to stand.
         return mutated_bytes(picture, chance)
-    return mutated_bytes(content, chance) if chance.random() < 0.2 else content
+    return mutated_bytes(content, chance) if chance.random() < 0.25 else content

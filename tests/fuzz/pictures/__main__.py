@@ -1,4 +1,4 @@
-"""The run: see `tests.fuzz`."""
+"""The run: see `tests.fuzz.pictures`."""
 
 import argparse
 import multiprocessing
@@ -9,9 +9,9 @@ from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-from tests.fuzz.judge import Find, Judge
-from tests.fuzz.run import keep, picture, run
-from tests.fuzz.seeds import seeds
+from tests.fuzz.pictures.judge import Find, Judge
+from tests.fuzz.pictures.run import keep, picture, run
+from tests.fuzz.pictures.seeds import seeds
 
 MOST_PROCESSES = 2
 
@@ -28,7 +28,9 @@ def _only(seed: int, number: int, folder: Path) -> bool:
 
 def main() -> int:
     """Runs as the command line says; 1 if anything was found."""
-    parser = argparse.ArgumentParser(prog="tests.fuzz", description="Sends mutated pictures to the picture reader.")
+    parser = argparse.ArgumentParser(
+        prog="tests.fuzz.pictures", description="Sends mutated pictures to the picture reader."
+    )
     parser.add_argument("--seconds", type=float, default=600, help="how long (600)")
     parser.add_argument("--seed", type=int, default=None, help="a whole number; another run's makes its pictures again")
     parser.add_argument("--only", type=int, default=None, help="make and judge this one picture of the seed")
