@@ -9,7 +9,8 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 LAYERS := layers/web/python:layers/tuning/python:layers/captioning/python
 
-.PHONY: help run test ready lint template audit lock openapi deploy smoke model images bench-stores bench-tuning bench-captioning clean
+.PHONY: help run test ready lint template audit lock openapi imports wheel release fuzz fuzz-api deploy smoke model images \
+	bench-stores bench-tuning bench-captioning bench-load clean
 
 help:  ## Say what can be made
 	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -17,10 +18,14 @@ help:  ## Say what can be made
 run: .venv/local.stamp  ## Start the whole system on this machine (HOST, PORT, API_KEY, THROTTLE)
 	@exec $(BIN)/python main.py
 
+# The least share of the lines, in percent, that the tests must run. Python 3.12 and later can count them at less cost.
+FLOOR := 85
+COUNTED = COVERAGE_CORE=$$($(BIN)/python -c 'import sys; print("sysmon" if sys.version_info >= (3, 12) else "ctrace")')
+
 # What does not need another runs beside it; what one command says stays together.
-test:  ## Check everything: lint, types, import rules, template, tests
+test:  ## Check everything: lint, types, import rules, template, tests, coverage
 	@$(MAKE) --no-print-directory --jobs=2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=line) ready
-	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist worksteal
+	$(COUNTED) $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist worksteal --cov --cov-report=term --cov-fail-under=$(FLOOR)
 
 ready: .venv/dev.stamp .venv-sam/stamp .venv-checkov/stamp .venv-ministack/stamp .venv-tflite/stamp lint template
 
@@ -28,9 +33,12 @@ lint: .venv/dev.stamp audit  ## Check style, types, import rules and security
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	PYTHONPATH=$(LAYERS) $(BIN)/lint-imports --no-cache
+	@$(MAKE) --no-print-directory imports
 	@# What is of low severity ruff judges too, with a reason for every line that stands.
 	$(BIN)/bandit --quiet --severity-level medium --recursive functions layers local tools benchmarks main.py
+
+imports: .venv/dev.stamp  ## Check who imports whom
+	PYTHONPATH=$(LAYERS) $(BIN)/lint-imports --no-cache
 
 # Without credentials and without a network: neither checker asks AWS for anything.
 SAM := SAM_CLI_TELEMETRY=0 .venv-sam/bin/sam
@@ -45,16 +53,28 @@ audit: .venv/dev.stamp  ## Look up what the functions install among known vulner
 openapi: .venv/dev.stamp  ## Write the OpenAPI document anew from the functions
 	PYTHONPATH=$(LAYERS) $(BIN)/python -m tools.openapi
 
+# Against a `python main.py` of its own. EXAMPLES for each operation and phase; SEED repeats a run.
+EXAMPLES ?= 400
+fuzz-api: .venv/dev.stamp .venv-schemathesis/stamp  ## Ask every operation of the API what nobody would: schemathesis (EXAMPLES, SEED)
+	$(BIN)/python -m tests.fuzz.api --examples $(EXAMPLES) $(if $(SEED),--seed $(SEED))
+
+wheel: .venv/dev.stamp  ## Build what `pip install .` installs into build/release, without a network
+	@rm -rf build/release
+	$(BIN)/pip wheel --quiet --no-index --no-deps --no-build-isolation --wheel-dir build/release .
+
+release: wheel  ## See that TAG=v1.2.3, version and change log agree, and write its notes beside the wheel
+	@$(BIN)/python -m tools.release "$(TAG)" > build/release/notes.md
+
 # Universal locks: one file serves Python 3.11 to 3.13. The functions' pins are those of development.
 LOCK := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
 lock: .venv/dev.stamp  ## Compile the requirements anew (UPGRADE=--upgrade takes new releases)
 	$(LOCK) $(UPGRADE) --output-file requirements-dev.txt requirements-dev.in
-	for part in local benchmarks functions/suggest functions/update functions/caption; do \
+	for part in tools local benchmarks functions/suggest functions/update functions/caption; do \
 		$(LOCK) --constraint requirements-dev.txt --output-file $$part/requirements.txt $$part/requirements.in || exit 1; done
 	$(LOCK) --emit-build-options --constraint requirements-dev.txt --output-file benchmarks/tuning/requirements.txt \
 		benchmarks/tuning/requirements.in
 	for part in tools/captioner tests/emulators/lambda tests/emulators/ministack tests/emulators/sam tests/template/checkov \
-		tests/runtimes/tflite-runtime; do \
+		tests/runtimes/tflite-runtime tests/fuzz; do \
 		$(LOCK) $(UPGRADE) --output-file $$part/requirements.txt $$part/requirements.in || exit 1; done
 
 # Deployment. A stack that is not there yet is asked about; one that is, is changed as samconfig.toml says.
@@ -88,9 +108,17 @@ bench-captioning: .venv-bench/stamp .venv-model/stamp  ## Captions against the o
 	@test -n "$(DATA)" || { echo "DATA names no folder: make bench-captioning DATA=path/to/flickr8k" >&2; exit 2; }
 	PYTHONPATH=$(LAYERS) OMP_NUM_THREADS=1 .venv-bench/bin/python -m benchmarks.captioning --data "$(DATA)"
 
+bench-load: .venv/local.stamp  ## Put the local stack under load, then count its growth (LOAD="--clients 64 --seconds 60")
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.load $(LOAD) --page docs/benchmarks/load.md
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.load growth $(GROWTH) --page docs/benchmarks/load.md
+
+fuzz: .venv/dev.stamp  ## Send the picture reader mutated pictures (SECONDS=600; SEED; ONLY=number makes one of them again)
+	PYTHONPATH=$(LAYERS) $(BIN)/python -m tests.fuzz.pictures $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) \
+		$(if $(ONLY),--only $(ONLY))
+
 clean:  ## Remove what make made; the data under data/ stays
-	rm -rf .venv .venv-bench .venv-checkov .venv-ministack .venv-model .venv-peers .venv-sam .venv-tflite build .mypy_cache .pytest_cache .ruff_cache \
-		.hypothesis
+	rm -rf .venv .venv-bench .venv-checkov .venv-ministack .venv-model .venv-peers .venv-sam .venv-schemathesis .venv-tflite build .mypy_cache .pytest_cache .ruff_cache \
+		.hypothesis .coverage .coverage.*
 
 define make_venv
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed; none was found (PYTHON=path names one)" >&2; exit 1; }
@@ -99,9 +127,9 @@ define make_venv
 endef
 INSTALL = --disable-pip-version-check --progress-bar on --require-hashes --only-binary :all: --requirement
 
-.venv/local.stamp: local/requirements.txt
+.venv/local.stamp: tools/requirements.txt
 	$(call make_venv,.venv)
-	@echo "Installing what the system needs into .venv (once; about 100 MB)" >&2
+	@echo "Installing what the system and its tools need into .venv (once; about 100 MB)" >&2
 	$(BIN)/pip install $(INSTALL) $<
 	@touch $@
 
@@ -155,4 +183,10 @@ INSTALL = --disable-pip-version-check --progress-bar on --require-hashes --only-
 	$(call make_venv,.venv-checkov)
 	@echo "Installing the checker of the template into .venv-checkov (once; about 300 MB)" >&2
 	.venv-checkov/bin/pip install $(INSTALL) $<
+	@touch $@
+
+.venv-schemathesis/stamp: tests/fuzz/requirements.txt
+	$(call make_venv,.venv-schemathesis)
+	@echo "Installing the fuzzer of the API into .venv-schemathesis (once; about 100 MB)" >&2
+	.venv-schemathesis/bin/pip install $(INSTALL) $<
 	@touch $@

@@ -30,7 +30,7 @@ settings, from the environment:
 
 
 def main() -> int:
-    """Runs the local stack; returns the exit status."""
+    """Run the local stack; return the exit status."""
     parser = argparse.ArgumentParser(
         description="Run the tuning and captioning API on this machine.",
         epilog=_SETTINGS,
@@ -50,7 +50,7 @@ def main() -> int:
     try:
         settings = LocalSettings.from_environment()
         template = read(ROOT / "template.yaml", CorsOrigin=Settings.from_environment().cors_origin)
-        server.serve(template, settings)
+        ended = server.serve(template, settings)
     except SettingError as error:
         print(error, file=sys.stderr)
         return 2
@@ -58,6 +58,10 @@ def main() -> int:
         reason = os.strerror(error.errno) if error.errno else str(error)
         print(f"cannot listen on {settings.host}:{settings.port}: {reason}; set HOST or PORT", file=sys.stderr)
         return 1
+    if not ended:
+        # A thread is in the middle of something, which the interpreter's own end might wait for, or run into.
+        sys.stdout.flush()
+        os._exit(0)
     return 0
 
 

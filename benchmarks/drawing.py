@@ -5,7 +5,7 @@ from typing import Any
 
 
 def new_figure(name: str, layout: list[list[str]], size: tuple[float, float]) -> tuple[Any, dict[str, Any]]:
-    """A figure of that many inches and its axes by the names in `layout`; `name` sets its ids apart from others'."""
+    """Return a figure of that size in inches, and its axes by the names in `layout`; `name` makes its ids its own."""
     import matplotlib as mpl  # noqa: PLC0415 - a second of CPU, and not in every environment that measures
     from matplotlib import pyplot as plt  # noqa: PLC0415
 
@@ -16,7 +16,7 @@ def new_figure(name: str, layout: list[list[str]], size: tuple[float, float]) ->
 
 
 def save(figure: Any, path: Path) -> None:
-    """Writes the figure and lets go of it."""
+    """Write the figure and let go of it."""
     from matplotlib import pyplot as plt  # noqa: PLC0415
 
     figure.savefig(path, format="svg", metadata={"Date": None})

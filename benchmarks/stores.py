@@ -152,7 +152,7 @@ def _size(value: dict[str, Any]) -> int:
 
 @contextmanager
 def metered() -> Iterator[Meter]:
-    """A meter on every DynamoDB client that is made meanwhile, by whatever adapter."""
+    """Return a meter on every DynamoDB client that is made meanwhile, by whatever adapter."""
     meter, make = Meter(), botocore.session.get_session
 
     def session() -> Any:
@@ -176,7 +176,7 @@ def measure(
     crowds: Sequence[int] = CROWDS,
     repeats: int = REPEATS,
 ) -> list[Measurement]:
-    """Fills an empty store and measures it as it grows. Raises ValueError if it is not empty, or the store's errors."""
+    """Fill an empty store and measure it as it grows. Raises ValueError if it is not empty, or the store's errors."""
     name = _NAMES[url.partition(":")[0]]
     found: list[Measurement] = []
     with metered() as meter, closing(open_store(url)) as store:
@@ -298,7 +298,7 @@ def _identity() -> str:
 
 
 def render(measurements: Sequence[Measurement]) -> str:
-    """The page: what was measured, where, and a table of it."""
+    """Return the page: what was measured, where, and a table of it."""
     stores = list(dict.fromkeys(measurement.store for measurement in measurements))
     rows = list(dict.fromkeys((measurement.operation, measurement.size) for measurement in measurements))
     costs = {(m.store, m.operation, m.size): m.cost for m in measurements}
@@ -388,7 +388,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _open(name: str, stack: ExitStack) -> str:
-    """The URL of the empty store that is meant; the stack holds what is made for it."""
+    """Return the URL of the empty store that is meant; the stack holds what is made for it."""
     if name == SQLITE:
         # Not in the system's folder for temporary files, which may be in memory, where durability costs nothing.
         (ROOT / "build").mkdir(exist_ok=True)

@@ -6,6 +6,7 @@ The shape is that of "Lambda proxy integration" in API Gateway's developer guide
 import base64
 import binascii
 import json
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +18,10 @@ from local.template import Route
 
 ACCOUNT = "000000000000"
 API_ID = "local"
+
+# RFC 9110: a token, and visible characters, blanks and what is not ASCII, which leaves as Latin-1.
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\U0010ffff]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +138,13 @@ def http_response(answer: object, *, accept: str, binary_media_types: frozenset[
         except binascii.Error as error:
             raise FunctionAnswerError("the body says that it is base64, and is not") from error
     else:
-        body = text.encode("utf-8")
+        try:
+            body = text.encode("utf-8")
+        except UnicodeEncodeError as error:
+            raise FunctionAnswerError(f"the body is not text that UTF-8 can write: {error.reason}") from error
+    for name, value in headers:
+        if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
+            raise FunctionAnswerError(f"the header {name!r} cannot be sent: {value[:200]!r}")
     kept = tuple((name.lower(), value) for name, value in headers if name.lower() != "content-length")
     return Response(status=answer["statusCode"], headers=kept, body=body)
 

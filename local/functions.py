@@ -1,19 +1,29 @@
-"""The functions as Lambda runs them: the real handler, one event at a time, off the event loop."""
+"""The functions as Lambda runs them: the real handler, one event at a time for each kind of work.
 
-import asyncio
+Where AWS would start an instance for each event that comes at once, here each route has a lane, so that what is cheap
+does not wait behind what is not: a function's handler may run on several threads, though never twice for one route.
+"""
+
 import importlib
 import json
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+
+from local.lanes import Lane, Room
+from local.limits import Limits
 
 PAYLOAD_LIMIT = 6 * 1024 * 1024
 """Bytes of JSON that Lambda takes in, and gives back, in a synchronous call."""
 
 INTEGRATION_TIMEOUT = 29.0
 """Seconds that API Gateway waits for a function."""
+
+_LIMITS = Limits()
+
+_BY_EVENT = "events"
+"""The lane of calls that come by no route."""
 
 
 class PayloadTooLargeError(ValueError):
@@ -41,44 +51,75 @@ class Context:
 
 
 class Function:
-    """One Lambda function: `handler` is `package.module.attribute`, as the template's Command has it."""
+    """One Lambda function: `handler` is `package.module.attribute`, as the template's Command has it.
 
-    def __init__(self, name: str, handler: str) -> None:
+    The bytes of what waits for it are also within the room `whole`, which functions share.
+    """
+
+    def __init__(self, name: str, handler: str, *, limits: Limits = _LIMITS, whole: Room | None = None) -> None:
         module, _, attribute = handler.rpartition(".")
         self.name = name
-        # One worker, as one Lambda instance takes one event at a time; the import is on it, as the handler will be. The
-        # loop is for Mangum, which runs the application on its thread's.
-        self._loop = asyncio.new_event_loop()
-        self._worker = ThreadPoolExecutor(
-            max_workers=1, thread_name_prefix=name, initializer=lambda: asyncio.set_event_loop(self._loop)
+        self._limits = limits
+        self._whole = whole
+        self._lanes: dict[str, Lane] = {}
+        self._stopped = False
+        self._handler: Callable[[Mapping[str, Any], Context], object] = getattr(
+            importlib.import_module(module), attribute
         )
-        load = self._worker.submit(lambda: getattr(importlib.import_module(module), attribute))
-        self._handler: Callable[[Mapping[str, Any], Context], object] = load.result()
 
-    async def invoke(self, event: dict[str, Any]) -> object:
-        """What the handler returns for `event`.
+    def lane(self, work: str) -> Lane:
+        """The lane of a kind of work: a route's, say. For one thread at a time."""
+        if work not in self._lanes:
+            room = Room(self._limits.lane_bytes, within=self._whole)
+            limits = self._limits
+            self._lanes[work] = Lane(
+                f"{self.name} {work}", waiting=limits.waiting, room=room, patience=limits.wait_seconds
+            )
+            if self._stopped:
+                self._lanes[work].stop()
+        return self._lanes[work]
+
+    def handle(self, event: Mapping[str, Any], context: Context) -> object:
+        """What the handler returns for `event`, on the thread of the caller, who is on a lane.
 
         Raises:
             PayloadTooLargeError: the event, as JSON, is over `PAYLOAD_LIMIT` bytes.
-            TimeoutError: no answer within `INTEGRATION_TIMEOUT` seconds.
             Exception: whatever the handler raised; Lambda would report a function error.
         """
-        size = len(json.dumps(event, ensure_ascii=False).encode("utf-8", errors="surrogatepass"))
+        size = _size(event)
         if size > PAYLOAD_LIMIT:
             raise PayloadTooLargeError(f"the event has {size} bytes; Lambda takes {PAYLOAD_LIMIT}")
-        loop = asyncio.get_running_loop()
-        async with asyncio.timeout(INTEGRATION_TIMEOUT):
-            return await loop.run_in_executor(self._worker, self._handler, event, Context(self.name))
+        return self._handler(event, context)
 
     def call(self, event: Mapping[str, Any]) -> object:
         """What the handler returns for `event`, for a caller who is not in a hurry and not on an event loop.
 
         Raises:
+            LaneStoppedError: the function is being closed, and the call was never begun.
             Exception: whatever the handler raised.
         """
-        return self._worker.submit(self._handler, event, Context(self.name)).result()
+        context = Context(self.name)
+        return self.lane(_BY_EVENT).submit(lambda: self._handler(event, context)).result()
 
-    def close(self) -> None:
-        """Lets the event in hand finish and takes no more."""
-        self._worker.shutdown(wait=True, cancel_futures=True)
-        self._loop.close()
+    def stop(self) -> None:
+        """Takes no more events and drops those that wait; those in hand go on."""
+        self._stopped = True
+        for lane in list(self._lanes.values()):
+            lane.stop()
+
+    def close(self, *, within: float = INTEGRATION_TIMEOUT) -> bool:
+        """Stops, and waits so many seconds for the events in hand; whether they have ended."""
+        self.stop()
+        deadline = time.monotonic() + within
+        ended = [lane.join(deadline) for lane in list(self._lanes.values())]
+        return all(ended)
+
+
+def _size(event: Mapping[str, Any]) -> int:
+    """The bytes of an event as JSON."""
+    body = event.get("body")
+    size = len(json.dumps({**event, "body": None}, ensure_ascii=False).encode("utf-8", errors="surrogatepass"))
+    if isinstance(body, str) and event.get("isBase64Encoded"):
+        # Base64 needs no escaping, and is long.
+        return size + len(body)
+    return size + len(json.dumps(body, ensure_ascii=False).encode("utf-8", errors="surrogatepass"))

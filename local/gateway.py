@@ -1,25 +1,34 @@
 """API Gateway, played on one machine: routes, keys, throttling, limits, and its own answers, all from the template.
 
 An HTTP request is matched to a route, made into a proxy event, handed to the function's real handler, and the answer is
-turned back. Nothing here knows what the functions do.
+turned back. What can be refused is refused by the request's head, before its body is read. Nothing here knows what the
+functions do.
 """
 
 import json
 import re
 import uuid
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from hmac import compare_digest
-from typing import Any
 
 from aws_lambda_powertools import Logger
 
+from local.compression import compressed
 from local.events import FunctionAnswerError, Request, Response, http_response, proxy_event
-from local.functions import PAYLOAD_LIMIT, Function, PayloadTooLargeError
+from local.functions import PAYLOAD_LIMIT, Context, Function, PayloadTooLargeError
+from local.lanes import Lane, LaneFullError, LaneStoppedError
 from local.template import Route, Template
 from local.throttling import TokenBucket
 
 REQUEST_LIMIT = 10 * 1024 * 1024
 """Bytes of a request's body that API Gateway takes."""
+
+_METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
+"""What a resource of API Gateway can have; no function ever hears of another method."""
+
+_RETRY_AFTER = "1"
+"""Seconds: what has no room now has some as soon as another is done."""
 
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:\d{1,5})?")
 
@@ -49,15 +58,25 @@ class _Matcher:
                 return route, parameters
         return None
 
-    def knows(self, path: str) -> bool:
-        """Whether there is a route for some method."""
-        return next(self._at(path), None) is not None
+    def methods(self, path: str) -> tuple[str, ...]:
+        """The methods for which there is a route."""
+        return tuple(sorted({route.method for route, _ in self._at(path)}))
 
     def _at(self, path: str) -> Iterator[tuple[Route, dict[str, str]]]:
         bare = path.rstrip("/") or "/"
         for pattern, route in self._patterns:
             if found := pattern.fullmatch(bare):
                 yield route, found.groupdict()
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A request that is let through to a function, in the lane of its route, once its body is there."""
+
+    request_id: str
+    route: Route
+    path_parameters: Mapping[str, str]
+    lane: Lane
 
 
 class Gateway:
@@ -87,28 +106,62 @@ class Gateway:
 
     async def answer(self, request: Request) -> Response:
         """The answer to `request`; never raises for anything that a caller or a function did."""
+        found = self.admit(request)
+        return found if isinstance(found, Response) else await self.pass_on(found, request)
+
+    def admit(self, head: Request) -> "Passage | Response":
+        """What lets a request through to its function, or the answer if it is not let through; looks at no body."""
         request_id = self._new_id()
-        if not _HOST.fullmatch(request.header("host")):
+        if not _HOST.fullmatch(head.header("host")):
             return self._own("DEFAULT_4XX", request_id, status=400, message="the Host header is not a host name")
-        if request.method == "OPTIONS" and self._template.preflight_headers and self._matcher.knows(request.path):
-            # Answered before keys and functions, as the method that SAM makes for each path does.
-            return _response(200, {**self._template.preflight_headers, "Content-Type": "application/json"}, "{}")
-        matched = self._matcher.match(request.method, request.path)
+        if own := self._without_function(head, request_id):
+            return own
+        matched = self._matcher.match(head.method, head.path)
         if matched is None:
             return self._own("MISSING_AUTHENTICATION_TOKEN", request_id)
         route, path_parameters = matched
-        if refusal := self._refusal(route, request):
+        lane = self._functions[route.function].lane(f"{route.method} {route.path}")
+        if refusal := self._refusal(route, head) or ("THROTTLED" if lane.full else None):
             return self._own(refusal, request_id)
-        event = proxy_event(
-            request,
-            route,
-            path_parameters,
-            stage=self._template.stage,
-            request_id=request_id,
-            binary_media_types=self._template.binary_media_types,
-        )
+        return Passage(request_id, route, path_parameters, lane)
+
+    async def pass_on(self, passage: "Passage", request: Request) -> Response:
+        """The function's answer to a request that was let through, whole now; never raises, as `answer`."""
+        route, request_id = passage.route, passage.request_id
+        function, context = self._functions[route.function], Context(route.function)
+
+        def answered() -> Response:
+            event = proxy_event(
+                request,
+                route,
+                passage.path_parameters,
+                stage=self._template.stage,
+                request_id=request_id,
+                binary_media_types=self._template.binary_media_types,
+            )
+            answer = function.handle(event, context)
+            if len(json.dumps(answer)) > PAYLOAD_LIMIT:
+                raise FunctionAnswerError("the answer is larger than Lambda gives back")
+            return http_response(
+                answer,
+                accept=request.header("accept"),
+                binary_media_types=self._template.binary_media_types,
+            )
+
+        if len(request.body) > PAYLOAD_LIMIT:
+            # Whatever becomes of the bytes in an event, they do not become fewer.
+            return self._own("REQUEST_TOO_LARGE", request_id)
         try:
-            return await self._invoke(route, event, accept=request.header("accept"))
+            response = await passage.lane.run(answered, seconds=context.get_remaining_time_in_millis() / 1000)
+            return await compressed(
+                response,
+                accept_encoding=request.header("accept-encoding"),
+                minimum=self._template.minimum_compression_size,
+            )
+        except LaneStoppedError:
+            return self.unavailable()
+        except LaneFullError:
+            kind = "THROTTLED"
         except PayloadTooLargeError:
             kind = "REQUEST_TOO_LARGE"
         except TimeoutError:
@@ -119,15 +172,44 @@ class Gateway:
             kind = "DEFAULT_5XX"
         return self._own(kind, request_id)
 
-    async def _invoke(self, route: Route, event: dict[str, Any], *, accept: str) -> Response:
-        answer = await self._functions[route.function].invoke(event)
-        if len(json.dumps(answer)) > PAYLOAD_LIMIT:
-            raise FunctionAnswerError("the answer is larger than Lambda gives back")
-        return http_response(answer, accept=accept, binary_media_types=self._template.binary_media_types)
-
     def too_large(self) -> Response:
         """The answer to a request whose body is over `REQUEST_LIMIT`; its rest need not be read."""
         return self._own("REQUEST_TOO_LARGE", self._new_id())
+
+    def crowded(self) -> Response:
+        """The answer to a request for whose body there is no room; its rest need not be read."""
+        return self._own("THROTTLED", self._new_id())
+
+    def late(self) -> Response:
+        """The answer to a request whose head or body does not come."""
+        return self._own("DEFAULT_4XX", self._new_id(), status=408, message="the request did not come whole in time")
+
+    def malformed(self) -> Response:
+        """The answer to what is not HTTP."""
+        return self._own("DEFAULT_4XX", self._new_id(), status=400, message="the request is not HTTP")
+
+    def unavailable(self) -> Response:
+        """The answer of a server that has too many connections, or that stops."""
+        own = self._own("DEFAULT_5XX", self._new_id(), status=503)
+        return Response(own.status, (*own.headers, ("retry-after", _RETRY_AFTER)), own.body)
+
+    def failed(self) -> Response:
+        """The answer to a request on which the gateway itself failed."""
+        return self._own("DEFAULT_5XX", self._new_id(), status=500)
+
+    def _without_function(self, head: Request, request_id: str) -> Response | None:
+        """The answer to a method that no route can have, and to a preflight: before keys and functions."""
+        methods = self._matcher.methods(head.path)
+        preflight = self._template.preflight_headers
+        if methods and preflight and head.method == "OPTIONS":
+            # As the method that SAM makes for each path answers.
+            return _response(200, {**preflight, "Content-Type": "application/json"}, "{}")
+        if methods and head.method not in _METHODS:
+            message = f"there is no method {head.method[:32]} here"
+            own = self._own("DEFAULT_4XX", request_id, status=405, message=message)
+            allowed = ", ".join((*methods, "OPTIONS") if preflight else methods)
+            return Response(own.status, (*own.headers, ("allow", allowed)), own.body)
+        return None
 
     def _refusal(self, route: Route, request: Request) -> str | None:
         given = request.header("x-api-key").encode()

@@ -1,23 +1,29 @@
 """The HTTP server in front of the gateway, and the start of the whole local stack."""
 
+import io
 import json
+import math
 import os
 import signal
 import socket
 import sys
+import threading
+import time
+from collections.abc import Callable, Collection
 from pathlib import Path
-from urllib.parse import unquote
+from types import FrameType
 
 import uvicorn
-from starlette.types import Receive, Scope, Send
 
 from captioning.bucket import open_bucket
 from captioning.bucket_folder import FolderBucket
 from captioning.errors import BucketUrlError
-from local import upload_forms
-from local.events import Request, Response
+from local.application import Application
+from local.connections import Connections
 from local.functions import Function
-from local.gateway import REQUEST_LIMIT, Gateway
+from local.gateway import Gateway
+from local.lanes import Lane, Room
+from local.limits import Limits
 from local.settings import LocalSettings
 from local.template import Template
 from local.upload_forms import UploadForms
@@ -27,58 +33,11 @@ from tuning.spaces import Spaces, load_spaces
 from web import logs
 from web.settings import Settings
 
-_DRAINED = 16 * REQUEST_LIMIT
-"""Bytes of a body that is too large which are still read, so that the caller sees the answer and not a broken pipe."""
+_LIMITS = Limits()
 
-
-class _Application:
-    """The ASGI application: reads a request whole, asks the gateway or the bucket, writes the response."""
-
-    def __init__(self, gateway: Gateway, forms: UploadForms | None) -> None:
-        self._gateway = gateway
-        self._forms = forms
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        forms = self._forms if (scope["method"], scope["path"]) == ("POST", upload_forms.PATH) else None
-        limit = REQUEST_LIMIT if forms is None else upload_forms.LIMIT
-        body = bytearray()
-        size = 0
-        while size <= _DRAINED:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                return
-            size += len(message["body"])
-            if size <= limit:
-                body += message["body"]
-            if not message["more_body"]:
-                break
-        if size > limit:
-            response = self._gateway.too_large() if forms is None else forms.too_large()
-        else:
-            answer = self._gateway.answer if forms is None else forms.answer
-            response = await answer(_request(scope, bytes(body)))
-        await _send(response, send)
-
-
-def _request(scope: Scope, body: bytes) -> Request:
-    client = scope.get("client")
-    return Request(
-        method=scope["method"],
-        path=unquote(scope["raw_path"].decode("ascii", errors="replace").partition("?")[0]),
-        query=scope["query_string"].decode("ascii", errors="replace"),
-        headers=tuple((name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in scope["headers"]),
-        body=body,
-        client=client[0] if client else "127.0.0.1",
-    )
-
-
-async def _send(response: Response, send: Send) -> None:
-    headers = [
-        *((name.encode("latin-1"), value.encode("latin-1", errors="replace")) for name, value in response.headers),
-        (b"content-length", str(len(response.body)).encode("ascii")),
-    ]
-    await send({"type": "http.response.start", "status": response.status, "headers": headers})
-    await send({"type": "http.response.body", "body": response.body})
+_TURN = 0.001
+"""Seconds that a thread may compute while others wait for their turn; Python's own 5 ms add up for a request that goes
+from thread to thread."""
 
 
 def greeting(url: str, spaces: Spaces, *, api_key: bool, folder: Path | None) -> str:
@@ -121,15 +80,40 @@ def _spaces(path: str | None) -> Spaces:
         return load_spaces()
 
 
-def serve(template: Template, settings: LocalSettings) -> None:
-    """Runs the stack until it is told to stop (SIGINT or SIGTERM).
+class _Server(uvicorn.Server):
+    """uvicorn's server: what waits is dropped when it stops, and it is ended from outside should it not end itself."""
+
+    def __init__(self, config: uvicorn.Config, *, limits: Limits, drop: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._limits = limits
+        self._drop = drop
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        # The kernel's clock needs nothing of this process to be in order: not even a thread that gets its turn.
+        signal.alarm(self._limits.stop_seconds)
+        super().handle_exit(sig, frame)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._drop()
+        await super().shutdown(sockets)
+
+
+def serve(template: Template, settings: LocalSettings, *, limits: Limits = _LIMITS) -> bool:
+    """Runs the stack until it is told to stop (SIGINT or SIGTERM); False if something of it is still at work then.
 
     Raises:
         OSError: the address is taken or not this machine's.
         web.settings.SettingError: a setting of the functions cannot be used.
     """
+    # A character that UTF-8 cannot write leaves as JSON's escape for it, and its line is not lost.
+    assert isinstance(sys.stdout, io.TextIOWrapper)  # noqa: S101
+    sys.stdout.reconfigure(errors="backslashreplace")
+    # A thread that was waiting for a socket or a disk gets its turn sooner while others compute.
+    sys.setswitchinterval(_TURN)
     for name, value in template.environment.items():
         os.environ.setdefault(name, value)
+    # On one machine none are written: a function's metrics are one event's at a time, and here several run at once.
+    os.environ.pop("POWERTOOLS_METRICS_NAMESPACE", None)
     of_functions = Settings.from_environment()
     log = logs.logger("local", level=of_functions.log_level.upper())
     bucket = _folder_of(of_functions.upload_bucket)
@@ -137,12 +121,38 @@ def serve(template: Template, settings: LocalSettings) -> None:
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     listener = socket.create_server((settings.host, settings.port), family=family)
     called = {route.function for route in template.routes} | ({trigger.function} if trigger else set())
-    functions = {name: Function(name, handler) for name, handler in template.handlers.items() if name in called}
+    whole = Room(limits.stack_bytes)
+    functions = {
+        name: Function(name, handler, limits=limits, whole=whole)
+        for name, handler in template.handlers.items()
+        if name in called
+    }
+    forms_lane = Lane("forms", waiting=limits.waiting, room=Room(limits.lane_bytes, within=whole))
     gateway = Gateway(template, functions, log=log, api_key=settings.api_key, throttle=settings.throttle)
-    application = _Application(gateway, UploadForms(bucket, origin=of_functions.cors_origin) if bucket else None)
-    server = uvicorn.Server(
-        # Its own log would be plain text; what matters of it comes out through the root logger, as JSON.
-        uvicorn.Config(application, lifespan="off", log_config=None, access_log=False, server_header=False)
+    forms = UploadForms(bucket, origin=of_functions.cors_origin) if bucket else None
+    connections = Connections(limits, unavailable=gateway.unavailable, late=gateway.late, malformed=gateway.malformed)
+
+    def drop() -> None:
+        forms_lane.stop()
+        for function in functions.values():
+            function.stop()
+
+    server = _Server(
+        uvicorn.Config(
+            Application(gateway, forms, forms_lane, log=log, limits=limits),
+            http=connections.accept,  # type: ignore[arg-type] # it is only ever called
+            ws="none",
+            lifespan="off",
+            # Its own log would be plain text; what matters of it comes out through the root logger, as JSON.
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            backlog=limits.connections,
+            timeout_keep_alive=math.ceil(limits.idle_seconds),
+            timeout_graceful_shutdown=math.ceil(limits.finish_seconds),
+        ),
+        limits=limits,
+        drop=drop,
     )
     port = listener.getsockname()[1]
     host = f"[{settings.host}]" if family == socket.AF_INET6 else settings.host
@@ -162,7 +172,20 @@ def serve(template: Template, settings: LocalSettings) -> None:
     except KeyboardInterrupt:
         pass
     finally:
-        if watcher:
-            watcher.close()
-        for function in functions.values():
-            function.close()
+        ended = _close(watcher, functions.values(), forms_lane, seconds=limits.close_seconds)
+        if not ended:
+            log.warning("the server stops while calls are in hand; they are broken off")
+    return ended
+
+
+def _close(watcher: UploadWatcher | None, functions: Collection[Function], forms_lane: Lane, *, seconds: float) -> bool:
+    """Stops everything, and waits so long for what is in hand; whether it has ended."""
+    deadline = time.monotonic() + seconds
+    # A watcher looks up between two pictures; the one in hand may be a large one.
+    closing = threading.Thread(target=watcher.close if watcher else lambda: None, daemon=True)
+    closing.start()
+    forms_lane.stop()
+    ended = [function.close(within=deadline - time.monotonic()) for function in functions]
+    ended.append(forms_lane.join(deadline))
+    closing.join(max(0.0, deadline - time.monotonic()))
+    return all(ended) and not closing.is_alive()

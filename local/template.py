@@ -67,6 +67,8 @@ class Template:
     environment: Mapping[str, str]
     """What every function finds in its environment, as far as it is plain text."""
     upload_trigger: UploadTrigger | None = None
+    minimum_compression_size: int | None = None
+    """Bytes from which on the gateway compresses answers for those who take them so; None if it never does."""
 
 
 class _Loader(yaml.CSafeLoader):
@@ -162,6 +164,7 @@ def read(path: Path, **overrides: str) -> Template:
         },
         environment={name: value for name, value in environment.items() if isinstance(value, str)},
         upload_trigger=_upload_trigger(path, functions),
+        minimum_compression_size=api.get("MinimumCompressionSize"),
     )
 
 

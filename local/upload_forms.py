@@ -6,6 +6,7 @@ looks at no picture.
 """
 
 import json
+import re
 from base64 import b64decode
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
@@ -15,11 +16,12 @@ from typing import Any
 from urllib.parse import quote
 from xml.sax.saxutils import escape
 
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 from captioning.bucket_folder import POST_PATH, FolderBucket, sign, write_whole
-from captioning.images import MAX_BYTES
+from captioning.pictures.limits import MAX_BYTES
 from local.events import Request, Response
 
 PATH = f"/{POST_PATH}"
@@ -28,6 +30,10 @@ LIMIT = MAX_BYTES + 64 * 1024
 
 _TOO_LARGE = "Your proposed upload exceeds the maximum allowed size"
 _TOO_SMALL = "Your proposed upload is smaller than the minimum allowed size"
+_RETRY_AFTER = "1"
+
+# RFC 2046, 5.1.1.
+_BOUNDARY = re.compile(rb"[0-9A-Za-z'()+_,./:=? -]{1,70}")
 _UNSIGNED = {"policy", "x-amz-signature", "file"}
 
 
@@ -67,6 +73,16 @@ class UploadForms:
         """The answer to a form of over `LIMIT` bytes; its rest need not be read."""
         return self._refusal(FormRefusedError(400, "EntityTooLarge", _TOO_LARGE))
 
+    def crowded(self) -> Response:
+        """The answer to a form for which there is no room; its rest need not be read."""
+        refusal = self._refusal(FormRefusedError(503, "SlowDown", "Please reduce your request rate."))
+        return Response(refusal.status, (*refusal.headers, ("retry-after", _RETRY_AFTER)), refusal.body)
+
+    def late(self) -> Response:
+        """The answer to a form that does not come."""
+        message = "Your socket connection to the server was not read from or written to within the timeout period."
+        return self._refusal(FormRefusedError(400, "RequestTimeout", message))
+
     def _refusal(self, error: FormRefusedError) -> Response:
         text = f"<Error><Code>{error.code}</Code><Message>{escape(str(error))}</Message></Error>"
         body = f'<?xml version="1.0" encoding="UTF-8"?>\n{text}'.encode()
@@ -81,18 +97,38 @@ async def _parse(request: Request) -> tuple[dict[str, str], bytes]:
 
     fields: dict[str, str] = {}
     try:
-        form = await MultiPartParser(Headers(dict(request.headers)), body()).parse()  # type: ignore[arg-type]
+        form = await MultiPartParser(Headers({"content-type": _media_type(request)}), body()).parse()  # type: ignore[arg-type]
     except (MultiPartException, LookupError, ValueError) as error:
         raise FormRefusedError(400, "MalformedPOSTRequest", f"not a multipart/form-data body: {error}") from error
     try:
         for name, value in form.multi_items():
             if name == "file":
-                return fields, await value.read() if isinstance(value, UploadFile) else value.encode()
+                return fields, await value.read() if isinstance(value, UploadFile) else value.encode("latin-1")
             if isinstance(value, str):
-                fields[name] = value
+                fields[_text(name)] = _text(value)
     finally:
         await form.close()
     raise FormRefusedError(400, "InvalidArgument", "POST requires exactly one file upload per request.")
+
+
+def _media_type(request: Request) -> str:
+    """The form's media type in words of ours: whatever charset the caller names, texts come as the bytes that they are.
+
+    Raises MultiPartException.
+    """
+    kind, options = parse_options_header(request.header("content-type"))
+    boundary = options.get(b"boundary", b"")
+    if kind != b"multipart/form-data" or not _BOUNDARY.fullmatch(boundary):
+        raise MultiPartException("the Content-Type has no boundary, or not one of 1 to 70 of the characters allowed")
+    return f'multipart/form-data; boundary="{boundary.decode("ascii")}"; charset=latin-1'
+
+
+def _text(written: str) -> str:
+    """A field's name or value. Raises FormRefusedError if it is not UTF-8, which is what S3 takes."""
+    try:
+        return written.encode("latin-1").decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise FormRefusedError(400, "InvalidArgument", f"a field is not text in UTF-8: {error.reason}") from error
 
 
 def _check(fields: Mapping[str, str], size: int) -> None:

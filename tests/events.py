@@ -12,6 +12,7 @@ ENVIRONMENT = EVENTS / "env.local.json"
 """What `sam local` sets so that no event needs AWS; not an event."""
 
 HANDLERS = {name: f"functions.{name}.app.handler" for name in ("suggest", "update", "caption")}
+HANDLERS["status"] = "functions.caption.status.handler"
 HANDLERS["upload"] = "functions.caption.uploads.handler"
 """The handler that an event is for, by the first word of its name."""
 
@@ -22,15 +23,15 @@ EXPECTED: dict[str, int | list[str]] = {
     "caption-generate-json": 415,
     "caption-generate-text": 415,
     "caption-generate-without-slash": 200,
-    "caption-health": 200,
-    "caption-of-upload": 404,
-    "caption-of-upload-damaged": 404,
-    "caption-of-upload-deleted": 404,
-    "caption-of-upload-encoded": 404,
-    "caption-of-upload-pending": 404,
-    "caption-of-upload-unknown": 404,
-    "caption-uploads": 200,
-    "caption-uploads-not-a-picture": 422,
+    "status-health": 200,
+    "status-of-upload": 404,
+    "status-of-upload-damaged": 404,
+    "status-of-upload-deleted": 404,
+    "status-of-upload-encoded": 404,
+    "status-of-upload-pending": 404,
+    "status-of-upload-unknown": 404,
+    "status-uploads": 200,
+    "status-uploads-not-a-picture": 422,
     "suggest-docs": 200,
     "suggest-docs-asset": 200,
     "suggest-health": 200,

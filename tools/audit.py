@@ -27,7 +27,7 @@ def _reachable(url: str) -> str | None:
 
 
 def main() -> int:
-    """Looks the locked packages up; returns the exit status."""
+    """Look the locked packages up; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tools.audit", description=__doc__.partition("\n")[0])
     parser.add_argument("--url", default="https://api.osv.dev/v1/query", help="the database (%(default)s)")
     url: str = parser.parse_args().url

@@ -117,7 +117,7 @@ def record(archive: Archive, store: ObservationStore, *, now: datetime) -> int:
 
 
 def write_archive(archive: Archive, path: Path) -> None:
-    """Writes a new file, whole or not at all. Raises MoveError if there is one already, or OSError."""
+    """Write a new file, whole or not at all. Raises MoveError if there is one already, or OSError."""
     if path.exists():
         raise MoveError(f"{path} exists already; name a new file")
     partial = path.with_name(f"{path.name}.partial")
@@ -134,7 +134,7 @@ def write_archive(archive: Archive, path: Path) -> None:
 
 
 def read_archive(path: Path) -> Archive:
-    """Reads a file that `write_archive` wrote, by whatever release. Raises ArchiveError or OSError."""
+    """Read a file that `write_archive` wrote, by whatever release. Raises ArchiveError or OSError."""
     studies: dict[str, MovedStudy] = {}
     announced: dict[str, int] = {}
     observations: list[Observation] = []
@@ -180,7 +180,7 @@ class _Entry:
         raise ArchiveError(f"{self.path}:{self.number}: {complaint}")
 
     def study(self) -> tuple[MovedStudy, int]:
-        """The study of a header, and how many observations it announces."""
+        """Return the study of a header, and how many observations it announces."""
         plain = self.plain
         if plain.get("format") != FORMAT:
             self.refuse(f"has format {quote(plain.get('format'))}; this release reads {FORMAT}")
@@ -254,7 +254,7 @@ class _Entry:
 
 
 def _recorded(store: ObservationStore, expected: int, doing: str) -> list[Observation]:
-    """The store's observations in the order recorded."""
+    """Return the store's observations in the order recorded."""
     newest_first: list[Observation] = []
     cursor: str | None = None
     with _bar(expected, doing) as bar:
@@ -268,7 +268,7 @@ def _recorded(store: ObservationStore, expected: int, doing: str) -> list[Observ
 
 
 def _missing(archive: Archive, held: Sequence[Observation]) -> list[tuple[int, Observation]]:
-    """The archive's observations that are not held, with their places in it. Raises MoveError if others are."""
+    """Return the archive's observations that are not held, with their places in it. Raises MoveError if others are."""
     of_mode: dict[str, list[Observation]] = defaultdict(list)
     for observation in reversed(held):
         of_mode[observation.mode].append(observation)
@@ -294,7 +294,7 @@ def _others(mode: str) -> MoveError:
 
 
 def _batches(missing: Sequence[tuple[int, Observation]]) -> Iterator[list[tuple[int, Observation]]]:
-    """The observations in batches that end at the same places whatever was recorded before."""
+    """Return the observations in batches that end at the same places whatever was recorded before."""
     batches: dict[int, list[tuple[int, Observation]]] = defaultdict(list)
     for place, observation in missing:
         batches[place // BATCH].append((place, observation))
@@ -370,7 +370,7 @@ def _no_number(constant: str) -> NoReturn:
 
 
 def _bar(total: int, doing: str) -> "tqdm[NoReturn]":
-    """A bar on standard error where that is a terminal."""
+    """Return a bar on standard error where that is a terminal."""
     return tqdm(total=total, desc=doing, unit=" observations", disable=None, leave=False, dynamic_ncols=True)
 
 
@@ -392,7 +392,7 @@ what is moved: a command that was interrupted is simply given again."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command; the exit status is 0, or 1 with a line on standard error that says what is wrong."""
+    """Run one command; the exit status is 0, or 1 with a line on standard error that says what is wrong."""
     options = _parser().parse_args(arguments)
     now = datetime.now(UTC)
     try:

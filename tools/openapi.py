@@ -17,6 +17,7 @@ from web.settings import VERSION
 
 DOCUMENT = Path(__file__).parents[1] / "functions/suggest/openapi.json"
 
+_MODULES = ("suggest.app", "update.app", "caption.app", "caption.status")
 _WITHOUT_KEY = [("/health", "get")]
 
 _DESCRIPTION = """\
@@ -24,12 +25,14 @@ Learns from people's ratings which image-enhancement settings give the best pict
 says in words what a picture shows.
 
 Every error is `application/problem+json` (RFC 9457). Requests are limited in rate: 429 carries Retry-After.
+An update that is answered with 503 or 504, or whose answer is lost, may have been recorded: send an `Idempotency-Key`
+with every update, and the same one when you try again.
 """
 
 
 def document() -> dict[str, Any]:
-    """The merged document of the three functions."""
-    apps: list[FastAPI] = [import_module(f"functions.{name}.app").app for name in ("suggest", "update", "caption")]
+    """Return the merged document of all functions."""
+    apps: list[FastAPI] = [import_module(f"functions.{name}").app for name in _MODULES]
     merged: dict[str, Any] = {"paths": {}, "components": {"schemas": {}}}
     for app in apps:
         part = get_openapi(title="", version=VERSION, routes=app.routes)
@@ -74,7 +77,7 @@ def _let_files_be_chosen(merged: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """Writes the document."""
+    """Write the document."""
     DOCUMENT.write_text(json.dumps(document(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     sys.stderr.write(f"{DOCUMENT.name} written\n")
 

@@ -7,6 +7,7 @@ if a check failed; each check is made, whatever became of those before it.
 
 import argparse
 import json
+import re
 import secrets
 import struct
 import sys
@@ -37,7 +38,7 @@ class Answer:
     body: bytes
 
     def json(self) -> Any:
-        """The body as JSON. Raises CheckError."""
+        """Return the body as JSON. Raises CheckError."""
         try:
             return json.loads(self.body)
         except ValueError:
@@ -99,7 +100,7 @@ def _expect(answer: Answer, status: int) -> Answer:
 
 
 def _refused(answer: Answer, status: int) -> str:
-    """The detail of a refusal, which must be a problem as every error of the API is."""
+    """Return the detail of a refusal, which must be a problem as every error of the API is."""
     problem = _expect(answer, status).json()
     media_type = answer.headers.get("content-type")
     if media_type != "application/problem+json" or problem.get("status") != status:
@@ -108,23 +109,24 @@ def _refused(answer: Answer, status: int) -> str:
 
 
 def check_health(service: Service) -> str:
-    """The service answers without a key."""
+    """See that the service answers without a key."""
     return f"version {_expect(service.get('/health', keyed=False), 200).json()['version']}"
 
 
 def check_pages(service: Service) -> str:
-    """The pages find their own document and assets, wherever the API's paths begin."""
+    """See that the pages find their own document and assets, wherever the API's paths begin."""
     page = _expect(service.get("/docs", keyed=False), 200).body.decode()
     prefix = urlsplit(service.url).path
-    for path in ("/openapi.json", "/docs/swagger-ui.css"):
-        if f'"{prefix}{path}"' not in page.replace("'", '"'):
+    for path in (r"/openapi\.json", r"/docs/swagger-ui\.\w+\.css"):
+        found = re.search(f"[\"']{re.escape(prefix)}({path})[\"']", page)
+        if not found:
             raise CheckError(f"/docs does not refer to {prefix}{path}")
-        _expect(service.get(path, keyed=False), 200)
+        _expect(service.get(found[1], keyed=False), 200)
     return "the document and the styles are where the page says"
 
 
 def check_keys(service: Service) -> str:
-    """A request without a key is refused."""
+    """See that a request without a key is refused."""
     if service.key is None:
         _expect(service.get("/ml/stats"), 200)
         return "none is asked for"
@@ -132,39 +134,39 @@ def check_keys(service: Service) -> str:
 
 
 def check_unknown_paths(service: Service) -> str:
-    """A path that does not exist is refused as everything is."""
+    """See that a path that does not exist is refused as everything is."""
     return _refused(service.get("/no-such-path"), 404)
 
 
 def check_stats(service: Service) -> str:
-    """The observation store answers."""
+    """See that the observation store answers."""
     return f"{_expect(service.get('/ml/stats'), 200).json()['samples_seen']} ratings"
 
 
 def check_suggestions(service: Service) -> str:
-    """A suggestion is made and kept."""
+    """See that a suggestion is made and kept."""
     (found,) = _expect(service.post("/ml/suggest_parameters", {"num_suggestions": 1}), 200).json()["suggestions"]
     return ", ".join(f"{name} {value}" for name, value in found.items())
 
 
 def check_updates(service: Service) -> str:
-    """The update function answers; nothing is recorded."""
+    """See that the update function answers; nothing is recorded."""
     return _refused(service.post("/ml/update_model", {"results": []}), 422)
 
 
 def check_models(service: Service) -> str:
-    """The caption bundle is loaded."""
+    """See that the caption bundle is loaded."""
     return str(_expect(service.get("/generate-caption/health"), 200).json()["model_version"])
 
 
 def check_captions(service: Service) -> str:
-    """A picture is captioned."""
+    """See that a picture is captioned."""
     found = _expect(service.post_form(f"{service.url}/generate-caption/", {}, picture(), keyed=True), 200).json()
     return repr(found["caption"])
 
 
 def check_uploads(service: Service) -> str:
-    """A picture is uploaded past the API and captioned."""
+    """See that a picture is uploaded past the API and captioned."""
     leave = _expect(service.post("/uploads", {"content_type": "image/png", "filename": "smoke.png"}), 200).json()
     posted = service.post_form(leave["url"], leave["fields"], picture(), keyed=False)
     if posted.status not in {200, 201, 204}:
@@ -195,7 +197,7 @@ CHECKS: tuple[Callable[[Service], str], ...] = (
 
 
 def picture() -> bytes:
-    """A PNG of 96 x 64 pixels: a meadow under a sky."""
+    """Return a PNG of 96 x 64 pixels: a meadow under a sky."""
     sky, meadow = b"\0" + b"\x87\xce\xeb" * 96, b"\0" + b"\x22\x8b\x22" * 96
 
     def chunk(kind: bytes, data: bytes) -> bytes:
@@ -207,7 +209,7 @@ def picture() -> bytes:
 
 
 def main() -> int:
-    """Makes every check and says how each went; returns the exit status."""
+    """Make every check and say how each went; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tools.smoke", description=__doc__.partition("\n")[0])
     parser.add_argument("url", help="where it answers: the stack's output Url, or http://127.0.0.1:8000")
     parser.add_argument("--key", help="the API key, if one is asked for")

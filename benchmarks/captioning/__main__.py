@@ -135,7 +135,7 @@ def ours(*arguments: object) -> Process:
 
 
 def medians(runs: Sequence[Process]) -> dict[str, float]:
-    """The medians of what several runs measured."""
+    """Return the medians of what several runs measured."""
     found = [json.loads(one.output.splitlines()[-1]) for one in runs]
     return {name: median(one[name] for one in found) for name in found[0]}
 
@@ -151,7 +151,7 @@ def fresh(bundle: Path, event: Path, folder: Path) -> Process:
 
 
 def event_of(picture: Path, path: Path) -> Path:
-    """The event that API Gateway makes of a picture, as a file."""
+    """Return the event that API Gateway makes of a picture, as a file."""
     from local.events import Request, proxy_event  # noqa: PLC0415 - only where it is measured by the real handler
     from local.template import Route  # noqa: PLC0415
 
@@ -274,7 +274,7 @@ def _plot(lines: Sequence[Line], path: Path) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Compares both sides; the exit status is 1 if that cannot be done."""
+    """Compare both sides; the exit status is 1 if that cannot be done."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.captioning", description=(__doc__ or "").partition("\n\n")[0]
     )

@@ -18,7 +18,7 @@ import tensorflow as tf
 from benchmarks.captioning import measuring
 from captioning.bundle import DECODER, ENCODER, VOCABULARY, Quantization
 from captioning.decoding import Decoding
-from captioning.images import read_picture
+from captioning.pictures.tensors import read_picture
 from captioning.vocabulary import Vocabulary, parse_vocabulary
 from tools.captioner.bundle import BundleParts, write_bundle
 from tools.captioner.checkpoint import Checkpoint
@@ -48,7 +48,10 @@ GREEDY: Final = Decoding(1, 0.0, PADDED_WORDS - 1, no_repeat_ngram=0)
 
 
 def build_captioner(vocabulary_size: int) -> Any:
-    """The original architecture: features [b, 2048] and words [b, 35], padded in front -> the next word's chances."""
+    """Return the original architecture.
+
+    Features [b, 2048] and words [b, 35], padded in front, to the next word's probabilities.
+    """
     layers = tf.keras.layers
     features, words = tf.keras.Input((FEATURE_WIDTH,)), tf.keras.Input((PADDED_WORDS,))
     image = layers.BatchNormalization(name="features_normalization")(features)
@@ -84,7 +87,7 @@ def prepare(work: Path, data: Path) -> None:
 
 
 def _network(work: Path, data: Path) -> tuple[Any, Vocabulary]:
-    """The network that `make model` trained last, or else one that is trained now, long enough to make sentences."""
+    """Return the network that `make model` trained last, or one trained now, long enough to make sentences."""
     trained = work.parent / "captioner"
     if (trained / "decoder.weights.h5").is_file():
         vocabulary = parse_vocabulary((trained / VOCABULARY).read_bytes(), file=VOCABULARY)
@@ -119,7 +122,7 @@ class Original:
         return self.encoder.predict(pixels, verbose=0)
 
     def decode(self, features: Any) -> list[str]:
-        """The likeliest next word, one `predict` a word, until the end mark."""
+        """Return the likeliest next word, one `predict` per word, until the end mark."""
         said = [START]
         while len(said) < PADDED_WORDS:
             chances = self.captioner.predict([features, _padded([said])], verbose=0)[0]
@@ -130,7 +133,7 @@ class Original:
         return [self.words[word] for word in said[1:]]
 
     def decode_many(self, features: Any) -> list[list[str]]:
-        """The same for many pictures at once, [n, 2048]: not how it serves, but the same words."""
+        """Return the same for many pictures at once, [n, 2048]: not how it serves, but the same words."""
         said = [[START] for _ in features]
         going = list(range(len(said)))
         while going and len(said[going[0]]) < PADDED_WORDS:

@@ -13,8 +13,8 @@ from benchmarks.captioning import measuring
 from captioning.bundle import open_bundle
 from captioning.captioner import Captioner, decode
 from captioning.decoding import Decoding
-from captioning.images import read_picture
 from captioning.interpreter import Decoder, Encoder
+from captioning.pictures.tensors import read_picture
 
 MATRIX = 2_048
 
@@ -48,7 +48,7 @@ def measure(bundle: Path, picture: Path, repeats: int) -> dict[str, float]:
 
 
 def caption_all(bundle: Path, folder: Path, names: Sequence[str]) -> dict[str, str]:
-    """What the bundle says of each picture."""
+    """Return what the bundle says of each picture."""
     captioner = Captioner(open_bundle(f"file://{bundle.resolve()}"))
     return {
         name: captioner.caption((folder / name).read_bytes()).text for name in tqdm(names, "captioning", leave=False)

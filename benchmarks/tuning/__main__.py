@@ -17,7 +17,7 @@ RESULTS, TIMINGS, PAGE, PLOT = "tuning.csv", "tuning-timing.csv", "tuning.md", "
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The exit status is 1 if a run failed, 2 if the command could not be carried out."""
+    """Carry out one command; the exit status is 1 if a run failed, 2 if the command could not be carried out."""
     options = _parse(arguments)
     try:
         return int(options.command(options))

@@ -39,7 +39,7 @@ class Worker:
         self._process = self._start()
 
     def measure(self, *arguments: str) -> str:
-        """The line that a new process makes of the arguments. Raises MeasurementError.
+        """Return the line that a new process makes of the arguments. Raises MeasurementError.
 
         A worker that was killed, or never came to listen, is started again.
         """

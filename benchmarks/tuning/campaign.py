@@ -53,7 +53,7 @@ def missing(tasks: Sequence[Task], path: Path) -> list[Task]:
 
 
 def work(tasks: Sequence[Task], path: Path, *, jobs: int = 1) -> list[Failure]:
-    """Does the tasks, `jobs` at a time, and adds each result to the file as it comes."""
+    """Do the tasks, `jobs` at a time, and add each result to the file as it comes."""
     failures = []
     with tqdm(total=len(tasks), unit="run", disable=None, smoothing=0.05) as bar:
         for task, result in _results(tasks, jobs):

@@ -62,20 +62,24 @@ class Comparison:
         return [name for name in self.methods if name != OURS and ours & self._of(name, None).keys()]
 
     def methods_in(self, family: str | None) -> list[str]:
-        """The methods that have runs in the family; None is any."""
+        """Return the methods that have runs in the family; None is any."""
         return [name for name in self.methods if self._of(name, family)]
 
     def seeds(self, method: str) -> list[int]:
-        """The seeds of which the method has a run, in order."""
+        """Return the seeds of which the method has a run, in order."""
         return sorted({seed for _, seed in self._runs[method]})
 
     def regret(self, method: str, size: int, family: str | None = None) -> Estimate:
-        """The mean regret after `size` ratings, over all families or one. Raises ValueError if there are no runs."""
+        """Return the mean regret after `size` ratings, over all families or one.
+
+        Raises:
+            ValueError: there are no runs.
+        """
         at = SIZES.index(size)
         return estimate(run.regrets[at] for run in self._of(method, family).values())
 
     def seconds(self, method: str, size: int) -> float:
-        """The mean CPU seconds of the batch that ended with `size` ratings."""
+        """Return the mean CPU seconds of the batch that ended with `size` ratings."""
         at = SIZES.index(size)
         return statistics.fmean(run.seconds[at] for run in self._of(method, None).values())
 
@@ -89,7 +93,7 @@ class Comparison:
         return Pairing(difference, sum(one for one, _ in pairs) / sum(other for _, other in pairs), won)
 
     def best_peer(self, size: int) -> str:
-        """The peer beside which ours looks worst after `size` ratings, of those with ENOUGH raters if there are any."""
+        """Return the peer beside which ours looks worst after `size` ratings, if any has ENOUGH raters of those."""
         pairings = {peer: self.pairing(OURS, peer, size) for peer in self.peers}
         enough = [peer for peer, pairing in pairings.items() if pairing.difference.count >= ENOUGH]
         return max(enough or pairings, key=lambda peer: pairings[peer].share)

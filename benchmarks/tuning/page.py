@@ -89,7 +89,7 @@ hyperparameters stored, nothing read anew.
 
 
 def render(comparison: Comparison, runs: Sequence[Run], timings: Sequence[Timing]) -> str:
-    """The page. Ours is compared with the peers that had its raters; how it grows is said if that was timed."""
+    """Return the page. Ours is compared with the peers that had its raters; how it grows is said if that was timed."""
     ours, growth = "", ""
     if comparison.peers:
         ours = _OURS_SECTION.format(

@@ -37,25 +37,25 @@ class Rater:
     optimum: float
 
     def value(self, parameters: Parameters) -> float:
-        """The true rating of a setting (`api` and its parameters), in rating points."""
+        """Return the true rating of a setting (`api` and its parameters), in rating points."""
         index = [api.name for api in self.mode.apis].index(str(parameters[API]))
         api = self.mode.apis[index]
         unit = [parameter.scale(float(str(parameters[parameter.name]))) for parameter in real_parameters(api)]
         return float(self.fields[index](np.array([unit]))[0])
 
     def regret(self, parameters: Parameters) -> float:
-        """What is lost by taking this setting for the best, in rating points."""
+        """Return what is lost by taking this setting for the best, in rating points."""
         return self.optimum - self.value(parameters)
 
     def rate(self, parameters: Parameters, nth: int) -> float:
-        """The `nth` rating of a run: the true one with its noise, within the scale; odd seeds give halves."""
+        """Return the `nth` rating of a run: the true one with its noise, within the scale; odd seeds give halves."""
         noise = np.random.default_rng([*_identity(self.family, self.seed), nth]).normal(0.0, NOISE)
         rating = float(np.clip(self.value(parameters) + noise, MIN_RATING, MAX_RATING))
         return round(2.0 * rating) / 2.0 if self.seed % 2 else rating
 
 
 def draw(family: str, seed: int) -> Rater:
-    """The rater of that family and seed: optimum, shape and the better API are the seed's own."""
+    """Return the rater of that family and seed: optimum, shape and the better API are the seed's own."""
     mode = load_spaces().find_mode(MODE)
     if mode is None:
         raise ValueError(f"the shipped space has no mode {MODE}")
@@ -88,7 +88,7 @@ def bumps(generator: np.random.Generator) -> tuple[Field, Field]:
 
 
 def ridge(generator: np.random.Generator) -> tuple[Field, Field]:
-    """A narrow ridge across two of the coordinates, highest somewhere along it; the other API is all but flat."""
+    """Return a narrow ridge across two of the coordinates, highest somewhere on it; the other API is all but flat."""
     first, second, third = generator.permutation(3)
     sign = generator.choice([-1.0, 1.0])
     centre = generator.uniform(0.25, 0.75, 3)
@@ -106,7 +106,7 @@ def ridge(generator: np.random.Generator) -> tuple[Field, Field]:
 
 
 def trap(generator: np.random.Generator) -> tuple[Field, Field]:
-    """The better API is poor but for one narrow peak; the weaker one is decent all over."""
+    """Return a rater whose better API is poor but for one narrow peak; the weaker one is decent all over."""
     narrow = _hills(
         generator.uniform(0.15, 0.85, (1, 3)), generator.uniform(0.16, 0.24, (1, 3)), np.ones(1), 2.2, _BEST
     )

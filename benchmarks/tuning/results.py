@@ -32,7 +32,7 @@ def read(path: Path) -> list[Run]:
 
 
 def append(path: Path, run: Run) -> None:
-    """Adds a run; when this returns it is on the disk. Raises OSError."""
+    """Add a run; when this returns it is on the disk. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab+") as file:
         fcntl.flock(file, fcntl.LOCK_EX)

@@ -42,14 +42,14 @@ class Run:
     seconds: tuple[float, ...]
 
     def to_line(self) -> str:
-        """The run as a line of CSV under COLUMNS, without its end: regrets to 1e-4 rating points, times to 1 µs."""
+        """Return the run, a line of CSV under COLUMNS, without its end: regrets to 1e-4 points, times to 1 µs."""
         regrets = (f"{regret:.4f}" for regret in self.regrets)
         milliseconds = (f"{1_000 * second:.3f}" for second in self.seconds)
         return to_line((self.method, self.version, self.family, self.seed, self.machine, *regrets, *milliseconds))
 
     @classmethod
     def from_cells(cls, cells: Sequence[str]) -> "Run":
-        """The inverse, of a line already cut into cells. Raises ValueError."""
+        """Return the inverse, of a line already cut into cells. Raises ValueError."""
         if len(cells) != len(COLUMNS):
             raise ValueError(f"{len(cells)} cells, not {len(COLUMNS)}")
         method, version, family, seed, machine, *figures = cells
@@ -90,7 +90,7 @@ def rate_batch(method: Method, rater: Rater, rated: int) -> tuple[float, float]:
 
 
 def to_line(cells: Sequence[object]) -> str:
-    """The cells as a line of CSV, without its end."""
+    """Return the cells as a line of CSV, without its end."""
     text = io.StringIO()
     csv.writer(text, lineterminator="").writerow(cells)
     return text.getvalue()

@@ -41,7 +41,7 @@ class Timing:
 
 
 def time_all(wanted: Sequence[tuple[str, int]] = WANTED) -> list[Timing]:
-    """Times each method at each age, one after the other. Raises MeasurementError."""
+    """Time each method at each age, one after the other. Raises MeasurementError."""
     found = []
     for name, age in tqdm(wanted, "timing", disable=None):
         with Worker(__name__, name) as worker:
@@ -50,7 +50,7 @@ def time_all(wanted: Sequence[tuple[str, int]] = WANTED) -> list[Timing]:
 
 
 def read(path: Path) -> list[Timing]:
-    """What was timed last; nothing if there is no file. Raises ValueError."""
+    """Return what was timed last; nothing if there is no file. Raises ValueError."""
     if not path.exists():
         return []
     with path.open(encoding="utf-8", newline="") as file:
@@ -58,7 +58,7 @@ def read(path: Path) -> list[Timing]:
 
 
 def write(path: Path, timings: Sequence[Timing]) -> None:
-    """Puts the timings in the place of those before."""
+    """Put the timings in the place of those before."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
@@ -67,7 +67,7 @@ def write(path: Path, timings: Sequence[Timing]) -> None:
 
 
 def measure(name: str, age: int) -> Timing:
-    """Times REPEATS batches of a study of that age.
+    """Time REPEATS batches of a study of that age.
 
     Ratings up to those of a run come as they do there. Those beyond are of settings drawn at random, which a method
     of that age must take whether it asked for them or not.

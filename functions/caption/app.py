@@ -1,4 +1,4 @@
-"""The caption function over HTTP: pictures in the request, here; pictures uploaded, in `upload_routes`."""
+"""The caption function: a picture in the request, its caption in the answer. What is asked beside is in `status`."""
 
 from typing import Annotated
 
@@ -9,30 +9,12 @@ from starlette.exceptions import HTTPException
 
 from captioning.captions import caption_picture, choose_decoding
 from captioning.decoding import MAX_BEAM_WIDTH, MAX_LENGTH_PENALTY
-from captioning.errors import (
-    NotAPictureError,
-    PermanentError,
-    PictureTooLargeError,
-    RequestError,
-    TransientError,
-)
+from functions.caption.refusals import STATUSES
 from functions.caption.resources import metrics, service, settings, store, warm_up
-from functions.caption.upload_routes import router
 from web.application import create_app, entry_point, require_multipart
 from web.metrics import Metric
 
-app, log = create_app(
-    service="caption",
-    title="Picture captioning",
-    settings=settings,
-    statuses={
-        NotAPictureError: 415,
-        PictureTooLargeError: 413,
-        RequestError: 422,
-        TransientError: 503,
-        PermanentError: 503,
-    },
-)
+app, log = create_app(service="caption", title="Picture captioning", settings=settings, statuses=STATUSES)
 
 
 class Alternative(BaseModel):
@@ -53,17 +35,6 @@ class Captioned(BaseModel):
     alternatives: list[Alternative] | None = Field(
         default=None, description="if asked for: the best captions, `caption` first"
     )
-
-
-class CaptionHealth(BaseModel):
-    """Whether pictures can be captioned."""
-
-    status: str = Field(
-        examples=["healthy"], description="`degraded` if a newer bundle cannot be used, or none be looked for"
-    )
-    models_loaded: bool
-    model_version: str
-    refused_version: str | None = Field(default=None, description="the newer bundle that cannot be used")
 
 
 warm_up(log)
@@ -118,23 +89,5 @@ async def generate_caption(
         alternatives=ranked[:alternatives] if alternatives else None,
     )
 
-
-@app.get(
-    "/generate-caption/health",
-    tags=["captioning"],
-    summary="Whether pictures can be captioned",
-    response_model_exclude_none=True,
-)
-async def caption_health() -> CaptionHealth:
-    captioner = service().captioner()
-    return CaptionHealth(
-        status="degraded" if service().trouble else "healthy",
-        models_loaded=True,
-        model_version=captioner.model_version,
-        refused_version=service().refused_version,
-    )
-
-
-app.include_router(router)
 
 handler = entry_point(app, metrics)

@@ -1,4 +1,4 @@
-"""What both ways into captioning work with: settings, metrics, models, store and bucket.
+"""What all ways into captioning work with: settings, metrics, models, store and bucket.
 
 Each is made when it is first asked for, and kept. An error is not remembered: the next request tries again.
 """
@@ -9,7 +9,8 @@ from functools import cache
 from aws_lambda_powertools import Logger
 
 from captioning.bucket import Bucket, open_bucket
-from captioning.errors import BundleError, CaptioningError, CaptionStoreUrlError
+from captioning.errors import BundleError, CaptioningError, CaptionStoreUrlError, PictureReaderUnavailableError
+from captioning.pictures.reader import reader
 from captioning.service import CaptionerService, Loading
 from captioning.source import open_source
 from captioning.store import CaptionStore, open_caption_store
@@ -53,19 +54,25 @@ def bucket(name: str = "") -> Bucket:
     return open_bucket(f"{url}{name}" if url == "s3://" else url)
 
 
-def warm_up(log: Logger) -> None:
-    """Make models and store while a function starts, when nobody's request is waiting for them.
+def warm_up(log: Logger, *, models: bool = True) -> None:
+    """Make store and, unless told not to, models while a function starts, when nobody's request is waiting for them.
 
-    What goes wrong with them is told; a function that ended for it would only be started again. Not the bucket: most
-    requests have no need of it, and its client would lengthen every start.
+    With the models starts the process that reads pictures. What goes wrong is told; a function that ended for it would
+    only be started again. Not the bucket: most requests have no need of it, and its client would lengthen every start.
     """
+    try:
+        if models:
+            reader.start()
+    except PictureReaderUnavailableError as error:
+        log.error("pictures cannot be read: %s", error)  # noqa: TRY400  (the message says all)
     try:
         service()
     except BundleError as error:
         log.error("the caption bundle cannot be used: %s", error)  # noqa: TRY400  (the message says all)
     else:
         with suppress(CaptioningError):  # `_tell` has told
-            service().captioner()
+            if models:
+                service().captioner()
     try:
         store()
     except CaptionStoreUrlError as error:

@@ -9,8 +9,8 @@ from fastapi.responses import JSONResponse
 from pydantic import AfterValidator, BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from captioning.images import MAX_BYTES
 from captioning.outcomes import Status
+from captioning.pictures.limits import MAX_BYTES
 from captioning.uploads import LEAVE_SECONDS, MediaType, Pending, checked_name, find_outcome, give_leave
 from functions.caption.resources import bucket, store
 from web.application import base_path, require_json

@@ -80,7 +80,11 @@ async def update_model(
     request: UpdateRequest,
     idempotency_key: Annotated[
         str | None,
-        Header(min_length=1, max_length=255, description="makes a retry harmless: same key, same body, same answer"),
+        Header(
+            min_length=1,
+            max_length=255,
+            description="recommended: makes a retry harmless (same key, same body, same answer), also after a 504",
+        ),
     ] = None,
 ) -> Updated:
     receipt = update(store(), spaces(), results=request.results, idempotency_key=idempotency_key, now=datetime.now(UTC))

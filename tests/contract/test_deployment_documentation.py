@@ -58,6 +58,7 @@ def test_errors_slowness_throttles_5xx_dead_letters_and_stale_models_are_watched
         "Duration",
         "Throttles",
         "AsyncEventAge",
+        "4XXError",
         "5XXError",
         "ApproximateNumberOfMessagesVisible",
         Metric.MODEL_REFRESH_FAILED,
@@ -75,7 +76,7 @@ def _places(alarm: str) -> list[tuple[str, str, dict[str, Any]]]:
     ]
 
 
-@pytest.mark.parametrize("kind", ["Suggest", "Update", "Caption", "Upload"])
+@pytest.mark.parametrize("kind", ["Suggest", "Update", "Caption", "Status", "Upload"])
 @pytest.mark.parametrize(("what", "metric"), [("Errors", "Errors"), ("Slow", "Duration")])
 def test_an_alarm_on_a_function_watches_the_alias_that_is_called(kind: str, what: str, metric: str) -> None:
     function = f"{kind}Function"
@@ -85,7 +86,7 @@ def test_an_alarm_on_a_function_watches_the_alias_that_is_called(kind: str, what
 
 
 def test_an_alarm_on_anything_else_of_awss_watches_it_by_the_dimensions_that_aws_has_for_it() -> None:
-    called = [{"FunctionName": {"Ref": f"{kind}Function"}} for kind in ("Suggest", "Update", "Caption")]
+    called = [{"FunctionName": {"Ref": f"{kind}Function"}} for kind in ("Suggest", "Update", "Caption", "Status")]
     stage = {"ApiName": RESOURCES["Api"]["Properties"]["Name"], "Stage": RESOURCES["Api"]["Properties"]["StageName"]}
     queue = {"QueueName": {"Fn::GetAtt": "UploadDeadLetters.QueueName"}}
 
@@ -93,6 +94,7 @@ def test_an_alarm_on_anything_else_of_awss_watches_it_by_the_dimensions_that_aws
     assert _places("FunctionsThrottled") == [("AWS/Lambda", "Throttles", function) for function in called]
     assert _places("UploadsWaiting") == [("AWS/Lambda", "AsyncEventAge", {"FunctionName": {"Ref": "UploadFunction"}})]
     assert _places("ServerErrors") == [("AWS/ApiGateway", "5XXError", stage)]
+    assert _places("Refusals") == [("AWS/ApiGateway", "4XXError", stage)]
     assert _places("DeadLetters") == [("AWS/SQS", "ApproximateNumberOfMessagesVisible", queue)]
 
 
@@ -160,8 +162,9 @@ def test_the_limits_are_those_of_the_template() -> None:
     assert limits["a bundle that was replaced in its place can be had back"] == f"{replaced} days"
     assert limits["logs are kept (template's default)"] == f"{defaults['LogRetentionDays']} days"
     assert limits["throttling (template's defaults)"] == (
-        f"{defaults['RequestsPerSecond']} requests a second and {defaults['Burst']} at once for each method; captions "
-        f"and leave to upload {defaults['CaptionRequestsPerSecond']} and {defaults['CaptionBurst']}"
+        f"{defaults['RequestsPerSecond']} requests a second and {defaults['Burst']} at once for each method with a "
+        f"key; captions and leave to upload {defaults['CaptionRequestsPerSecond']} and {defaults['CaptionBurst']}; "
+        "[without a key](#what-a-stranger-can-cost) far less"
     )
     assert limits["quota (template's default)"] == f"{defaults['DailyQuota']:,} requests a day for each key"
 

@@ -1,7 +1,6 @@
 """The words against the deeds: what README and docs/ say is what the code does."""
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -10,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from captioning import bucket, images, store_dynamodb, uploads
+from captioning import bucket, store_dynamodb, uploads
+from captioning.pictures import limits
+from captioning.pictures.formats import gif, jpeg, png, tiff, webp
 from functions.caption import upload_routes
 from local.gateway import REQUEST_LIMIT
 from local.settings import LocalSettings
@@ -49,17 +50,6 @@ def test_both_readmes_show_the_same_requests_and_the_committed_model() -> None:
     assert f'"model_version": "{version}"' in (ROOT / "README.md").read_text()
 
 
-def test_the_script_in_the_readme_prints_what_it_shows() -> None:
-    shown_blocks = blocks("README.md")
-    (place,) = (index for index, (language, _) in enumerate(shown_blocks) if language == "python")
-    environment = {**os.environ, "PYTHONPATH": "layers/tuning/python", "OMP_NUM_THREADS": "1"}
-    script = [sys.executable, "-W", "error", "-c", shown_blocks[place][1]]
-    done = subprocess.run(script, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
-    # The last digits of a fit are the machine's own, and so may be a step of what it recommends.
-    printed, shown = (re.sub(r"[0-9.]+", "0", text) for text in (done.stdout, shown_blocks[place + 1][1]))
-    assert printed == shown
-
-
 def test_every_setting_is_documented_with_its_default_and_no_other_is() -> None:
     table = re.findall(r"^\| `([A-Z_]+)` \| (.+?) \|", (ROOT / "docs/operations.md").read_text(), re.MULTILINE)
     settings = {
@@ -71,25 +61,51 @@ def test_every_setting_is_documented_with_its_default_and_no_other_is() -> None:
 
 
 def test_the_limits_are_those_of_the_code() -> None:
-    limits = dict(re.findall(r"^\| (.+?) \| (.+?) \|$", (ROOT / "docs/operations.md").read_text(), re.MULTILINE))
+    table = dict(re.findall(r"^\| (.+?) \| (.+?) \|$", (ROOT / "docs/operations.md").read_text(), re.MULTILINE))
 
-    assert limits["results in an update"] == f"1 to {observations.MAX_RESULTS:,}"
-    assert limits["suggestions in a request"] == f"1 to {proposals.MAX_COUNT}"
-    assert limits["a suggestion stays outstanding"] == f"{proposals.OUTSTANDING_FOR.total_seconds() / 3600:g} hours"
-    assert limits["`Idempotency-Key`"] == f"1 to {ratings.MAX_KEY_LENGTH} characters"
-    assert limits["a request's body"].startswith(f"{REQUEST_LIMIT // 2**20} MiB")
-    picture = f"{images.MAX_BYTES // 2**20} MiB, {images.MAX_PIXELS // 10**6} million pixels"
-    assert limits["coordinates in a mode; choices of a parameter"] == f"{spaces.MAX_COORDINATES}; {spaces.MAX_CHOICES}"
-    assert limits["a picture"] == picture
-    assert limits["leave to upload"] == f"{uploads.LEAVE_SECONDS // 60} minutes, one key"
-    assert limits["an upload's `filename`"] == f"1 to {uploads.MAX_NAME_BYTES} bytes in UTF-8"
-    assert limits["an uploaded picture's key"] == f"{bucket.MAX_KEY_BYTES:,} bytes in UTF-8"
-    assert limits["`Retry-After` of a caption to come"].startswith(f"1 to {upload_routes.MAX_RETRY_AFTER} s")
-    assert limits["a picture that costs more memory"] == (
-        f"{images.MAX_PROGRESSIVE_PIXELS // 10**6} million pixels of a progressive JPEG, "
-        f"{images.MAX_WEBP_PIXELS // 10**6} million of a WebP"
+    assert table["results in an update"] == f"1 to {observations.MAX_RESULTS:,}"
+    assert table["suggestions in a request"] == f"1 to {proposals.MAX_COUNT}"
+    assert table["a suggestion stays outstanding"] == f"{proposals.OUTSTANDING_FOR.total_seconds() / 3600:g} hours"
+    assert table["`Idempotency-Key`"] == f"1 to {ratings.MAX_KEY_LENGTH} characters"
+    assert table["a request's body"].startswith(f"{REQUEST_LIMIT // 2**20} MiB")
+    picture = f"{limits.MAX_BYTES // 2**20} MiB, {limits.MAX_PIXELS // 10**6} million pixels"
+    assert table["coordinates in a mode; choices of a parameter"] == f"{spaces.MAX_COORDINATES}; {spaces.MAX_CHOICES}"
+    assert table["a picture"] == picture
+    assert table["leave to upload"] == f"{uploads.LEAVE_SECONDS // 60} minutes, one key"
+    assert table["an upload's `filename`"] == f"1 to {uploads.MAX_NAME_BYTES} bytes in UTF-8"
+    assert table["an uploaded picture's key"] == f"{bucket.MAX_KEY_BYTES:,} bytes in UTF-8"
+    assert table["`Retry-After` of a caption to come"].startswith(f"1 to {upload_routes.MAX_RETRY_AFTER} s")
+    assert table["a picture that costs more memory"] == (
+        f"{limits.MAX_PROGRESSIVE_PIXELS // 10**6} million pixels of a progressive JPEG, "
+        f"{limits.MAX_WEBP_PIXELS // 10**6} million of a WebP"
     )
-    assert limits["a caption stays in DynamoDB"] == f"{store_dynamodb.LIFETIME_SECONDS // 86_400} days"
+    assert table["a caption stays in DynamoDB"] == f"{store_dynamodb.LIFETIME_SECONDS // 86_400} days"
+
+
+def test_the_limits_of_a_picture_are_those_of_the_code() -> None:
+    table = dict(re.findall(r"^\| (.+?) \| (.+?) \|$", (ROOT / "docs/api.md").read_text(), re.MULTILINE))
+
+    assert table["pixels"] == (
+        f"{limits.MAX_PIXELS // 10**6} million, and {limits.MAX_SIDE:,} along a side; "
+        f"of a progressive JPEG {limits.MAX_PROGRESSIVE_PIXELS // 10**6} million, "
+        f"of a WebP {limits.MAX_WEBP_PIXELS // 10**6} million"
+    )
+    assert table["bytes, by the function"] == f"{limits.MAX_BYTES // 2**20} MiB"
+    assert table["time and memory to read it"].startswith(
+        f"{limits.PROCESSOR_SECONDS:g} s of a processor and {limits.MEMORY_BYTES // 2**20} MiB"
+    )
+    assert table["structure, JPEG"] == (
+        f"{jpeg.MAX_SCANS} scans, {jpeg.MAX_MARKERS:,} markers, "
+        f"{jpeg.MAX_HEAD_BYTES // 2**10} KiB of tables before the first scan"
+    )
+    assert table["structure, TIFF"] == (
+        f"{tiff.MAX_SEGMENTS:,} strips or tiles, {tiff.MAX_ENTRIES:,} entries of the first directory; "
+        f"a strip or tile and the picture have {tiff.MAX_DECODED_BYTES // 2**20} MiB together"
+    )
+    assert table["structure, others"] == (
+        f"{png.MAX_CHUNKS:,} chunks of a PNG, {webp.MAX_CHUNKS:,} of a WebP, "
+        f"{gif.MAX_SUB_BLOCKS:,} sub-blocks before a GIF's first frame"
+    )
 
 
 def test_every_link_in_the_docs_leads_somewhere() -> None:

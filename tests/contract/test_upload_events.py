@@ -23,12 +23,12 @@ STATUSES = {
     "upload-test": [],
 }
 ANSWERS = {
-    "caption-of-upload": 200,
-    "caption-of-upload-encoded": 200,
-    "caption-of-upload-pending": 202,
-    "caption-of-upload-damaged": 422,
-    "caption-of-upload-deleted": 404,
-    "caption-of-upload-unknown": 404,
+    "status-of-upload": 200,
+    "status-of-upload-encoded": 200,
+    "status-of-upload-pending": 202,
+    "status-of-upload-damaged": 422,
+    "status-of-upload-deleted": 404,
+    "status-of-upload-unknown": 404,
 }
 # A BMP of one yellow pixel, whose ETag the events have.
 PICTURE = struct.pack("<2sIII IiiHH6I 4B", b"BM", 58, 0, 54, 40, 1, 1, 1, 24, 0, 4, 0, 0, 0, 0, 0, 220, 255, 0)
@@ -67,9 +67,9 @@ def test_each_event_of_the_bucket_has_its_outcome_and_callers_are_told(tmp_path:
     dog = json.loads(outcomes["dog.jpg.json"].read_text())
     assert dog["sequencer"] == "0065A1B2C3D4E5F6", "an older event changes nothing"
 
-    told = replay_all("caption", tmp_path, ANSWERS)
+    told = replay_all("status", tmp_path, ANSWERS)
     assert {name: answer["statusCode"] for name, answer in told.items()} == ANSWERS
-    assert json.loads(told["caption-of-upload"]["body"])["caption"] == dog["caption"]
-    assert json.loads(told["caption-of-upload-encoded"]["body"])["key"] == "uploads/two dogs + a été 🐶/100%.jpg"
+    assert json.loads(told["status-of-upload"]["body"])["caption"] == dog["caption"]
+    assert json.loads(told["status-of-upload-encoded"]["body"])["key"] == "uploads/two dogs + a été 🐶/100%.jpg"
     for name, answer in told.items():
         assert ("retry-after" in answer["headers"]) == (ANSWERS[name] == 202)

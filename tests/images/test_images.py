@@ -139,7 +139,7 @@ def test_an_image_runs_its_function_without_being_told_which(docker: Engine, fun
     assert command == [function.handler]
 
 
-def test_pictures_in_the_bucket_are_captioned_by_one_image_as_two_functions(
+def test_pictures_in_the_bucket_are_captioned_by_one_image_as_several_functions(
     docker: Engine, functions: dict[str, Function], tmp_path: Path
 ) -> None:
     for name in (*CAPTIONED, "pending.jpg", "replaced.jpg"):
@@ -153,7 +153,7 @@ def test_pictures_in_the_bucket_are_captioned_by_one_image_as_two_functions(
     }
     with instance(docker, functions[HANDLERS["upload"]], environment, mounts={tmp_path: BUCKET}) as running:
         done = {name: running.invoke(_event(name)).content for name in STATUSES}
-    with instance(docker, functions[HANDLERS["caption"]], environment, mounts={tmp_path: BUCKET}) as running:
+    with instance(docker, functions[HANDLERS["status"]], environment, mounts={tmp_path: BUCKET}) as running:
         told = {name: running.invoke(_event(name)).content for name in ANSWERS}
 
     assert {name: [one["status"] for one in answer["uploads"]] for name, answer in done.items()} == STATUSES

@@ -1,4 +1,4 @@
-"""What the two functions of the caption image ask of AWS is what the template allows each of them, and no less.
+"""What the functions of the caption image ask of AWS is what the template allows each of them, and no less.
 
 They run with the template's own environment on emulators, over every event that there is for them; each call is noted
 with what it is made on before it leaves.
@@ -24,7 +24,7 @@ from tests.published import TINY, make_bucket, s3_client
 from tests.stack import ROOT
 from tools.captioner.publishing import publish_bundle
 
-# A bundle is published, and two functions start.
+# A bundle is published, and three functions start.
 pytestmark = pytest.mark.timeout(300)
 
 RESOURCES: dict[str, Any] = parse((ROOT / "template.yaml").read_text())["Resources"]
@@ -32,6 +32,7 @@ RESOURCES: dict[str, Any] = parse((ROOT / "template.yaml").read_text())["Resourc
 BESIDE_CALLS = {("s3:ListBucket", "UploadBucket")}
 # Operations that IAM knows by other names.
 OTHERWISE = {"HeadObject": "GetObject"}
+WAYS_IN = [("CaptionFunction", "caption"), ("StatusFunction", "status"), ("UploadFunction", "upload")]
 
 _RUN = """
 import importlib, json, sys
@@ -102,7 +103,7 @@ def names(dynamodb_endpoint: str, ministack_endpoint: str) -> dict[str, str]:
     return there
 
 
-@pytest.mark.parametrize(("function", "recipient"), [("CaptionFunction", "caption"), ("UploadFunction", "upload")])
+@pytest.mark.parametrize(("function", "recipient"), WAYS_IN)
 def test_a_function_makes_the_calls_that_it_is_allowed_on_what_it_is_allowed_them(
     names: dict[str, str], dynamodb_endpoint: str, ministack_endpoint: str, function: str, recipient: str
 ) -> None:

@@ -1,4 +1,4 @@
-"""The caption function over a bucket: captions while bundles come, go bad, and are put right."""
+"""The caption and status functions over a bucket: captions while bundles come, go bad, and are put right."""
 
 import importlib
 import json
@@ -21,15 +21,16 @@ from tests.stack import ROOT
 from tools.captioner.publishing import publish_bundle, roll_back
 
 PICTURE_EVENT = json.loads((ROOT / "events/caption-generate.json").read_text())
-HEALTH_EVENT = json.loads((ROOT / "events/caption-health.json").read_text())
+HEALTH_EVENT = json.loads((ROOT / "events/status-health.json").read_text())
 
 
 class Deployed:
-    """The function's real handler over a bucket of its own, and a clock that can be put on."""
+    """The functions' real handlers over a bucket of its own, and a clock that can be put on."""
 
     def __init__(self, tmp_path: Path, endpoint: str) -> None:
         # Mangum asks for the process's event loop, which the tests have only once they run.
         self.app = importlib.import_module("functions.caption.app")
+        self.status = importlib.import_module("functions.caption.status")
         self.now, self.endpoint, self.bucket = 0.0, endpoint, make_bucket(endpoint)
         self.url = f"s3://{self.bucket}/caption?region=us-east-1&endpoint={endpoint}"
         source = S3Source(parse_s3(self.url), cache=tmp_path / "cache")
@@ -42,16 +43,16 @@ class Deployed:
     def publish(self, version: str, **how: str) -> None:
         publish_bundle(tiny_bundle(self.folder / version, version, **how), self.url)
 
-    def ask(self, event: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-        answer = self.app.handler(event, None)
+    def ask(self, module: Any, event: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        answer = module.handler(event, None)
         assert answer["headers"]["content-type"].startswith("application/")
         return answer["statusCode"], json.loads(answer["body"])
 
     def caption(self) -> tuple[int, dict[str, Any]]:
-        return self.ask(PICTURE_EVENT)
+        return self.ask(self.app, PICTURE_EVENT)
 
     def health(self) -> dict[str, Any]:
-        status, body = self.ask(HEALTH_EVENT)
+        status, body = self.ask(self.status, HEALTH_EVENT)
         assert status == 200
         return body
 
@@ -59,7 +60,8 @@ class Deployed:
 @pytest.fixture
 def deployed(tmp_path: Path, ministack_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployed]:
     found = Deployed(tmp_path, ministack_endpoint)
-    monkeypatch.setattr(found.app, "service", lambda: found.service)
+    for module in (found.app, found.status):
+        monkeypatch.setattr(module, "service", lambda: found.service)
     monkeypatch.setattr(found.app, "store", lambda: found.store)
     yield found
     found.store.close()
@@ -113,8 +115,8 @@ def test_a_bad_bundle_leaves_the_old_one_serving_and_is_told_in_health_and_log(
 def test_a_bucket_without_a_bundle_is_503_until_there_is_one(
     deployed: Deployed, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for event in (PICTURE_EVENT, HEALTH_EVENT):
-        status, problem = deployed.ask(event)
+    for module, event in ((deployed.app, PICTURE_EVENT), (deployed.status, HEALTH_EVENT)):
+        status, problem = deployed.ask(module, event)
         assert (status, problem["status"], problem["title"]) == (503, 503, "Service Unavailable")
         assert deployed.bucket not in json.dumps(problem)
     assert any("/caption/current.json: is not there" in line["message"] for line in logged(capsys, "ERROR"))
@@ -136,10 +138,10 @@ def test_the_bucket_being_gone_costs_no_caption_while_a_bundle_is_in_service(dep
 
 _START = """
 import json, sys
-from functions.caption import app
-for path in sys.argv[1:]:
+from functions.caption import app, status
+for module, path in zip((app, status), sys.argv[1:]):
     with open(path) as stream:
-        print(app.handler(json.load(stream), None)["statusCode"])
+        print(module.handler(json.load(stream), None)["statusCode"])
 """
 
 
@@ -160,10 +162,11 @@ def test_a_function_whose_bundle_cannot_be_had_starts_says_why_and_answers_503(
         "CAPTION_STORE": f"sqlite:///{tmp_path}/captions.db",
         "CAPTION_MODEL": model,
     }
-    events = [str(ROOT / f"events/{name}.json") for name in ("caption-generate", "caption-health")]
+    events = [str(ROOT / f"events/{name}.json") for name in ("caption-generate", "status-health")]
     command = [sys.executable, "-c", _START, *events]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
     lines = done.stdout.splitlines()
     assert [line for line in lines if line == "503"] == ["503", "503"]
     before_requests = [json.loads(line) for line in lines[: lines.index("503")] if "request_id" not in line]
-    assert [said in line["message"] and line["level"] == "ERROR" for line in before_requests] == [True]
+    assert before_requests
+    assert all(said in line["message"] and line["level"] == "ERROR" for line in before_requests)

@@ -40,6 +40,7 @@ MANAGED = {
     "SuggestFunctionRole": {"AWSLambdaBasicExecutionRole", "AWSXrayWriteOnlyAccess"},
     "UpdateFunctionRole": {"AWSLambdaBasicExecutionRole", "AWSXrayWriteOnlyAccess"},
     "CaptionFunctionRole": {"AWSLambdaBasicExecutionRole", "AWSXrayWriteOnlyAccess"},
+    "StatusFunctionRole": {"AWSLambdaBasicExecutionRole", "AWSXrayWriteOnlyAccess"},
     "UploadFunctionRole": {"AWSLambdaBasicExecutionRole", "AWSXrayWriteOnlyAccess"},
     # CodeDeploy shifts an alias and looks at alarms.
     "CodeDeployServiceRole": {"AWSCodeDeployRoleForLambda"},
@@ -141,7 +142,7 @@ def test_callers_and_the_bucket_reach_published_versions_alone(resources: dict[s
 
 def test_alarms_stop_and_undo_every_functions_deployment(resources: dict[str, Any]) -> None:
     groups = _of_type(resources, "AWS::CodeDeploy::DeploymentGroup")
-    assert len(groups) == 4
+    assert len(groups) == 5
     for name, group in groups.items():
         assert group["AlarmConfiguration"]["Enabled"] is True
         kind = name.removesuffix("FunctionDeploymentGroup")

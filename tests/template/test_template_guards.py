@@ -51,20 +51,31 @@ def the_api_asks_for_keys_under_a_usage_plan(document: Document) -> None:
     assert plan["Quota"] == {"Limit": {"Ref": "DailyQuota"}, "Period": "DAY"}
 
 
-def every_method_is_throttled_and_captions_most(document: Document) -> None:
+def every_method_is_throttled_captions_most_and_what_takes_no_key_far_more(document: Document) -> None:
     limits = {
-        (one["HttpMethod"], one["ResourcePath"]): (
-            one["ThrottlingRateLimit"]["Ref"],
-            one["ThrottlingBurstLimit"]["Ref"],
-        )
+        (one["HttpMethod"], one["ResourcePath"]): (one["ThrottlingRateLimit"], one["ThrottlingBurstLimit"])
         for one in _api(document)["MethodSettings"]
     }
-    captions = ("CaptionRequestsPerSecond", "CaptionBurst")
-    assert limits == {
-        ("*", "/*"): ("RequestsPerSecond", "Burst"),
-        ("POST", "/~1generate-caption"): captions,
-        ("POST", "/~1uploads"): captions,
+    assert len(limits) == len(_api(document)["MethodSettings"])
+    routes = {
+        (event["Properties"]["Method"], "/" + event["Properties"]["Path"].replace("/", "~1")): event["Properties"]
+        for function in _functions(document).values()
+        for event in function["Events"].values()
+        if event["Type"] == "Api"
     }
+    assert limits.keys() == {*routes, ("*", "/*")}
+    captions = {("POST", "/~1generate-caption"), ("POST", "/~1uploads")}
+    for where, (rate, burst) in limits.items():
+        if where in routes and "Auth" not in routes[where]:
+            kind = "Caption" if where in captions else ""
+            assert (rate, burst) == ({"Ref": f"{kind}RequestsPerSecond"}, {"Ref": f"{kind}Burst"})
+        else:
+            assert 0 < rate <= 0.1
+            assert 1 <= burst <= 20
+
+
+def answers_are_compressed(document: Document) -> None:
+    assert 1024 <= _api(document)["MinimumCompressionSize"] <= 65_536
 
 
 def requests_leave_a_log_line_and_a_trace(document: Document) -> None:
@@ -204,7 +215,8 @@ def every_answer_carries_the_allowed_origin(document: Document) -> None:
 
 GUARDS: tuple[Guard, ...] = (
     the_api_asks_for_keys_under_a_usage_plan,
-    every_method_is_throttled_and_captions_most,
+    every_method_is_throttled_captions_most_and_what_takes_no_key_far_more,
+    answers_are_compressed,
     requests_leave_a_log_line_and_a_trace,
     logs_are_kept_for_as_long_as_was_said,
     tables_are_encrypted_recoverable_and_hard_to_lose,
@@ -225,7 +237,7 @@ GUARDED = re.compile(
     r"|AutoPublishAlias|AutoPublishAliasAllProperties|Block\w+|BucketEncryption|CORS_ORIGIN|Condition|CorsConfiguration|CorsRules"
     r"|DeadLetterQueue|DeletionPolicy|DeletionProtectionEnabled|DeploymentPreference|EventInvokeConfig|Filter"
     r"|Access-Control-\w+-\w+|AllowOrigin|IgnorePublicAcls|LifecycleConfiguration|LogGroup|LoggingConfig"
-    r"|MaximumEventAgeInSeconds|MaximumRetryAttempts|MessageRetentionPeriod|MethodSettings"
+    r"|MaximumEventAgeInSeconds|MaximumRetryAttempts|MessageRetentionPeriod|MethodSettings|MinimumCompressionSize"
     r"|OwnershipControls|PointInTimeRecoverySpecification|PublicAccessBlockConfiguration|Quota|RateLimit|BurstLimit"
     r"|ReservedConcurrentExecutions|RestrictPublicBuckets|RetentionInDays|SPACES|SSESpecification|SqsManagedSseEnabled"
     r"|Throttle|ThrottlingBurstLimit|ThrottlingRateLimit|TimeToLiveSpecification|Tracing|TracingEnabled|UsagePlan"

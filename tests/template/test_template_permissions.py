@@ -30,7 +30,7 @@ IN_TRANSACTIONS = {name: f"dynamodb:{name}Item" for name in ("Put", "Delete", "U
 
 FUNCTIONS = {
     "tuning": ("SuggestFunction", "UpdateFunction"),
-    "captioning": ("CaptionFunction", "UploadFunction"),
+    "captioning": ("CaptionFunction", "StatusFunction", "UploadFunction"),
 }
 OWN = {
     "tuning": [{"Fn::GetAtt": "ObservationsTable.Arn"}],

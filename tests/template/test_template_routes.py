@@ -38,6 +38,13 @@ def test_each_function_answers_exactly_the_routes_that_the_template_gives_it(tem
         assert routed == _routes_of(import_module(module).app), name
 
 
+def test_the_function_that_captions_answers_nothing_else(template: Template) -> None:
+    """A reserve is a function's: what shares one goes down with it."""
+    own = {(route.method, route.path) for route in template.routes if route.function == "CaptionFunction"}
+
+    assert own == {("POST", "/generate-caption")}
+
+
 def test_the_document_lists_the_routes_that_are_not_pages(template: Template) -> None:
     document = json.loads((ROOT / "functions/suggest/openapi.json").read_text())
     listed = {(method.upper(), _plain(path)) for path, operations in document["paths"].items() for method in operations}

@@ -37,6 +37,30 @@ DATA is a folder in the layout of Flickr8k: captions.txt (a CSV with the header 
 images_val, images, Images or Flicker8k_Dataset, or where --pictures says)."""
 
 
+_EXAMPLES: Final = {
+    "convert": """\
+example:
+  python -m tools.captioner convert --model caption_model.keras --tokenizer tokenizer.pkl --out models/ours --verify""",
+    "build": """\
+example:
+  python -m tools.captioner build --data flickr8k --out models/ours
+
+A build that was interrupted is given again: finished steps and finished epochs are kept in the work folder.""",
+    "evaluate": """\
+example:
+  python -m tools.captioner evaluate --bundle models/ours --data flickr8k --report build/report""",
+    "publish": """\
+examples:
+  python -m tools.captioner publish --bundle models/ours --to s3://my-models/caption
+  python -m tools.captioner publish --rollback --to s3://my-models/caption
+
+The bundle is opened and run first. Its files are sent in parallel, large ones in parts; what S3 has whole already is
+not sent again, so that a command that was interrupted is given again and goes on. The version becomes current last,
+in one write: until then functions serve the one before. It finds AWS's credentials as AWS's own tools do, and needs
+s3:GetObject, s3:PutObject, s3:AbortMultipartUpload and s3:ListBucket.""",
+}
+
+
 def main(arguments: "Sequence[str] | None" = None) -> int:
     """Run one command; the exit code is 0, or 1 with one line on stderr that says what is wrong."""
     options = _parser().parse_args(arguments)
@@ -159,7 +183,13 @@ def _parser() -> argparse.ArgumentParser:
         ),
         ("publish", _publish, (_publication,), "a bundle current in S3, or the one before it again"),
     ):
-        command = commands.add_parser(name, help=summary, description=f"Make {summary}.")
+        command = commands.add_parser(
+            name,
+            help=summary,
+            description=f"Make {summary}.",
+            epilog=_EXAMPLES.get(name),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
         command.set_defaults(run=run)
         for group in groups:
             group(command)

@@ -1,9 +1,9 @@
-"""Finds the caption decoder in a Keras file: which arrays are whose, and whether the model can be converted.
+r"""Finds the caption decoder in a Keras file: which arrays are whose, and whether the model can be converted.
 
 Supported is the merge architecture (Tanti, Gatt, Camilleri, 2018) in the form that Keras users train, of any widths,
 vocabulary and longest caption, with layers that only matter in training (dropout and the like) anywhere:
 
-    features -> BatchNormalization -> Dense relu -> BatchNormalization --\\
+    features -> BatchNormalization -> Dense relu -> BatchNormalization --\
                                                                           + Add -> Dense relu -> Dense softmax
     tokens -> Embedding, mask_zero -> LSTM -------------------------------/
 
@@ -58,8 +58,11 @@ _MATRIX: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class CaptionDecoder:
-    """A decoder found in a file. `inputs` are the names of its inputs, features and tokens, and `longest` is the most
-    tokens that its input holds; both are None where the file does not say, as weights alone do not."""
+    """A decoder found in a file.
+
+    `inputs` are the names of its inputs, features and tokens, and `longest` is the most tokens that its input holds;
+    both are None where the file does not say, as weights alone do not.
+    """
 
     weights: DecoderWeights
     inputs: tuple[str, str] | None
@@ -81,7 +84,7 @@ class _Roles:
     tokens: "Layer"
 
     def names(self) -> tuple[str, ...]:
-        """The names of the layers that have arrays, in the order of `DecoderWeights`."""
+        """Return the names of the layers that have arrays, in the order of `DecoderWeights`."""
         layers = (self.features, self.projection, self.image, self.embedding, self.lstm, self.hidden, self.logits)
         return tuple(layer.name for layer in layers)
 
@@ -243,7 +246,7 @@ def _normalization(arrays: "Sequence[Floats]", epsilon: float) -> Normalization:
 
 
 def _kind(arrays: "Sequence[Floats]") -> str:
-    """What layer has arrays of these shapes; "" for none that a decoder has."""
+    """Return the layer that has arrays of these shapes; "" for none that a decoder has."""
     match [array.shape for array in arrays]:
         case [(a,), (b,), (c,), (d,)] if a == b == c == d:
             return "BatchNormalization"

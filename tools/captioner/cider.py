@@ -69,7 +69,7 @@ class Cider:
 
 
 def _likeness(said: _Vector, reference: _Vector) -> float:
-    """The cosine of two vectors, the first one's weights clipped to the second's."""
+    """Return the cosine of two vectors, the first one's weights clipped to the second's."""
     if not said.norm or not reference.norm:
         return 0.0
     known = reference.weights

@@ -51,8 +51,11 @@ _SCALE, _OFFSET = 1 / 127.5, -1.0
 
 @dataclass(frozen=True, slots=True)
 class SourceFiles:
-    """The files of a trained captioner. With a model and weights, the model says how the layers are joined and the
-    weights what they have learned. Without `encoder`, it is the packaged ImageNet network."""
+    """The files of a trained captioner.
+
+    With a model and weights, the model says how the layers are joined and the weights what they have learned. Without
+    `encoder`, it is the packaged ImageNet network.
+    """
 
     model: Path | None
     weights: Path | None

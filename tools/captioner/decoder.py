@@ -1,9 +1,9 @@
-"""The caption decoder: the merge architecture, for training in Keras and for serving in TensorFlow Lite.
+r"""The caption decoder: the merge architecture, for training in Keras and for serving in TensorFlow Lite.
 
 The picture does not enter the LSTM. It is projected once, and meets the LSTM's state of each word in a sum (Tanti,
 Gatt, Camilleri, "Where to put the image in an image caption generator", 2018):
 
-    features 2048 -> BatchNorm -> Dense 256 relu -> BatchNorm ---\\
+    features 2048 -> BatchNorm -> Dense 256 relu -> BatchNorm ---\
                                                                   + -> Dense 256 relu -> Dense vocabulary
     token -> Embedding 256 -> LSTM 256 --------------------------/
 
@@ -51,7 +51,7 @@ class Normalization:
     epsilon: float
 
     def as_affine(self) -> "tuple[Floats, Floats]":
-        """The scale and the shift that it amounts to, [N] each."""
+        """Return the scale and the shift that it amounts to, [N] each."""
         scale = self.gamma / np.sqrt(self.variance + self.epsilon)
         return scale, self.beta - self.mean * scale
 
@@ -143,10 +143,10 @@ def weights_of(network: "Model") -> DecoderWeights:
 
 
 def convert_weights(weights: DecoderWeights) -> bytes:
-    """Convert a decoder to TensorFlow Lite, float32, with the two signatures of the bundle:
+    """Convert a decoder to TensorFlow Lite, float32, with the two signatures of the bundle.
 
-    `project(features [1, F]) -> image [1, U]`, once a picture, and
-    `step(token int32 [B], h [B, U], c [B, U], image [1, U]) -> logits [B, V], h, c`, once a word, for B captions.
+    They are `project(features [1, F]) -> image [1, U]`, once per picture, and
+    `step(token int32 [B], h [B, U], c [B, U], image [1, U]) -> logits [B, V], h, c`, once per word, for B captions.
 
     The step is an LSTM with a forget gate (Gers, Schmidhuber, Cummins, "Learning to forget", 2000), written out with
     Keras's order of the gates: input, forget, candidate, output. The weights are constants and not Keras's variables: a

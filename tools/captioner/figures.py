@@ -30,7 +30,7 @@ class Evaluation:
 
 
 def best_of(evaluations: "Sequence[Evaluation]") -> Evaluation:
-    """The narrowest beam whose BLEU-4 is within .003 of the highest, and of that beam the one with the highest.
+    """Return the narrowest beam whose BLEU-4 is within .003 of the highest, and of that beam the one with the highest.
 
     Ways that loop do not count, unless every one does; of two alike, that which bars repeats comes first.
     """

@@ -85,8 +85,11 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class KerasFile:
-    """A file that Keras saved; `model` is None in one of weights alone. `arrays` has the layers with arrays, those of
-    one kind in the model's order; `named` is whether their names are the layers' own."""
+    """A file that Keras saved; `model` is None in one of weights alone.
+
+    `arrays` has the layers with arrays, those of one kind in the model's order; `named` is whether their names are the
+    layers' own.
+    """
 
     keras_version: str
     model: Model | None
@@ -169,7 +172,7 @@ def _read_hdf5(file: "BinaryIO") -> KerasFile:
 
 
 def _datasets(tree: "h5py.File") -> "dict[str, h5py.Dataset]":
-    """The arrays of a file by path, unread; only those that are really inside the file."""
+    """Return the arrays of a file by path, unread; only those that are really inside the file."""
     h5py = require("h5py")
     found = {}
     nodes = [("", tree, 0)]
@@ -211,7 +214,7 @@ def _array(datasets: "Mapping[str, h5py.Dataset]", path: str) -> "Floats":
 
 
 def _numbered_layers(tree: "h5py.File", datasets: "Mapping[str, h5py.Dataset]", model: Model | None) -> "_Layers":
-    """The layers of the newer form, in which groups are numbered by kind in the model's order."""
+    """Return the layers of the newer form, in which groups are numbered by kind in the model's order."""
     groups: dict[str, list[str]] = {}
     for path in sorted(datasets, key=_natural_order):
         if match := _VARIABLE.fullmatch(path):
@@ -245,7 +248,7 @@ def _natural_order(path: str) -> list[str | int]:
 
 
 def _texts(node: "h5py.Group", name: str) -> list[str]:
-    """An attribute that lists names; Keras cuts a long one into numbered pieces."""
+    """Return an attribute that lists names; Keras cuts a long one into numbered pieces."""
     if name in node.attrs:
         pieces = [node.attrs[name]]
     else:
@@ -258,7 +261,7 @@ def _text(text: object) -> str:
 
 
 def _model(config: object) -> Model:
-    """The description of a model, as Keras serialises it. Raises what a malformed one leads to."""
+    """Return the description of a model, as Keras serialises it. Raises what a malformed one leads to."""
     document = cast("dict[str, Any]", config)
     content = document["config"]
     # The first versions of Sequential have a bare list.
@@ -277,7 +280,9 @@ def _model(config: object) -> Model:
 
 
 def _senders(nodes: object) -> "Iterator[str]":
-    """The names of the layers whose outputs are listed: [name, node, tensor, ...] in Keras 2, `keras_history` in 3.
+    """Return the names of the layers whose outputs are listed.
+
+    An output is [name, node, tensor, ...] in Keras 2, `keras_history` in 3.
 
     Options, such as a mask, are no inputs.
     """

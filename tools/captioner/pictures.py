@@ -12,8 +12,8 @@ from PIL import Image, ImageDraw
 
 from captioning.bundle import InputSpec, Resampling
 from captioning.errors import PictureError
-from captioning.images import read_picture
 from captioning.interpreter import Encoder
+from captioning.pictures.tensors import read_picture
 from tools.captioner.dataset import Features
 from tools.captioner.encoder import INPUT_SIZE
 from tools.captioner.errors import DatasetError
@@ -48,7 +48,7 @@ def find_pictures(data: Path, split: str) -> Path | None:
 
 
 def list_pictures(folder: Path) -> list[Path]:
-    """The first 1,000 pictures of a folder, by name. Raises DatasetError without any."""
+    """Return the first 1,000 pictures of a folder, by name. Raises DatasetError without any."""
     if not folder.is_dir():
         raise DatasetError(f"{folder} is not a folder of pictures")
     found = sorted(path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES)

@@ -48,7 +48,7 @@ class Weights:
     logits_bias: "Floats"  # [V]
 
     def __iter__(self) -> "Iterator[Floats]":
-        """The arrays, in the order of the fields."""
+        """Return the arrays, in the order of the fields."""
         return (getattr(self, field.name) for field in fields(self))
 
 
@@ -126,7 +126,9 @@ class Policy:
         captions: list[tuple[int, ...]],
         advantages: "NDArray[np.float64]",
     ) -> tuple[Weights, float]:
-        """The gradient of minus the mean, over all words, of a caption's advantage times its word's log-probability.
+        """Return the loss's gradient.
+
+        The loss is minus the mean, over all words, of a caption's advantage times its word's log-probability.
 
         `features` [pictures, F]; caption i, advantages[i], is of the row pictures[i] of these. Also gives the mean
         surprise, in nats a word. (REINFORCE: Williams, "Simple statistical gradient-following algorithms", 1992.)

@@ -1,14 +1,14 @@
 """Progress on stderr, so that what a command prints stays clean."""
 
 import sys
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from tools.captioner.toolchain import require
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["announce", "progress"]
+__all__ = ["announce", "byte_bar", "progress"]
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -22,8 +22,23 @@ class Finite(Protocol[T_co]):
 
 
 def progress(items: "Finite[T_co]", title: str) -> "Iterator[T_co]":
-    """Give the items one by one under a bar that vanishes at the end. Raises ToolchainError without tqdm."""
+    """Give the items one by one under a bar that vanishes at the end.
+
+    Raises:
+        ToolchainError: tqdm is not installed.
+    """
     yield from require("tqdm").tqdm(items, desc=title, leave=False, dynamic_ncols=True)
+
+
+def byte_bar(total: int, title: str) -> Any:
+    """Make a bar over so many bytes, which `update` moves on; it vanishes at the end of its `with`.
+
+    Raises:
+        ToolchainError: tqdm is not installed.
+    """
+    return require("tqdm").tqdm(
+        total=total, desc=title, unit="B", unit_scale=True, unit_divisor=1024, leave=False, dynamic_ncols=True
+    )
 
 
 def announce(line: str) -> None:

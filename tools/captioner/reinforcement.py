@@ -175,7 +175,7 @@ def _hide(
 
 
 def _references(training: "Dataset", vocabulary: "Vocabulary") -> list[list[tuple[object, ...]]]:
-    """What people said, as tokens; a cut word stays a word, which no caption can say.
+    """Return what people said, as tokens; a cut word stays a word, which no caption can say.
 
     The end mark is a word here as in what is drawn. Without it, to break off ("a girl in a") would cost nothing: each
     word that follows is one that may be wrong.

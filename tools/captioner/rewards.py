@@ -51,7 +51,7 @@ class Rewards:
         self.means: NDArray[np.float64] = np.zeros(0)
 
     def weigh(self, pictures: "Sequence[int]", captions: "Sequence[Caption]") -> "NDArray[np.float64]":
-        """What each caption is worth; caption i is of the picture pictures[i]."""
+        """Return what each caption is worth; caption i is of the picture pictures[i]."""
         counts = np.array([self._count(picture, said) for picture, said in zip(pictures, captions, strict=True)])
         mean = counts.mean(axis=0)
         self.means = _MEMORY * self.means + (1 - _MEMORY) * mean if self.means.size else mean

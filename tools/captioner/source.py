@@ -36,8 +36,11 @@ _NAMES: Final = ("features", "tokens")
 
 @dataclass(frozen=True, slots=True)
 class SourceModel:
-    """A caption model in TensorFlow. `length` is how many tokens a caption is padded to, and `features_mean` [F] what
-    its first normalisation has learned of the features."""
+    """A caption model in TensorFlow.
+
+    `length` is how many tokens a caption is padded to, and `features_mean` [F] what its first normalisation has learned
+    of the features.
+    """
 
     run: "Callable[[Floats, Tokens], Floats]"
     length: int
@@ -45,7 +48,7 @@ class SourceModel:
     run_by: str
 
     def predict(self, features: "Floats", captions: "Sequence[Sequence[int]]") -> "Floats":
-        """The next word's probabilities, float32 [B, V], after each of B captions of one picture, features [1, F]."""
+        """Return the next word's probabilities, float32 [B, V], after B captions of one picture, features [1, F]."""
         tokens = np.full((len(captions), self.length), PADDING, np.int32)
         for row, caption in enumerate(captions):
             tokens[row, self.length - len(caption) :] = caption

@@ -17,19 +17,26 @@ if TYPE_CHECKING:
 __all__ = ["REQUIREMENTS", "installed_versions", "require", "require_tensorflow"]
 
 REQUIREMENTS: Final = "tools/captioner/requirements.txt"
+_OWN: Final = (".venv-model/stamp", REQUIREMENTS)
+_STACK: Final = (".venv/local.stamp", "tools/requirements.txt")
+_WITH_THE_STACK: Final = {"boto3", "botocore", "tqdm"}  # TensorFlow's environment, 2 GB, is not needed for these
 _TOOLS: Final = ("tensorflow", "tensorflow-cpu", "keras", "h5py", "ai-edge-litert", "numpy", "pillow", "sacrebleu")
 
 
 def require(name: str) -> "ModuleType":
-    """Import a module of the tools' requirements, or raise ToolchainError that says how to install it."""
+    """Import a module of the tools' requirements.
+
+    Raises:
+        ToolchainError: it is not installed; the text says how to install it.
+    """
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name != name.partition(".")[0]:
             raise
+        stamp, requirements = _STACK if error.name in _WITH_THE_STACK else _OWN
         raise ToolchainError(
-            f"{error.name} is not installed: run `make .venv-model/stamp`, or "
-            f"pip install --require-hashes -r {REQUIREMENTS}"
+            f"{error.name} is not installed: run `make {stamp}`, or pip install --require-hashes -r {requirements}"
         ) from error
 
 
@@ -40,7 +47,7 @@ def require_tensorflow() -> "ModuleType":
 
 
 def installed_versions() -> dict[str, str]:
-    """The versions of the tools that shape a bundle, of those that are installed."""
+    """Return the versions of the tools that shape a bundle, of those that are installed."""
     installed = {
         distribution.name.lower().replace("_", "-"): distribution.version
         for distribution in importlib.metadata.distributions()

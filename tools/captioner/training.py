@@ -46,8 +46,11 @@ _CLIPPED_NORM: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class TrainingSummary:
-    """How a run went. The losses are cross-entropies in nats a word, without smoothing, one an epoch; the training
-    loss is that under dropout. `seconds` counts whole epochs, interruptions left out."""
+    """How a run went.
+
+    The losses are cross-entropies in nats per word, without smoothing, one per epoch; the training loss is that under
+    dropout. `seconds` counts whole epochs, interruptions left out.
+    """
 
     best_epoch: int
     training_losses: tuple[float, ...]

@@ -111,7 +111,7 @@ class Verification:
     features_correlation: float | None
 
     def summary(self) -> str:
-        """The figures in a line."""
+        """Return the figures in a line."""
         return (
             f"over {self.pictures} pictures and {self.steps} steps: probabilities within "
             f"{self.largest_probability_difference:.1e}; greedy captions identical for {self.greedy} and beam captions "

@@ -28,10 +28,10 @@ class Method(Protocol):
         """`n` settings to rate, as the method proposes them; they need not lie on the space's grid."""
 
     def tell(self, ratings: Sequence[tuple[Parameters, float]]) -> None:
-        """The ratings of the batch asked for last, in its order; the parameters are those that were rated."""
+        """Return the ratings of the batch asked for last, in its order; the parameters are those that were rated."""
 
     def recommend(self) -> Parameters:
-        """The setting that the method holds for the best so far."""
+        """Return the setting that the method holds for the best so far."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class Entry:
         return ", ".join((str(self.revision), *versions))
 
     def load(self) -> Callable[[Mode, int], Method]:
-        """What makes a study of a mode and a seed. Raises ImportError where the method is not installed."""
+        """Return what makes a study of a mode and a seed. Raises ImportError where the method is not installed."""
         module, _, name = self.adapter.partition(":")
         adapter: Callable[[Mode, int], Method] = getattr(importlib.import_module(f"{__name__}.{module}"), name)
         return adapter
@@ -79,7 +79,7 @@ METHODS: dict[str, Entry] = {
 
 
 def _fingerprint(folder: Path) -> str:
-    """A digest of the sources that choose settings, so that a change of them is a new version."""
+    """Return a digest of the sources that choose settings, so that a change of them is a new version."""
     digest = hashlib.sha256()
     for path in sorted(folder.glob("*.py")) + sorted(folder.glob("*.toml")):
         if not path.name.startswith(_NOT_THE_METHOD):

@@ -11,7 +11,7 @@ from tuning.spaces import Mode
 
 
 def to_parameters(mode: Mode, point: Mapping[str, object]) -> Parameters:
-    """The setting at `point`: `api` and every coordinate, 0 to 1, by name."""
+    """Return the setting at `point`: `api` and every coordinate, 0 to 1, by name."""
     api = next(api for api in mode.apis if api.name == str(point[API]))
     values = {p.name: p.low + float(str(point[p.coordinate])) * (p.high - p.low) for p in real_parameters(api)}
     return {API: api.name, **values}
@@ -24,7 +24,7 @@ class BestRated:
         self._best: tuple[Parameters, float] | None = None
 
     def note(self, parameters: Parameters, rating: float) -> None:
-        """Takes note of a rating."""
+        """Take note of a rating."""
         if self._best is None or rating > self._best[1]:
             self._best = parameters, rating
 

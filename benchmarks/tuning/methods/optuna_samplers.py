@@ -58,5 +58,5 @@ def tpe(mode: Mode, seed: int) -> OptunaStudy:
 
 
 def gp(mode: Mode, seed: int) -> OptunaStudy:
-    """The GP sampler as it comes: ten initial points, noise learned, q-batch log expected improvement."""
+    """Return the GP sampler as it comes: ten initial points, noise learned, q-batch log expected improvement."""
     return OptunaStudy(mode, optuna.samplers.GPSampler(seed=seed))

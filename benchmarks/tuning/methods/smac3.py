@@ -63,5 +63,5 @@ def _parameters(configuration: Mapping[str, object]) -> Parameters:
 
 
 def _never_called(config: object, seed: int = 0) -> float:
-    """The facade wants a function of this shape even where it is asked and told."""
+    """Stand in for the function that the facade wants even where it is asked and told."""
     raise NotImplementedError

@@ -11,8 +11,8 @@ from captioning.bundle import open_bundle
 from captioning.captioner import Captioner
 from captioning.decoding import Decoding, Hypothesis, search
 from captioning.errors import DecodingError
-from captioning.images import read_picture
 from captioning.interpreter import Decoder, Encoder
+from captioning.pictures.tensors import read_picture
 from tests.pictures import speckled
 
 START, END = 1, 2

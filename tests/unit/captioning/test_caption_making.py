@@ -192,7 +192,7 @@ def test_only_one_module_each_imports_pillow_the_runtime_and_the_storage() -> No
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             for name in names:
                 importers.setdefault(name.split(".")[0], set()).add(path.stem)
-    assert importers["PIL"] == {"images"}
+    assert importers["PIL"] == {"levels"}
     assert importers["ai_edge_litert"] == importers["tflite_runtime"] == {"interpreter"}
     assert importers["sqlite3"] == {"store_sqlite"}
     assert importers["botocore"] == {"store_dynamodb", "source_s3", "bucket_s3"}

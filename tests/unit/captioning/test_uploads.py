@@ -20,8 +20,8 @@ from captioning.errors import (
     PictureError,
     UploadReplacedError,
 )
-from captioning.images import MAX_BYTES
 from captioning.outcomes import Outcome, Status, Upload
+from captioning.pictures.limits import MAX_BYTES
 from captioning.store import CaptionStore, open_caption_store
 from captioning.uploads import LEAVE_SECONDS, MediaType, Pending, caption_upload, find_outcome, give_leave
 from tests.buckets import upload

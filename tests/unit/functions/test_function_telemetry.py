@@ -111,7 +111,7 @@ def measured(lines: list[Any]) -> dict[str, list[float]]:
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory, picture: bytes) -> dict[str, Run]:
-    """Every function with all that it measures, and what both of the caption image do without a bundle."""
+    """Every function with all that it measures, and what those of the caption image do without a bundle."""
     folder = tmp_path_factory.mktemp("data")
     suggest = event("suggest-parameters"), event("suggest-parameters-too-many"), event("suggest-stats")
     caption = event("caption-generate")
@@ -121,6 +121,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory, picture: bytes) -> dict[str, 
         "update": call("UpdateFunction", folder, *[rated(6)] * 2),
         "caption": call("CaptionFunction", folder, *[caption] * 2),
         "caption without a bundle": call("CaptionFunction", folder, caption, **no_bundle),
+        "status without a bundle": call("StatusFunction", folder, event("status-health"), **no_bundle),
         "upload": call("UploadFunction", folder, uploaded(folder, picture)),
         "upload without a bundle": call("UploadFunction", folder, event("upload-test"), **no_bundle),
     }
@@ -156,10 +157,11 @@ def test_captions_are_timed_and_say_whether_they_were_kept_and_how_long_the_mode
 
 
 def test_a_bundle_that_cannot_be_used_is_counted(runs: dict[str, Run]) -> None:
-    caption, upload = runs["caption without a bundle"], runs["upload without a bundle"]
+    caption, status, upload = (runs[f"{name} without a bundle"] for name in ("caption", "status", "upload"))
 
-    assert caption.statuses == ["503"]
-    assert measured(caption.lines) == measured(upload.lines) == {"ModelRefreshFailed": [1]}
+    assert caption.statuses == status.statuses == ["503"]
+    for run in (caption, status, upload):
+        assert measured(run.lines) == {"ModelRefreshFailed": [1]}
 
 
 def test_uploads_are_timed_as_the_upload_functions_own(runs: dict[str, Run]) -> None:

@@ -4,15 +4,23 @@ import json
 import time
 from typing import Any
 
+BEGUN: list[str] = []
+"""The paths of all events so far."""
+
 
 def handler(event: dict[str, Any], context: Any) -> Any:
     path = event["path"].rstrip("/")
+    BEGUN.append(path)
     if path == "/fail":
         raise RuntimeError("on purpose")
     if path == "/nonsense":
         return "not a response"
     if path == "/huge":
         return {"statusCode": 200, "headers": {}, "body": "x" * 7_000_000}
+    if path == "/surrogate":
+        return {"statusCode": 200, "headers": {}, "body": "\ud800"}
+    if path == "/header":
+        return {"statusCode": 200, "headers": {"x-a": "1\r\nx-b: 2"}, "body": ""}
     if path == "/slow":
         time.sleep(0.3)
     if path == "/binary":

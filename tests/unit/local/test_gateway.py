@@ -4,7 +4,9 @@ import asyncio
 import base64
 import json
 import sys
+import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ import pytest
 import local.functions
 from local.events import Request, Response
 from local.functions import Function
-from local.gateway import Gateway
+from local.gateway import Gateway, Passage
 from local.template import GatewayResponse, Rate, Route, Template
 from web import logs
 
@@ -42,7 +44,7 @@ _TEMPLATE = Template(
         _route("GET", "/files/{one}/size"),
         _route("POST", "/echo"),
         _route("GET", "/limited", rate=Rate(per_second=0.001, burst=2)),
-        *(_route("GET", f"/{name}") for name in ("fail", "nonsense", "huge", "binary", "slow")),
+        *(_route("GET", f"/{name}") for name in ("fail", "nonsense", "huge", "binary", "slow", "surrogate", "header")),
     ),
     handlers={"Echo": "echo.handler"},
     binary_media_types=frozenset({"multipart/form-data", "image/x"}),
@@ -221,3 +223,69 @@ def test_a_host_header_that_is_no_host_is_refused(echo: Function) -> None:
     response = asyncio.get_event_loop().run_until_complete(gateway.answer(request))
 
     assert (response.status, json.loads(response.body)["detail"]) == (400, "the Host header is not a host name")
+
+
+@pytest.mark.parametrize("method", ["TRACE", "CONNECT", "QUERY", "PROPFIND", "get", "X"])
+def test_a_method_that_no_route_can_have_is_not_allowed_and_the_others_are_listed(echo: Function, method: str) -> None:
+    (response,) = _ask(echo, method, "/echo", api_key="key")
+
+    assert response.status == 405
+    assert ("allow", "POST, OPTIONS") in response.headers
+    assert json.loads(response.body)["detail"] == f"there is no method {method} here"
+    assert _ask(echo, method, "/nowhere")[0].status == 404
+
+
+def test_a_full_lane_is_throttled_before_the_body_is_looked_at_and_other_lanes_are_not(echo: Function) -> None:
+    gateway = Gateway(_TEMPLATE, {"Echo": echo}, log=logs.logger("gateway", level="INFO"))
+    begun, let = threading.Event(), threading.Event()
+    lane = echo.lane("GET /slow")
+
+    def wait() -> bool:
+        begun.set()
+        return let.wait(20)
+
+    in_hand = lane.submit(wait)
+    assert begun.wait(20)
+    while not lane.full:
+        lane.submit(str)
+    head = Request("GET", "/slow", "", (("host", "localhost"),), b"", "127.0.0.1")
+    refused = gateway.admit(head)
+    assert isinstance(refused, Response)
+    assert (refused.status, dict(refused.headers)["retry-after"]) == (429, "1")
+    assert isinstance(gateway.admit(replace(head, method="POST", path="/echo")), Passage)
+    let.set()
+    assert in_hand.result(20)
+
+
+def test_a_call_that_timed_out_before_it_began_is_never_begun(echo: Function, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local.functions, "INTEGRATION_TIMEOUT", 0.05)
+    let, lane = threading.Event(), echo.lane("POST /echo")
+    in_hand = lane.submit(let.wait)
+    begun = sys.modules["echo"].BEGUN
+    before = list(begun)
+    assert _ask(echo, "POST", "/echo")[0].status == 504
+    let.set()
+    in_hand.result(20)
+    lane.submit(str).result(20)
+    assert begun == before
+    monkeypatch.undo()
+    assert _ask(echo, "POST", "/echo")[0].status == 201
+    assert begun == [*before, "/echo"]
+
+
+def test_a_stopping_server_tells_what_it_does_not_begin_to_come_again() -> None:
+    function = Function("Echo", "echo.handler")
+    function.close()
+    (response,) = _ask(function, "POST", "/echo")
+    assert (response.status, dict(response.headers)["retry-after"]) == (503, "1")
+
+
+@pytest.mark.parametrize("path", ["/surrogate", "/header"])
+def test_an_answer_that_cannot_be_sent_is_a_bad_gateway(echo: Function, path: str) -> None:
+    assert _ask(echo, "GET", path)[0].status == 502
+
+
+@pytest.mark.parametrize("text", ["%ed%a0%80", "%ff", "%00", "%", "a=%ed%a0%80&%ff=%", "\x7f"])
+def test_bytes_that_are_not_text_become_replacement_characters(echo: Function, text: str) -> None:
+    event = _event(_ask(echo, "POST", "/echo", query=text, body=b"\xff\xed\xa0\x80", headers=(("x-a", "\xff"),))[0])
+    json.dumps(event, ensure_ascii=False).encode("utf-8")

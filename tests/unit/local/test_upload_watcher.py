@@ -14,8 +14,8 @@ import pytest
 
 from captioning.bucket_folder import FolderBucket
 from captioning.errors import PictureTooLargeError, UploadReplacedError
-from captioning.images import MAX_BYTES
 from captioning.outcomes import Upload, comparable
+from captioning.pictures.limits import MAX_BYTES
 from local import upload_watcher
 from local.upload_watcher import UploadWatcher
 from web import logs

@@ -1,14 +1,19 @@
-"""Publishing: whole or not at all for every reader, nothing altered, and a way back."""
+"""Publishing: whole or not at all for every reader, nothing altered, nothing sent twice, and a way back."""
 
 import json
+import re
+import signal
+import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import botocore.session
+import boto3
 import pytest
+from botocore.exceptions import EndpointConnectionError
 from botocore.stub import ANY, Stubber
 
 from captioning.bundle import DECODER, ENCODER, MANIFEST, VOCABULARY
@@ -16,10 +21,14 @@ from captioning.errors import BundleError, BundleUnavailableError
 from captioning.publication import CURRENT
 from captioning.source import BundleSource, open_source
 from tests.published import make_bucket, replace_file, rewrite, s3_client, tiny_bundle
-from tools.captioner import publishing
+from tests.stack import ROOT
+from tools.captioner import shelf
 from tools.captioner.__main__ import main
 from tools.captioner.errors import PublicationError, ToolchainError
 from tools.captioner.publishing import publish_bundle, roll_back
+
+DEFAULT = ROOT / "models" / "flickr8k"
+"""The default bundle: two of its files are sent in parts."""
 
 
 class Bucket:
@@ -56,6 +65,30 @@ def bundle(tmp_path: Path) -> Path:
     return tiny_bundle(tmp_path / "bundle", "tiny-1")
 
 
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is sent from here on: method, key and query of every request that writes."""
+    requests: list[str] = []
+    tap(monkeypatch, lambda request: requests.append(request) if request.startswith(("PUT", "POST")) else None)
+    return requests
+
+
+def tap(monkeypatch: pytest.MonkeyPatch, listen: Callable[[str], object]) -> None:
+    """Let `listen` hear of every request before it is sent; what it raises, the request does."""
+    connect = shelf.connect
+
+    def connected(*given: Any) -> Any:
+        client = connect(*given)
+
+        def heard(request: Any, **_: object) -> None:
+            listen(f"{request.method} {request.url.partition('/captions/')[2]}")
+
+        client.meta.events.register("before-send.s3", heard)
+        return client
+
+    monkeypatch.setattr(shelf, "connect", connected)
+
+
 def test_a_published_bundle_is_current_and_lies_under_its_version(bucket: Bucket, bundle: Path) -> None:
     assert publish_bundle(bundle, bucket.url) == "tiny-1"
     assert bucket.current() == "tiny-1"
@@ -65,15 +98,56 @@ def test_a_published_bundle_is_current_and_lies_under_its_version(bucket: Bucket
         assert bucket.read(f"tiny-1/{name}") == (bundle / name).read_bytes()
 
 
+@pytest.mark.parametrize("folder", [None, DEFAULT], ids=["small", "in parts"])
 def test_publishing_again_changes_nothing_and_sends_nothing(
-    bucket: Bucket, bundle: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    bucket: Bucket, bundle: Path, capsys: pytest.CaptureFixture[str], sent: list[str], folder: Path | None
 ) -> None:
-    publish_bundle(bundle, bucket.url)
+    version = publish_bundle(folder or bundle, bucket.url)
     before = bucket.read(CURRENT)
-    monkeypatch.setattr(publishing._Shelf, "write", None)
-    publish_bundle(bundle, bucket.url)
+    sent.clear()
+    publish_bundle(folder or bundle, bucket.url)
+    assert sent == []
     assert bucket.read(CURRENT) == before
-    assert "tiny-1 is current already" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert f"{version} is current already" in said
+    assert "3 of 3 files are there" in said
+
+
+def test_large_files_are_sent_in_parts_and_arrive_as_they_are(bucket: Bucket, sent: list[str]) -> None:
+    version = publish_bundle(DEFAULT, bucket.url)
+    source = bucket.source
+    fetched = source.fetch(source.current())
+    assert fetched.encoder.read_bytes() == (DEFAULT / ENCODER).read_bytes()
+    assert fetched.decoder.read_bytes() == (DEFAULT / DECODER).read_bytes()
+    source.discard(source.current())
+    for name in (ENCODER, DECODER):
+        parts = {found[1] for one in sent if (found := re.match(rf"PUT {version}/{name}\?.*partNumber=(\d+)", one))}
+        assert len(parts) == -(-(DEFAULT / name).stat().st_size // shelf.PART_BYTES)
+    assert [one for one in sent if one.startswith(f"PUT {version}/{VOCABULARY}")] == [f"PUT {version}/{VOCABULARY}"]
+    assert sent[-2:] == [f"PUT {version}/{MANIFEST}", f"PUT {CURRENT}"]
+
+
+def test_there_is_a_way_back_to_a_version_sent_in_parts_if_it_is_whole(
+    bucket: Bucket, bundle: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    version = publish_bundle(DEFAULT, bucket.url)
+    publish_bundle(bundle, bucket.url)
+    assert roll_back(bucket.url) == bucket.current() == version
+    assert f"checking {ENCODER}" in capsys.readouterr().err
+
+    publish_bundle(bundle, bucket.url)
+    content = bytearray((DEFAULT / ENCODER).read_bytes())
+    content[-1] ^= 1
+    altered = bucket.client.create_multipart_upload(
+        Bucket=bucket.name, Key=f"captions/{version}/{ENCODER}", ChecksumAlgorithm="SHA256"
+    )
+    whole = {"Bucket": bucket.name, "Key": altered["Key"], "UploadId": altered["UploadId"]}
+    part = bucket.client.upload_part(**whole, PartNumber=1, Body=bytes(content), ChecksumAlgorithm="SHA256")
+    parts = [{"PartNumber": 1, "ETag": part["ETag"], "ChecksumSHA256": part["ChecksumSHA256"]}]
+    bucket.client.complete_multipart_upload(**whole, MultipartUpload={"Parts": parts})
+    with pytest.raises(PublicationError, match=rf"{ENCODER} is missing or was altered"):
+        roll_back(bucket.url)
+    assert bucket.current() == "tiny-1"
 
 
 def test_old_versions_stay_and_one_can_go_back_and_forth(bucket: Bucket, tmp_path: Path) -> None:
@@ -149,30 +223,59 @@ def test_another_bundle_under_a_published_version_is_refused(bucket: Bucket, bun
     assert bucket.read(f"tiny-1/{MANIFEST}") == before
 
 
-def test_an_interrupted_upload_goes_on_and_no_reader_sees_it(
-    bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("key", [ENCODER, DECODER, VOCABULARY, MANIFEST, CURRENT])
+def test_an_upload_that_breaks_off_goes_on_and_no_reader_sees_it(
+    bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sent: list[str], key: str
 ) -> None:
     publish_bundle(tiny_bundle(tmp_path / "v1", "v1"), bucket.url)
     second = tiny_bundle(tmp_path / "v2", "v2")
-    write = publishing._Shelf.write
-    sent: list[str] = []
-    interrupted = True
 
-    def interrupt(shelf: Any, key: str, content: Any, **options: str) -> None:
-        if interrupted and len(sent) == 2:
-            raise KeyboardInterrupt
-        sent.append(key)
-        write(shelf, key, content, **options)
+    def cut(request: str) -> None:
+        if request.startswith("PUT") and request.endswith(key):
+            raise EndpointConnectionError(endpoint_url=bucket.url)
 
-    monkeypatch.setattr(publishing._Shelf, "write", interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        publish_bundle(second, bucket.url)
+    with monkeypatch.context() as cutting:
+        tap(cutting, cut)
+        with pytest.raises(BundleUnavailableError, match=key):
+            publish_bundle(second, bucket.url)
     assert bucket.current() == "v1"
-    assert f"v2/{MANIFEST}" not in bucket.listed()
+    there = {one.removeprefix("v2/") for one in bucket.listed() if one.startswith("v2/")}
+    assert (MANIFEST in there) == (key == CURRENT)
     sent.clear()
-    interrupted = False
     assert publish_bundle(second, bucket.url) == bucket.current() == "v2"
-    assert sent == [f"v2/{VOCABULARY}", f"v2/{MANIFEST}", CURRENT]
+    assert {one.removeprefix("PUT v2/") for one in sent[:-1]} == {MANIFEST, ENCODER, DECODER, VOCABULARY} - there
+    assert sent[-1] == f"PUT {CURRENT}"
+
+
+def test_a_process_that_is_killed_while_it_sends_leaves_nothing_current_and_the_next_goes_on(
+    bucket: Bucket, bundle: Path, sent: list[str]
+) -> None:
+    publish_bundle(bundle, bucket.url)
+    script = (
+        "import os, signal, sys\nfrom pathlib import Path\nfrom tools.captioner import shelf\n"
+        "from tools.captioner.publishing import publish_bundle\n"
+        "connect = shelf.connect\n"
+        "def connected(place):\n"
+        "    client = connect(place)\n"
+        "    def kill(request, **_):\n"
+        f"        if request.method == 'PUT' and '{ENCODER}' in request.url and 'partNumber=2' in request.url:\n"
+        "            os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    client.meta.events.register('before-send.s3', kill)\n"
+        "    return client\n"
+        "shelf.connect = connected\n"
+        "publish_bundle(Path(sys.argv[1]), sys.argv[2])\n"
+    )
+    command = [sys.executable, "-c", script, str(DEFAULT), bucket.url]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert bucket.current() == "tiny-1"
+    assert not {one for one in bucket.listed() if one.endswith((ENCODER, MANIFEST)) and "tiny-1" not in one}
+
+    there = {one for one in bucket.listed() if "tiny-1" not in one}
+    sent.clear()
+    version = publish_bundle(DEFAULT, bucket.url)
+    assert bucket.current() == version
+    assert not {one for one in sent for key in there - {CURRENT} if key in one}
 
 
 def test_a_damaged_upload_is_sent_again(bucket: Bucket, bundle: Path) -> None:
@@ -182,14 +285,37 @@ def test_a_damaged_upload_is_sent_again(bucket: Bucket, bundle: Path) -> None:
     assert bucket.read(f"tiny-1/{ENCODER}") == (bundle / ENCODER).read_bytes()
 
 
-def test_what_arrives_altered_is_refused_by_the_service(
+@pytest.mark.parametrize("name", [ENCODER, VOCABULARY])
+def test_a_file_that_changes_while_it_is_published_does_not_become_current(
+    bucket: Bucket, bundle: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    send = shelf.Shelf.send
+
+    def altered(*given: Any) -> None:
+        content = bytearray((bundle / name).read_bytes())
+        content[-1] ^= 1
+        (bundle / name).write_bytes(content)
+        send(*given)
+
+    monkeypatch.setattr(shelf.Shelf, "send", altered)
+    with pytest.raises(PublicationError, match=f"{name} has changed while it was published"):
+        publish_bundle(bundle, bucket.url)
+    assert not {f"tiny-1/{MANIFEST}", CURRENT} & bucket.listed()
+
+
+def test_what_arrives_otherwise_than_it_was_sent_does_not_become_current(
     bucket: Bucket, bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read = publishing._Watched.read
-    monkeypatch.setattr(publishing._Watched, "read", lambda stream, size=-1: bytes(len(read(stream, size))))
-    with pytest.raises(BundleError, match=r"BadDigest|does not match|InvalidRequest"):
+    send = shelf.Shelf.send
+
+    def damaged(*given: Any) -> None:
+        send(*given)
+        bucket.put(f"tiny-1/{DECODER}", bytes((bundle / DECODER).stat().st_size))
+
+    monkeypatch.setattr(shelf.Shelf, "send", damaged)
+    with pytest.raises(PublicationError, match=f"{DECODER} did not arrive as it was sent: run this again"):
         publish_bundle(bundle, bucket.url)
-    assert bucket.listed() <= {f"tiny-1/{ENCODER}"}
+    assert not {f"tiny-1/{MANIFEST}", CURRENT} & bucket.listed()
 
 
 def test_of_two_who_publish_at_once_one_is_told_of_the_other(
@@ -198,13 +324,13 @@ def test_of_two_who_publish_at_once_one_is_told_of_the_other(
     publish_bundle(tiny_bundle(tmp_path / "v0", "v0"), bucket.url)
     folders = [tiny_bundle(tmp_path / version, version) for version in ("v1", "v2")]
     both = threading.Barrier(2)
-    move = publishing._Shelf.move
+    move = shelf.Shelf.move
 
     def together(*given: Any) -> None:
         both.wait()
         move(*given)
 
-    monkeypatch.setattr(publishing._Shelf, "move", together)
+    monkeypatch.setattr(shelf.Shelf, "move", together)
 
     def publish(folder: Path) -> str:
         try:
@@ -254,8 +380,8 @@ def test_readers_see_the_old_bundle_or_the_new_one_while_many_are_published(buck
 def test_what_s3_refuses_is_said_in_one_line(
     bundle: Path, monkeypatch: pytest.MonkeyPatch, code: str, status: int, kind: type[Exception], said: str
 ) -> None:
-    client = botocore.session.get_session().create_client("s3", region_name="eu-west-1")
-    monkeypatch.setattr("captioning.source_s3.connect", lambda *_, **__: client)
+    client = boto3.session.Session().client("s3", region_name="eu-west-1")
+    monkeypatch.setattr(shelf, "connect", lambda _: client)
     with Stubber(client) as service:
         service.add_client_error("get_object", code, "no", status, expected_params={"Bucket": "models", "Key": ANY})
         with pytest.raises(kind, match=f"s3://models/captions/current.json: .*{said}"):
@@ -270,7 +396,6 @@ def test_the_command_publishes_goes_back_and_shows_progress(
         said = capsys.readouterr()
         assert said.out == f"{version}\n"
         assert f"uploading {version}" in said.err
-        assert "42" in said.err
     assert main(["publish", "--rollback", "--to", bucket.url]) == 0
     assert capsys.readouterr().out == "v1\n"
     assert bucket.current() == "v1"
@@ -299,7 +424,9 @@ def test_a_bucket_that_is_not_there_is_said(bundle: Path, ministack_endpoint: st
         publish_bundle(bundle, url)
 
 
-def test_without_botocore_the_way_to_it_is_said(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "botocore", None)
-    with pytest.raises(ToolchainError, match="botocore is not installed"):
+def test_without_boto3_the_way_to_it_is_said(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "boto3", None)
+    with pytest.raises(
+        ToolchainError, match=r"boto3 is not installed: run `make .venv/local.stamp`, .* tools/requirements.txt"
+    ):
         publish_bundle(bundle, "s3://models/captions")

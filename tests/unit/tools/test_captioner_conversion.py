@@ -15,8 +15,8 @@ from PIL import Image
 
 from captioning.bundle import DECODER, ENCODER, MANIFEST, VOCABULARY, InputSpec, Quantization, Resampling, open_bundle
 from captioning.decoding import Decoding
-from captioning.images import read_picture
 from captioning.interpreter import Decoder
+from captioning.pictures.tensors import read_picture
 from tools.captioner.__main__ import main
 from tools.captioner.architecture import find_decoder
 from tools.captioner.bundle import BundleParts, write_bundle

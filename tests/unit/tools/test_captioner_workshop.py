@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from captioning.images import read_picture
 from captioning.interpreter import Encoder
+from captioning.pictures.tensors import read_picture
 from tools.captioner.dataset import Features, read_features
 from tools.captioner.errors import BundleError, DatasetError
 from tools.captioner.pictures import INPUT, encode_pictures, find_pictures

@@ -103,8 +103,9 @@ def test_a_whole_number_and_the_same_real_one_are_one_setting(portraits: Mode) -
 def test_the_lengthscale_of_a_coordinate_is_that_of_all_its_columns(portraits: Mode) -> None:
     learned = Hyperparameters((("sampler", 0.7), ("strength", 0.2)), 1.1, 0.2, 0.4, 9)
     completed = complete(portraits, learned)
-    assert completed.lengthscales == (("strength", 0.2), ("steps", 0.3), *[("sampler", 0.7)] * 4)
-    assert dict(prior_modes(portraits).lengthscales).keys() == {"strength", "steps", "sampler"}
+    assert portraits.columns == ("strength", "steps", *["sampler"] * 4)
+    assert completed.lengthscales == (0.2, 0.3, *[0.7] * 4)
+    assert prior_modes(portraits).lengthscales == (0.3,) * 6
 
 
 def kernel() -> StudyKernel:

@@ -15,7 +15,7 @@ from tuning.observations import Observation
 from tuning.pooling import Ratings, pool
 from tuning.spaces import Mode
 from tuning.studies import Hyperparameters
-from tuning.surrogate import Floats, Points, Surrogate, covariance, locate, prior_mean, prior_modes
+from tuning.surrogate import Floats, Points, Surrogate, complete, covariance, locate, prior_mean, prior_modes
 
 RateMany = Callable[[int], list[Observation]]
 
@@ -45,11 +45,11 @@ def regressor(ratings: Ratings) -> StudyRegressor:
 def test_the_two_kernels_are_one(mode: Mode, rate_many: RateMany) -> None:
     a = locate(mode, [o.setting for o in rate_many(40)])
     b = locate(mode, [o.setting for o in rate_many(60)[40:]])
-    ours = covariance(a, b, HYPERPARAMETERS)
+    ours = covariance(a, b, complete(mode, HYPERPARAMETERS))
     theirs = kernel()(inputs(a, np.ones(len(a))), inputs(b, np.ones(len(b))))
     assert np.abs(ours - theirs).max() < 1e-8
     counts = np.arange(1.0, 41.0)
-    ours = covariance(a, a, HYPERPARAMETERS) + np.diag(0.2 / counts)
+    ours = covariance(a, a, complete(mode, HYPERPARAMETERS)) + np.diag(0.2 / counts)
     assert np.abs(ours - kernel()(inputs(a, counts))).max() < 1e-8
     assert kernel().diag(inputs(a, counts)) == pytest.approx(np.diag(ours), abs=1e-12)
 
@@ -59,7 +59,8 @@ def test_the_two_posteriors_are_one(mode: Mode, repeated: list[Observation], rat
     theirs = regressor(ratings)
     hyperparameters = fit(mode, ratings, HYPERPARAMETERS)
     queries = locate(mode, [o.setting for o in rate_many(30)])
-    belief = Surrogate(ratings.points, ratings.means, ratings.counts, hyperparameters).believe(queries)
+    surrogate = Surrogate(ratings.points, ratings.means, ratings.counts, complete(mode, hyperparameters))
+    belief = surrogate.believe(queries)
     mean = prior_mean(queries) + theirs.predict(inputs(queries, np.ones(len(queries))))
     assert np.abs(belief.mean - mean).max() < 1e-6
 
@@ -84,7 +85,7 @@ def test_pooled_ratings_have_the_likelihood_of_single_ones(mode: Mode, repeated:
             noise_variance=noise,
             lengthscales=tuple((name, lengthscale) for name, _ in HYPERPARAMETERS.lengthscales),
         )
-        spread = covariance(points, points, changed) + noise * np.eye(len(points))
+        spread = covariance(points, points, complete(mode, changed)) + noise * np.eye(len(points))
         log_prior = -0.5 * (np.log(noise / 0.16) / 0.35) ** 2 - 1.5 * (np.log(lengthscale / 0.30) / 0.25) ** 2
         return float(multivariate_normal.logpdf(singles, np.zeros(len(points)), spread) + log_prior)
 
@@ -135,4 +136,4 @@ def test_a_fit_whose_time_is_up_still_answers(mode: Mode, rate_many: RateMany) -
     start = time.perf_counter()
     found = fit(mode, ratings, None, time_budget=0.0)
     assert time.perf_counter() - start < 2.0
-    assert found.lengthscales == prior_modes(mode).lengthscales
+    assert complete(mode, found).lengthscales == prior_modes(mode).lengthscales

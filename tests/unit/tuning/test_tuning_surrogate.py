@@ -16,6 +16,7 @@ from tuning.surrogate import (
     FALL,
     LEVEL_VARIANCE,
     PRIOR_MEAN,
+    ColumnHyperparameters,
     Surrogate,
     complete,
     covariance,
@@ -29,7 +30,7 @@ RateMany = Callable[[int], list[Observation]]
 
 
 def test_covariance_is_matern_times_similarity_and_what_is_unknown_of_the_levels(mode: Mode) -> None:
-    hyperparameters = Hyperparameters((("strength", 0.2), ("guidance", 0.4), ("control_weight", 0.8)), 1.7, 0.1, 0.6)
+    hyperparameters = ColumnHyperparameters((0.2, 0.4, 0.8), 1.7, 0.1, 0.6)
     a = points_at(mode, np.array([[0.1, 0.2, 0.3]]), np.array([0]))
     b = points_at(mode, np.array([[0.3, 0.6, 0.7], [0.3, 0.6, 0.7], [0.1, 0.2, 0.3]]), np.array([0, 1, 1]))
     r = math.sqrt(1.0**2 + 1.0**2 + 0.5**2)
@@ -71,7 +72,6 @@ def test_the_posterior_is_the_one_of_the_textbook(mode: Mode, rate_many: RateMan
     mean = prior_mean(queries) + cross.T @ inverse @ (ratings.means - prior_mean(ratings.points))
     variance = np.diag(covariance(queries, queries, hyperparameters) - cross.T @ inverse @ cross)
     assert belief.mean == pytest.approx(mean, abs=1e-8)
-    assert surrogate.mean(queries) == pytest.approx(mean, abs=1e-8)
     assert surrogate.rated_mean == pytest.approx(surrogate.believe(ratings.points).mean, abs=1e-6)
     assert belief.variance == pytest.approx(variance, abs=1e-8)
     joint = covariance(queries, queries, hyperparameters) - cross.T @ inverse @ cross
@@ -94,6 +94,32 @@ def test_conditioning_equals_starting_anew(mode: Mode, rate_many: RateMany) -> N
     assert stepwise.variance == pytest.approx(anew.variance, abs=1e-7)
 
 
+@pytest.mark.parametrize("rated", [0, 1, 31, 40])
+@pytest.mark.parametrize("outstanding", [1, 2, 33])
+def test_what_is_pending_counts_as_rated_just_as_expected(
+    mode: Mode, rate_many: RateMany, rated: int, outstanding: int
+) -> None:
+    ratings = pool(mode, rate_many(rated))
+    everything = locate(mode, [observation.setting for observation in rate_many(120)])
+    # Some of what is pending has been rated before, and some twice asked for.
+    pending = everything.take(np.arange(outstanding) % 25)
+    surrogate = Surrogate(ratings.points, ratings.means, ratings.counts, prior_modes(mode))
+    found = surrogate.believe(everything, pending)
+    expected = surrogate.believe(pending).mean
+    anew = Surrogate(
+        ratings.points.join(pending),
+        np.append(ratings.means, expected),
+        np.append(ratings.counts, np.ones(outstanding)),
+        prior_modes(mode),
+    ).believe(everything)
+    assert found.mean == pytest.approx(anew.mean, abs=1e-9)
+    assert found.variance == pytest.approx(anew.variance, abs=1e-9)
+    some = np.array([0, 50, 119])
+    assert found.covariance(some) == pytest.approx(anew.covariance(some), abs=1e-9)
+    assert (found.variance < surrogate.believe(everything).variance).all()
+    assert found.condition(7, 2.0).mean == pytest.approx(anew.condition(7, 2.0).mean, abs=1e-9)
+
+
 def test_without_ratings_the_belief_is_the_prior(mode: Mode, leonardo: Setting) -> None:
     nothing = pool(mode, [])
     here = locate(mode, [leonardo])
@@ -113,9 +139,17 @@ def test_apis_share_the_coordinates_they_name_and_no_others() -> None:
 def test_hyperparameters_outlive_a_change_of_coordinates(mode: Mode) -> None:
     old = Hyperparameters((("guidance", 0.7), ("gone", 0.1)), 2.0, 0.2, 0.9, 40)
     completed = complete(mode, old)
-    assert completed.lengthscales == (("strength", 0.30), ("guidance", 0.7), ("control_weight", 0.30))
+    assert completed.lengthscales == (0.30, 0.7, 0.30)
     assert (completed.signal_variance, completed.noise_variance, completed.similarity) == (2.0, 0.2, 0.9)
     assert complete(mode, None) == prior_modes(mode)
+
+
+@pytest.mark.parametrize("columns", [1, 2, 4])
+def test_hyperparameters_of_another_modes_columns_are_refused(mode: Mode, leonardo: Setting, columns: int) -> None:
+    points = locate(mode, [leonardo] * 2)
+    other = replace(prior_modes(mode), lengthscales=(0.3,) * columns)
+    with pytest.raises(ValueError, match=f"{columns} lengthscales do not fit points of 3 and 3 columns"):
+        Surrogate(points, np.full(2, 4.0), np.ones(2), other)
 
 
 def test_a_singular_kernel_is_survived(mode: Mode, leonardo: Setting) -> None:

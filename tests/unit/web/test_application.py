@@ -40,6 +40,10 @@ class _WrongError(Exception):
     )
 
 
+class _HalfError(Exception):
+    """Its message has half of a surrogate pair in it, as a file's name in a folder can."""
+
+
 class _Body(BaseModel):
     number: int
 
@@ -55,7 +59,10 @@ class Answer:
 @pytest.fixture(scope="module")
 def call() -> Call:
     app, _ = create_app(
-        service="test", title="Test", settings=Settings(), statuses={_BusyError: 503, _WrongError: 422, KeyError: 503}
+        service="test",
+        title="Test",
+        settings=Settings(),
+        statuses={_BusyError: 503, _WrongError: 422, _HalfError: 409, KeyError: 503},
     )
 
     @app.get("/busy")
@@ -82,6 +89,10 @@ def call() -> Call:
     @app.post("/file", dependencies=[Depends(require_multipart)])
     async def file(file: UploadFile) -> dict[str, int | None]:
         return {"size": file.size}
+
+    @app.get("/half")
+    async def half() -> None:
+        raise _HalfError("named x\ud800")
 
     @app.get("/page")
     async def page(page: int = 1) -> dict[str, int]:
@@ -125,6 +136,12 @@ def test_an_error_of_the_caller_lists_everything_wrong_with_its_place(call: Call
 
 def test_the_place_of_an_error_does_not_depend_on_the_method(call: Call) -> None:
     assert call("GET", "/wrong").body["errors"] == call("POST", "/wrong").body["errors"]
+
+
+def test_a_problem_is_text_whatever_it_speaks_of(call: Call) -> None:
+    answer = call("GET", "/half")
+
+    assert (answer.status, answer.body["detail"]) == (409, "named x\ufffd")
 
 
 def test_unavailable_storage_says_when_to_try_again_and_the_log_says_what_it_is(

@@ -60,3 +60,52 @@ def test_a_warning_of_a_library_is_a_line_too() -> None:
     (line,) = _run("import warnings; from web import logs; logs.logger('x', level='INFO'); warnings.warn('old way')")
 
     assert "old way" in line["message"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii", "latin-1"])
+@pytest.mark.parametrize(
+    ("said", "shown"), [("half \ud800 of a pair", "half \ufffd of a pair"), ("ñ 🐶 \x00\r\n", "ñ 🐶 \x00\r\n")]
+)
+def test_any_text_is_one_line_on_any_stream(encoding: str, said: str, shown: str) -> None:
+    program = f"""
+from web import logs
+log = logs.logger("text", level="INFO")
+said = {said!r}
+log.info(said, extra={{"path": said, "record": {{said: [said]}}}})
+try:
+    raise ValueError(said)
+except ValueError:
+    log.exception("it failed: %s", said)
+"""
+    whole = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONIOENCODING": encoding}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, env=whole)
+    assert done.stderr == b""
+    told, failed = (json.loads(line) for line in done.stdout.decode(encoding).removesuffix("\n").split("\n"))
+
+    assert (told["message"], told["path"], told["record"]) == (shown, shown, {shown: [shown]})
+    assert failed["message"] == f"it failed: {shown}"
+    assert f"ValueError: {shown}"[:20] in failed["exception"]
+
+
+@pytest.mark.parametrize("said", ["[" * 100_000, '{"a": 1}', "NaN", "1e999", '"\\ud800"', "null"])
+def test_a_message_that_could_be_read_as_json_stays_text(capsys: pytest.CaptureFixture[str], said: str) -> None:
+    logs.logger("plain", level="INFO").info(said)
+
+    (line,) = _lines(capsys)
+    assert line["message"] == said
+
+
+def test_a_line_whose_parts_cannot_be_written_is_left_all_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    class Unspeakable:
+        def __str__(self) -> str:
+            raise RuntimeError("no words")
+
+    token = logs.request_id.set("id-8")
+    try:
+        logs.logger("mute", level="INFO").error("look", extra={"what": Unspeakable()})
+    finally:
+        logs.request_id.reset(token)
+
+    (unspoken,) = _lines(capsys)
+    assert (unspoken["message"], unspoken["level"], unspoken["request_id"]) == ("'look'", "ERROR", "id-8")
+    assert "no words" in unspoken["not_formatted"]

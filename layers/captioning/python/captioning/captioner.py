@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from captioning.bundle import VOCABULARY, Bundle
 from captioning.decoding import MAX_BEAM_WIDTH, Decoding, Floats, Hypothesis, Tokens, search
 from captioning.errors import BundleError
-from captioning.images import read_picture
 from captioning.interpreter import Decoder, Encoder
+from captioning.pictures.tensors import read_picture
 from captioning.vocabulary import Vocabulary
 
 

@@ -3,13 +3,14 @@
     CaptioningError
     ├── TransientError                      retry later; the request was good
     │   ├── BundleUnavailableError          the bundle's source is out of reach; carries `retry_after` seconds
+    │   ├── PictureReaderUnavailableError   pictures cannot be read now; carries `retry_after` seconds
     │   ├── CaptionStoreUnavailableError    locked, full or out of reach; carries `retry_after` seconds
     │   └── BucketUnavailableError          throttled, cut off or out of reach; carries `retry_after` seconds
     ├── RequestError                        fix the request; retrying it unchanged is useless
     │   ├── DecodingError                   a decoding option outside its limits
     │   └── PictureError                    send another picture
     │       ├── EmptyPictureError           no bytes at all
-    │       ├── PictureTooLargeError        too many bytes or pixels
+    │       ├── PictureTooLargeError        too many bytes or pixels, or too much to read
     │       ├── NotAPictureError            not one of the formats that are read
     │       └── DamagedPictureError         one of the formats, but truncated or broken
     ├── PermanentError                      give up; a person must repair the deployment
@@ -55,7 +56,7 @@ class EmptyPictureError(PictureError):
 
 
 class PictureTooLargeError(PictureError):
-    """The picture has more bytes or pixels than are accepted."""
+    """The picture has more bytes or pixels than are accepted, or takes more time or memory to read."""
 
 
 class NotAPictureError(PictureError):
@@ -83,6 +84,14 @@ class BundleUnavailableError(TransientError):
 
     def __init__(self, file: str, message: str, *, retry_after: int = 5) -> None:
         super().__init__(f"{file}: {message}")
+        self.retry_after = retry_after
+
+
+class PictureReaderUnavailableError(TransientError):
+    """The process that reads pictures does not start, or gets no processor; `retry_after` says when to try again."""
+
+    def __init__(self, message: str, *, retry_after: int = 5) -> None:
+        super().__init__(message)
         self.retry_after = retry_after
 
 

@@ -15,8 +15,8 @@ from captioning.bucket import MAX_KEY_BYTES, UPLOADS, Bucket, PresignedPost
 from captioning.captioner import Caption, Captioner
 from captioning.captions import caption_picture
 from captioning.errors import PictureError, UploadGoneError
-from captioning.images import MAX_BYTES
 from captioning.outcomes import Outcome, Status, Upload
+from captioning.pictures.limits import MAX_BYTES
 from captioning.store import CaptionStore
 
 LEAVE_SECONDS = 600

@@ -14,36 +14,29 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.polynomial.hermite_e import hermegauss
 from numpy.typing import NDArray
-from scipy.special import ndtr
 
+from tuning import normal
 from tuning.design import candidates, setting_at
 from tuning.errors import SpaceExhaustedError
 from tuning.observations import Setting
 from tuning.pooling import Ratings
 from tuning.spaces import Mode
-from tuning.studies import Hyperparameters
-from tuning.surrogate import Belief, Floats, Indices, Surrogate, locate
+from tuning.surrogate import Belief, ColumnHyperparameters, Floats, Indices, Surrogate, locate
 
 MAX_HELD = 64  # outstanding suggestions that the model heeds, the newest; all of them stay excluded
 
 _ANCHORS = 4  # best-believed rated settings whose neighbourhood is searched
 _EVERY_API_UNTIL = 24  # ratings up to which a batch tries every API whatever the model believes
-_FAIR_CHANCE = 0.02  # probability of improvement above which an API may still be the best
+# Posterior deviations below the incumbent down to which an API may still be the best: at a chance of one in fifty.
+_FAIR_CHANCE = float(normal.quantile(np.array(0.02)))
 _SHORTLIST = 12  # candidates by either criterion whose knowledge gradient is worked out
 _OPTIMISM = 1.5  # posterior deviations above the mean, of the second criterion
 
-_INVERSE_SQRT_2PI = 0.3989422804014327
-
-
-def _gauss_hermite(order: int) -> tuple[Floats, Floats]:
-    """Nodes and weights that integrate against the standard normal density (Golub and Welsch, Math. Comp. 23, 1969)."""
-    off_diagonal = np.sqrt(np.arange(1.0, order))
-    nodes, vectors = np.linalg.eigh(np.diag(off_diagonal, 1) + np.diag(off_diagonal, -1))
-    return nodes, vectors[0] ** 2
-
-
-_NODES, _WEIGHTS = _gauss_hermite(11)
+# Nodes and weights that integrate against the standard normal density.
+_NODES, _WEIGHTS = hermegauss(11)
+_WEIGHTS /= _WEIGHTS.sum()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +57,7 @@ def expected_improvement(mean: Floats, deviation: Floats, incumbent: float) -> F
     """Expected excess over the incumbent of a normal of this mean and deviation, elementwise, in rating points."""
     safe = np.maximum(deviation, 1e-12)
     z = (mean - incumbent) / safe
-    return np.asarray(np.maximum(safe * (z * ndtr(z) + _INVERSE_SQRT_2PI * np.exp(-0.5 * z * z)), 0.0))
+    return np.asarray(np.maximum(safe * (z * normal.cdf(z) + normal.density(z)), 0.0))
 
 
 def knowledge_gradient(belief: Belief, indices: Indices) -> Floats:
@@ -84,7 +77,7 @@ def knowledge_gradient(belief: Belief, indices: Indices) -> Floats:
 def choose(
     mode: Mode,
     ratings: Ratings,
-    hyperparameters: Hyperparameters,
+    hyperparameters: ColumnHyperparameters,
     outstanding: Collection[Setting],
     *,
     count: int,
@@ -99,7 +92,8 @@ def choose(
     surrogate = Surrogate(ratings.points, ratings.means, ratings.counts, hyperparameters)
     anchors = _anchors(ratings.points.coordinates, surrogate.rated_mean)
     considered = candidates(mode, seed, anchors, rated=len(ratings))
-    belief = _hold(surrogate, ratings, list(outstanding)[-MAX_HELD:], mode).believe(considered)
+    pending = locate(mode, list(outstanding)[-MAX_HELD:]) if outstanding else None
+    belief = surrogate.believe(considered, pending)
     contenders = _contenders(belief, float(surrogate.rated_mean.max()), ratings.total, len(mode.apis))
     taken = set(outstanding)
     chosen: list[Setting] = []
@@ -114,7 +108,7 @@ def choose(
     return tuple(chosen)
 
 
-def recommend(mode: Mode, ratings: Ratings, hyperparameters: Hyperparameters, *, seed: str) -> Recommendation:
+def recommend(mode: Mode, ratings: Ratings, hyperparameters: ColumnHyperparameters, *, seed: str) -> Recommendation:
     """The setting of the highest posterior mean in the whole space, rated or not. `ratings` must not be empty."""
     surrogate = Surrogate(ratings.points, ratings.means, ratings.counts, hyperparameters)
     anchors = _anchors(ratings.points.coordinates, surrogate.rated_mean)
@@ -136,25 +130,12 @@ def _anchors(coordinates: Floats, mean: Floats) -> Floats:
     return coordinates[np.argsort(-mean, kind="stable")[:_ANCHORS]]
 
 
-def _hold(surrogate: Surrogate, ratings: Ratings, outstanding: list[Setting], mode: Mode) -> Surrogate:
-    """The surrogate as if every outstanding suggestion had been rated just as expected."""
-    if not outstanding:
-        return surrogate
-    points = locate(mode, outstanding)
-    return Surrogate(
-        ratings.points.join(points),
-        np.concatenate([ratings.means, surrogate.mean(points)]),
-        np.concatenate([ratings.counts, np.ones(len(points))]),
-        surrogate.hyperparameters,
-    )
-
-
 def _contenders(belief: Belief, incumbent: float, ratings: int, apis: int) -> set[int]:
     """The APIs that a batch should try."""
     if ratings <= _EVERY_API_UNTIL:
         return set(range(apis))
-    chance = ndtr((belief.mean - incumbent) / np.maximum(belief.deviation, 1e-12))
-    return {api for api in range(apis) if chance[belief.points.apis == api].max() >= _FAIR_CHANCE}
+    z = (belief.mean - incumbent) / np.maximum(belief.deviation, 1e-12)
+    return {api for api in range(apis) if z[belief.points.apis == api].max() >= _FAIR_CHANCE}
 
 
 def _best_free(

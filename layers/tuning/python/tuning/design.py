@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
+from tuning import normal
 from tuning.observations import Setting
 from tuning.sobol import sobol
 from tuning.spaces import Axis, CategoricalParameter, Mode, Parameter, Value
@@ -68,10 +68,11 @@ def candidates(mode: Mode, seed: str, anchors: Floats, *, rated: int) -> Points:
     spread = sobol(max(size, _MIN_SPREAD), dimensions, seed=f"{seed}:candidates")
     neighbours = _NEIGHBOURS if rated <= _WELL_KNOWN else _NEIGHBOURS // 2
     draws = sobol(neighbours, dimensions, seed=f"{seed}:neighbours")
+    steps = normal.quantile(draws)
     coordinates = []
     for api in range(len(mode.apis)):
         inside = _recover(mode, api, anchors)
-        near = [_move(mode, inside, draws, deviation) for deviation in _SPREADS]
+        near = [_move(mode, inside, draws, deviation * steps) for deviation in _SPREADS]
         coordinates.append(place(mode, api, np.concatenate([spread, inside, *near])))
     apis = np.repeat(np.arange(len(mode.apis)), len(coordinates[0]))
     return points_at(mode, np.concatenate(coordinates), apis)
@@ -129,9 +130,9 @@ def _recover(mode: Mode, api: int, coordinates: Floats) -> Floats:
     return unit
 
 
-def _move(mode: Mode, unit: Floats, draws: Floats, deviation: float) -> Floats:
-    """For each point of the unit cube a neighbour by each draw: numbers move a little, some choices change."""
-    moved = np.clip(unit[:, None, :] + deviation * ndtri(draws), 0.0, 1.0)
+def _move(mode: Mode, unit: Floats, draws: Floats, steps: Floats) -> Floats:
+    """For each point of the unit cube a neighbour by each draw: numbers move by its step, some choices change."""
+    moved = np.clip(unit[:, None, :] + steps, 0.0, 1.0)
     switched = np.where(draws < _SWITCHING, draws / _SWITCHING, unit[:, None, :])
     return np.where(_categorical(mode), switched, moved).reshape(-1, len(mode.axes))
 

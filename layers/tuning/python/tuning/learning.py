@@ -202,7 +202,7 @@ def fit(
     low, high = _SIGNAL_VARIANCE_BOUNDS
     kernel = StudyKernel(
         np.array([mode.coordinates.index(name) for name in mode.columns]),
-        np.array(list(dict(initial.lengthscales).values())),
+        np.array([initial.lengthscales[axis.first] for axis in mode.axes]),
         min(max(initial.signal_variance, low), high),
         initial.noise_variance,
         initial.similarity / (1.0 - initial.similarity),

@@ -5,8 +5,9 @@ bounds; a choice is a column for each of the choices, all zero but its own (`tun
 are alike as a Matern 5/2 kernel says, times 1 within an API and times the learned similarity across APIs. The prior
 mean is the middle of the scale; people disagree, so noise is part of the model.
 
-NumPy and SciPy's linear algebra alone, so that a cold start stays cheap. Nothing is fitted here: hyperparameters come
-from `tuning.learning` by way of the store, or are the priors' modes.
+NumPy alone, so that a cold start stays cheap. Nothing is fitted here: hyperparameters come from `tuning.learning` by
+way of the store, or are the priors' modes. They have a lengthscale per coordinate; the covariance takes one per column,
+which `complete` makes of them (`ColumnHyperparameters`).
 
 Source of the equations: Rasmussen and Williams, "Gaussian Processes for Machine Learning" (2006), algorithm 2.1 and
 equation 4.17; the product with a matrix of task similarities: Bonilla et al., "Multi-task Gaussian Process
@@ -19,8 +20,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_solve, cholesky, solve_triangular
 
+from tuning.cholesky import Cholesky
 from tuning.observations import Setting
 from tuning.spaces import CategoricalParameter, Mode
 from tuning.studies import Hyperparameters
@@ -39,7 +40,6 @@ API_LEVEL_VARIANCE = 0.05
 FARTHEST = 100.0  # ranges from today's bounds beyond which all is alike: far past any influence, and exact in floats
 
 _ABSENT = 0.5  # of an API that lacks a coordinate of the mode: constant, hence without influence
-_JITTERS = (1e-10, 1e-8, 1e-6, 1e-4)  # added to the diagonal, in turn, should rounding make the kernel singular
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,19 @@ SIMILARITY_ODDS_PRIOR = LogNormal(1.0, 1.0)
 # In the column of a choice that was made. Any two choices are then as far apart as the lengthscale that is expected, so
 # that before any rating they correlate by about a half, as two APIs do.
 CHOSEN = LENGTHSCALE_PRIOR.median / math.sqrt(2.0)
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnHyperparameters:
+    """`Hyperparameters` as `covariance` takes them: a lengthscale for each column of one mode's inputs, in order.
+
+    Units are those of `Hyperparameters`. `complete` makes them.
+    """
+
+    lengthscales: tuple[float, ...]
+    signal_variance: float
+    noise_variance: float
+    similarity: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -120,28 +133,31 @@ def absent(mode: Mode) -> Floats:
     return np.array([0.0 if axis.choices else _ABSENT for axis in mode.axes for _ in range(axis.width)])
 
 
-def prior_modes(mode: Mode) -> Hyperparameters:
-    """The hyperparameters that the priors hold most likely, before any fit; a lengthscale for each column."""
+def prior_modes(mode: Mode) -> ColumnHyperparameters:
+    """What the priors hold most likely, before any fit."""
     odds = SIMILARITY_ODDS_PRIOR.median
-    return Hyperparameters(
-        tuple((name, LENGTHSCALE_PRIOR.median) for name in mode.columns),
+    return ColumnHyperparameters(
+        (LENGTHSCALE_PRIOR.median,) * len(mode.columns),
         SIGNAL_VARIANCE_PRIOR.median,
         NOISE_VARIANCE_PRIOR.median,
         odds / (1.0 + odds),
     )
 
 
-def complete(mode: Mode, learned: Hyperparameters | None) -> Hyperparameters:
-    """The learned hyperparameters, with the priors' modes for whatever the mode has gained since they were learned.
+def complete(mode: Mode, learned: Hyperparameters | None) -> ColumnHyperparameters:
+    """What was learned by coordinate, by column of the mode's inputs: those of one coordinate share its lengthscale.
 
-    A lengthscale for each column of the mode's inputs, in order, as `covariance` needs them: those of one coordinate
-    are equal.
+    A coordinate that the mode has gained since, and everything if nothing was learned, is as the priors' modes say.
     """
-    modes = prior_modes(mode)
     if learned is None:
-        return modes
+        return prior_modes(mode)
     known = dict(learned.lengthscales)
-    return replace(learned, lengthscales=tuple((name, known.get(name, prior)) for name, prior in modes.lengthscales))
+    return ColumnHyperparameters(
+        tuple(known.get(name, LENGTHSCALE_PRIOR.median) for name in mode.columns),
+        learned.signal_variance,
+        learned.noise_variance,
+        learned.similarity,
+    )
 
 
 def prior_mean(points: Points) -> Floats:
@@ -149,9 +165,17 @@ def prior_mean(points: Points) -> Floats:
     return PRIOR_MEAN + FALL * points.trends
 
 
-def covariance(a: Points, b: Points, hyperparameters: Hyperparameters) -> Floats:
-    """Prior covariance of the true ratings at two sets of points, shape (len(a), len(b)), in squared rating points."""
-    lengthscales = np.array([lengthscale for _, lengthscale in hyperparameters.lengthscales])
+def covariance(a: Points, b: Points, hyperparameters: ColumnHyperparameters) -> Floats:
+    """Prior covariance of the true ratings at two sets of points, shape (len(a), len(b)), in squared rating points.
+
+    Raises ValueError if the hyperparameters are those of another mode: for more or fewer columns than the points have.
+    """
+    lengthscales = np.array(hyperparameters.lengthscales)
+    if not a.coordinates.shape[1:] == b.coordinates.shape[1:] == lengthscales.shape:
+        raise ValueError(
+            f"{len(lengthscales)} lengthscales do not fit points of {a.coordinates.shape[1]} and "
+            f"{b.coordinates.shape[1]} columns"
+        )
     scaled_a, scaled_b = a.coordinates / lengthscales, b.coordinates / lengthscales
     squared = scaled_a @ (-2.0 * scaled_b.T)
     squared += np.sum(scaled_a**2, axis=1)[:, None]
@@ -192,7 +216,7 @@ class Belief:
     mean: Floats
     variance: Floats
     _whitened: Floats
-    hyperparameters: Hyperparameters
+    hyperparameters: ColumnHyperparameters
 
     @property
     def deviation(self) -> Floats:
@@ -218,7 +242,7 @@ class Surrogate:
 
     __slots__ = ("_factor", "_points", "_weights", "hyperparameters", "rated_mean")
 
-    def __init__(self, points: Points, ratings: Floats, counts: Floats, hyperparameters: Hyperparameters) -> None:
+    def __init__(self, points: Points, ratings: Floats, counts: Floats, hyperparameters: ColumnHyperparameters) -> None:
         """Conditions on mean ratings of shape (n,), each of so many single ratings, at n points.
 
         `rated_mean`, shape (n,), is the posterior mean at these points.
@@ -228,29 +252,25 @@ class Surrogate:
         self.hyperparameters = hyperparameters
         self._points = points
         kernel = covariance(points, points, hyperparameters)
-        self._factor = _factorize(kernel + np.diag(hyperparameters.noise_variance / counts))
+        self._factor = Cholesky(kernel, hyperparameters.noise_variance / counts)
         expected = prior_mean(points)
-        self._weights = cho_solve((self._factor, True), ratings - expected, check_finite=False)
+        self._weights = self._factor.solve(ratings - expected)
         self.rated_mean = expected + kernel @ self._weights
 
-    def mean(self, points: Points) -> Floats:
-        """The posterior mean at the points, shape (len(points),): what `believe` says of it, for much less work."""
-        return np.asarray(prior_mean(points) + self._weights @ covariance(self._points, points, self.hyperparameters))
+    def believe(self, points: Points, pending: Points | None = None) -> Belief:
+        """The posterior at the points, as if each of the pending ones had had one more rating, just as expected.
 
-    def believe(self, points: Points) -> Belief:
-        """The posterior at the points."""
+        Such ratings move no mean, they only make it surer: the factor grows by their rows, the weights by zeros.
+        """
         cross = covariance(self._points, points, self.hyperparameters)
-        whitened = solve_triangular(self._factor, cross, lower=True, check_finite=False)
+        whitened = self._factor.whiten(cross)
+        mean = prior_mean(points) + self._weights @ cross
+        if pending is not None:
+            known = self._factor.whiten(covariance(self._points, pending, self.hyperparameters))
+            unknown = covariance(pending, pending, self.hyperparameters) - known.T @ known
+            factor = Cholesky(unknown, np.full(len(pending), self.hyperparameters.noise_variance))
+            rows = factor.whiten(covariance(pending, points, self.hyperparameters) - known.T @ whitened)
+            whitened = np.vstack([whitened, rows])
         level = LEVEL_VARIANCE + API_LEVEL_VARIANCE + (FALL * points.trends) ** 2
         variance = self.hyperparameters.signal_variance + level - np.einsum("ij,ij->j", whitened, whitened)
-        mean = prior_mean(points) + self._weights @ cross
         return Belief(points, mean, np.maximum(variance, 0.0), whitened, self.hyperparameters)
-
-
-def _factorize(kernel: Floats) -> Floats:
-    for jitter in _JITTERS:
-        try:
-            return np.asarray(cholesky(kernel + np.diag(np.full(len(kernel), jitter)), lower=True, check_finite=False))
-        except np.linalg.LinAlgError:
-            continue
-    raise ValueError("the kernel is singular")

@@ -13,13 +13,13 @@ from fastapi import FastAPI, Request
 from fastapi.routing import APIRoute
 from mangum import Mangum
 from mangum.adapter import DEFAULT_TEXT_MIME_TYPES
+from starlette import formparsers
 from starlette.exceptions import HTTPException
-from starlette.formparsers import MultiPartParser
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from web import logs, problems
+from web import logs, problems, text
 from web.entry import Handler, observed
 from web.metrics import Metrics
 from web.settings import VERSION, Settings
@@ -32,7 +32,10 @@ LARGEST_PART = 10 * 1024 * 1024
 sys.modules.setdefault("pydantic.v1", None)  # type: ignore[arg-type]
 
 # Starlette would write an upload of over 1 MiB to a temporary file. The whole request is in memory already.
-MultiPartParser.spool_max_size = LARGEST_PART
+formparsers.MultiPartParser.spool_max_size = LARGEST_PART
+
+# It would decode names and fields by whatever codec of Python's the caller names, and what is not UTF-8 as Latin-1.
+formparsers._user_safe_decode = text.decode
 
 
 class _Envelope:
@@ -141,7 +144,7 @@ def entry_point(app: FastAPI, metrics: Metrics) -> Handler:
     )
 
     def handler(event: dict[str, Any], context: Any) -> Any:
-        return adapter(event, context)
+        return adapter(text.readable(event), context)
 
     return observed(handler, metrics)
 
@@ -154,13 +157,23 @@ def base_path(request: Request) -> str:
 
 
 async def require_json(request: Request) -> None:
-    """A dependency: refuses a body that says it is something other than JSON with 415."""
+    """A dependency: refuses a body that says it is something other than JSON with 415, and one whose texts UTF-8 cannot
+    write with 400. A charset is ignored, as RFC 8259 has it."""
     _require(request, "application/json", missing_is_fine=True)
+    if text.has_halves(await request.body()):
+        raise HTTPException(400, "the body has half of a surrogate pair in it (\\ud800 to \\udfff), which is no text")
 
 
 async def require_multipart(request: Request) -> None:
-    """A dependency: refuses a body that is not multipart/form-data with 415."""
+    """A dependency: refuses a body that is not multipart/form-data, or whose text is said not to be UTF-8, with 415."""
     _require(request, "multipart/form-data", missing_is_fine=False)
+    # What has read the body, and is there only in images whose functions take such bodies.
+    from python_multipart.multipart import parse_options_header  # noqa: PLC0415
+
+    _, options = parse_options_header(request.headers["content-type"])
+    charset = options.get(b"charset", b"utf-8").decode("latin-1")
+    if charset.lower() not in {"utf-8", "utf8", "us-ascii"}:
+        raise HTTPException(415, f"the body's charset must be UTF-8, not {charset}")
 
 
 def _require(request: Request, wanted: str, *, missing_is_fine: bool) -> None:

@@ -1,10 +1,13 @@
 """Logs: JSON lines on standard output, and nothing else there.
 
 Powertools' loggers and the standard library's root logger write alike, so that what a library reports (a warning, a
-failed fit) comes out in the same shape, with the request id of the request in hand.
+failed fit) comes out in the same shape, with the request id of the request in hand. Whatever a line is made of, it is
+written: text that UTF-8 or the stream cannot write is replaced or escaped.
 """
 
+import json
 import logging
+import re
 import sys
 from contextvars import ContextVar
 from functools import cache
@@ -12,8 +15,13 @@ from functools import cache
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
 
+from web.text import replaced
+
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 """The id that API Gateway gave the request in hand; None outside a request."""
+
+
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 
 
 class _RequestIdFilter(logging.Filter):
@@ -35,14 +43,35 @@ class _StandardOutput(logging.StreamHandler):  # type: ignore[type-arg]
         self.stream = sys.stdout
         super().emit(record)
 
+    def format(self, record: logging.LogRecord) -> str:
+        line = replaced(super().format(record))
+        try:
+            line.encode(self.stream.encoding or "utf-8")
+        except UnicodeEncodeError:
+            # A stream of another encoding gets the same JSON in ASCII.
+            return _NOT_ASCII.sub(lambda found: json.dumps(found[0])[1:-1], line)
+        return line
+
+
+class _Formatter(LambdaPowertoolsFormatter):
+    def format(self, record: logging.LogRecord) -> str:
+        try:
+            return super().format(record)
+        except Exception as error:  # noqa: BLE001  (of whatever a caller's text or an object's str() raises, a line is left)
+            said = {"level": record.levelname, "timestamp": self.formatTime(record), "message": repr(record.msg)}
+            told = {"request_id": getattr(record, "request_id", None), "not_formatted": repr(error)}
+            return json.dumps(said | told)
+
 
 def _formatter() -> LambdaPowertoolsFormatter:
-    return LambdaPowertoolsFormatter(
+    return _Formatter(
         log_record_order=["timestamp", "level", "message", "request_id"],
         datefmt="%Y-%m-%dT%H:%M:%S.%FZ",
         utc=True,
         # The trace is in `exception` already, as people read it.
         serialize_stacktrace=False,
+        # A message is text, also one that could be read as JSON.
+        json_deserializer=str,
     )
 
 

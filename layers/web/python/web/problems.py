@@ -21,6 +21,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from web import logs
+from web.text import readable
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -60,6 +61,9 @@ class ProblemResponse(JSONResponse):
     """A response whose body is a `Problem`."""
 
     media_type = MEDIA_TYPE
+
+    def render(self, content: Any) -> bytes:
+        return super().render(readable(content))
 
 
 def title(status: int) -> str:

@@ -1,0 +1,113 @@
+"""PNG: the chunks that make the picture, without the others.
+
+Source: PNG specification (third edition), section 11. Of an animation the still picture counts.
+"""
+
+import re
+import zlib
+from collections.abc import Iterator
+
+from captioning.errors import DamagedPictureError
+from captioning.pictures.formats.metadata import orientation
+from captioning.pictures.formats.prepared import Prepared
+
+MAX_CHUNKS = 50_000
+"""Chunks, of which a picture of 10 MiB in pieces of 1 kB has 10,000."""
+MAX_TEXT = 1 << 20
+"""Bytes of texts, together and unpacked, that are looked at for an orientation."""
+
+_PICTURE = frozenset((b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"))
+_PIXELS = frozenset((b"IDAT", b"IEND"))
+_TEXTS = frozenset((b"tEXt", b"zTXt", b"iTXt"))
+_EXIF_KEYWORDS = (b"Raw profile type exif", b"Raw profile type APP1")
+_XMP_KEYWORD = b"XML:com.adobe.xmp"
+_NOT_HEXADECIMAL = re.compile(rb"[^0-9A-Fa-f]")
+_SIGNATURE_BYTES = 8
+_COLOUR_TYPE_AT, _PALETTED = 25, b"\x03"
+_FRAME = 12  # bytes of a chunk beside its content: length, type, checksum
+
+
+def prepare(content: bytes) -> Prepared:
+    """See `captioning.pictures.formats.prepare`."""
+    kept, metadata = [content[:_SIGNATURE_BYTES]], _Metadata()
+    coloured = content[_COLOUR_TYPE_AT : _COLOUR_TYPE_AT + 1] != _PALETTED
+    wanted = _PICTURE
+    for kind, start, end in _chunks(content):
+        if kind not in wanted:
+            metadata.add(kind, content, start + 8, end - 4)
+            continue
+        coloured |= kind == b"PLTE"
+        if kind == b"IDAT":
+            # What would change them comes before the pixels, or too late.
+            wanted = _PIXELS
+            if not coloured:
+                raise DamagedPictureError("the picture is truncated or broken: it has no palette")
+        # One that is cut off too: the decoder tells how much of the picture it was.
+        kept.append(content[start:end])
+    return Prepared("PNG", b"".join(kept), orientation(metadata.exif, metadata.xmp))
+
+
+def _chunks(content: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """The type of each chunk, and where it begins and ends."""
+    at, chunks, kind = _SIGNATURE_BYTES, 0, b""
+    while at < len(content) and kind != b"IEND":
+        size, kind = int.from_bytes(content[at : at + 4], "big"), content[at + 4 : at + 8]
+        if chunks == 0 and kind != b"IHDR":
+            raise DamagedPictureError(
+                "the picture is truncated or broken: it is a PNG that does not begin with a header"
+            )
+        chunks += 1
+        if chunks > MAX_CHUNKS:
+            raise DamagedPictureError(f"the picture has more than {MAX_CHUNKS} PNG chunks")
+        yield kind, at, at + _FRAME + size
+        at += _FRAME + size
+
+
+class _Metadata:
+    """What may say which way up the picture is."""
+
+    def __init__(self) -> None:
+        self.exif: bytes | None = None
+        self.xmp: bytes | None = None
+        self._unread = MAX_TEXT
+
+    def add(self, kind: bytes, content: bytes, start: int, end: int) -> None:
+        """Takes the next chunk; what is long is left alone."""
+        if end - start > self._unread:
+            return
+        if kind == b"eXIf":
+            self.exif = content[start:end]
+        elif kind in _TEXTS:
+            keyword, text = _text(kind, content[start:end], self._unread)
+            self._unread -= len(text)
+            if keyword in _EXIF_KEYWORDS and self.exif is None:
+                self.exif = _from_hexadecimal(text)
+            elif keyword == _XMP_KEYWORD:
+                self.xmp = text
+
+
+def _text(kind: bytes, content: bytes, most: int) -> tuple[bytes, bytes]:
+    """A textual chunk's keyword, and of its text at most so many bytes; empty if it is broken or of no interest."""
+    keyword, _, rest = content.partition(b"\x00")
+    if keyword != _XMP_KEYWORD and keyword not in _EXIF_KEYWORDS:
+        return keyword, b""
+    if kind == b"tEXt":
+        return keyword, rest
+    if kind == b"zTXt":
+        return keyword, _inflated(rest[1:], most)
+    packed, rest = rest[:1] == b"\x01", rest[2:]
+    text = rest.split(b"\x00", 2)[-1]
+    return keyword, _inflated(text, most) if packed else text
+
+
+def _inflated(text: bytes, most: int) -> bytes:
+    try:
+        return zlib.decompressobj().decompress(text, most) if most else b""
+    except zlib.error:
+        return b""
+
+
+def _from_hexadecimal(text: bytes) -> bytes:
+    """The bytes of a profile as ImageMagick writes it: a name, a length, and lines of hexadecimal digits."""
+    digits = _NOT_HEXADECIMAL.sub(b"", b"".join(text.split(b"\n")[3:]))
+    return bytes.fromhex(digits[: len(digits) // 2 * 2].decode("ascii"))

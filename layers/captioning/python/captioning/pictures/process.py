@@ -1,0 +1,102 @@
+"""The process that reads pictures, and that may be killed over one: `python -c "...; serve()"`, as `reader` starts it.
+
+It holds nothing that is worth stealing (no environment, no files, no network of ours), and whatever a decoder does,
+the kernel ends it when its memory or the picture's processor time is used up. It ends by itself when its reader does.
+"""
+
+import os
+import resource
+import signal
+import sys
+import warnings
+from contextlib import suppress
+
+from captioning.errors import DamagedPictureError, PictureError, PictureTooLargeError
+from captioning.pictures.levels import read_levels
+from captioning.pictures.limits import MEMORY_BYTES, PROCESSOR_SECONDS
+from captioning.pictures.protocol import (
+    READY,
+    REQUEST_BYTES,
+    Levels,
+    Wanted,
+    dump_answer,
+    load_request,
+)
+
+_SOCKET = 0  # standard input
+_PIECE = 1 << 20
+_OPEN_FILES = 32
+
+
+def serve() -> None:
+    """Answers requests until the other end is closed."""
+    _confine()
+    # Pillow warns of odd metadata.
+    warnings.simplefilter("ignore")
+    with suppress(ConnectionError):
+        _serve()
+
+
+def _serve() -> None:
+    _send(READY)
+    while request := _receive(REQUEST_BYTES):
+        wanted, size = load_request(request)
+        picture = _receive(size)
+        answer, sound = _answer(picture, wanted)
+        del picture
+        _send(dump_answer(answer))
+        if not sound:
+            return
+
+
+def _answer(picture: bytes, wanted: Wanted) -> tuple[Levels | PictureError, bool]:
+    """The answer, and whether the process is fit for another picture."""
+    # Its signal ends the process, in the midst of a decoder's loop too.
+    signal.setitimer(signal.ITIMER_PROF, PROCESSOR_SECONDS)
+    try:
+        return read_levels(picture, wanted), True
+    except PictureError as error:
+        return error, True
+    except MemoryError:
+        limit = resource.getrlimit(resource.RLIMIT_AS)[0] // (1024 * 1024)
+        return PictureTooLargeError(f"the picture takes more memory to read than {limit} MiB"), False
+    except RecursionError:
+        return DamagedPictureError("the picture is nested too deeply"), False
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+
+
+def _confine() -> None:
+    """Gives up what reading a picture does not need."""
+    sys.dont_write_bytecode = True
+    for limit, most in (
+        (resource.RLIMIT_AS, MEMORY_BYTES),
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_NOFILE, _OPEN_FILES),
+    ):
+        _, hard = resource.getrlimit(limit)
+        # An outer limit that is narrower stays.
+        lowest = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        try:
+            resource.setrlimit(limit, (lowest, lowest))
+        except (OSError, ValueError):
+            # macOS knows the limit of memory and does not take it.
+            continue
+
+
+def _receive(size: int) -> bytes:
+    """`size` bytes; none if the other end is closed."""
+    pieces = bytearray()
+    while len(pieces) < size:
+        piece = os.read(_SOCKET, min(size - len(pieces), _PIECE))
+        if not piece:
+            return b""
+        pieces += piece
+    return bytes(pieces)
+
+
+def _send(content: bytes) -> None:
+    view = memoryview(content)
+    while view:
+        view = view[os.write(_SOCKET, view) :]

@@ -1,0 +1,221 @@
+"""The reader: hands pictures to a process of its own, and ends that process when a picture takes too much.
+
+Decoders are large programs in C, and what a file makes them do cannot be known beforehand. So they run where the kernel
+bounds their memory and their processor time, whatever they do, and where there is nothing to steal. The process is kept
+for the next picture; one that was ended is replaced at once, before anybody asks.
+
+One picture at a time: callers wait for each other.
+"""
+
+import atexit
+import importlib.util
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+from captioning.errors import (
+    DamagedPictureError,
+    PictureError,
+    PictureReaderUnavailableError,
+    PictureTooLargeError,
+)
+from captioning.pictures.limits import PROCESSOR_SECONDS
+from captioning.pictures.protocol import (
+    ANSWER_BYTES,
+    READY,
+    Levels,
+    Wanted,
+    answer_size,
+    dump_request,
+    load_answer,
+)
+
+START_SECONDS = 20.0
+"""A process that does not begin within this time is given up."""
+WAIT_SECONDS = 10 * PROCESSOR_SECONDS
+"""A picture that is not read by then, though its processor time is not used up, was given no processor."""
+
+_log = logging.getLogger("captioning")
+
+_LAST_WORDS_SECONDS = 0.1  # between the end of a process's socket and its own
+
+_CODE = "import sys; sys.path += sys.argv[1:]; from captioning.pictures.process import serve; serve()"
+# The process gets nothing else of ours: no credentials, no settings.
+_ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT")
+
+
+class _Ended(Exception):  # noqa: N818 - not an error yet: it may have ended before it was asked anything
+    """The process is not there any more, or was not quick enough."""
+
+
+class _Process:
+    """A process that reads, and the socket to it."""
+
+    def __init__(self) -> None:
+        """Starts it, without waiting for it to begin."""
+        here, there = socket.socketpair()
+        with there:
+            self._process: subprocess.Popen[bytes] = subprocess.Popen(  # noqa: S603 - ourselves
+                [sys.executable, "-I", "-S", "-c", _CODE, *_import_path()],
+                stdin=there.fileno(),
+                stdout=subprocess.DEVNULL,
+                env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
+                # Not in the group that a terminal interrupts.
+                process_group=0,
+            )
+        self._socket = here
+        self._began = False
+
+    def begin(self) -> None:
+        """Waits until it has begun. Raises _Ended."""
+        if not self._began:
+            self._began = self._receive(len(READY), time.monotonic() + START_SECONDS) == READY
+
+    def read(self, picture: bytes, wanted: Wanted) -> Levels | PictureError:
+        """What it makes of a picture. Raises _Ended."""
+        deadline = time.monotonic() + WAIT_SECONDS
+        self._send(dump_request(wanted, len(picture)), deadline)
+        self._send(picture, deadline)
+        head = self._receive(ANSWER_BYTES, deadline)
+        return load_answer(head, self._receive(answer_size(head), deadline))
+
+    def end(self) -> int | None:
+        """Ends it. Gives how it had ended by itself, None if it had not: exit status, or minus a signal's number."""
+        self._socket.close()
+        try:
+            return self._process.wait(_LAST_WORDS_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+            return None
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has ended by itself."""
+        return self._process.poll() is not None
+
+    def _send(self, content: bytes, deadline: float) -> None:
+        try:
+            self._socket.settimeout(max(deadline - time.monotonic(), 0.001))
+            self._socket.sendall(content)
+        except OSError as error:
+            raise _Ended from error
+
+    def _receive(self, size: int, deadline: float) -> bytes:
+        received = bytearray(size)
+        view = memoryview(received)
+        while view:
+            try:
+                self._socket.settimeout(max(deadline - time.monotonic(), 0.001))
+                count = self._socket.recv_into(view)
+            except OSError as error:
+                raise _Ended from error
+            if count == 0:
+                raise _Ended
+            view = view[count:]
+        return bytes(received)
+
+
+class PictureReader:
+    """Reads pictures, one at a time, for any number of threads."""
+
+    def __init__(self) -> None:
+        """Nothing is started yet."""
+        self._lock = threading.Lock()
+        self._process: _Process | None = None
+        # A fork's child must neither use nor wait for its parent's process.
+        self._inherited: list[_Process | None] = []
+        os.register_at_fork(after_in_child=self._forget)
+        atexit.register(self.close)
+
+    def start(self) -> None:
+        """Starts the process, so that the first picture need not wait for all of that. Returns at once."""
+        with self._lock:
+            self._ensure()
+
+    def read(self, picture: bytes, wanted: Wanted) -> Levels:
+        """The levels of a picture.
+
+        Raises:
+            PictureError: it cannot be read, or takes more than `captioning.pictures.limits` allow.
+            PictureReaderUnavailableError: the process does not start, or was given no processor.
+        """
+        with self._lock:
+            answer = self._ask(picture, wanted)
+        if isinstance(answer, PictureError):
+            raise answer
+        return answer
+
+    def close(self) -> None:
+        """Ends the process. It is started again when the reader is next used."""
+        with self._lock:
+            process, self._process = self._process, None
+        if process:
+            process.end()
+
+    def _ask(self, picture: bytes, wanted: Wanted) -> Levels | PictureError:
+        while True:
+            process = self._ensure()
+            try:
+                process.begin()
+            except _Ended as error:
+                self._process = None
+                raise PictureReaderUnavailableError(
+                    f"the process that reads pictures does not start: {_spoken(process.end())}"
+                ) from error
+            try:
+                return process.read(picture, wanted)
+            except _Ended:
+                self._process = _Process()
+                status = process.end()
+            if status != 0:
+                return _verdict(status)
+            # It had ended in good order after the picture before, as it does when its memory was used up.
+
+    def _ensure(self) -> _Process:
+        if self._process is not None and self._process.ended:
+            self._process.end()
+            self._process = None
+        if self._process is None:
+            self._process = _Process()
+        return self._process
+
+    def _forget(self) -> None:
+        self._inherited.append(self._process)
+        self._process, self._lock = None, threading.Lock()
+
+
+reader = PictureReader()
+"""The reader of this process."""
+
+
+def _verdict(status: int | None) -> PictureError:
+    """What it says of a picture that its process ended over it. Raises PictureReaderUnavailableError if nothing."""
+    if status is None:
+        raise PictureReaderUnavailableError("the process that reads pictures was given no processor")
+    if status == -signal.SIGPROF:
+        return PictureTooLargeError(f"the picture takes more than {PROCESSOR_SECONDS:g} s of processor time to read")
+    if status == -signal.SIGKILL:
+        return PictureTooLargeError("the picture takes more memory to read than there is")
+    _log.warning("a picture ended the process that read it: %s", _spoken(status))
+    return DamagedPictureError("the picture made its decoder fail")
+
+
+def _spoken(status: int | None) -> str:
+    if status is None:
+        return f"nothing was heard of it within {START_SECONDS:g} s"
+    return f"signal {-status}" if status < 0 else f"exit status {status}"
+
+
+def _import_path() -> list[str]:
+    """The folders of our own packages and of Pillow, which is found and not imported here."""
+    pillow = importlib.util.find_spec("PIL")
+    if pillow is None or pillow.origin is None:
+        raise PictureReaderUnavailableError("Pillow is not installed")
+    return [str(Path(__file__).resolve().parents[2]), str(Path(pillow.origin).resolve().parents[1])]

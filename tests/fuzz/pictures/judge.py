@@ -1,0 +1,157 @@
+"""What counts as a find: see `Find`."""
+
+import re
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from captioning.bundle import InputSpec, Resampling
+from captioning.errors import PictureError, PictureReaderUnavailableError
+from captioning.pictures.formats import prepare
+from captioning.pictures.tensors import read_picture
+from tests.fuzz.pictures.plain import PlainReader
+
+# Square, so that a picture that is turned differs by being turned alone.
+SPEC = InputSpec(36, 36, Resampling.BILINEAR, exif_transpose=True, scale=1.0, offset=0.0)
+SECONDS = 3.0
+STRUCTURE_SECONDS = 0.3
+MEGABYTES = 450
+_LEVELS = 1.5
+_ATTEMPTS = 3
+_OVERTIME = "processor time"
+
+# What plain Pillow reads and the reader refuses with good reason: limits, and what cannot be known to be the picture.
+RIGHTLY_REFUSED = tuple(
+    re.compile(reason)
+    for reason in (
+        "the limit of a side is",
+        "more than [0-9]+ JPEG markers",
+        "[0-9]+ JPEG scans; the limit",
+        "more than [0-9]+ bytes of JPEG tables",
+        "more than [0-9]+ PNG chunks",
+        "more than [0-9]+ WebP chunks",
+        "more than [0-9]+ GIF sub-blocks",
+        "TIFF directory has [0-9]+ entries; the limit",
+        # Pillow takes some of them, or goes over the picture several times, or leaves parts of it black.
+        "strips or tiles, and [0-9]+ make it up",
+        "strips or tiles and the sizes of",
+        "strips or tiles have more bytes than the file",
+        "it has strips and tiles",
+        "has [0-9]+ values; [0-9]+ would be the most",
+        "is not a whole number",
+        "a TIFF tag points behind its end",
+        "it has no palette",
+        "a PNG that does not begin with a header",
+        # Pillow loses its place in some applications' blocks, and finds a frame behind the end.
+        "it is a GIF without a frame",
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Find:
+    """What should not have happened with a picture. `kind` is one of
+
+    - raised: anything but a tensor or a PictureError came back;
+    - crashed: a decoder ended its process;
+    - slow: it took more than 3 s, however often, or all its processor time;
+    - memory: it took all the memory there is, or more than 450 MB;
+    - structure: looking at its structure took more than .3 s;
+    - refused: it is refused though plain Pillow reads it;
+    - differs: it is read to other levels than plain Pillow's, whichever way up.
+    """
+
+    kind: str
+    why: str
+
+
+class Judge:
+    """Judges pictures, one after the other."""
+
+    def __init__(self) -> None:
+        """Starts plain Pillow."""
+        self._plain = PlainReader(SPEC)
+
+    def close(self) -> None:
+        """Ends plain Pillow."""
+        self._plain.close()
+
+    def judge(self, picture: bytes) -> tuple[str, Find | None]:
+        """What became of a picture, in a word or a sentence, and what is wrong with that."""
+        try:
+            find = _structure(picture)
+            found, outcome, seconds = _read(picture)
+        except Exception as error:  # noqa: BLE001 - that is what is looked for
+            return "raised", Find("raised", repr(error))
+        find = find or _cost(outcome, seconds) or self._beside_plain(picture, found, outcome)
+        return outcome, find
+
+    def _beside_plain(self, picture: bytes, found: NDArray[np.float32] | None, outcome: str) -> Find | None:
+        if found is None and any(pattern.search(outcome) for pattern in RIGHTLY_REFUSED):
+            return None
+        plain = self._plain.read(picture)
+        if plain is None:
+            return None
+        if found is None:
+            return Find("refused", outcome)
+        # Which way up it is, files may say in several ways that contradict each other; the tests hold what counts.
+        turned = [np.rot90(one, turns) for one in (plain, plain.swapaxes(0, 1)) for turns in range(4)]
+        off = min(float(np.abs(found - each).mean()) for each in turned)
+        return Find("differs", f"by {off:.0f} levels on average") if off > _LEVELS else None
+
+
+def _read(picture: bytes) -> tuple[NDArray[np.float32] | None, str, float]:
+    """The levels, if there are any; "read" or why there are none; and the fewest seconds in some attempts."""
+    found, outcome, fewest = None, "", float("inf")
+    for _ in range(_ATTEMPTS):
+        start = time.monotonic()
+        try:
+            found, outcome = read_picture(picture, SPEC)[0], "read"
+        except (PictureError, PictureReaderUnavailableError) as error:
+            found, outcome = None, str(error)
+        fewest = min(fewest, time.monotonic() - start)
+        if fewest < SECONDS or _OVERTIME in outcome:
+            break
+    return found, outcome, fewest
+
+
+def _cost(outcome: str, seconds: float) -> Find | None:
+    """What is wrong with how it was read."""
+    if "made its decoder fail" in outcome:
+        return Find("crashed", outcome)
+    if seconds > SECONDS or _OVERTIME in outcome:
+        return Find("slow", outcome)
+    if "memory" in outcome:
+        return Find("memory", outcome)
+    megabytes = _most_of_readers()
+    return Find("memory", f"{megabytes} MB") if megabytes > MEGABYTES else None
+
+
+def _structure(picture: bytes) -> Find | None:
+    """What is wrong with how long it takes to look at its structure."""
+    fewest = float("inf")
+    for _ in range(_ATTEMPTS):
+        start = time.process_time()
+        with suppress(PictureError):
+            prepare(picture)
+        fewest = min(fewest, time.process_time() - start)
+        if fewest < STRUCTURE_SECONDS:
+            return None
+    return Find("structure", f"{fewest:.1f} s")
+
+
+def _most_of_readers() -> int:
+    """Megabytes that the process which reads had at most; 0 where that cannot be known."""
+    most = 0
+    for children in Path("/proc/self/task").glob("*/children"):
+        for process in children.read_text().split():
+            with suppress(OSError):
+                if b"captioning.pictures.process" not in Path(f"/proc/{process}/cmdline").read_bytes():
+                    continue
+                found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{process}/status").read_text())
+                most = max(most, int(found[1]) // 1024 if found else 0)
+    return most

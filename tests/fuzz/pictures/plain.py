@@ -1,0 +1,88 @@
+"""Plain Pillow, as the reader was before it looked at structures: what a picture's pixels are if nothing is in the way.
+
+It runs in a process of its own, because what is given to it may crash it, or keep it for ever.
+"""
+
+import io
+import multiprocessing
+import resource
+import signal
+import warnings
+from multiprocessing.connection import Connection
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from captioning.bundle import InputSpec
+from captioning.pictures import levels, tensors
+from captioning.pictures.limits import MAX_PIXELS
+
+_SECONDS = 3.0
+_WAIT_SECONDS = 30.0
+_MEMORY_BYTES = 2 << 30
+_FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF")
+
+
+def read(picture: bytes, spec: InputSpec) -> NDArray[np.float32] | None:
+    """The levels of a picture, [height, width, 3]; None if Pillow does not read it, or it is larger than is allowed."""
+    try:
+        with Image.open(io.BytesIO(picture), formats=_FORMATS) as image:
+            if image.width * image.height > MAX_PIXELS or image.mode == "LAB":
+                return None
+            image.load()
+            upright = ImageOps.exif_transpose(image)
+        resampling = Image.Resampling[spec.resampling.upper()]
+        return tensors._upright(levels._resized(upright, (spec.width, spec.height), resampling, 1), spec)
+    except Exception:  # noqa: BLE001 - on broken files Pillow raises whatever it trips over
+        return None
+
+
+def _serve(connection: Connection, spec: InputSpec) -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    warnings.simplefilter("ignore")
+    while True:
+        try:
+            picture = connection.recv_bytes()
+        except EOFError:
+            return
+        signal.setitimer(signal.ITIMER_PROF, _SECONDS)
+        found = read(picture, spec)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        connection.send(found)
+
+
+class PlainReader:
+    """The process; another one when a picture ended it."""
+
+    def __init__(self, spec: InputSpec) -> None:
+        """Starts it."""
+        self._spec = spec
+        self._start()
+
+    def read(self, picture: bytes) -> NDArray[np.float32] | None:
+        """See `read`; None also for what ends the process or keeps it too long."""
+        try:
+            self._connection.send_bytes(picture)
+            if self._connection.poll(_WAIT_SECONDS):
+                found: NDArray[np.float32] | None = self._connection.recv()
+                return found
+        except (EOFError, OSError):
+            pass
+        self.close()
+        self._start()
+        return None
+
+    def close(self) -> None:
+        """Ends it."""
+        self._connection.close()
+        self._process.kill()
+        self._process.join()
+
+    def _start(self) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._connection, theirs = context.Pipe()
+        self._process = context.Process(target=_serve, args=(theirs, self._spec), daemon=True)
+        self._process.start()
+        theirs.close()
