@@ -29,7 +29,7 @@ _OVERTIME = "processor time"
 RIGHTLY_REFUSED = tuple(
     re.compile(reason)
     for reason in (
-        "the limit of a side is",
+        "[0-9]+ x [0-9]+ pixels; the limit",
         "more than [0-9]+ JPEG markers",
         "[0-9]+ JPEG scans; the limit",
         "more than [0-9]+ bytes of JPEG tables",
