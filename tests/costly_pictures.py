@@ -75,6 +75,12 @@ def _tile_bomb() -> bytes:
     return tiff([*entries, *tiles(26_000, 26_000)], [packed])
 
 
+def _strips_with_a_tiles_sides() -> bytes:
+    """The same to libtiff, which goes by the sides."""
+    entries = plain_entries(1, 1, bits=(8, 8, 8), compression=DEFLATE, photometric=2)
+    return tiff([*entries, *strips(1), entry(322, 4, 26_000), entry(323, 4, 26_000)], [zlib.compress(bytes(1000), 9)])
+
+
 def _edge_tiles() -> bytes:
     """A row of pixels in tiles of 2,048 x 2,048: each is decompressed whole for one row of it."""
     packed = zlib.compress(bytes(2_048 * 2_048), 9)
@@ -170,6 +176,7 @@ def _noise(size: int) -> bytes:
 COSTLY: dict[str, Costly] = {
     # TIFF: tiles and strips
     "tiff-tile-of-26000": Costly(_tile_bomb, (DAMAGED, TOO_LARGE)),
+    "tiff-strips-with-a-tiles-sides": Costly(_strips_with_a_tiles_sides, (None,)),
     "tiff-tiles-for-one-row": Costly(_edge_tiles, (None,)),
     "tiff-overlapping-tiles": Costly(lambda: _narrow_tiles(1), (DAMAGED,)),
     "tiff-65025-tiles-deflate": Costly(lambda: _narrow_tiles(DEFLATE), (None,)),

@@ -56,6 +56,19 @@ def test_an_orientation_of_eight_bytes_in_a_classic_tiff_is_passed_over() -> Non
     same(grey_tiff(Entry(274, 16, 1, bytes(8))), grey_tiff())
 
 
+def test_an_entry_without_values_says_nothing() -> None:
+    same(grey_tiff(), tiff([Entry(257, 4, 0, b""), *plain_entries(SIDE, SIDE), *strips(SIDE)], [GREYS]))
+
+
+def test_entries_of_tiles_beside_strips_are_left_out() -> None:
+    # libtiff keeps the sizes of both in one place, and takes a picture for tiled if it has a tile's width.
+    entries = [*plain_entries(SIDE, SIDE, compression=8), *strips(SIDE)]
+    packed = zlib.compress(GREYS)
+    beside = (entry(325, 3, 1), entry(322, 4, 1 << 20), entry(323, 4, 1 << 20))
+    for count in range(4):
+        same(tiff([*entries, *beside[:count]], [packed]), grey_tiff())
+
+
 def test_tiffs_with_their_number_the_wrong_way_round_are_looked_at_like_others() -> None:
     entries = [*plain_entries(1, 1, compression=8), entry(322, 4, 26_000), entry(323, 4, 26_000)]
     bomb = tiff([*entries, Entry(324, 4, 0, b""), Entry(325, 4, 0, b"")], [zlib.compress(b"\0")])

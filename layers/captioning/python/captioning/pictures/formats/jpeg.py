@@ -23,7 +23,8 @@ MAX_HEAD_BYTES = 256 * 1024
 # Where fill bytes end and a marker stands; and what ends a scan's data, in which FF00 is a level and FFD0 to FFD7 are
 # restarts.
 _MARKER = re.compile(rb"\xff[^\x00\xff]")
-_ENDS_SCAN = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
+_ENDS = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
+_ENDS_OR_FILLS = re.compile(rb"\xff[\x01-\xcf\xd8-\xff]")
 _FILLED, _BARE = b"\xff\xff", b"\xff"
 _ALONE = frozenset((0x01, *range(0xD0, 0xD9)))
 _END, _SCAN = 0xD9, 0xDA
@@ -38,11 +39,15 @@ _XMP = (0xE1, b"http://ns.adobe.com/xap/1.0/\x00")
 
 
 class _Segment(NamedTuple):
-    """A marker with what belongs to it: `whole` from the marker on, `content` without marker, length and scan."""
+    """A marker with what belongs to it: `whole` from the marker on, `content` without marker and length.
+
+    Behind a scan's header stands its `data`.
+    """
 
     marker: int
     whole: bytes
     content: bytes = b""
+    data: bytes | memoryview = b""
 
     def begins(self, wanted: tuple[int, bytes]) -> bool:
         """Whether it has that marker and begins so."""
@@ -52,7 +57,7 @@ class _Segment(NamedTuple):
 def prepare(content: bytes) -> Prepared:
     """See `captioning.pictures.formats.prepare`. Raises NotAPictureError for the kinds of JPEG that are not read."""
     head, scans, head_bytes = _Head(), 0, 0
-    kept = [b"\xff\xd8"]
+    kept: list[bytes | memoryview] = [b"\xff\xd8"]
     for segment in _segments(content):
         if segment.marker == _SCAN:
             scans += 1
@@ -60,7 +65,7 @@ def prepare(content: bytes) -> Prepared:
             head.add(segment)
         # Behind a scan libjpeg passes over metadata by itself, and takes them for a sign that the scan is whole.
         if scans or segment.marker not in _METADATA or any(map(segment.begins, _COLOURS)):
-            kept.append(segment.whole)
+            kept += (segment.whole, segment.data)
             head_bytes += len(segment.whole) if scans == 0 else 0
             if head_bytes > MAX_HEAD_BYTES:
                 raise DamagedPictureError(f"the picture has more than {MAX_HEAD_BYTES} bytes of JPEG tables")
@@ -113,16 +118,19 @@ def _segments(content: bytes) -> Iterator[_Segment]:
             yield _Segment(marker, content[start:])
             return
         whole, body = content[start:end], content[at + 2 : end]
-        if marker == _SCAN:
-            behind = _ENDS_SCAN.search(content, end)
-            data = content[end : behind.start() if behind else len(content)]
-            whole, end = whole + _unfilled(data), end + len(data)
-        yield _Segment(marker, whole, body)
-        at = end
+        data, at = _scan_data(content, end) if marker == _SCAN else (b"", end)
+        yield _Segment(marker, whole, body, data)
 
 
-def _unfilled(data: bytes) -> bytes:
-    """A scan's data without fill bytes, over which libjpeg would go again with every block that it is given."""
+def _scan_data(content: bytes, start: int) -> tuple[bytes | memoryview, int]:
+    """A scan's data, and where it ends; without fill bytes, over which libjpeg would go again with every block."""
+    ends = _ENDS_OR_FILLS.search(content, start)
+    if ends is None or ends[0] != _FILLED:
+        end = ends.start() if ends else len(content)
+        return memoryview(content)[start:end], end
+    ends = _ENDS.search(content, ends.start())
+    end = ends.start() if ends else len(content)
+    data = content[start:end]
     while _FILLED in data:
         data = data.replace(_FILLED, _BARE)
-    return data
+    return data, end

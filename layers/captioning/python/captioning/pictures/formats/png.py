@@ -17,7 +17,7 @@ MAX_TEXT = 1 << 20
 """Bytes of texts, together and unpacked, that are looked at for an orientation."""
 
 _PICTURE = frozenset((b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"))
-_PIXELS = frozenset((b"IDAT", b"IEND"))
+_PIXELS = frozenset((b"IDAT", b"tRNS", b"IEND"))
 _TEXTS = frozenset((b"tEXt", b"zTXt", b"iTXt"))
 _EXIF_KEYWORDS = (b"Raw profile type exif", b"Raw profile type APP1")
 _XMP_KEYWORD = b"XML:com.adobe.xmp"
@@ -38,7 +38,7 @@ def prepare(content: bytes) -> Prepared:
             continue
         coloured |= kind == b"PLTE"
         if kind == b"IDAT":
-            # What would change them comes before the pixels, or too late.
+            # A header or a palette comes before the pixels, or too late.
             wanted = _PIXELS
             if not coloured:
                 raise DamagedPictureError("the picture is truncated or broken: it has no palette")

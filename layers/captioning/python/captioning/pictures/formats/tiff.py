@@ -5,7 +5,7 @@ the classic layout: without metadata, other directories, or the orientation, whi
 """
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from math import ceil
 from typing import NamedTuple
 
@@ -29,6 +29,8 @@ _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _SAMPLES, _PLANAR = 256, 257, 258, 259, 27
 _ORIENTATION, _XMP = 274, 700
 _ROWS, _STRIP_OFFSETS, _STRIP_SIZES = 278, 273, 279
 _TILE_WIDTH, _TILE_HEIGHT, _TILE_OFFSETS, _TILE_SIZES = 322, 323, 324, 325
+_STRIPS = (_ROWS, _STRIP_OFFSETS, _STRIP_SIZES)
+_TILES = (_TILE_WIDTH, _TILE_HEIGHT, _TILE_OFFSETS, _TILE_SIZES)
 _SEGMENTED = frozenset((_STRIP_OFFSETS, _STRIP_SIZES, _TILE_OFFSETS, _TILE_SIZES))
 _COLOURS, _JPEG_TABLES = 320, 347
 # How many values the entries that are kept may have; the strips' and tiles' follow from the picture.
@@ -103,14 +105,14 @@ class _Directory:
 
     def _add(self, content: bytes, raw: bytes) -> None:
         tag, kind, count, value = self.form.entry.unpack(raw)
-        # Of two entries with one tag the first counts.
+        # Of two entries with one tag the first that says anything counts.
         if tag == _ORIENTATION and self._orientation is None and count == 1 and kind in _WHOLE:
             found = int.from_bytes(value[: _SIZES[kind]], "little" if self.form.order == "<" else "big")
             self._orientation = found if found in _ORIENTATIONS else UPRIGHT
         if tag == _XMP and not self._xmp and kind in _BYTES and count > len(value):
             (at,) = self.form.offset.unpack(value)
             self._xmp = content[at : at + min(count, MAX_XMP_BYTES)]
-        if tag not in _KEPT or tag in self.entries or kind not in _SIZES:
+        if tag not in _KEPT or tag in self.entries or kind not in _SIZES or count == 0:
             return
         if count > _KEPT[tag]:
             raise _contradiction(f"its TIFF tag {tag} has {count} values; {_KEPT[tag]} would be the most")
@@ -135,6 +137,11 @@ class _Directory:
         """The value of `tag`, or `default`."""
         found = self.numbers(tag)
         return found[0] if found else default
+
+    def leave_out(self, tags: Iterable[int]) -> None:
+        """Forgets entries, of which a decoder might make something else."""
+        for tag in tags:
+            self.entries.pop(tag, None)
 
     def write(self, content: bytes) -> bytes:
         """The file as a classic TIFF, which has these entries alone in a directory behind everything else."""
@@ -189,6 +196,7 @@ def _check(directory: _Directory, file_bytes: int) -> None:
     tiled = _TILE_OFFSETS in directory.entries
     if tiled and _STRIP_OFFSETS in directory.entries:
         raise _contradiction("it has strips and tiles")
+    directory.leave_out(_STRIPS if tiled else _TILES)
     across, down = _segment(directory, width, height, tiled=tiled)
     # Pillow has a byte per pixel or four.
     decoded = across * down * pixel_bits // 8 + width * height * (1 if pixel_bits <= _BYTE else 4)
