@@ -7,7 +7,7 @@ SHELL := /bin/sh
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null && echo $$python && break; done)
 BIN := .venv/bin
-LAYERS := layers/web/python:layers/tuning/python:layers/captioning/python
+LAYERS := layers/storage/python:layers/web/python:layers/tuning/python:layers/captioning/python
 
 .PHONY: help run test ready lint template audit lock openapi imports wheel release fuzz fuzz-api deploy smoke model images \
 	bench-stores bench-tuning bench-captioning bench-load clean
@@ -98,7 +98,7 @@ bench-stores: .venv-bench/stamp  ## Time the observation stores and count their 
 	PYTHONPATH=$(LAYERS) OMP_NUM_THREADS=1 .venv-bench/bin/python -m benchmarks.stores $(STORES)
 
 # Goes on from the results that are there; runs of ours are its sources' own. RUN="--seeds 20:40", say, asks for more.
-BENCH_TUNING := PYTHONPATH=layers/tuning/python OMP_NUM_THREADS=1 .venv-peers/bin/python -m benchmarks.tuning
+BENCH_TUNING := PYTHONPATH=layers/storage/python:layers/tuning/python OMP_NUM_THREADS=1 .venv-peers/bin/python -m benchmarks.tuning
 bench-tuning: .venv-peers/stamp  ## Compare tuning with its peers (RUN has options of the runs; hours if none are there)
 	$(BENCH_TUNING) run $(RUN)
 	$(BENCH_TUNING) timing

@@ -29,7 +29,8 @@ from benchmarks.machine import describe
 from tests.dynamodb import DynamoDBMissingError, dynamodb_local, make_table, nobodys_account
 from tuning.errors import TuningError
 from tuning.observations import Observation, Setting, Suggestion
-from tuning.store import MAX_CLAIM, IdempotencyKey, ObservationStore, open_store
+from tuning.stores import open_store
+from tuning.stores.port import MAX_CLAIM, IdempotencyKey, ObservationStore
 
 UPDATES = (1, 100, 1_000)
 READS = (100, 1_000, 10_000)

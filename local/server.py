@@ -15,8 +15,8 @@ from types import FrameType
 
 import uvicorn
 
-from captioning.bucket import open_bucket
-from captioning.bucket_folder import FolderBucket
+from captioning.buckets import open_bucket
+from captioning.buckets.folder import FolderBucket
 from captioning.errors import BucketUrlError
 from local.application import Application
 from local.connections import Connections

@@ -20,7 +20,7 @@ from python_multipart.multipart import parse_options_header
 from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
-from captioning.bucket_folder import POST_PATH, FolderBucket, sign, write_whole
+from captioning.buckets.folder import POST_PATH, FolderBucket, sign, write_whole
 from captioning.pictures.limits import MAX_BYTES
 from local.events import Request, Response
 

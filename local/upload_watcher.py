@@ -23,7 +23,7 @@ from urllib.parse import quote_plus
 
 from aws_lambda_powertools import Logger
 
-from captioning.bucket_folder import FolderBucket
+from captioning.buckets.folder import FolderBucket
 from captioning.pictures.limits import MAX_BYTES
 from local.events import ACCOUNT
 from local.functions import Function

@@ -15,8 +15,9 @@ import pytest
 import requests
 from botocore.config import Config
 
-from captioning.bucket import Bucket, PresignedPost, open_bucket
-from captioning.bucket_folder import FolderBucket
+from captioning.buckets import open_bucket
+from captioning.buckets.folder import FolderBucket
+from captioning.buckets.port import Bucket, PresignedPost
 from captioning.outcomes import Upload
 from local.events import Request
 from local.upload_forms import UploadForms

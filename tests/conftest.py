@@ -12,7 +12,8 @@ from PIL import Image, ImageDraw
 from tests.dynamodb import DynamoDBMissingError, dynamodb_local, nobodys_account
 from tests.ministack import MinistackMissingError, ministack
 from tests.stack import Stack
-from tuning.store import ObservationStore, open_store
+from tuning.stores import open_store
+from tuning.stores.port import ObservationStore
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -13,7 +13,7 @@ ENVIRONMENT = EVENTS / "env.local.json"
 
 HANDLERS = {name: f"functions.{name}.app.handler" for name in ("suggest", "update", "caption")}
 HANDLERS["status"] = "functions.caption.status.handler"
-HANDLERS["upload"] = "functions.caption.uploads.handler"
+HANDLERS["upload"] = "functions.caption.on_upload.handler"
 """The handler that an event is for, by the first word of its name."""
 
 EXPECTED: dict[str, int | list[str]] = {

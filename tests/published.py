@@ -10,7 +10,7 @@ from typing import Any
 
 import botocore.session
 
-from captioning.bundle import MANIFEST, VOCABULARY
+from captioning.model.bundle import MANIFEST, VOCABULARY
 from tests.stack import ROOT
 
 TINY = ROOT / "tests" / "bundles" / "tiny"

@@ -33,9 +33,10 @@ from tqdm import tqdm
 
 from tuning.errors import SettingTakenError, StoreUnavailableError, TuningError
 from tuning.observations import MAX_RATING, MIN_RATING, Observation, Setting, Suggestion, parse_number, quote
-from tuning.records import timestamp
 from tuning.spaces import Value
-from tuning.store import IdempotencyKey, ObservationStore, open_store
+from tuning.stores import open_store
+from tuning.stores.port import IdempotencyKey, ObservationStore
+from tuning.stores.records import timestamp
 from tuning.studies import Hyperparameters
 
 FORMAT = 1  # of archives; an archive of a later format is refused

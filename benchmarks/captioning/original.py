@@ -16,10 +16,10 @@ import numpy as np
 import tensorflow as tf
 
 from benchmarks.captioning import measuring
-from captioning.bundle import DECODER, ENCODER, VOCABULARY, Quantization
-from captioning.decoding import Decoding
+from captioning.model.bundle import DECODER, ENCODER, VOCABULARY, Quantization
+from captioning.model.decoding import Decoding
+from captioning.model.vocabulary import Vocabulary, parse_vocabulary
 from captioning.pictures.tensors import read_picture
-from captioning.vocabulary import Vocabulary, parse_vocabulary
 from tools.captioner.bundle import BundleParts, write_bundle
 from tools.captioner.checkpoint import Checkpoint
 from tools.captioner.dataset import read_dataset, read_features, read_names

@@ -10,10 +10,10 @@ import numpy as np
 from tqdm import tqdm
 
 from benchmarks.captioning import measuring
-from captioning.bundle import open_bundle
 from captioning.captioner import Captioner, decode
-from captioning.decoding import Decoding
-from captioning.interpreter import Decoder, Encoder
+from captioning.model.bundle import open_bundle
+from captioning.model.decoding import Decoding
+from captioning.model.interpreter import Decoder, Encoder
 from captioning.pictures.tensors import read_picture
 
 MATRIX = 2_048

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from captioning.captions import caption_picture, choose_decoding
-from captioning.decoding import MAX_BEAM_WIDTH, MAX_LENGTH_PENALTY
+from captioning.model.decoding import MAX_BEAM_WIDTH, MAX_LENGTH_PENALTY
 from functions.caption.refusals import STATUSES
 from functions.caption.resources import metrics, service, settings, store, warm_up
 from web.application import create_app, entry_point, require_multipart

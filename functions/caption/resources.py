@@ -8,12 +8,14 @@ from functools import cache
 
 from aws_lambda_powertools import Logger
 
-from captioning.bucket import Bucket, open_bucket
+from captioning.buckets import open_bucket
+from captioning.buckets.port import Bucket
 from captioning.errors import BundleError, CaptioningError, CaptionStoreUrlError, PictureReaderUnavailableError
 from captioning.pictures.reader import reader
 from captioning.service import CaptionerService, Loading
-from captioning.source import open_source
-from captioning.store import CaptionStore, open_caption_store
+from captioning.sources import open_source
+from captioning.stores import open_caption_store
+from captioning.stores.port import CaptionStore
 from web import logs
 from web.metrics import Metric, Metrics
 from web.settings import Settings

@@ -15,10 +15,11 @@ from functions.suggest.document import document
 from functions.suggest.messages import Health, History, Stats, Suggestions, SuggestRequest
 from tuning.errors import ConflictError, PermanentError, RequestError, SpaceError, StoreUrlError, TransientError
 from tuning.history import DEFAULT_LIMIT, browse
-from tuning.progress import check, summarize
-from tuning.proposals import suggest
 from tuning.spaces import Spaces, load_spaces
-from tuning.store import ObservationStore, open_store
+from tuning.stats import check, summarize
+from tuning.stores import open_store
+from tuning.stores.port import ObservationStore
+from tuning.suggest import suggest
 from web.application import create_app, entry_point, require_json
 from web.metrics import Metric, Metrics
 from web.settings import VERSION, Settings

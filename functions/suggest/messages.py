@@ -5,8 +5,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
-from tuning.progress import Progress
-from tuning.store import HistoryPage
+from tuning.stats import Progress
+from tuning.stores.port import HistoryPage
 
 # What the document says of the shipped search space; of another, `functions.suggest.document` says it in its words.
 PARAMETERS = (

@@ -9,9 +9,10 @@ from fastapi import Depends, Header
 from pydantic import BaseModel, Field
 
 from tuning.errors import ConflictError, PermanentError, RequestError, SpaceError, StoreUrlError, TransientError
-from tuning.ratings import preload, update
 from tuning.spaces import Spaces, load_spaces
-from tuning.store import ObservationStore, open_store
+from tuning.stores import open_store
+from tuning.stores.port import ObservationStore
+from tuning.update import preload, update
 from web.application import create_app, entry_point, require_json
 from web.metrics import Metric, Metrics
 from web.settings import Settings

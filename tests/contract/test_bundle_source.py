@@ -6,12 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from captioning.bundle import DECODER, ENCODER, MANIFEST, VOCABULARY
 from captioning.captioner import Captioner
 from captioning.errors import BundleError
-from captioning.publication import Release
-from captioning.source import BundleSource, FolderSource, S3Place, open_source
-from captioning.source_s3 import S3Source
+from captioning.model.bundle import DECODER, ENCODER, MANIFEST, VOCABULARY
+from captioning.sources import open_source
+from captioning.sources.folder import FolderSource
+from captioning.sources.place import S3Place
+from captioning.sources.port import BundleSource
+from captioning.sources.publication import Release
+from captioning.sources.s3 import S3Source
 from tests.published import make_bucket, rewrite, s3_client, tiny_bundle
 from tools.captioner.publishing import publish_bundle
 

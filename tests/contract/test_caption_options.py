@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from captioning.decoding import MAX_BEAM_WIDTH, MAX_LENGTH_PENALTY
+from captioning.model.decoding import MAX_BEAM_WIDTH, MAX_LENGTH_PENALTY
 from tests.pictures import speckled
 from tests.stack import ROOT, Stack
 

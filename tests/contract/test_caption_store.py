@@ -15,17 +15,18 @@ from pathlib import Path
 
 import pytest
 
-from captioning.captioner import Alternative, Caption
+from captioning.caption import Alternative, Caption
 from captioning.captions import caption_key
-from captioning.decoding import Decoding
 from captioning.errors import (
     CaptionStoreDamagedError,
     CaptionStoreUnavailableError,
     CaptionStoreUrlError,
     TransientError,
 )
+from captioning.model.decoding import Decoding
 from captioning.outcomes import Outcome
-from captioning.store import CaptionStore, open_caption_store
+from captioning.stores import open_caption_store
+from captioning.stores.port import CaptionStore
 from tests.dynamodb import make_table
 
 DOG = Caption("a dog runs through the grass", 0.1 + 0.2, "v1")

@@ -15,13 +15,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from captioning.bundle import open_bundle
-from captioning.captioner import Alternative, Caption, Captioner
+from captioning.caption import Alternative, Caption
+from captioning.captioner import Captioner
 from captioning.captions import caption_key, caption_picture
 from captioning.errors import CaptioningError, CaptionStoreDamagedError
+from captioning.model.bundle import open_bundle
 from captioning.outcomes import Outcome
-from captioning.store import CaptionStore, open_caption_store
-from captioning.store_dynamodb import DynamoDbCaptionStore
+from captioning.stores import open_caption_store
+from captioning.stores.dynamodb import DynamoDbCaptionStore
+from captioning.stores.port import CaptionStore
 from tests.dynamodb import make_table
 from tests.pictures import speckled
 

@@ -19,10 +19,11 @@ from hypothesis import strategies as st
 from tests.stores import store_url
 from tuning.errors import StoreCorruptError, TuningError
 from tuning.observations import Observation, Setting, Suggestion
-from tuning.ratings import update
 from tuning.spaces import load_spaces
-from tuning.store import IdempotencyKey, ObservationStore, open_store
+from tuning.stores import open_store
+from tuning.stores.port import IdempotencyKey, ObservationStore
 from tuning.studies import Hyperparameters
+from tuning.update import update
 
 NOW = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 SPACES = load_spaces()

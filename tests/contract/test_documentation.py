@@ -9,15 +9,19 @@ from pathlib import Path
 
 import pytest
 
-from captioning import bucket, store_dynamodb, uploads
+import tuning.suggest
+import tuning.update
+from captioning import uploads
+from captioning.buckets import port as bucket
 from captioning.pictures import limits
 from captioning.pictures.formats import gif, jpeg, png, tiff, webp
+from captioning.stores import dynamodb as store_dynamodb
 from functions.caption import upload_routes
 from local.gateway import REQUEST_LIMIT
 from local.settings import LocalSettings
 from tests.readme import blocks, requests_shown
 from tests.stack import ROOT, Stack
-from tuning import observations, proposals, ratings, spaces
+from tuning import observations, spaces
 from web.settings import Settings
 
 
@@ -64,9 +68,9 @@ def test_the_limits_are_those_of_the_code() -> None:
     table = dict(re.findall(r"^\| (.+?) \| (.+?) \|$", (ROOT / "docs/operations.md").read_text(), re.MULTILINE))
 
     assert table["results in an update"] == f"1 to {observations.MAX_RESULTS:,}"
-    assert table["suggestions in a request"] == f"1 to {proposals.MAX_COUNT}"
-    assert table["a suggestion stays outstanding"] == f"{proposals.OUTSTANDING_FOR.total_seconds() / 3600:g} hours"
-    assert table["`Idempotency-Key`"] == f"1 to {ratings.MAX_KEY_LENGTH} characters"
+    assert table["suggestions in a request"] == f"1 to {tuning.suggest.MAX_COUNT}"
+    assert table["a suggestion stays outstanding"] == f"{tuning.suggest.OUTSTANDING_FOR.total_seconds() / 3600:g} hours"
+    assert table["`Idempotency-Key`"] == f"1 to {tuning.update.MAX_KEY_LENGTH} characters"
     assert table["a request's body"].startswith(f"{REQUEST_LIMIT // 2**20} MiB")
     picture = f"{limits.MAX_BYTES // 2**20} MiB, {limits.MAX_PIXELS // 10**6} million pixels"
     assert table["coordinates in a mode; choices of a parameter"] == f"{spaces.MAX_COORDINATES}; {spaces.MAX_CHOICES}"

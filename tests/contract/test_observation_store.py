@@ -10,7 +10,8 @@ import pytest
 from tests.stores import EMULATED, store_url
 from tuning.errors import IdempotencyMismatchError, InvalidRequestError, SettingTakenError
 from tuning.observations import Observation, Setting, Suggestion
-from tuning.store import MAX_CLAIM, IdempotencyKey, ObservationStore, open_store
+from tuning.stores import open_store
+from tuning.stores.port import MAX_CLAIM, IdempotencyKey, ObservationStore
 from tuning.studies import Hyperparameters, StudySummary
 
 NOW = datetime(2030, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)

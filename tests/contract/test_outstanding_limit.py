@@ -6,15 +6,16 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+import tuning.suggest
 from tests.stack import ROOT
 from tests.stores import ADAPTERS, store_url
-from tuning import proposals
 from tuning.errors import TooManyOutstandingError
 from tuning.observations import Suggestion
-from tuning.proposals import MAX_OUTSTANDING, OUTSTANDING_FOR, RESERVED_FOR, suggest
-from tuning.ratings import update
 from tuning.spaces import load_spaces
-from tuning.store import ObservationStore, open_store
+from tuning.stores import open_store
+from tuning.stores.port import ObservationStore
+from tuning.suggest import MAX_OUTSTANDING, OUTSTANDING_FOR, RESERVED_FOR, suggest
+from tuning.update import update
 
 SPACES = load_spaces()
 NOW = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -30,7 +31,7 @@ def url(request: pytest.FixtureRequest) -> str:
 def limit(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A limit that is soon reached; the product's own is held by its last test."""
     with monkeypatch.context() as patch:
-        patch.setattr(proposals, "MAX_OUTSTANDING", LIMIT)
+        patch.setattr(tuning.suggest, "MAX_OUTSTANDING", LIMIT)
         yield
 
 
@@ -111,10 +112,10 @@ def test_those_who_ask_at_once_exceed_the_limit_by_no_more_than_they_ask_for_at_
 
 
 def test_a_store_that_holds_many_more_comes_back_to_the_limit(store: ObservationStore, limit: None) -> None:
-    proposals.MAX_OUTSTANDING = 10 * LIMIT
+    tuning.suggest.MAX_OUTSTANDING = 10 * LIMIT
     for _ in range(3 * LIMIT // 4):
         ask(store)
-    proposals.MAX_OUTSTANDING = LIMIT
+    tuning.suggest.MAX_OUTSTANDING = LIMIT
     later = NOW + RESERVED_FOR
     sizes = []
     for _ in range(4):

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from captioning.bucket import PresignedPost, open_bucket
-from captioning.captioner import Caption
+from captioning.buckets import open_bucket
+from captioning.buckets.port import PresignedPost
+from captioning.caption import Caption
 from captioning.errors import (
     BucketRefusedError,
     BucketUnavailableError,

@@ -14,8 +14,8 @@ from typing import Any
 import botocore.session
 import pytest
 
-from captioning.bucket import PresignedPost
-from captioning.bucket_s3 import S3Bucket
+from captioning.buckets.port import PresignedPost
+from captioning.buckets.s3 import S3Bucket
 from local.template import parse
 from tests.contract.test_upload_events import PICTURE
 from tests.dynamodb import make_table

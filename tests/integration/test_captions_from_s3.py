@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from captioning.bundle import ENCODER
+from captioning.model.bundle import ENCODER
 from captioning.service import CHECK_SECONDS, RETRY_SECONDS, CaptionerService
-from captioning.source import parse_s3
-from captioning.source_s3 import S3Source
-from captioning.store import open_caption_store
+from captioning.sources.place import parse_s3
+from captioning.sources.s3 import S3Source
+from captioning.stores import open_caption_store
 from tests.published import make_bucket, s3_client, tiny_bundle
 from tests.stack import ROOT
 from tools.captioner.publishing import publish_bundle, roll_back

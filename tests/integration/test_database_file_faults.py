@@ -10,15 +10,16 @@ from pathlib import Path
 
 import pytest
 
-import captioning.database_file
-import tuning.database_file
-from captioning.captioner import Caption
+import storage.database_file
+from captioning.caption import Caption
 from captioning.errors import CaptionStoreDamagedError
-from captioning.store import CaptionStore, open_caption_store
+from captioning.stores import open_caption_store
+from captioning.stores.port import CaptionStore
 from tests.stack import Stack
 from tuning.errors import StoreCorruptError, StoreRefusedError, StoreUnavailableError, TuningError
 from tuning.observations import Observation, Setting, Suggestion
-from tuning.store import ObservationStore, open_store
+from tuning.stores import open_store
+from tuning.stores.port import ObservationStore
 
 NOW = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 SETTING = Setting("leonardo", (("init_strength", 0.28), ("guidance_scale", 7.2), ("controlnet_weight", 0.89)))
@@ -301,7 +302,7 @@ def test_a_deleted_log_loses_no_caption(tmp_path: Path, captions: CaptionStore, 
 
 
 def test_the_two_layers_which_do_not_know_each_other_keep_one_rule() -> None:
-    one, other = (Path(str(module.__file__)).read_text() for module in (tuning.database_file, captioning.database_file))
+    one, other = (Path(str(module.__file__)).read_text() for module in (storage.database_file, storage.database_file))
     assert one == other
 
 

@@ -7,18 +7,18 @@ import sys
 
 import pytest
 
-from captioning.bundle import open_bundle
 from captioning.captioner import Captioner
+from captioning.model.bundle import open_bundle
 from tests.stack import ROOT
 
 PYTHON = ROOT / ".venv-tflite" / "bin" / "python"
 SCRIPT = """
 import json, sys
 import numpy
-from captioning.bundle import open_bundle
+from captioning.model.bundle import open_bundle
 from captioning.captioner import Captioner
 from captioning.errors import BundleError
-from captioning.interpreter import Interpreter
+from captioning.model.interpreter import Interpreter
 said = {"runtime": Interpreter.__module__, "numpy": numpy.__version__}
 try:
     caption = Captioner(open_bundle(sys.argv[1])).caption(sys.stdin.buffer.read())
@@ -41,7 +41,10 @@ def old_runtime() -> None:
 
 
 def ask(bundle: str, picture: bytes) -> dict[str, object]:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "layers/captioning/python")}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": f"{ROOT}/layers/storage/python:{ROOT}/layers/captioning/python",
+    }
     done = subprocess.run(
         [PYTHON, "-c", SCRIPT, bundle], input=picture, env=environment, capture_output=True, check=True
     )

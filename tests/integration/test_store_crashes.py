@@ -15,7 +15,8 @@ from botocore.exceptions import ReadTimeoutError
 from tests.stores import store_url
 from tuning.errors import StoreUnavailableError
 from tuning.observations import Observation, Setting, Suggestion
-from tuning.store import MAX_CLAIM, IdempotencyKey, ObservationStore, open_store
+from tuning.stores import open_store
+from tuning.stores.port import MAX_CLAIM, IdempotencyKey, ObservationStore
 
 NOW = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 KEY = IdempotencyKey("the key", "body")
@@ -27,7 +28,7 @@ RECORD = f"""
 import os, signal, sys
 sys.path[:0] = {sys.path!r}
 from tests.integration.test_store_crashes import KEY, observations
-from tuning.store import open_store
+from tuning.stores import open_store
 store = open_store(sys.argv[1])
 calls = 0
 def count(**_):

@@ -9,14 +9,15 @@ import pytest
 from local.template import parse
 from tests.stack import ROOT
 from tests.stores import store_url
-from tuning import store_dynamodb
 from tuning.history import browse
 from tuning.observations import Suggestion
-from tuning.progress import check, summarize
-from tuning.proposals import suggest
-from tuning.ratings import update
 from tuning.spaces import load_spaces
-from tuning.store import ObservationStore, open_store
+from tuning.stats import check, summarize
+from tuning.stores import dynamodb as store_dynamodb
+from tuning.stores import open_store
+from tuning.stores.port import ObservationStore
+from tuning.suggest import suggest
+from tuning.update import update
 
 NOW = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 SPACES = load_spaces()

@@ -12,7 +12,7 @@ import pytest
 
 from tests.stores import ADAPTERS, store_url
 from tuning.observations import Observation, Setting
-from tuning.store import ObservationStore
+from tuning.stores.port import ObservationStore
 
 WRITERS, UPDATES, READERS = 16, 50, 2
 NOW = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -23,7 +23,8 @@ sys.path[:0] = {sys.path!r}
 from datetime import UTC, datetime
 from tests.integration.test_store_races import batch
 from tuning.errors import StoreUnavailableError
-from tuning.store import IdempotencyKey, open_store
+from tuning.stores.port import IdempotencyKey
+from tuning.stores import open_store
 store, now = open_store(sys.argv[1]), datetime(2030, 1, 2, tzinfo=UTC)
 """
 

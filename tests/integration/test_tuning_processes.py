@@ -14,9 +14,6 @@ import pytest
 from tests.stores import ADAPTERS, store_url
 from tuning.errors import SpaceExhaustedError, StoreUnavailableError
 from tuning.observations import Suggestion
-from tuning.progress import summarize
-from tuning.proposals import suggest
-from tuning.ratings import update
 from tuning.spaces import (
     Api,
     CategoricalParameter,
@@ -26,17 +23,21 @@ from tuning.spaces import (
     Spaces,
     load_spaces,
 )
-from tuning.store import ObservationStore
+from tuning.stats import summarize
+from tuning.stores.port import ObservationStore
+from tuning.suggest import suggest
+from tuning.update import update
 
 PROLOGUE = f"""
 import sys
 sys.path[:0] = {sys.path!r}
 from datetime import UTC, datetime
 from tuning.observations import Observation, Setting
-from tuning.proposals import suggest
-from tuning.ratings import update
+from tuning.suggest import suggest
+from tuning.update import update
 from tuning.spaces import load_spaces
-from tuning.store import IdempotencyKey, open_store
+from tuning.stores.port import IdempotencyKey
+from tuning.stores import open_store
 spaces, now = load_spaces(), datetime.now(UTC)
 store = open_store(sys.argv[1])
 """
@@ -203,7 +204,7 @@ def test_after_a_restart_everything_goes_on_as_before(url: str, store: Observati
         results = [{"parameters": s.setting.to_plain(), "rating": rating} for s in batch]
         update(store, spaces, results=results, now=now)
     before = summarize(store, spaces)
-    script = "from tuning.progress import summarize\nprint(summarize(store, spaces))"
+    script = "from tuning.stats import summarize\nprint(summarize(store, spaces))"
     process = start(script, url)
     printed, _ = process.communicate(timeout=60)
     assert before.samples_seen == 8

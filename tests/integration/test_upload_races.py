@@ -13,12 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from captioning.bucket_folder import FolderBucket
-from captioning.captioner import Caption
-from captioning.decoding import Decoding
+from captioning.buckets.folder import FolderBucket
+from captioning.caption import Caption
 from captioning.errors import CaptionStoreUnavailableError
+from captioning.model.decoding import Decoding
 from captioning.outcomes import Outcome, Upload, comparable
-from captioning.store import CaptionStore, open_caption_store
+from captioning.stores import open_caption_store
+from captioning.stores.port import CaptionStore
 from tests.dynamodb import make_table
 
 PROCESSES, KEYS, VERSIONS = 5, 2, 12
@@ -27,7 +28,7 @@ DELIVER = f"""
 import json, sys, time
 sys.path[:0] = {sys.path!r}
 from captioning.errors import BucketUnavailableError, CaptionStoreUnavailableError
-from captioning.store import open_caption_store
+from captioning.stores import open_caption_store
 from captioning.uploads import caption_upload
 from tests.integration.test_upload_races import Bucket, Signing, deliveries
 url, root, name = sys.argv[1:]

@@ -19,7 +19,7 @@ from tools.captioner.toolchain import require
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from captioning.bundle import Quantization
+    from captioning.model.bundle import Quantization
     from tools.captioner.workshop import Workshop
 
 _Settings = TypeVar("_Settings", TrainingSettings, RewardSettings)
@@ -76,7 +76,7 @@ def main(arguments: "Sequence[str] | None" = None) -> int:
 
 
 def _convert(options: argparse.Namespace) -> None:
-    conversion, bundle = require("tools.captioner.conversion"), require("captioning.bundle")
+    conversion, bundle = require("tools.captioner.conversion"), require("captioning.model.bundle")
     files = conversion.choose_files(options.model, options.weights, options.tokenizer, options.encoder, os.environ)
     settings = conversion.ConversionSettings(
         quantization=_quantization(options),
@@ -147,7 +147,7 @@ def _publish(options: argparse.Namespace) -> None:
 
 
 def _quantization(options: argparse.Namespace) -> "Quantization":
-    chosen: Quantization = require("captioning.bundle").Quantization(options.quantize)
+    chosen: Quantization = require("captioning.model.bundle").Quantization(options.quantize)
     return chosen
 
 

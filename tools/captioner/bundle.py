@@ -12,7 +12,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from captioning.bundle import (
+from captioning.captioner import Captioner
+from captioning.errors import BundleError as UnfitBundleError
+from captioning.model.bundle import (
     DECODER,
     ENCODER,
     FORMAT_VERSION,
@@ -22,15 +24,13 @@ from captioning.bundle import (
     Quantization,
     open_bundle,
 )
-from captioning.captioner import Captioner
-from captioning.errors import BundleError as UnfitBundleError
 from tools.captioner.errors import BundleError
 from tools.captioner.pictures import INPUT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from captioning.decoding import Decoding
+    from captioning.model.decoding import Decoding
 
 __all__ = ["BundleParts", "model_version", "sha256_of", "to_json", "write_bundle"]
 

@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from captioning.bundle import DECODER, ENCODER, VOCABULARY, InputSpec, Quantization, Resampling, open_bundle
-from captioning.decoding import MAX_WORDS, Decoding
+from captioning.model.bundle import DECODER, ENCODER, VOCABULARY, InputSpec, Quantization, Resampling, open_bundle
+from captioning.model.decoding import MAX_WORDS, Decoding
 from tools.captioner.architecture import find_decoder
 from tools.captioner.bundle import BundleParts, sha256_of, write_bundle
 from tools.captioner.decoder import convert_weights

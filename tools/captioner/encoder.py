@@ -14,7 +14,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from captioning.bundle import Quantization
+from captioning.model.bundle import Quantization
 from tools.captioner.archive import ConvolutionGroup, read_convolution_groups
 from tools.captioner.errors import ArchiveError, KerasFileError, ToolchainError
 from tools.captioner.keras_files import is_hdf5, read_keras_file

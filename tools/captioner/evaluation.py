@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from captioning.bundle import open_bundle
 from captioning.captioner import decode
-from captioning.decoding import Decoding
-from captioning.interpreter import Decoder
+from captioning.model.bundle import open_bundle
+from captioning.model.decoding import Decoding
+from captioning.model.interpreter import Decoder
 from tools.captioner.dataset import read_dataset, read_features, read_names
 from tools.captioner.figures import Evaluation
 from tools.captioner.pictures import encode_pictures, find_pictures
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from captioning.vocabulary import Vocabulary
+    from captioning.model.vocabulary import Vocabulary
     from tools.captioner.dataset import Dataset
 
 __all__ = ["evaluate_bundle", "evaluate_decodings", "list_decodings"]

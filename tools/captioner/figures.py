@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from captioning.decoding import Decoding
+    from captioning.model.decoding import Decoding
     from tools.captioner.scores import Scores
 
 __all__ = ["Evaluation", "best_of", "to_json", "to_markdown"]

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from PIL import Image, ImageDraw
 
-from captioning.bundle import InputSpec, Resampling
 from captioning.errors import PictureError
-from captioning.interpreter import Encoder
+from captioning.model.bundle import InputSpec, Resampling
+from captioning.model.interpreter import Encoder
 from captioning.pictures.tensors import read_picture
 from tools.captioner.dataset import Features
 from tools.captioner.encoder import INPUT_SIZE

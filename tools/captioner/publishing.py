@@ -14,10 +14,10 @@ was published before; to undo what somebody else published meanwhile; to go back
 from hashlib import sha256
 from pathlib import Path
 
-from captioning.bundle import read_bundle, read_manifest
 from captioning.captioner import Captioner
-from captioning.publication import Publication, Release
-from captioning.source import parse_s3
+from captioning.model.bundle import read_bundle, read_manifest
+from captioning.sources.place import parse_s3
+from captioning.sources.publication import Publication, Release
 from tools.captioner.errors import PublicationError
 from tools.captioner.progress import announce
 from tools.captioner.shelf import Shelf

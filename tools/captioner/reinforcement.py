@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from captioning.vocabulary import Vocabulary
+    from captioning.model.vocabulary import Vocabulary
     from tools.captioner.checkpoint import Checkpoint
     from tools.captioner.dataset import Dataset
     from tools.captioner.settings import RewardSettings

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from captioning.bundle import MANIFEST, MAX_MANIFEST_BYTES, BundleFile, parse_manifest
 from captioning.errors import BundleError
-from captioning.publication import CURRENT, MAX_BYTES, Publication, Release, parse_publication
-from captioning.source import S3Place
+from captioning.model.bundle import MANIFEST, MAX_MANIFEST_BYTES, BundleFile, parse_manifest
+from captioning.sources.place import S3Place
+from captioning.sources.publication import CURRENT, MAX_BYTES, Publication, Release, parse_publication
 from tools.captioner.errors import PublicationError
 from tools.captioner.progress import byte_bar
 from tools.captioner.toolchain import require
@@ -78,7 +78,7 @@ class Shelf:
     def __init__(self, place: S3Place) -> None:
         self.place = place
         self._client = connect(place)
-        from captioning.source_s3 import classed  # noqa: PLC0415 - it imports botocore, which `connect` asks for kindly
+        from captioning.sources.s3 import classed  # noqa: PLC0415 - it imports botocore, which `connect` asks for kindly
 
         self._classed = classed
         errors = require("botocore.exceptions")

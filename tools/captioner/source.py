@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from captioning.vocabulary import PADDING
+from captioning.model.vocabulary import PADDING
 from tools.captioner.progress import announce
 from tools.captioner.toolchain import require_tensorflow
 

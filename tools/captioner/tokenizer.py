@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from captioning.vocabulary import PADDING, Vocabulary
+from captioning.model.vocabulary import PADDING, Vocabulary
 from tools.captioner.errors import TokenizerError
 from tools.captioner.pickles import count_instructions
 

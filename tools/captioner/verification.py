@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from captioning.bundle import Quantization
 from captioning.captioner import decode
-from captioning.decoding import search
-from captioning.interpreter import Decoder, Encoder
+from captioning.model.bundle import Quantization
+from captioning.model.decoding import search
+from captioning.model.interpreter import Decoder, Encoder
 from tools.captioner.errors import BundleError
 from tools.captioner.pictures import cosines, read_sample
 from tools.captioner.progress import progress
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from keras import Model
     from numpy.typing import NDArray
 
-    from captioning.bundle import Bundle
-    from captioning.vocabulary import Vocabulary
+    from captioning.model.bundle import Bundle
+    from captioning.model.vocabulary import Vocabulary
     from tools.captioner.dataset import Dataset, Features
     from tools.captioner.source import SourceModel
 

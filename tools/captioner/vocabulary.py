@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from captioning.vocabulary import PADDING, Vocabulary
+from captioning.model.vocabulary import PADDING, Vocabulary
 from tools.captioner.errors import DatasetError
 
 if TYPE_CHECKING:

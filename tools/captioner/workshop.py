@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from captioning.bundle import DECODER, ENCODER, VOCABULARY, Quantization
-from captioning.decoding import Decoding
-from captioning.vocabulary import parse_vocabulary
+from captioning.model.bundle import DECODER, ENCODER, VOCABULARY, Quantization
+from captioning.model.decoding import Decoding
+from captioning.model.vocabulary import parse_vocabulary
 from tools.captioner.bundle import BundleParts, sha256_of, to_json, write_bundle
 from tools.captioner.checkpoint import Checkpoint
 from tools.captioner.dataset import read_dataset, read_features, read_names

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-import tuning.learning  # noqa: F401 - the first tell that learns would import it
+import tuning.model.learning  # noqa: F401 - the first tell that learns would import it
 from benchmarks.tuning.settings import Parameters
 from tuning import Tuner
 from tuning.spaces import Mode

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from captioning.bundle import InputSpec, Resampling
 from captioning.errors import PictureError, PictureReaderUnavailableError
+from captioning.model.bundle import InputSpec, Resampling
 from captioning.pictures.formats import prepare
 from captioning.pictures.tensors import read_picture
 from tests.fuzz.pictures.plain import PlainReader

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from captioning.bundle import InputSpec
+from captioning.model.bundle import InputSpec
 from captioning.pictures import levels, tensors
 from captioning.pictures.limits import MAX_PIXELS
 

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from captioning.bundle import open_bundle
 from captioning.captioner import Captioner
-from captioning.decoding import Decoding, Hypothesis, search
 from captioning.errors import DecodingError
-from captioning.interpreter import Decoder, Encoder
+from captioning.model.bundle import open_bundle
+from captioning.model.decoding import Decoding, Hypothesis, search
+from captioning.model.interpreter import Decoder, Encoder
 from captioning.pictures.tensors import read_picture
 from tests.pictures import speckled
 

@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from captioning.bundle import (
+from captioning.captioner import Captioner
+from captioning.errors import BundleError
+from captioning.model.bundle import (
     DECODER,
     ENCODER,
     MANIFEST,
@@ -22,10 +24,8 @@ from captioning.bundle import (
     open_bundle,
     parse_manifest,
 )
-from captioning.captioner import Captioner
-from captioning.decoding import Decoding
-from captioning.errors import BundleError
-from captioning.interpreter import Decoder, Encoder
+from captioning.model.decoding import Decoding
+from captioning.model.interpreter import Decoder, Encoder
 
 TINY = Path("tests/bundles/tiny")
 Manifest = dict[str, Any]

@@ -14,13 +14,15 @@ from pathlib import Path
 import pytest
 
 from captioning import captions
-from captioning.bundle import open_bundle
-from captioning.captioner import Caption, Captioner
+from captioning.caption import Caption
+from captioning.captioner import Captioner
 from captioning.captions import caption_key, caption_picture
-from captioning.decoding import Decoding
 from captioning.errors import CaptionStoreUnavailableError, EmptyPictureError, NotAPictureError
+from captioning.model.bundle import open_bundle
+from captioning.model.decoding import Decoding
 from captioning.outcomes import Outcome
-from captioning.store import CaptionStore, open_caption_store
+from captioning.stores import open_caption_store
+from captioning.stores.port import CaptionStore
 from tests.pictures import speckled
 
 LAYER = Path(captions.__file__).parent
@@ -178,7 +180,7 @@ def test_importing_captioning_brings_in_nothing_heavy() -> None:
 
 def test_nothing_is_written_to_standard_output() -> None:
     code = (
-        "from captioning.bundle import open_bundle\nfrom captioning.captioner import Captioner\n"
+        "from captioning.model.bundle import open_bundle\nfrom captioning.captioner import Captioner\n"
         "Captioner(open_bundle('file://tests/bundles/tiny'))"
     )
     assert run(code) == ""

@@ -17,9 +17,8 @@ import botocore.session
 import pytest
 from botocore.stub import ANY, Stubber
 
-from captioning import store_dynamodb
-from captioning.bundle import open_bundle
-from captioning.captioner import Caption, Captioner
+from captioning.caption import Caption
+from captioning.captioner import Captioner
 from captioning.captions import caption_picture
 from captioning.errors import (
     CaptionStoreDamagedError,
@@ -30,8 +29,11 @@ from captioning.errors import (
     PermanentError,
     TransientError,
 )
-from captioning.store import CaptionStore, open_caption_store
-from captioning.store_dynamodb import LIFETIME_SECONDS, DynamoDbCaptionStore
+from captioning.model.bundle import open_bundle
+from captioning.stores import dynamodb as store_dynamodb
+from captioning.stores import open_caption_store
+from captioning.stores.dynamodb import LIFETIME_SECONDS, DynamoDbCaptionStore
+from captioning.stores.port import CaptionStore
 from tests.dynamodb import make_table
 
 DOG = Caption("a dog runs through the grass", 0.1 + 0.2, "v1")

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from captioning.bundle import ENCODER, Bundle, read_bundle
 from captioning.captioner import Captioner
 from captioning.errors import BundleError, BundleUnavailableError, CaptioningError
-from captioning.publication import Release
+from captioning.model.bundle import ENCODER, Bundle, read_bundle
 from captioning.service import CHECK_SECONDS, REFUSED_SECONDS, RETRY_SECONDS, CaptionerService, Loading
-from captioning.source import BundleSource
+from captioning.sources.port import BundleSource
+from captioning.sources.publication import Release
 from tests.published import replace_file, tiny_bundle
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from captioning.bundle import InputSpec, Resampling
 from captioning.errors import PictureError
+from captioning.model.bundle import InputSpec, Resampling
 from captioning.pictures.formats import prepare
 from captioning.pictures.limits import MAX_BYTES
 from captioning.pictures.tensors import read_picture

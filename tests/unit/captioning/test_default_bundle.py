@@ -6,9 +6,9 @@ from itertools import pairwise
 import pytest
 from PIL import Image, ImageDraw
 
-from captioning.bundle import open_bundle
 from captioning.captioner import Captioner
-from captioning.decoding import Decoding
+from captioning.model.bundle import open_bundle
+from captioning.model.decoding import Decoding
 
 MAX_BUNDLE_BYTES = 40 * 1000 * 1000
 

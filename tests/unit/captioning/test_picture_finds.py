@@ -7,8 +7,8 @@ import zlib
 import numpy as np
 import pytest
 
-from captioning.bundle import InputSpec, Resampling
 from captioning.errors import DamagedPictureError, NotAPictureError
+from captioning.model.bundle import InputSpec, Resampling
 from captioning.pictures.formats import prepare
 from captioning.pictures.limits import MAX_BYTES
 from captioning.pictures.tensors import read_picture

@@ -375,7 +375,7 @@ from captioning.pictures import process
 from captioning.pictures.levels import read_levels
 from captioning.pictures.protocol import Wanted
 read_levels(sys.stdin.buffer.read(), Wanted(40, 30, "bilinear", True, False))
-wanted = {"numpy", "dataclasses", "asyncio", "PIL.PngImagePlugin", "PIL.TiffImagePlugin", "captioning.bundle"}
+wanted = {"numpy", "dataclasses", "asyncio", "PIL.PngImagePlugin", "PIL.TiffImagePlugin", "captioning.model.bundle"}
 print(sorted(wanted & set(sys.modules)), len(sys.modules) < 140)
 """
     run = subprocess.run(

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from captioning.bundle import InputSpec, Resampling
+from captioning.model.bundle import InputSpec, Resampling
 from captioning.pictures.tensors import read_picture
 from tests.fuzz.pictures import plain
 from tests.handwritten import (

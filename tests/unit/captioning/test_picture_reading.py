@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 import captioning
-from captioning.bundle import InputSpec, Resampling
 from captioning.errors import (
     DamagedPictureError,
     EmptyPictureError,
@@ -23,6 +22,7 @@ from captioning.errors import (
     PictureError,
     PictureTooLargeError,
 )
+from captioning.model.bundle import InputSpec, Resampling
 from captioning.pictures.levels import read_levels
 from captioning.pictures.limits import MAX_BYTES, MAX_PROGRESSIVE_PIXELS, MAX_WEBP_PIXELS
 from captioning.pictures.protocol import Wanted

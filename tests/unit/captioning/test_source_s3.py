@@ -22,13 +22,13 @@ from typing import Any
 import pytest
 from botocore.stub import Stubber
 
-from captioning import source_s3
-from captioning.bundle import ENCODER, MANIFEST
 from captioning.captioner import Captioner
 from captioning.errors import BundleError, BundleUnavailableError, PermanentError, TransientError
-from captioning.publication import CURRENT, MAX_PREVIOUS, Publication, Release, parse_publication
-from captioning.source import S3Place
-from captioning.source_s3 import S3Source
+from captioning.model.bundle import ENCODER, MANIFEST
+from captioning.sources import s3 as source_s3
+from captioning.sources.place import S3Place
+from captioning.sources.publication import CURRENT, MAX_PREVIOUS, Publication, Release, parse_publication
+from captioning.sources.s3 import S3Source
 from tests.published import make_bucket, replace_file, s3_client, tiny_bundle
 from tools.captioner.publishing import publish_bundle
 
@@ -212,8 +212,8 @@ def test_a_model_that_the_runtime_refuses_is_named(published: Published, tmp_pat
 
 def test_many_processes_may_fetch_at_once(published: Published) -> None:
     program = (
-        "import sys; from pathlib import Path; from captioning.source import S3Place;"
-        "from captioning.source_s3 import S3Source;"
+        "import sys; from pathlib import Path; from captioning.sources.port import S3Place;"
+        "from captioning.sources.s3 import S3Source;"
         "s = S3Source(S3Place(sys.argv[1], 'captions', 'us-east-1', sys.argv[2]), cache=Path(sys.argv[3]));"
         "print(s.fetch(s.current()).encoder.is_file())"
     )

@@ -19,9 +19,10 @@ import pytest
 from botocore.response import StreamingBody
 from botocore.stub import ANY, Stubber
 
-from captioning import bucket_s3
-from captioning.bucket import Bucket, open_bucket
-from captioning.bucket_s3 import S3Bucket
+from captioning.buckets import open_bucket
+from captioning.buckets import s3 as bucket_s3
+from captioning.buckets.port import Bucket
+from captioning.buckets.s3 import S3Bucket
 from captioning.errors import (
     BucketError,
     BucketRefusedError,

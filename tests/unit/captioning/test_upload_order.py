@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from captioning.captioner import Caption
+from captioning.caption import Caption
 from captioning.outcomes import Outcome, Status, comparable
 
 SEQUENCERS = st.text("0123456789ABCDEF", min_size=1, max_size=20)

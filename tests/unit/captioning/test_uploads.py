@@ -10,19 +10,22 @@ from typing import Any
 
 import pytest
 
-from captioning.bucket import MAX_KEY_BYTES, Bucket, open_bucket
-from captioning.bundle import open_bundle
-from captioning.captioner import Caption, Captioner
-from captioning.decoding import Decoding
+from captioning.buckets import open_bucket
+from captioning.buckets.port import MAX_KEY_BYTES, Bucket
+from captioning.caption import Caption
+from captioning.captioner import Captioner
 from captioning.errors import (
     BucketUnavailableError,
     CaptionStoreUnavailableError,
     PictureError,
     UploadReplacedError,
 )
+from captioning.model.bundle import open_bundle
+from captioning.model.decoding import Decoding
 from captioning.outcomes import Outcome, Status, Upload
 from captioning.pictures.limits import MAX_BYTES
-from captioning.store import CaptionStore, open_caption_store
+from captioning.stores import open_caption_store
+from captioning.stores.port import CaptionStore
 from captioning.uploads import LEAVE_SECONDS, MediaType, Pending, caption_upload, find_outcome, give_leave
 from tests.buckets import upload
 from tests.pictures import speckled

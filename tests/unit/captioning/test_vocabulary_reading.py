@@ -5,7 +5,7 @@ import json
 import pytest
 
 from captioning.errors import BundleError
-from captioning.vocabulary import Vocabulary, parse_vocabulary
+from captioning.model.vocabulary import Vocabulary, parse_vocabulary
 
 WORDS = ["<pad>", "<start>", "<end>", "<unk>", "a", "dog", "'s"]
 GOOD = {"words": WORDS, "start": "<start>", "end": "<end>", "unknown": "<unk>"}

@@ -39,7 +39,7 @@ HEAVY |= {"pydantic.v1.main"}
         ("functions.update.app", HEAVY | {"PIL", "ai_edge_litert", "captioning"}, 800),
         ("functions.caption.app", HEAVY | {"tuning", "PIL"}, 650),
         ("functions.caption.status", HEAVY | {"tuning", "PIL"}, 650),
-        ("functions.caption.uploads", HEAVY | {"tuning", "PIL", "fastapi", "starlette", "pydantic", "mangum"}, 400),
+        ("functions.caption.on_upload", HEAVY | {"tuning", "PIL", "fastapi", "starlette", "pydantic", "mangum"}, 400),
     ],
 )
 def test_a_function_starts_with_what_it_needs_alone(function: str, forbidden: set[str], most: int) -> None:
@@ -54,7 +54,7 @@ FUNCTIONS = [
     "functions.update.app",
     "functions.caption.app",
     "functions.caption.status",
-    "functions.caption.uploads",
+    "functions.caption.on_upload",
 ]
 
 
@@ -77,8 +77,8 @@ print(json.dumps([gc.get_stats()[0]["collections"] - began, gc.isenabled(), gc.g
 def test_a_starting_lambda_has_its_storage_adapter_ready_before_the_first_picture() -> None:
     deployed = modules_of("functions.caption.app", CAPTION_STORE="dynamodb://captions?region=eu-west-1")
 
-    assert "captioning.store_dynamodb" in deployed
-    assert deployed.isdisjoint({"boto3", "captioning.store_sqlite", "captioning.bucket_folder"})
+    assert "captioning.stores.dynamodb" in deployed
+    assert deployed.isdisjoint({"boto3", "captioning.stores.sqlite", "captioning.buckets.folder"})
 
 
 def test_tracing_costs_a_starting_lambda_sixty_modules_and_no_http_client() -> None:
@@ -106,6 +106,6 @@ def test_the_models_are_loaded_while_a_function_starts_that_captions(way_in: str
 def test_the_stores_adapter_is_loaded_while_the_function_starts(function: str) -> None:
     deployed = modules_of(function, OBSERVATION_STORE="dynamodb://observations?region=eu-west-1")
 
-    assert "tuning.store_dynamodb" in deployed
-    assert "tuning.store_dynamodb" not in modules_of(function)
+    assert "tuning.stores.dynamodb" in deployed
+    assert "tuning.stores.dynamodb" not in modules_of(function)
     assert function in modules_of(function, OBSERVATION_STORE="sqlite://nonsense")

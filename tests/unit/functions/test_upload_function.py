@@ -9,14 +9,16 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from captioning.bucket import Bucket, open_bucket
-from captioning.bundle import open_bundle
+from captioning.buckets import open_bucket
+from captioning.buckets.port import Bucket
 from captioning.captioner import Captioner
 from captioning.errors import BucketUnavailableError, BundleError
+from captioning.model.bundle import open_bundle
 from captioning.outcomes import Outcome, Status, Upload
-from captioning.store import CaptionStore, open_caption_store
-from functions.caption import resources, uploads
-from functions.caption.uploads import EventError, UnfinishedError, handler
+from captioning.stores import open_caption_store
+from captioning.stores.port import CaptionStore
+from functions.caption import on_upload, resources
+from functions.caption.on_upload import EventError, UnfinishedError, handler
 from tests.stack import ROOT
 
 
@@ -40,8 +42,8 @@ def root(tmp_path: Path) -> Path:
 def store(root: Path, captioner: Captioner, monkeypatch: pytest.MonkeyPatch) -> Iterator[CaptionStore]:
     """The store of the function, which also has a bucket and small models of this test's own."""
     store, bucket = open_caption_store(f"sqlite:///{root}/captions.db"), open_bucket(f"file://{root}")
-    monkeypatch.setattr(uploads, "store", lambda: store)
-    monkeypatch.setattr(uploads, "bucket", lambda _name: bucket)
+    monkeypatch.setattr(on_upload, "store", lambda: store)
+    monkeypatch.setattr(on_upload, "bucket", lambda _name: bucket)
     monkeypatch.setattr(resources.service(), "captioner", lambda: captioner)
     yield store
     store.close()
@@ -258,7 +260,7 @@ def test_where_the_setting_leaves_the_bucket_to_the_event_it_is_the_one_that_the
         asked.append(name)
         raise ElsewhereError
 
-    monkeypatch.setattr(uploads, "bucket", bucket)
+    monkeypatch.setattr(on_upload, "bucket", bucket)
     with pytest.raises(UnfinishedError):
         call(record("uploads/a"))
     assert asked == ["example-uploads"]
@@ -273,7 +275,7 @@ def test_an_upload_is_what_its_record_says(
         seen.append(upload)
         return Outcome(upload.key, upload.sequencer)
 
-    monkeypatch.setattr(uploads, "caption_upload", take)
+    monkeypatch.setattr(on_upload, "caption_upload", take)
     for name in ("plain", "versioned"):
         handler(json.loads((ROOT / f"events/upload-{name}.json").read_text()), Context())
     plain, versioned = seen

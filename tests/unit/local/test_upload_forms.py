@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from captioning.bucket import PresignedPost
-from captioning.bucket_folder import FolderBucket
+from captioning.buckets.folder import FolderBucket
+from captioning.buckets.port import PresignedPost
 from local.events import Request, Response
 from local.upload_forms import UploadForms
 

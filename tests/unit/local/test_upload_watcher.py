@@ -12,7 +12,7 @@ from urllib.parse import unquote_plus
 
 import pytest
 
-from captioning.bucket_folder import FolderBucket
+from captioning.buckets.folder import FolderBucket
 from captioning.errors import PictureTooLargeError, UploadReplacedError
 from captioning.outcomes import Upload, comparable
 from captioning.pictures.limits import MAX_BYTES

@@ -16,10 +16,11 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 from botocore.stub import ANY, Stubber
 
-from captioning.bundle import DECODER, ENCODER, MANIFEST, VOCABULARY
 from captioning.errors import BundleError, BundleUnavailableError
-from captioning.publication import CURRENT
-from captioning.source import BundleSource, open_source
+from captioning.model.bundle import DECODER, ENCODER, MANIFEST, VOCABULARY
+from captioning.sources import open_source
+from captioning.sources.port import BundleSource
+from captioning.sources.publication import CURRENT
 from tests.published import make_bucket, replace_file, rewrite, s3_client, tiny_bundle
 from tests.stack import ROOT
 from tools.captioner import shelf

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from captioning.bundle import DECODER, ENCODER, MANIFEST, VOCABULARY, Quantization, open_bundle
-from captioning.decoding import Decoding
+from captioning.model.bundle import DECODER, ENCODER, MANIFEST, VOCABULARY, Quantization, open_bundle
+from captioning.model.decoding import Decoding
 from tools.captioner.bundle import BundleParts, model_version, write_bundle
 from tools.captioner.errors import BundleError
 

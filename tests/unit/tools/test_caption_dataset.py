@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from captioning.vocabulary import parse_vocabulary
+from captioning.model.vocabulary import parse_vocabulary
 from tools.captioner.dataset import Features, read_captions, read_dataset, read_features, read_names
 from tools.captioner.errors import DatasetError
 from tools.captioner.vocabulary import END, START, UNKNOWN, build_vocabulary, encode_caption, to_json, tokenize

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from captioning.decoding import Decoding
 from captioning.errors import DecodingError
+from captioning.model.decoding import Decoding
 from tools.captioner.evaluation import list_decodings
 from tools.captioner.figures import Evaluation, best_of, to_json, to_markdown
 from tools.captioner.scores import Scores

@@ -13,9 +13,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from captioning.bundle import DECODER, ENCODER, MANIFEST, VOCABULARY, InputSpec, Quantization, Resampling, open_bundle
-from captioning.decoding import Decoding
-from captioning.interpreter import Decoder
+from captioning.model.bundle import (
+    DECODER,
+    ENCODER,
+    MANIFEST,
+    VOCABULARY,
+    InputSpec,
+    Quantization,
+    Resampling,
+    open_bundle,
+)
+from captioning.model.decoding import Decoding
+from captioning.model.interpreter import Decoder
 from captioning.pictures.tensors import read_picture
 from tools.captioner.__main__ import main
 from tools.captioner.architecture import find_decoder

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from captioning.decoding import Decoding
+from captioning.model.decoding import Decoding
 from tools.captioner.dataset import Dataset
 from tools.captioner.errors import DatasetError
 from tools.captioner.figures import Evaluation

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from captioning.interpreter import Encoder
+from captioning.model.interpreter import Encoder
 from captioning.pictures.tensors import read_picture
 from tools.captioner.dataset import Features, read_features
 from tools.captioner.errors import BundleError, DatasetError

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from captioning.vocabulary import Vocabulary
+from captioning.model.vocabulary import Vocabulary
 from tools.captioner import training
 from tools.captioner.archive import ConvolutionGroup
 from tools.captioner.checkpoint import Checkpoint

@@ -23,7 +23,8 @@ from tools import observations as tool
 from tools.observations import ArchiveError, MoveError, main, read_archive
 from tuning.errors import StoreUnavailableError
 from tuning.observations import Observation, Setting, Suggestion
-from tuning.store import IdempotencyKey, ObservationStore, Recorded, open_store
+from tuning.stores import open_store
+from tuning.stores.port import IdempotencyKey, ObservationStore, Recorded
 from tuning.studies import Hyperparameters
 
 NOW = datetime.now(UTC)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from captioning.vocabulary import Vocabulary
+from captioning.model.vocabulary import Vocabulary
 from tools.captioner import reinforcement
 from tools.captioner.checkpoint import Checkpoint
 from tools.captioner.dataset import Dataset

@@ -14,7 +14,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from captioning.vocabulary import parse_vocabulary
+from captioning.model.vocabulary import parse_vocabulary
 from tools.captioner import tokenizer as module
 from tools.captioner.errors import TokenizerError
 from tools.captioner.tokenizer import Tokenizer, choose_vocabulary, read_tokenizer

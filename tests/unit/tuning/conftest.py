@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from tests.spaces import MIXED
-from tuning.design import initial_design
+from tuning.model.design import initial_design
 from tuning.observations import Observation, Setting
 from tuning.spaces import Mode, Spaces, load_spaces
-from tuning.store import ObservationStore, open_store
+from tuning.stores import open_store
+from tuning.stores.port import ObservationStore
 
 RateMany = Callable[[int], list[Observation]]
 

@@ -11,13 +11,13 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from tests.spaces import assert_legal, at_the_bounds, modes, settings_of, write_toml
-from tuning.acquisition import recommend
-from tuning.design import initial_design
 from tuning.errors import SpaceExhaustedError
-from tuning.learning import fit
+from tuning.model.acquisition import recommend
+from tuning.model.design import initial_design
+from tuning.model.learning import fit
+from tuning.model.pooling import pool
+from tuning.model.surrogate import complete
 from tuning.observations import Observation, Setting, Suggestion
-from tuning.pooling import pool
-from tuning.proposals import propose
 from tuning.spaces import (
     Api,
     CategoricalParameter,
@@ -28,7 +28,7 @@ from tuning.spaces import (
     load_spaces,
 )
 from tuning.studies import INITIAL_RATINGS, Hyperparameters, Study
-from tuning.surrogate import complete
+from tuning.suggest import propose
 
 NOW = datetime(2030, 1, 2, tzinfo=UTC)
 SHIPPED = load_spaces().modes[0]

@@ -8,9 +8,9 @@ import scipy.linalg
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tuning.cholesky import JITTERS, Cholesky
+from tuning.model.cholesky import JITTERS, Cholesky
+from tuning.model.surrogate import ColumnHyperparameters, Floats, Surrogate, covariance, points_at
 from tuning.spaces import Mode, load_spaces
-from tuning.surrogate import ColumnHyperparameters, Floats, Surrogate, covariance, points_at
 
 MODE: Mode = load_spaces().modes[0]
 EPSILON = float(np.finfo(np.float64).eps)

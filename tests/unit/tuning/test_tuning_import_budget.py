@@ -16,8 +16,8 @@ def imported_by(statement: str) -> set[str]:
 
 def test_use_cases_and_store_import_nothing_heavy() -> None:
     statement = (
-        "import tuning.proposals, tuning.progress, tuning.ratings, tuning.history, tuning.store\n"
-        "tuning.store.open_store('sqlite:///never/made.db')"
+        "import tuning.suggest, tuning.stats, tuning.update, tuning.history, tuning.stores.port\n"
+        "tuning.stores.port.open_store('sqlite:///never/made.db')"
     )
     assert not imported_by(statement) & set(HEAVY)
 
@@ -36,10 +36,10 @@ def test_the_tuner_learns_nothing_heavy_before_it_is_told_enough() -> None:
 def test_a_study_that_is_read_is_modelled_on_numpy_alone() -> None:
     statement = (
         "from datetime import UTC, datetime\n"
-        "from tuning.design import initial_design\n"
+        "from tuning.model.design import initial_design\n"
         "from tuning.observations import Observation\n"
-        "from tuning.progress import assess\n"
-        "from tuning.proposals import propose\n"
+        "from tuning.stats import assess\n"
+        "from tuning.suggest import propose\n"
         "from tuning.spaces import load_spaces\n"
         "from tuning.studies import Study\n"
         "mode, now = load_spaces().modes[0], datetime.now(UTC)\n"
@@ -48,7 +48,7 @@ def test_a_study_that_is_read_is_modelled_on_numpy_alone() -> None:
         "propose(mode, study, count=2), assess([(mode, study)])"
     )
     modules = imported_by(statement)
-    assert "tuning.acquisition" in modules
+    assert "tuning.model.acquisition" in modules
     assert not modules & set(HEAVY)
 
 
@@ -58,6 +58,6 @@ def test_the_package_has_no_names_that_it_does_not_list() -> None:
 
 
 def test_preloading_imports_the_learning_and_nothing_that_draws() -> None:
-    modules = imported_by("import tuning.ratings; tuning.ratings.preload()")
-    assert {"skopt", "sklearn", "tuning.learning"} <= modules
+    modules = imported_by("import tuning.update; tuning.update.preload()")
+    assert {"skopt", "sklearn", "tuning.model.learning"} <= modules
     assert not modules & {"matplotlib", "botocore"}

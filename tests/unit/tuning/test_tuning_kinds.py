@@ -8,15 +8,11 @@ import numpy as np
 import pytest
 
 from tests.spaces import assert_legal
-from tuning.acquisition import recommend
-from tuning.design import candidates, enumerate_points, initial_design, setting_at
-from tuning.learning import StudyKernel, fit
-from tuning.observations import Observation, Setting, Suggestion
-from tuning.pooling import pool
-from tuning.proposals import propose
-from tuning.spaces import Api, CategoricalParameter, IntegerParameter, Mode, RealParameter, Spaces
-from tuning.studies import Hyperparameters, Study
-from tuning.surrogate import (
+from tuning.model.acquisition import recommend
+from tuning.model.design import candidates, enumerate_points, initial_design, setting_at
+from tuning.model.learning import StudyKernel, fit
+from tuning.model.pooling import pool
+from tuning.model.surrogate import (
     CHOSEN,
     FARTHEST,
     Floats,
@@ -27,6 +23,10 @@ from tuning.surrogate import (
     locate,
     prior_modes,
 )
+from tuning.observations import Observation, Setting, Suggestion
+from tuning.spaces import Api, CategoricalParameter, IntegerParameter, Mode, RealParameter, Spaces
+from tuning.studies import Hyperparameters, Study
+from tuning.suggest import propose
 
 NOW = datetime(2030, 1, 2, tzinfo=UTC)
 

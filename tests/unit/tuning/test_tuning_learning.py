@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from scipy.stats import multivariate_normal
 
-from tuning.design import initial_design
-from tuning.learning import StudyKernel, StudyRegressor, fit
+from tuning.model.design import initial_design
+from tuning.model.learning import StudyKernel, StudyRegressor, fit
+from tuning.model.pooling import Ratings, pool
+from tuning.model.surrogate import Floats, Points, Surrogate, complete, covariance, locate, prior_mean, prior_modes
 from tuning.observations import Observation
-from tuning.pooling import Ratings, pool
 from tuning.spaces import Mode
 from tuning.studies import Hyperparameters
-from tuning.surrogate import Floats, Points, Surrogate, complete, covariance, locate, prior_mean, prior_modes
 
 RateMany = Callable[[int], list[Observation]]
 

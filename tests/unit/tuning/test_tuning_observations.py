@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from tuning.errors import InvalidRequestError
 from tuning.observations import MAX_PROBLEMS, Setting, parse_results
-from tuning.records import dump_setting, load_setting
 from tuning.spaces import Spaces, load_spaces
+from tuning.stores.records import dump_setting, load_setting
 
 LEONARDO: dict[str, Any] = {
     "api": "leonardo",

@@ -7,11 +7,11 @@ from datetime import datetime
 import numpy as np
 import pytest
 
-from tuning import pooling
+from tuning.model import pooling
+from tuning.model.pooling import MAX_POINTS, pool
+from tuning.model.surrogate import Points, Surrogate, locate, prior_modes
 from tuning.observations import Observation, Setting
-from tuning.pooling import MAX_POINTS, pool
 from tuning.spaces import Mode
-from tuning.surrogate import Points, Surrogate, locate, prior_modes
 
 RateMany = Callable[[int], list[Observation]]
 

@@ -8,9 +8,9 @@ import pytest
 from tuning.errors import InvalidRequestError
 from tuning.history import MAX_LIMIT, browse
 from tuning.observations import Observation, Setting
-from tuning.progress import ApiProgress, check, summarize
 from tuning.spaces import Spaces
-from tuning.store import ObservationStore
+from tuning.stats import ApiProgress, check, summarize
+from tuning.stores.port import ObservationStore
 
 
 def record(store: ObservationStore, mode: str, setting: Setting, ratings: list[float], now: datetime) -> None:

@@ -13,16 +13,16 @@ from hypothesis import strategies as st
 from scipy.special import ndtri
 
 from tests.spaces import assert_legal
-from tuning.acquisition import expected_improvement, knowledge_gradient, recommend
-from tuning.design import candidates, initial_design, setting_at
 from tuning.errors import InvalidRequestError, SpaceExhaustedError
+from tuning.model.acquisition import expected_improvement, knowledge_gradient, recommend
+from tuning.model.design import candidates, initial_design, setting_at
+from tuning.model.pooling import pool
+from tuning.model.surrogate import Surrogate, locate, prior_modes
 from tuning.observations import Observation, Setting, Suggestion
-from tuning.pooling import pool
-from tuning.proposals import MAX_COUNT, OUTSTANDING_FOR, propose, suggest
 from tuning.spaces import Api, Mode, RealParameter, Spaces, load_spaces
-from tuning.store import ObservationStore
+from tuning.stores.port import ObservationStore
 from tuning.studies import INITIAL_RATINGS, Study
-from tuning.surrogate import Surrogate, locate, prior_modes
+from tuning.suggest import MAX_COUNT, OUTSTANDING_FOR, propose, suggest
 
 RateMany = Callable[[int], list[Observation]]
 

@@ -6,14 +6,15 @@ from typing import Any
 
 import pytest
 
-from tuning import learning, store_sqlite
 from tuning.errors import IdempotencyMismatchError, InvalidRequestError
+from tuning.model import learning
 from tuning.observations import Setting, Suggestion
-from tuning.proposals import OUTSTANDING_FOR, suggest
-from tuning.ratings import LEARN_WITHIN, update
-from tuning.records import load_suggestion
 from tuning.spaces import Api, Mode, RealParameter, Spaces
-from tuning.store import ObservationStore
+from tuning.stores import sqlite as store_sqlite
+from tuning.stores.port import ObservationStore
+from tuning.stores.records import load_suggestion
+from tuning.suggest import OUTSTANDING_FOR, suggest
+from tuning.update import LEARN_WITHIN, update
 
 
 def result(setting: Setting, rating: float = 4.0, **more: object) -> dict[str, Any]:
@@ -210,7 +211,7 @@ def broken_fit(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_failed_fit_loses_no_rating(
     store: ObservationStore, spaces: Spaces, leonardo: Setting, now: datetime, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with caplog.at_level(logging.ERROR, "tuning.ratings"):
+    with caplog.at_level(logging.ERROR, "tuning.update"):
         receipt = update(store, spaces, results=[result(leonardo)] * 6, now=now)
     assert (receipt.samples_seen, receipt.learned) == (6, False)
     assert store.count() == 6
@@ -227,7 +228,7 @@ def test_an_update_that_took_long_records_and_leaves_the_learning_to_a_later_one
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     clock = iter([0.0, LEARN_WITHIN + 0.1])
-    monkeypatch.setattr("tuning.ratings.monotonic", lambda: next(clock))
+    monkeypatch.setattr("tuning.update.monotonic", lambda: next(clock))
     with caplog.at_level(logging.WARNING):
         receipt = update(store, spaces, results=[result(leonardo)] * 6, now=now)
     assert (receipt.samples_seen, receipt.learned) == (6, False)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import qmc
 
-from tuning.sobol import MAX_DIMENSIONS, sobol
+from tuning.model.sobol import MAX_DIMENSIONS, sobol
 
 
 @pytest.mark.parametrize("dimensions", range(1, MAX_DIMENSIONS + 1))

@@ -14,10 +14,11 @@ from botocore.stub import Stubber
 
 from tests.stack import ROOT
 from tests.stores import store_url, table_client
-from tuning import store_dynamodb, table_dynamodb
 from tuning.errors import StoreCorruptError, StoreRefusedError, StoreUnavailableError, StoreUrlError
 from tuning.observations import Observation, Setting, Suggestion
-from tuning.store import MAX_BATCH, MAX_CLAIM, IdempotencyKey, ObservationStore, open_store
+from tuning.stores import dynamodb as store_dynamodb
+from tuning.stores import open_store, table_dynamodb
+from tuning.stores.port import MAX_BATCH, MAX_CLAIM, IdempotencyKey, ObservationStore
 from tuning.studies import Hyperparameters
 
 NOW = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)

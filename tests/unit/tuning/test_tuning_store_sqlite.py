@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from tuning import store_sqlite
 from tuning.errors import StoreCorruptError, StoreUnavailableError, StoreUrlError
 from tuning.observations import Observation, Setting
-from tuning.records import load_observation
-from tuning.store import open_store
-from tuning.store_sqlite import SqliteObservationStore
+from tuning.stores import open_store
+from tuning.stores import sqlite as store_sqlite
+from tuning.stores.records import load_observation
+from tuning.stores.sqlite import SqliteObservationStore
 
 Damage = Callable[[Path], object]
 
@@ -150,7 +150,7 @@ sys.path[:0] = {sys.path!r}
 from datetime import UTC, datetime
 from tuning.errors import StoreUnavailableError
 from tuning.observations import Observation, Setting
-from tuning.store_sqlite import SqliteObservationStore
+from tuning.stores.sqlite import SqliteObservationStore
 store = SqliteObservationStore({str(path)!r})
 size = {path.stat().st_size} + 20_000
 resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
@@ -216,7 +216,7 @@ def test_a_forked_child_uses_connections_of_its_own(path: Path, observation: Obs
 import os, sys
 sys.path[:0] = {sys.path!r}
 from datetime import UTC, datetime
-from tuning.store_sqlite import SqliteObservationStore
+from tuning.stores.sqlite import SqliteObservationStore
 store = SqliteObservationStore({str(path)!r})
 batch = store.study("structure", now=datetime.now(UTC)).observations
 parents = [id(connection) for connection in store._database._idle]

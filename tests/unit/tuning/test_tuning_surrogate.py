@@ -7,11 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tuning.observations import Observation, Setting
-from tuning.pooling import pool
-from tuning.spaces import Api, CategoricalParameter, Mode, RealParameter
-from tuning.studies import Hyperparameters
-from tuning.surrogate import (
+from tuning.model.pooling import pool
+from tuning.model.surrogate import (
     API_LEVEL_VARIANCE,
     FALL,
     LEVEL_VARIANCE,
@@ -25,6 +22,9 @@ from tuning.surrogate import (
     prior_mean,
     prior_modes,
 )
+from tuning.observations import Observation, Setting
+from tuning.spaces import Api, CategoricalParameter, Mode, RealParameter
+from tuning.studies import Hyperparameters
 
 RateMany = Callable[[int], list[Observation]]
 

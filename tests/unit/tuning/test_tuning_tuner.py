@@ -11,15 +11,16 @@ import numpy as np
 import pytest
 
 from tests.spaces import MIXED, assert_legal
-from tuning import Tuner, learning
+from tuning import Tuner
 from tuning.errors import InvalidRequestError, NoRatingsError, SpaceError, SpaceExhaustedError
+from tuning.model import learning
 from tuning.observations import Setting
-from tuning.progress import summarize
-from tuning.proposals import MAX_COUNT
-from tuning.ratings import ALWAYS_REFIT, update
 from tuning.spaces import Spaces
-from tuning.store import ObservationStore
+from tuning.stats import summarize
+from tuning.stores.port import ObservationStore
 from tuning.studies import INITIAL_RATINGS
+from tuning.suggest import MAX_COUNT
+from tuning.update import ALWAYS_REFIT, update
 
 LEONARDO = {"api": "leonardo", "init_strength": 0.28, "guidance_scale": 7.2, "controlnet_weight": 0.89}
 

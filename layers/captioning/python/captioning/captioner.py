@@ -5,43 +5,21 @@ not fit each other.
 """
 
 import threading
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from captioning.bundle import VOCABULARY, Bundle
-from captioning.decoding import MAX_BEAM_WIDTH, Decoding, Floats, Hypothesis, Tokens, search
+from captioning.caption import Alternative, Caption
 from captioning.errors import BundleError
-from captioning.interpreter import Decoder, Encoder
+from captioning.model.bundle import VOCABULARY, Bundle
+from captioning.model.decoding import MAX_BEAM_WIDTH, Decoding, Floats, Hypothesis, Tokens, search
+from captioning.model.interpreter import Decoder, Encoder
+from captioning.model.vocabulary import Vocabulary
 from captioning.pictures.tensors import read_picture
-from captioning.vocabulary import Vocabulary
-
-
-@dataclass(frozen=True, slots=True)
-class Alternative:
-    """Another way to say it, and how sure the model is of its words, 0 to 1."""
-
-    text: str
-    confidence: float
-
-
-@dataclass(frozen=True, slots=True)
-class Caption:
-    """What a picture shows; `confidence`, 0 to 1, is the geometric mean of the words' probabilities.
-
-    `alternatives` is what else the beam found, better-ranked first: other words each, so seldom more than the beam is
-    wide, and none for a beam of one. The rank minds length and end; a lower one may have the higher confidence.
-    """
-
-    text: str
-    confidence: float
-    model_version: str
-    alternatives: tuple[Alternative, ...] = ()
 
 
 def decode(decoder: Decoder, vocabulary: Vocabulary, features: Floats, decoding: Decoding) -> list[Hypothesis]:
-    """Captions in tokens for a picture's features, float32 [1, features], best first; see `captioning.decoding.search`.
+    """Captions in tokens for a picture's features, float32 [1, features], best first; see `model.decoding.search`.
 
     Raises BundleError if the decoder fails, ValueError if it gives numbers that are not finite.
     """

@@ -8,10 +8,11 @@ import logging
 from dataclasses import dataclass, replace
 from hashlib import sha256
 
-from captioning.captioner import Alternative, Caption, Captioner
-from captioning.decoding import Decoding
+from captioning.caption import Alternative, Caption
+from captioning.captioner import Captioner
 from captioning.errors import CaptionStoreError
-from captioning.store import CaptionStore
+from captioning.model.decoding import Decoding
+from captioning.stores.port import CaptionStore
 
 _log = logging.getLogger("captioning")
 

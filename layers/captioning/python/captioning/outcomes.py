@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-from captioning.captioner import Caption
+from captioning.caption import Caption
 
 _HEXADECIMAL = re.compile(r"[0-9A-Fa-f]+")
 

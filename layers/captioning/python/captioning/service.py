@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from captioning.captioner import Captioner
 from captioning.errors import BundleError, BundleUnavailableError, CaptioningError, PermanentError
-from captioning.publication import Release
-from captioning.source import BundleSource
+from captioning.sources.port import BundleSource
+from captioning.sources.publication import Release
 
 CHECK_SECONDS = 60.0
 """The source is asked no oftener which bundle is current."""

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from captioning.bucket import MAX_KEY_BYTES, UPLOADS, Bucket, PresignedPost
-from captioning.captioner import Caption, Captioner
+from captioning.buckets.port import MAX_KEY_BYTES, UPLOADS, Bucket, PresignedPost
+from captioning.caption import Caption
+from captioning.captioner import Captioner
 from captioning.captions import caption_picture
 from captioning.errors import PictureError, UploadGoneError
 from captioning.outcomes import Outcome, Status, Upload
 from captioning.pictures.limits import MAX_BYTES
-from captioning.store import CaptionStore
+from captioning.stores.port import CaptionStore
 
 LEAVE_SECONDS = 600
 """How long leave to upload lasts: for a person who has the picture at hand."""

@@ -1,7 +1,7 @@
 """Tuning: learn from ratings which image-enhancement API and which parameters please people, and suggest the next.
 
-For scripts and notebooks: `from tuning import Tuner`. Use cases: `tuning.proposals.suggest`, `tuning.ratings.update`,
-`tuning.progress.summarize`, `tuning.history.browse`. This file imports nothing until it is asked for the tuner, so that
+For scripts and notebooks: `from tuning import Tuner`. Use cases: `tuning.suggest.suggest`, `tuning.update.update`,
+`tuning.stats.summarize`, `tuning.history.browse`. This file imports nothing until it is asked for the tuner, so that
 each function pays only for what it uses.
 """
 

@@ -1,9 +1,9 @@
 """History: the ratings recorded, newest first, page by page. Draws no conclusions from them."""
 
 from tuning.errors import InvalidRequestError, Problem
-from tuning.progress import validate_mode
 from tuning.spaces import Spaces
-from tuning.store import HistoryPage, ObservationStore
+from tuning.stats import validate_mode
+from tuning.stores.port import HistoryPage, ObservationStore
 
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 200

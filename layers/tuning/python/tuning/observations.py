@@ -2,7 +2,7 @@
 
 `parse_results` accepts what published clients send (numbers as strings included) and refuses everything else with
 all the problems it finds, each with its place. It corrects nothing: a legal value is kept exactly as given, and only
-suggestions are rounded. It asks no store; which mode a result without one belongs to is decided in `tuning.ratings`.
+suggestions are rounded. It asks no store; which mode a result without one belongs to is decided in `tuning.update`.
 """
 
 import json

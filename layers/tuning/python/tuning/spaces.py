@@ -14,7 +14,7 @@ from typing import Never
 
 from tuning.errors import SpaceError
 
-MAX_COORDINATES = 15  # of one mode; the low-discrepancy sequence has one dimension more (tuning.sobol)
+MAX_COORDINATES = 15  # of one mode; the low-discrepancy sequence has one dimension more (tuning.model.sobol)
 MAX_DECIMALS = 6
 MAX_BOUND = 1e9
 MIN_CHOICES, MAX_CHOICES = 2, 32

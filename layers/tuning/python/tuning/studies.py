@@ -1,6 +1,6 @@
 """A study: everything remembered of one mode, and the two numbers that say how far along it is.
 
-Values only. How they are kept is `tuning.store`; what is concluded from them is `tuning.surrogate` and its users.
+Values only. How they are kept is `tuning.stores`; what is concluded from them is `tuning.model` and its users.
 """
 
 from collections.abc import Iterable

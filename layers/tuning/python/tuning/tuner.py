@@ -9,7 +9,7 @@
 
 One study in memory, over the same functions that the Lambdas use. The same seed and the same calls give the same
 answers, whatever the machine's speed. Nothing is stored, and no time passes: what was asked for stays outstanding until
-it is told. For studies that several people or processes share, there are `tuning.proposals` and `tuning.ratings`.
+it is told. For studies that several people or processes share, there are `tuning.suggest` and `tuning.update`.
 """
 
 import math
@@ -18,17 +18,17 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tuning.acquisition import recommend
 from tuning.errors import InvalidRequestError, NoRatingsError, Problem
+from tuning.model.acquisition import recommend
+from tuning.model.pooling import pool
+from tuning.model.surrogate import complete
 from tuning.observations import Observation, parse_results, quote
 from tuning.observations import Suggestion as Outstanding
-from tuning.pooling import pool
-from tuning.progress import Progress, assess, validate_mode
-from tuning.proposals import DEFAULT_COUNT, propose, validate_count
-from tuning.ratings import relearn
 from tuning.spaces import Spaces, Value, load_spaces
+from tuning.stats import Progress, assess, validate_mode
 from tuning.studies import Study
-from tuning.surrogate import complete
+from tuning.suggest import DEFAULT_COUNT, propose, validate_count
+from tuning.update import relearn
 
 _ALWAYS = datetime.max.replace(tzinfo=UTC)
 

@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from captioning.bundle import InputSpec
 from captioning.errors import EmptyPictureError, PictureTooLargeError
+from captioning.model.bundle import InputSpec
 from captioning.pictures.limits import MAX_BYTES
 from captioning.pictures.protocol import Levels, Wanted
 from captioning.pictures.reader import reader

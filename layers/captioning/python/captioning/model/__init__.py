@@ -1,0 +1,1 @@
+"""The model: a bundle's parts, read, checked and run. This file imports nothing."""

@@ -1,0 +1,276 @@
+"""The bundle: a folder that holds a captioner, and the manifest that says what is in it.
+
+    manifest.json     format version, model version, files with sha256 and size, input, decoding, quantization,
+                      provenance, licence
+    encoder.tflite    picture -> features
+    decoder.tflite    features -> image vector; one word's step
+    vocabulary.json   what the decoder's tokens mean
+
+Refuses, with a BundleError that names the file, whatever is not exactly as the manifest says, and any manifest that
+says too little or too much: a wrong bundle must never become a wrong caption. Where bundles come from, and which one is
+current there, is `captioning.sources.port`'s to know.
+"""
+
+import json
+import re
+from collections.abc import Mapping, Set
+from dataclasses import dataclass
+from enum import StrEnum
+from hashlib import file_digest
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import unquote
+
+from captioning.errors import BundleError, DecodingError
+from captioning.model.decoding import Decoding
+from captioning.model.vocabulary import Vocabulary, parse_vocabulary
+
+FORMAT_VERSION = 1
+MANIFEST = "manifest.json"
+ENCODER = "encoder.tflite"
+DECODER = "decoder.tflite"
+VOCABULARY = "vocabulary.json"
+MAX_MANIFEST_BYTES = 1 << 20
+MAX_INPUT_SIDE = 2048
+
+_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_MAX_NUMBER = 1e6
+
+_TOP = {"format_version", "model_version", "files", "input", "decoding", "quantization", "provenance", "licence"}
+_INPUT = {"width", "height", "resampling", "exif_transpose", "scale", "offset"}
+
+_Names = Set[str]
+_Choice = TypeVar("_Choice", bound=StrEnum)
+
+
+class Resampling(StrEnum):
+    """How pictures are brought to the encoder's size."""
+
+    NEAREST = "nearest"
+    BILINEAR = "bilinear"
+    BICUBIC = "bicubic"
+    LANCZOS = "lanczos"
+
+
+class Quantization(StrEnum):
+    """How a model's weights are held: float32, or int8 with a scale (dynamic range)."""
+
+    NONE = "none"
+    DYNAMIC = "dynamic"
+
+
+@dataclass(frozen=True, slots=True)
+class InputSpec:
+    """What the encoder wants: levels p of 0 to 255 become `p * scale + offset`, float32 [1, height, width, 3].
+
+    `scaled_decoding` lets a large JPEG be decoded at a half, a quarter or an eighth of its size, while twice the
+    encoder's sides remain: faster, and off from the exact picture by a few levels.
+    """
+
+    width: int
+    height: int
+    resampling: Resampling
+    exif_transpose: bool
+    scale: float
+    offset: float
+    scaled_decoding: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BundleFile:
+    """What the manifest says of one file."""
+
+    name: str
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """A validated manifest. Provenance and licence are for people to read, in the file; they are not carried here."""
+
+    model_version: str
+    files: tuple[BundleFile, ...]
+    input: InputSpec
+    decoding: Decoding
+    encoder_quantization: Quantization
+    decoder_quantization: Quantization
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A bundle whose files are present and, when it was opened, were what the manifest says."""
+
+    manifest: Manifest
+    vocabulary: Vocabulary
+    encoder: Path
+    decoder: Path
+
+
+def open_bundle(url: str) -> Bundle:
+    """Open the bundle at `file://folder` (relative to the working directory) or `file:///folder`, and check every file.
+
+    Raises BundleError.
+    """
+    return read_bundle(parse_folder(url))
+
+
+def parse_folder(url: str) -> Path:
+    """The folder that a `file://` URL names. Raises BundleError, with an example, if it names none."""
+    scheme, separator, path = url.partition("://")
+    if scheme != "file" or not separator or not path:
+        raise BundleError(url, "a bundle in a folder is named by a URL such as file://models/flickr8k")
+    return Path(unquote(path))
+
+
+def read_bundle(folder: Path, *, place: str | None = None) -> Bundle:
+    """Open the bundle in a folder, and check every file. Errors name the files as in `place`, if they came from there.
+
+    Reads each file once, to hash it; the models stay on disk for the runtime to map. Raises BundleError.
+    """
+    place = place or str(folder)
+    manifest = parse_manifest(read_manifest(folder, place=place), file=f"{place}/{MANIFEST}")
+    for file in manifest.files:
+        _check(folder, file, place)
+    vocabulary = parse_vocabulary((folder / VOCABULARY).read_bytes(), file=f"{place}/{VOCABULARY}")
+    return Bundle(manifest, vocabulary, encoder=folder / ENCODER, decoder=folder / DECODER)
+
+
+def read_manifest(folder: Path, *, place: str | None = None) -> bytes:
+    """The manifest's bytes as they are, no more than one too many. Raises BundleError if it cannot be read."""
+    try:
+        with (folder / MANIFEST).open("rb") as stream:
+            return stream.read(MAX_MANIFEST_BYTES + 1)
+    except OSError as error:
+        raise BundleError(f"{place or folder}/{MANIFEST}", error.strerror or "cannot be read") from error
+
+
+def parse_manifest(content: bytes, *, file: str = MANIFEST) -> Manifest:
+    """Read a manifest of format version 1, every field of it. Raises BundleError, naming `file` and the field."""
+    if len(content) > MAX_MANIFEST_BYTES:
+        raise BundleError(file, f"larger than {MAX_MANIFEST_BYTES} bytes")
+    try:
+        document = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise BundleError(file, f"not JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise BundleError(file, "must be a JSON object")
+    # The version comes first: of another version nothing else can be expected to fit.
+    version = document.get("format_version")
+    if type(version) is not int or version != FORMAT_VERSION:
+        raise BundleError(file, f"format_version {version!r} is not supported, only {FORMAT_VERSION}")
+    top = _Fields(file, "", document, _TOP)
+    top.object("provenance")
+    top.object("licence")
+    quantization = top.fields("quantization", {"encoder", "decoder"})
+    return Manifest(
+        model_version=top.matching("model_version", _VERSION),
+        files=_files(top.fields("files", {ENCODER, DECODER, VOCABULARY})),
+        input=_input(top.fields("input", _INPUT, {"scaled_decoding"})),
+        decoding=_decoding(top.fields("decoding", {"beam_width", "length_penalty", "max_words"}, {"no_repeat_ngram"})),
+        encoder_quantization=quantization.choice("encoder", Quantization),
+        decoder_quantization=quantization.choice("decoder", Quantization),
+    )
+
+
+class _Fields:
+    """One object of the manifest: exactly the expected keys, each read as what it must be."""
+
+    def __init__(
+        self, file: str, place: str, document: Mapping[str, object], required: _Names, optional: _Names = frozenset()
+    ) -> None:
+        self.file = file
+        self.place = place
+        self.document = document
+        if missing := required - set(document):
+            raise self.error(min(missing), "is missing")
+        if extra := set(document) - required - optional:
+            raise self.error(min(extra), "is not a known field")
+
+    def error(self, name: str, message: str) -> BundleError:
+        return BundleError(self.file, f"{self.place}{name} {message}")
+
+    def object(self, name: str) -> Mapping[str, object]:
+        value = self.document[name]
+        if not isinstance(value, dict):
+            raise self.error(name, "must be an object")
+        return value
+
+    def fields(self, name: str, required: _Names, optional: _Names = frozenset()) -> "_Fields":
+        return _Fields(self.file, f"{self.place}{name}.", self.object(name), required, optional)
+
+    def matching(self, name: str, pattern: re.Pattern[str]) -> str:
+        value = self.document[name]
+        if not isinstance(value, str) or not pattern.fullmatch(value):
+            raise self.error(name, f"must match {pattern.pattern}, not {value!r}")
+        return value
+
+    def whole(self, name: str, low: int, high: int | None = None) -> int:
+        value = self.document[name]
+        if type(value) is not int or value < low or (high is not None and value > high):
+            limits = f"of at least {low}" if high is None else f"between {low} and {high}"
+            raise self.error(name, f"must be a whole number {limits}, not {value!r}")
+        return value
+
+    def number(self, name: str) -> float:
+        value = self.document[name]
+        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= _MAX_NUMBER:
+            raise self.error(name, f"must be a number of at most {_MAX_NUMBER:g} either way, not {value!r}")
+        return float(value)
+
+    def boolean(self, name: str) -> bool:
+        value = self.document[name]
+        if not isinstance(value, bool):
+            raise self.error(name, f"must be true or false, not {value!r}")
+        return value
+
+    def choice(self, name: str, choices: type[_Choice]) -> _Choice:
+        value = self.document[name]
+        for choice in choices:
+            if choice == value:
+                return choice
+        raise self.error(name, f"must be one of {', '.join(choices)}, not {value!r}")
+
+
+def _files(fields: _Fields) -> tuple[BundleFile, ...]:
+    # The three names are fixed, so no name can lead out of the folder.
+    described = ((name, fields.fields(name, {"sha256", "bytes"})) for name in (ENCODER, DECODER, VOCABULARY))
+    return tuple(
+        BundleFile(name, sha256=file.matching("sha256", _SHA256), size=file.whole("bytes", 1))
+        for name, file in described
+    )
+
+
+def _input(fields: _Fields) -> InputSpec:
+    return InputSpec(
+        width=fields.whole("width", 1, MAX_INPUT_SIDE),
+        height=fields.whole("height", 1, MAX_INPUT_SIDE),
+        resampling=fields.choice("resampling", Resampling),
+        exif_transpose=fields.boolean("exif_transpose"),
+        scale=fields.number("scale"),
+        offset=fields.number("offset"),
+        scaled_decoding=fields.boolean("scaled_decoding") if "scaled_decoding" in fields.document else False,
+    )
+
+
+def _decoding(fields: _Fields) -> Decoding:
+    try:
+        return Decoding(**fields.document)  # type: ignore[arg-type]  # Decoding checks its own values
+    except DecodingError as error:
+        raise BundleError(fields.file, f"decoding: {error}") from error
+
+
+def _check(folder: Path, file: BundleFile, place: str) -> None:
+    """Compare a file with the manifest, without holding it in memory."""
+    try:
+        size = (folder / file.name).stat().st_size
+        if size == file.size:
+            with (folder / file.name).open("rb") as stream:
+                digest = file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise BundleError(f"{place}/{file.name}", error.strerror or "cannot be read") from error
+    if size != file.size:
+        raise BundleError(f"{place}/{file.name}", f"has {size} bytes, and the manifest says {file.size}")
+    if digest != file.sha256:
+        raise BundleError(f"{place}/{file.name}", f"has the sha256 {digest}, and the manifest says {file.sha256}")

@@ -1,0 +1,322 @@
+"""A SQLite database as a store uses it: connections for any number of threads, transactions, and errors made ours.
+
+Before a connection is used, and again before what was written is acknowledged, the files are looked at (see
+`storage.database_file`). Another database in the old one's place is taken up. One that was deleted, or cut short, is
+refused until a person has done something about it: an empty study in the place of people's ratings helps nobody.
+
+Stores of one file share its connections within a process, so that one of them does not make anew what another misses.
+Every service code of SQLite is turned into one of our errors in one place, `_translate`. It knows nothing of tables.
+"""
+
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+from urllib.parse import quote
+from weakref import WeakValueDictionary
+
+from storage.database_file import Change, Files, discard_log
+from tuning.errors import StoreCorruptError, StoreRefusedError, StoreUnavailableError, TuningError
+
+RETRY_AFTER = 2  # seconds after which to try again what could not be done
+
+_UNAVAILABLE = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_PROTOCOL,
+        sqlite3.SQLITE_NOMEM,
+    }
+)
+# What is the caller's own mistake; whatever else SQLite says of a file, somebody has been at it.
+_OURS = (sqlite3.ProgrammingError, sqlite3.NotSupportedError)
+
+
+@dataclass(frozen=True, slots=True)
+class Lent:
+    """A connection in use. Whoever remembers what it read may do so for as long as the `generation` is the same."""
+
+    connection: sqlite3.Connection
+    generation: int
+
+
+class Database:
+    """The database in the file at `path`, made with its folder when first used."""
+
+    _open: ClassVar["WeakValueDictionary[tuple[Path, float], Database]"] = WeakValueDictionary()
+    _opening: ClassVar[threading.Lock] = threading.Lock()
+
+    def __init__(self, path: Path, *, prepare: Callable[[sqlite3.Connection], None], busy_timeout: float) -> None:
+        self._path = path
+        self._prepare = prepare
+        self._busy_timeout = busy_timeout
+        self._lock = threading.Lock()
+        self._idle: list[Lent] = []
+        self._lent = 0
+        self._process = os.getpid()
+        self._inherited: list[Lent] = []
+        # The files as last seen, and how many times another database was found in their place.
+        self._files: Files | None = None
+        self._generation = 0
+        self._cut = False
+
+    @classmethod
+    def at(cls, path: Path, *, prepare: Callable[[sqlite3.Connection], None], busy_timeout: float) -> "Database":
+        """The one of this process for the file. `prepare` makes a new file what it is to be, or refuses it.
+
+        A writer waits for its turn for `busy_timeout` seconds.
+        """
+        with cls._opening:
+            key = (path, busy_timeout)
+            found = cls._open.get(key)
+            if found is None:
+                found = cls._open[key] = cls(path, prepare=prepare, busy_timeout=busy_timeout)
+            return found
+
+    def close(self) -> None:
+        """Closes what is not in use, and forgets the file if nothing is."""
+        with self._lock:
+            self._close_idle()
+            if not self._lent:
+                self._files, self._cut = None, False
+
+    @contextmanager
+    def reading(self) -> Iterator[Lent]:
+        """A connection with one consistent view."""
+        with self._connection() as lent:
+            connection = lent.connection
+            connection.execute("BEGIN")
+            try:
+                yield lent
+            finally:
+                # An input/output error may have made SQLite roll back by itself.
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """A connection that holds the write lock; commits at the end, or undoes everything on any error."""
+        with self._connection() as lent:
+            connection = lent.connection
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                # A full disk may have made SQLite roll back by itself.
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+            self._confirm()
+
+    @contextmanager
+    def _connection(self) -> Iterator[Lent]:
+        """A connection of this process's, idle or new; one that saw an unexpected error is not used again."""
+        with self._translate():
+            lent = self._borrow()
+            sound = False
+            try:
+                yield lent
+                sound = True
+            except TuningError:
+                sound = True
+                raise
+            finally:
+                self._give_back(lent, sound=sound)
+
+    def _borrow(self) -> Lent:
+        with self._lock:
+            if self._process != os.getpid():
+                # SQLite forbids a forked child to use its parent's connections, or even to close them.
+                self._inherited += self._idle
+                self._idle, self._lent, self._process = [], 0, os.getpid()
+            self._look()
+            self._lent += 1
+            generation = self._generation
+            if self._idle:
+                return self._idle.pop()
+        try:
+            connection = self._connect()
+        except BaseException:
+            with self._lock:
+                self._lent -= 1
+            raise
+        with self._lock:
+            now = Files.at(self._path)
+            alone = self._lent == 1 and not self._idle
+            if self._files is not None:
+                change = (self._files.without_log() if alone else self._files).change(now)
+                if change is not Change.NONE:
+                    self._lent -= 1
+                    connection.close()
+                    raise self._disturbed("opened")
+            self._files = now
+        return Lent(connection, generation)
+
+    def _give_back(self, lent: Lent, *, sound: bool) -> None:
+        with self._lock:
+            self._lent -= 1
+            if sound and lent.generation == self._generation:
+                self._idle.append(lent)
+                return
+            lent.connection.close()
+            self._forget_log()
+
+    def _close_idle(self) -> None:
+        while self._idle:
+            self._idle.pop().connection.close()
+        self._forget_log()
+
+    def _forget_log(self) -> None:
+        """Whoever closes the last connection tidies the log away, and the next to open one makes another."""
+        if self._files is not None and not self._idle and not self._lent:
+            self._files = self._files.without_log()
+
+    def _look(self) -> None:
+        """Makes sure, under the lock, that the files are those of the connections; if not, that others are opened.
+
+        Raises StoreUnavailableError, StoreRefusedError or StoreCorruptError.
+        """
+        now = Files.at(self._path)
+        if self._files is None:
+            return
+        change = self._files.change(now)
+        if change is Change.GONE:
+            raise StoreRefusedError(
+                f"{self._path} was deleted while it was in use: put it back, or start anew for an empty one"
+            )
+        if change is Change.REPLACED:
+            self._take_up()
+        elif self._cut:
+            raise self._cut_short()
+        elif change is Change.LOG_LOST:
+            self._save_log()
+        else:
+            if change is Change.CUT and not self._is_whole(now):
+                self._cut = True
+                raise self._cut_short()
+            self._files = now if self._idle or self._lent else now.without_log()
+
+    def _take_up(self) -> None:
+        """Lets go of a database that another has taken the place of."""
+        held, self._files = self._files, None
+        for one in self._idle[:1]:
+            # Wherever the old database is now, it is left whole.
+            with suppress(sqlite3.Error):
+                one.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self._close_idle()
+        self._generation += 1
+        self._cut = False
+        if held is not None:
+            discard_log(self._path, held)
+
+    def _save_log(self) -> None:
+        """Writes what a lost log holds into the database, and lets go of it."""
+        busy = True
+        if not self._lent:
+            busy = bool(self._idle[0].connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0])
+        if busy:
+            # While one connection has the old log no other may begin a new one.
+            raise self._disturbed("used")
+        self._close_idle()
+
+    def _is_whole(self, now: Files) -> bool:
+        """Whether a database that became shorter is sound all the same."""
+        if not now.database_size:
+            return False  # and SQLite would take it for a new one
+        try:
+            connection = sqlite3.connect(self._path, timeout=self._busy_timeout, isolation_level=None)
+            try:
+                return bool(connection.execute("PRAGMA quick_check(1)").fetchone() == ("ok",))
+            finally:
+                connection.close()
+        except sqlite3.DatabaseError:
+            return False
+
+    def _cut_short(self) -> StoreCorruptError:
+        return StoreCorruptError(
+            f"{self._path} was cut short while it was in use: move a sound copy into its place, under its name"
+        )
+
+    def _confirm(self) -> None:
+        """Makes sure that what was committed is where the next reader will look for it."""
+        with self._lock:
+            now = Files.at(self._path)
+            if self._files is not None and self._files.change(now) is not Change.NONE:
+                raise self._disturbed("written")
+            self._files = now
+
+    def _disturbed(self, doing: str) -> StoreUnavailableError:
+        message = f"{self._path} or its log was deleted, replaced or cut short while it was {doing}"
+        return StoreUnavailableError(message, retry_after=RETRY_AFTER)
+
+    def _connect(self) -> sqlite3.Connection:
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            message = f"the folder of {self._path.name} cannot be made: {error.strerror}"
+            raise StoreUnavailableError(message, retry_after=RETRY_AFTER) from error
+        # A file that was there and is not any more must not be made anew.
+        mode = "rwc" if self._files is None else "rw"
+        connection = sqlite3.connect(
+            f"file:{quote(str(self._path))}?mode={mode}",
+            uri=True,
+            timeout=self._busy_timeout,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        try:
+            self._prepare(connection)
+            self._write_ahead(connection)
+            connection.execute("PRAGMA synchronous = FULL")
+            # The first reading in this mode opens the log, which is then there to be looked at.
+            connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _write_ahead(self, connection: sqlite3.Connection) -> None:
+        """Turns on the write-ahead log, which the file remembers. SQLite does not queue for this one, so we do."""
+        deadline = time.monotonic() + self._busy_timeout
+        while True:
+            try:
+                connection.execute("PRAGMA journal_mode = WAL")
+            except sqlite3.OperationalError as error:
+                if _primary_code(error) != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.01)
+            else:
+                return
+
+    @contextmanager
+    def _translate(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            code = _primary_code(error)
+            if code in _UNAVAILABLE:
+                message = f"{self._path.name} cannot be used now: {error}"
+                raise StoreUnavailableError(message, retry_after=RETRY_AFTER) from error
+            if isinstance(error, _OURS):
+                raise
+            raise StoreCorruptError(f"{self._path.name} is not a readable observation store: {error}") from error
+        except OSError as error:
+            message = f"{self._path} cannot be looked at: {error.strerror}"
+            raise StoreUnavailableError(message, retry_after=RETRY_AFTER) from error
+
+
+def _primary_code(error: sqlite3.DatabaseError) -> int | None:
+    """SQLite's primary result code: the low byte of the extended one. None if the error is Python's own."""
+    extended = getattr(error, "sqlite_errorcode", None)
+    return None if extended is None else extended & 0xFF

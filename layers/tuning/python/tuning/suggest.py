@@ -1,0 +1,150 @@
+"""Suggest: what to try next, claimed so that no two raters get the same setting.
+
+A suggestion is a pure function of the study (ratings, outstanding suggestions, hyperparameters, seed): `propose`.
+`suggest` reads the study, proposes and claims; when somebody else claimed first it proposes again. It learns nothing:
+hyperparameters are learned when ratings come in (`tuning.update`).
+
+How many suggestions may be outstanding is decided here, in `_make_room`; docs/decisions/0013 says why it is so.
+"""
+
+import logging
+import math
+import secrets
+from datetime import datetime, timedelta
+from time import monotonic
+
+from tuning.errors import (
+    InvalidRequestError,
+    Location,
+    Problem,
+    SettingTakenError,
+    SpaceExhaustedError,
+    StoreUnavailableError,
+    TooManyOutstandingError,
+)
+from tuning.model.acquisition import choose
+from tuning.model.design import initial_design
+from tuning.model.pooling import admits, pool
+from tuning.model.surrogate import complete
+from tuning.observations import Setting, Suggestion, parse_mode
+from tuning.spaces import Mode, Spaces
+from tuning.stores.port import MAX_CLAIM, ObservationStore
+from tuning.studies import INITIAL_RATINGS, Study
+
+DEFAULT_COUNT = 2
+MAX_COUNT = 10
+# A rater comes back within a working day or not at all; longer, and abandoned settings would stay barred from others.
+OUTSTANDING_FOR = timedelta(hours=24)
+# Of a mode. As many as one update can answer.
+MAX_OUTSTANDING = 1_000
+# For so long a suggestion is its rater's whoever else asks; then it makes way if there is no room.
+RESERVED_FOR = timedelta(hours=1)
+
+_ATTEMPTS = 8
+_RETRY_AFTER = 1  # seconds
+# Seconds after which no further attempt begins. One may take 20 of a slow store, and the API waits 29.
+_TRY_AGAIN_WITHIN = 8.0
+
+_logger = logging.getLogger(__name__)
+
+
+def suggest(
+    store: ObservationStore, spaces: Spaces, *, mode: str, count: int = DEFAULT_COUNT, now: datetime
+) -> tuple[Suggestion, ...]:
+    """`count` (1 to MAX_COUNT) suggestions for a mode, different from each other and from all that is outstanding.
+
+    They stay outstanding until rated or until OUTSTANDING_FOR has passed. Past MAX_OUTSTANDING the oldest of the mode
+    make way, if RESERVED_FOR has passed for them. Those who ask at the same moment do not see each other's, so that
+    there may be as many more as they ask for in the meantime.
+
+    Raises InvalidRequestError, SpaceExhaustedError, TooManyOutstandingError, StoreUnavailableError or
+    StoreCorruptError.
+    """
+    space = _validate(spaces, mode, count)
+    began = monotonic()
+    for attempt in range(_ATTEMPTS):
+        if monotonic() - began > _TRY_AGAIN_WITHIN:
+            break
+        study = store.study(space.name, now=now)
+        giving_way = _make_room(study, count, now)
+        # Those who lost a race must not all run for the same next setting.
+        salt = secrets.token_hex(8) if attempt else ""
+        suggestions = tuple(
+            Suggestion(secrets.token_hex(12), space.name, setting, now, now + OUTSTANDING_FOR)
+            for setting in propose(space, study, count=count, salt=salt)
+        )
+        try:
+            store.claim(suggestions, giving_way=giving_way, now=now)
+        except SettingTakenError:
+            continue
+        if giving_way:
+            _logger.info("%d suggestions of mode %s made way for new ones", len(giving_way), space.name)
+        return suggestions
+    raise StoreUnavailableError("too many raters ask at this moment", retry_after=_RETRY_AFTER)
+
+
+def _make_room(study: Study, count: int, now: datetime) -> tuple[Suggestion, ...]:
+    """The oldest suggestions, which make way for `count` new ones where there is no room for them.
+
+    A store may hold more than MAX_OUTSTANDING, of an older release or of asking at once: then so many more make way as
+    can be ended in one go. Raises TooManyOutstandingError if they are too new for that.
+    """
+    excess = len(study.outstanding) + count - MAX_OUTSTANDING
+    if excess <= 0:
+        return ()
+    oldest = study.outstanding[: min(excess, MAX_CLAIM)]
+    free_at = oldest[-1].suggested_at + RESERVED_FOR
+    if free_at > now:
+        minutes = math.ceil((free_at - now) / timedelta(minutes=1))
+        raise TooManyOutstandingError(
+            f"mode {study.mode} has {len(study.outstanding):,} suggestions outstanding, of {MAX_OUTSTANDING:,} that it"
+            f" may have: rate some, or ask again in {minutes} minutes"
+        )
+    return oldest
+
+
+def propose(mode: Mode, study: Study, *, count: int, salt: str = "") -> tuple[Setting, ...]:
+    """`count` settings worth rating next: of the initial design before INITIAL_RATINGS ratings, then of the model.
+
+    A pure function. A `salt` gives other settings that are about as good.
+
+    Raises SpaceExhaustedError if too few settings are free.
+    """
+    outstanding = [suggestion.setting for suggestion in study.outstanding if admits(mode, suggestion.setting)]
+    ratings = pool(mode, study.observations)
+    if ratings.total < INITIAL_RATINGS:
+        return _next_of_design(mode, f"{study.seed}{salt}", outstanding, ratings.settings, count)
+    # Fresh candidates for each state of the study, so that what one sample of the space misses the next may have.
+    seed = f"{study.seed}{salt}:{len(study.observations)}:{len(outstanding)}"
+    return choose(mode, ratings, complete(mode, study.hyperparameters), outstanding, count=count, seed=seed)
+
+
+def _next_of_design(
+    mode: Mode, seed: str, outstanding: list[Setting], rated: tuple[Setting, ...], count: int
+) -> tuple[Setting, ...]:
+    """The design's first points that are neither outstanding nor rated; in a small space rated ones if need be."""
+    for avoided in ({*outstanding, *rated}, set(outstanding)):
+        chosen: dict[Setting, None] = {}
+        for setting in initial_design(mode, seed):
+            if setting not in avoided:
+                chosen[setting] = None
+            if len(chosen) == count:
+                return tuple(chosen)
+    raise SpaceExhaustedError(f"mode {mode.name} has fewer than {count} settings left that nobody is rating")
+
+
+def validate_count(count: object, at: Location) -> Problem | None:
+    """What is wrong with a number of suggestions asked for, if anything is."""
+    if type(count) is int and 1 <= count <= MAX_COUNT:
+        return None
+    return Problem(at, f"must be a whole number from 1 to {MAX_COUNT}")
+
+
+def _validate(spaces: Spaces, mode: object, count: object) -> Mode:
+    problems: list[Problem] = []
+    space = parse_mode(mode, ("mode",), spaces, problems)
+    if problem := validate_count(count, ("num_suggestions",)):
+        problems.append(problem)
+    if space is None or problems:
+        raise InvalidRequestError(tuple(problems))
+    return space

@@ -1,0 +1,226 @@
+"""Update: record people's ratings, then learn from them.
+
+`update` validates everything before it records anything, records a batch whole or not at all, and only then lets the
+surrogate learn: nothing that goes wrong in learning can lose or repeat a rating.
+
+Whose rating is it? A result with a `suggestion_id` that is outstanding answers that suggestion; so does one without,
+if its parameters are exactly those of an outstanding suggestion. An answered suggestion is no longer outstanding. A
+`suggestion_id` that is not (or no longer) outstanding is kept with the rating and has no other effect: suggestions
+expire, people are slow, and a late rating is worth as much as a punctual one. The answers are found by id and by mode
+and parameters, in tables of both, so that the work grows with the results and not with what is outstanding.
+"""
+
+import hashlib
+import json
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from time import monotonic
+
+from tuning.errors import InvalidRequestError, Problem
+from tuning.model.pooling import pool
+from tuning.observations import Observation, Result, Setting, Suggestion, parse_results
+from tuning.spaces import Mode, Spaces
+from tuning.stores.port import IdempotencyKey, ObservationStore
+from tuning.studies import INITIAL_RATINGS, Hyperparameters, Study, convergence
+
+KEY_HEADER = "Idempotency-Key"
+MAX_KEY_LENGTH = 255
+# Ratings up to which every update refits; beyond, hyperparameters hardly move and are refitted when ratings doubled.
+ALWAYS_REFIT = 200
+# Seconds into an update after which it learns no more. The store may take 7 more to read, the fit 2 and the store 7 to
+# save: the caller has his answer before the API's 29 are over, however slow the store.
+LEARN_WITHIN = 10.0
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What an update did. `samples_seen` counts the ratings of all modes once these were in.
+
+    `replayed` says that the idempotency key had been used before and nothing was recorded anew; `learned`, that the
+    surrogate's hyperparameters were refitted in every mode where that was due; `fit_seconds`, how long that took.
+    """
+
+    samples_seen: int
+    convergence_score: float
+    replayed: bool
+    learned: bool
+    fit_seconds: float
+
+
+def update(
+    store: ObservationStore,
+    spaces: Spaces,
+    *,
+    results: object,
+    idempotency_key: str | None = None,
+    now: datetime,
+) -> Receipt:
+    """Records 1 to 1,000 results (see `tuning.observations.parse_results` for their shape) and learns from them.
+
+    The same key with the same results records nothing and gives the first answer again.
+
+    Raises InvalidRequestError (nothing is recorded), IdempotencyMismatchError, StoreUnavailableError or
+    StoreCorruptError.
+    """
+    began = monotonic()
+    name = _validate_key(idempotency_key)
+    parsed = parse_results(results, spaces)
+    key = IdempotencyKey(name, _fingerprint(parsed)) if name is not None else None
+    try:
+        observations = _attribute(parsed, _find_answered(store, parsed, spaces, now), spaces, now)
+    except InvalidRequestError:
+        # What was a good request once, and recorded, stays one, though the suggestions that it answered are gone.
+        recorded = store.find_receipt(key) if key else None
+        if recorded is None:
+            raise
+        observations = ()
+    else:
+        recorded = store.record(observations, idempotency_key=key)
+    rated = {observation.mode for observation in observations}
+    modes = [mode for mode in spaces.modes if mode.name in rated]
+    fits = [] if recorded.replayed else [_learn(store, mode, began) for mode in modes]
+    return Receipt(
+        samples_seen=recorded.samples_seen,
+        convergence_score=convergence(recorded.samples_seen),
+        replayed=recorded.replayed,
+        learned=not recorded.replayed and None not in fits,
+        fit_seconds=sum(fit or 0.0 for fit in fits),
+    )
+
+
+def relearn(mode: Mode, study: Study, *, time_budget: float | None = None) -> Hyperparameters | None:
+    """The study's hyperparameters, fitted anew within the budget (seconds; None: `learning`'s own), if that is due.
+
+    It is with each update from INITIAL_RATINGS to ALWAYS_REFIT ratings, and then when their number has doubled.
+    """
+    ratings = pool(mode, study.observations)
+    fitted_on = study.hyperparameters.fitted_on if study.hyperparameters else 0
+    if ratings.total < INITIAL_RATINGS or ALWAYS_REFIT < ratings.total < 2 * fitted_on:
+        return None
+    from tuning.model import learning  # noqa: PLC0415 - costs more than a second of CPU; see `preload`
+
+    budget = learning.TIME_BUDGET if time_budget is None else time_budget
+    return learning.fit(mode, ratings, study.hyperparameters, time_budget=budget)
+
+
+def preload() -> None:
+    """Imports what learning needs, more than a second of CPU, now instead of in the first update."""
+    import tuning.model.learning  # noqa: F401, PLC0415 - the import is the purpose
+
+
+@dataclass(frozen=True, slots=True)
+class _Answered:
+    """The outstanding suggestions that an update's results may answer: by id, and by setting with the oldest first."""
+
+    by_id: dict[str, Suggestion]
+    by_setting: dict[Setting, list[Suggestion]]
+
+    @classmethod
+    def of(cls, suggestions: Iterable[Suggestion]) -> "_Answered":
+        by_id: dict[str, Suggestion] = {}
+        by_setting: dict[Setting, list[Suggestion]] = {}
+        for suggestion in suggestions:
+            by_id[suggestion.id] = suggestion
+            by_setting.setdefault(suggestion.setting, []).append(suggestion)
+        return cls(by_id, by_setting)
+
+
+def _find_answered(store: ObservationStore, results: Sequence[Result], spaces: Spaces, now: datetime) -> _Answered:
+    """What is outstanding of what the results name or have the parameters of."""
+    ids = {result.suggestion_id for result in results if result.suggestion_id is not None}
+    # The mode that a result says counts only if the suggestion that it names says no other.
+    places = {
+        (mode.name, result.setting)
+        for result in results
+        for mode in spaces.modes
+        if result.suggestion_id is not None or result.mode in {None, mode.name}
+    }
+    return _Answered.of(store.find_outstanding(ids=ids, places=places, now=now))
+
+
+def _attribute(
+    results: Sequence[Result], outstanding: _Answered, spaces: Spaces, now: datetime
+) -> tuple[Observation, ...]:
+    """Settles each result's mode and the suggestion that it answers."""
+    problems: list[Problem] = []
+    observations = []
+    for index, result in enumerate(results):
+        answered = _answered(result, outstanding, spaces)
+        found = _contradiction(result, answered)
+        mode = result.mode or (answered.mode if answered else spaces.default_mode)
+        if not found and (space := spaces.find_mode(mode)) and space.find_api(result.setting.api) is None:
+            found = "parameters", f"mode {mode} has no API {result.setting.api}"
+        if found:
+            problems.append(Problem(("results", index, found[0]), found[1]))
+        identity = answered.id if answered else result.suggestion_id
+        observations.append(Observation(mode, result.setting, result.rating, now, identity))
+    if problems:
+        raise InvalidRequestError(tuple(problems))
+    return tuple(observations)
+
+
+def _answered(result: Result, outstanding: _Answered, spaces: Spaces) -> Suggestion | None:
+    """The outstanding suggestion that the result names or, failing that, whose parameters it has exactly.
+
+    Where several modes have one with these parameters and the result names no mode, the default mode's is meant.
+    """
+    if result.suggestion_id is not None and (named := outstanding.by_id.get(result.suggestion_id)):
+        return named
+    alike = [
+        suggestion
+        for suggestion in outstanding.by_setting.get(result.setting, ())
+        if result.mode in {None, suggestion.mode}
+    ]
+    return min(alike, key=lambda suggestion: suggestion.mode != spaces.default_mode, default=None)
+
+
+def _contradiction(result: Result, answered: Suggestion | None) -> tuple[str, str] | None:
+    """The field at odds with the suggestion that the result names, and why: the rating must be of another picture."""
+    if answered is None or answered.id != result.suggestion_id:
+        return None
+    if answered.setting != result.setting:
+        return "suggestion_id", "was suggested with other parameters; leave it out to rate parameters of your own"
+    if result.mode not in {None, answered.mode}:
+        return "mode", f"the suggestion was made in mode {answered.mode}"
+    return None
+
+
+def _learn(store: ObservationStore, mode: Mode, began: float) -> float | None:
+    """Refits the mode's hyperparameters if that is due; the fit's seconds, or None if it failed or would be late."""
+    if monotonic() - began > LEARN_WITHIN:
+        _logger.warning(
+            "no time left to learn in mode %s; the ratings are recorded, and a later update learns", mode.name
+        )
+        return None
+    try:
+        study = store.study(mode.name, now=None)  # learning has no use for what is outstanding
+        fitting = monotonic()
+        if learned := relearn(mode, study):
+            fit_seconds = monotonic() - fitting
+            store.save_hyperparameters(mode.name, learned)
+            return fit_seconds
+    except Exception:
+        # The ratings are recorded, and the caller must hear so whatever happened here: an error would make him send
+        # them again. The study goes on with the hyperparameters it has.
+        _logger.exception("learning failed in mode %s; the ratings are recorded", mode.name)
+        return None
+    return 0.0
+
+
+def _fingerprint(results: Sequence[Result]) -> str:
+    """Equal for equal results however they were written; taken before modes are settled, which changes with time."""
+    body = [[r.setting.key, r.rating, r.suggestion_id, r.mode] for r in results]
+    return hashlib.sha256(json.dumps(body).encode()).hexdigest()
+
+
+def _validate_key(key: object) -> str | None:
+    if key is None:
+        return None
+    if not isinstance(key, str) or not 1 <= len(key) <= MAX_KEY_LENGTH or not key.isprintable():
+        message = f"must be a text of 1 to {MAX_KEY_LENGTH} printable characters"
+        raise InvalidRequestError((Problem((KEY_HEADER,), message, root="header"),))
+    return key
