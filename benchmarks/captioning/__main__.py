@@ -27,7 +27,7 @@ from benchmarks.machine import describe
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "docs" / "benchmarks"
 KERAS = ROOT / ".venv-model" / "bin" / "python"
-LAYERS = [str(ROOT / "layers" / layer / "python") for layer in ("web", "tuning", "captioning")]
+LAYERS = [str(ROOT / "layers" / layer / "python") for layer in ("storage", "web", "tuning", "captioning")]
 
 WORDS = 12
 RUNS = 3  # of each side, in turn

@@ -33,7 +33,11 @@ from tuning.spaces import load_spaces
 
 pytestmark = [pytest.mark.images, pytest.mark.timeout(1800)]
 
-LAYERS = {"suggest": ("web", "tuning"), "update": ("web", "tuning"), "caption": ("web", "captioning")}
+LAYERS = {
+    "suggest": ("storage", "web", "tuning"),
+    "update": ("storage", "web", "tuning"),
+    "caption": ("storage", "web", "captioning"),
+}
 BUNDLE = {"caption": "models/flickr8k"}
 SAMPLES = {"suggest": "suggest-parameters", "update": "update-model", "caption": "caption-generate"}
 COLD, WARM = 5, 20
