@@ -117,7 +117,10 @@ def test_a_picture_that_takes_anothers_place_gets_its_own_caption(stack: Stack, 
     assert eventually(url, lambda found: found.status_code == 200).json()["status"] == "captioned"
     path.write_bytes(picture[: len(picture) // 2])
     damaged = eventually(url, lambda found: found.status_code == 422)
-    assert assert_is_a_problem(damaged, 422)["detail"].endswith("truncated or broken")
+    assert assert_is_a_problem(damaged, 422)["detail"] == (
+        "the picture cannot be captioned: the picture is truncated or broken; "
+        "use its whole file, or open it and save it anew"
+    )
 
 
 def test_what_was_captioned_is_not_captioned_again_after_a_restart_and_what_came_meanwhile_is(
