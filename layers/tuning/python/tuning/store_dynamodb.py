@@ -394,7 +394,9 @@ class DynamoDbObservationStore(ObservationStore):
             known, batch = _text(row, "fingerprint"), _text(row, "batch")
             samples_seen = _number(row, "samples_seen")
         if known != fingerprint:
-            raise IdempotencyMismatchError("this idempotency key was used before with another body")
+            raise IdempotencyMismatchError(
+                "this idempotency key was used before with another body; send new results with a new key"
+            )
         return samples_seen, batch
 
     def _suggestion(self, row: Row) -> Suggestion:
