@@ -29,10 +29,11 @@ from benchmarks.machine import describe
 from tests.dynamodb import DynamoDBMissingError, dynamodb_local, make_table, nobodys_account
 from tuning.errors import TuningError
 from tuning.observations import Observation, Setting, Suggestion
-from tuning.store import IdempotencyKey, ObservationStore, open_store
+from tuning.store import MAX_CLAIM, IdempotencyKey, ObservationStore, open_store
 
 UPDATES = (1, 100, 1_000)
 READS = (100, 1_000, 10_000)
+CROWDS = (0, 1_000, 20_000)  # suggestions outstanding: more than a mode may have, as ten modes or an older release have
 REPEATS = 15
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "docs" / "benchmarks"
@@ -52,12 +53,14 @@ _TITLES = {
     "cold read": "cold read of a study of {size:,}",
     "warm read": "warm read of a study of {size:,}, one rating being new",
     "update": "update of {size:,}",
+    "crowded": "update of 1,000 whose answers are looked up among {size:,} outstanding suggestions",
     "answer": "update of 1 that answers a suggestion",
     "claim": "claim of {size} suggestions",
     "history": "page of history of {size}",
     "count": "count",
 }
 _READING = {"GetItem", "Query"}
+_BATCH = "BatchGetItem"
 _TRANSACTION = "TransactWriteItems"
 _NAMES = {"sqlite": "SQLite", "dynamodb": "DynamoDB"}
 
@@ -101,7 +104,7 @@ class Measurement:
 
 
 class Meter:
-    """Adds up the capacity that is consumed: of transactions by the service's rules, otherwise by its answers.
+    """Adds up the capacity that is consumed: of transactions and batches by the service's rules, else by its answers.
 
     DynamoDB Local says of a transaction only what one of its items took.
     """
@@ -114,12 +117,17 @@ class Meter:
         """Before a request: ask for the figures, or work them out."""
         if model.name == _TRANSACTION:
             self.write_units += sum(_transacted_units(change) for change in params["TransactItems"])
+        elif model.name == _BATCH:
+            # A unit for each key, of an item of up to 4 kB or of none: DynamoDB Local forgets those of none.
+            self.read_units += sum(len(wanted["Keys"]) for wanted in params["RequestItems"].values())
         else:
             params["ReturnConsumedCapacity"] = "TOTAL"
 
     def add(self, parsed: dict[str, Any], model: Any, **_: object) -> None:
         """After an answer: add them."""
-        units = parsed.get("ConsumedCapacity", {}).get("CapacityUnits", 0.0) if model.name != _TRANSACTION else 0.0
+        if model.name in {_TRANSACTION, _BATCH}:
+            return
+        units = parsed.get("ConsumedCapacity", {}).get("CapacityUnits", 0.0)
         if model.name in _READING:
             self.read_units += units
         else:
@@ -161,7 +169,12 @@ def metered() -> Iterator[Meter]:
 
 
 def measure(
-    url: str, *, updates: Sequence[int] = UPDATES, reads: Sequence[int] = READS, repeats: int = REPEATS
+    url: str,
+    *,
+    updates: Sequence[int] = UPDATES,
+    reads: Sequence[int] = READS,
+    crowds: Sequence[int] = CROWDS,
+    repeats: int = REPEATS,
 ) -> list[Measurement]:
     """Fill an empty store and measure it as it grows. Raises ValueError if it is not empty, or the store's errors."""
     name = _NAMES[url.partition(":")[0]]
@@ -193,6 +206,10 @@ def measure(
         note("claim", 2, [_claim(store, meter, _suggestions(2)) for _ in range(repeats)])
         note("history", 50, [_history(store, meter) for _ in range(repeats)])
         note("count", 0, [_cost(meter, store.count) for _ in range(repeats)])
+        # Last, for nothing ends these suggestions but time.
+        for size in tqdm(crowds, f"{name}, outstanding", disable=None, leave=False):
+            _crowd(store, size)
+            note("crowded", size, [_update_in_a_crowd(store, meter) for _ in range(repeats)])
     return found
 
 
@@ -207,6 +224,25 @@ def _update(store: ObservationStore, meter: Meter, observations: Sequence[Observ
     identity = os.urandom(16).hex()
     key = IdempotencyKey(identity, identity)
     return _cost(meter, lambda: store.record(observations, idempotency_key=key))
+
+
+def _crowd(store: ObservationStore, size: int) -> None:
+    """Brings the store to that many outstanding suggestions."""
+    lacking = size - len(store.outstanding(now=_now()))
+    for start in range(0, lacking, MAX_CLAIM):
+        store.claim(_suggestions(min(MAX_CLAIM, lacking - start)), now=_now())
+
+
+def _update_in_a_crowd(store: ObservationStore, meter: Meter) -> Cost:
+    """As an update does whose results name no suggestion and no mode: each may be of either."""
+    batch = _observations("surfaces", 1_000)
+    places = {(mode, observation.setting) for observation in batch for mode in ("structure", "surfaces")}
+
+    def update() -> None:
+        store.find_outstanding(ids=(), places=places, now=_now())
+        store.record(batch, idempotency_key=None)
+
+    return _cost(meter, update)
 
 
 def _answer(store: ObservationStore, meter: Meter) -> Cost:

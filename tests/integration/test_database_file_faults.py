@@ -117,6 +117,21 @@ def test_another_file_in_its_place_is_taken_up_without_the_log_of_the_old(
     assert count(old) == 8
 
 
+def test_the_log_of_a_replaced_file_is_not_taken_for_that_of_the_new_one(path: Path, store: ObservationStore) -> None:
+    copy = path.with_name("copy.db")
+    for end in ("", "-wal"):
+        shutil.copy(f"{path}{end}", f"{copy}{end}")
+    assert count(copy) == 3
+    rate(store, 5)
+    # Somebody is reading, so that the log cannot be emptied first.
+    with store._database.reading():  # type: ignore[attr-defined]
+        copy.rename(path)
+        assert store.count() == 3
+    assert rate(store) == 4
+    store.close()
+    assert count(path) == 4
+
+
 @pytest.mark.parametrize("size", [0, 100, 4096, 5000])
 @pytest.mark.parametrize("use", USES)
 def test_a_file_that_was_cut_short_is_corrupt_until_another_takes_its_place(

@@ -32,7 +32,7 @@ def test_the_meter_counts_units_as_they_are_billed(dynamodb_endpoint: str) -> No
 
 @pytest.mark.parametrize("adapter", ADAPTERS)
 def test_every_operation_is_measured_at_every_size(request: pytest.FixtureRequest, adapter: str) -> None:
-    found = measure(store_url(request, adapter), updates=(1, 120), reads=(5, 30), repeats=3)
+    found = measure(store_url(request, adapter), updates=(1, 120), reads=(5, 30), crowds=(0, 300), repeats=3)
     seen = [(one.operation, one.size) for one in found]
     assert seen[:6] == [
         *((read, size) for size in (5, 30) for read in ("cold read", "warm read")),
@@ -40,6 +40,7 @@ def test_every_operation_is_measured_at_every_size(request: pytest.FixtureReques
         ("update", 120),
     ]
     assert {"answer", "claim", "history", "count"} <= {operation for operation, _ in seen}
+    assert seen[-2:] == [("crowded", 0), ("crowded", 300)]
     assert all(one.cost.seconds > 0 for one in found)
     cost = {(one.operation, one.size): one.cost for one in found}
     writing = {operation for (operation, _), one in cost.items() if one.write_units}
@@ -47,16 +48,18 @@ def test_every_operation_is_measured_at_every_size(request: pytest.FixtureReques
     if adapter == "sqlite":
         assert not writing | reading
     else:
-        assert writing == {"update", "answer", "claim"}
+        assert writing == {"update", "answer", "claim", "crowded"}
         assert {"cold read", "warm read", "history", "count"} <= reading
+        # So many keys are looked up in a large crowd, each for a unit; a small one is read as a whole.
+        assert cost["crowded", 300].read_units > 1_500 > cost["crowded", 0].read_units
         assert cost["update", 120].write_units > cost["update", 1].write_units
 
 
 def test_a_store_that_is_not_empty_is_not_measured(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/observations.db"
-    measure(url, updates=(1,), reads=(2,), repeats=1)
+    measure(url, updates=(1,), reads=(2,), crowds=(), repeats=1)
     with pytest.raises(ValueError, match="is not empty"):
-        measure(url, updates=(1,), reads=(2,), repeats=1)
+        measure(url, updates=(1,), reads=(2,), crowds=(), repeats=1)
 
 
 def test_the_page_has_a_column_for_each_store() -> None:

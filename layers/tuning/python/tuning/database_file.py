@@ -48,8 +48,7 @@ class Files:
     @classmethod
     def at(cls, path: Path) -> "Files":
         """Those of the database at `path`. Raises OSError if it cannot be said whether there are any."""
-        # SQLite names them after the file that a symbolic link leads to.
-        real = os.path.realpath(path)
+        real = _real(path)
         (database, database_size), (log, log_size), (index, _) = (_look(real + end) for end in ("", "-wal", "-shm"))
         return cls(database, log, index, database_size, log_size)
 
@@ -75,21 +74,27 @@ def discard_log(path: Path, held: Files) -> None:
 
     SQLite would take the log for the new database's and mix the two. Raises OSError.
     """
-    folder = os.open(Path(os.path.realpath(path)).parent, os.O_RDONLY)
+    real = _real(path)
+    folder = os.open(Path(real).parent, os.O_RDONLY)
     try:
         # Several processes may find the same change, and none must delete what another has begun anew.
         fcntl.flock(folder, fcntl.LOCK_EX)
         now = Files.at(path)
         for end, found, known in (("-wal", now.log, held.log), ("-shm", now.index, held.index)):
             if found is not None and found == known:
-                Path(os.path.realpath(path) + end).unlink()
+                Path(real + end).unlink()
     finally:
         os.close(folder)
 
 
+def _real(path: Path) -> str:
+    """SQLite names the log after the file that a symbolic link leads to. Most are none, and resolving takes long."""
+    return os.path.realpath(path) if os.path.islink(path) else str(path)  # noqa: PTH114 - as in `_look`
+
+
 def _look(path: str) -> tuple[Identity | None, int]:
     try:
-        found = Path(path).stat()
+        found = os.stat(path)  # noqa: PTH116 - this is on every request's path, a Path costs as much again
     except (FileNotFoundError, NotADirectoryError):
         return None, 0
     return (found.st_dev, found.st_ino), found.st_size

@@ -56,6 +56,13 @@ def has_halves(body: bytes) -> bool:
     return False
 
 
-def decode(src: bytes | bytearray, codec: str) -> str:  # noqa: ARG001  (Starlette's names)
-    """`src` as UTF-8, whatever `codec` is asked for: a caller may ask for any that Python has."""
-    return src.decode("utf-8", errors="replace")
+_BYTES_AS_THEY_ARE = "iso8859-1"
+
+
+def decode(src: bytes | bytearray, codec: str) -> str:
+    """`src` as UTF-8, whatever `codec` is asked for: a caller may ask for any that Python has.
+
+    Latin-1, by the name that Python gives it, alone is taken at its word. It has a character for every byte and no
+    halves, so that the local stack gets a form's bytes as they are.
+    """
+    return src.decode(codec) if codec == _BYTES_AS_THEY_ARE else src.decode("utf-8", errors="replace")

@@ -39,7 +39,9 @@ def read_picture(picture: bytes, spec: InputSpec) -> NDArray[np.float32]:
         raise PictureTooLargeError(f"the picture has {len(picture)} bytes; the limit is {MAX_BYTES}")
     wanted = Wanted(spec.width, spec.height, spec.resampling.value, spec.exif_transpose, spec.scaled_decoding)
     levels = _upright(reader.read(picture, wanted), spec)
-    return (levels * np.float32(spec.scale) + np.float32(spec.offset))[np.newaxis]
+    levels *= np.float32(spec.scale)
+    levels += np.float32(spec.offset)
+    return levels[np.newaxis]
 
 
 def _upright(levels: Levels, spec: InputSpec) -> NDArray[np.float32]:
