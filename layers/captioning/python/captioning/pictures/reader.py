@@ -43,7 +43,7 @@ WAIT_SECONDS = 10 * PROCESSOR_SECONDS
 
 _log = logging.getLogger("captioning")
 
-_LAST_WORDS_SECONDS = 0.1  # between the end of a process's socket and its own
+_LAST_WORDS_SECONDS = 5.0  # between the end of a process's socket and its own, on a busy machine
 
 _CODE = "import sys; sys.path += sys.argv[1:]; from captioning.pictures.process import serve; serve()"
 # The process gets nothing else of ours: no credentials, no settings.
@@ -70,7 +70,7 @@ class _Process:
                 process_group=0,
             )
         self._socket = here
-        self._began = False
+        self._began = self._is_gone = False
 
     def begin(self) -> None:
         """Waits until it has begun. Raises _Ended."""
@@ -87,13 +87,15 @@ class _Process:
 
     def end(self) -> int | None:
         """Ends it. Gives how it had ended by itself, None if it had not: exit status, or minus a signal's number."""
-        self._socket.close()
         try:
-            return self._process.wait(_LAST_WORDS_SECONDS)
+            # Its end of the socket goes a little before it can be waited for.
+            return self._process.wait(_LAST_WORDS_SECONDS if self._is_gone else 0)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
             return None
+        finally:
+            self._socket.close()
 
     @property
     def ended(self) -> bool:
@@ -105,6 +107,7 @@ class _Process:
             self._socket.settimeout(max(deadline - time.monotonic(), 0.001))
             self._socket.sendall(content)
         except OSError as error:
+            self._is_gone = isinstance(error, ConnectionError)
             raise _Ended from error
 
     def _receive(self, size: int, deadline: float) -> bytes:
@@ -115,8 +118,10 @@ class _Process:
                 self._socket.settimeout(max(deadline - time.monotonic(), 0.001))
                 count = self._socket.recv_into(view)
             except OSError as error:
+                self._is_gone = isinstance(error, ConnectionError)
                 raise _Ended from error
             if count == 0:
+                self._is_gone = True
                 raise _Ended
             view = view[count:]
         return bytes(received)
