@@ -183,19 +183,27 @@ def upload_event(path: Path, key: str, seen: _Seen) -> dict[str, Any]:
 
 def _files(folder: Path, root: Path) -> Iterator[tuple[str, _Seen]]:
     """The files below `folder` by key; hidden ones, and names that are not UTF-8, cannot be pictures of a bucket."""
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.name.startswith(".") or not _is_text(entry.name):
-                continue
+    waiting = [folder]
+    # Not by recursion: folders may lie in each other more deeply than Python calls itself.
+    while waiting:
+        here = waiting.pop()
+        try:
+            with os.scandir(here) as entries:
+                found = [entry for entry in entries if not entry.name.startswith(".") and _is_text(entry.name)]
+        except OSError:
+            if here == folder:
+                raise
+            # Deleted while we looked, or not for us to read; its neighbours are.
+            continue
+        for entry in found:
             try:
                 if entry.is_dir(follow_symlinks=False):
-                    yield from _files(Path(entry.path), root)
+                    waiting.append(Path(entry.path))
                 elif entry.is_file():
-                    found = entry.stat()
+                    state = entry.stat()
                     key = Path(entry.path).relative_to(root).as_posix()
-                    yield key, _Seen(found.st_ctime_ns, found.st_size, found.st_ino)
+                    yield key, _Seen(state.st_ctime_ns, state.st_size, state.st_ino)
             except OSError:
-                # Deleted while we looked, or not for us to read.
                 continue
 
 

@@ -170,6 +170,20 @@ def test_hidden_files_folders_and_names_that_are_no_text_are_nobodys_pictures(
     assert len(recorder.events) == 1
 
 
+def test_folders_that_lie_in_each_other_a_thousand_times_do_not_end_the_watch(
+    tmp_path: Path, start: Start, recorder: Recorder
+) -> None:
+    within = os.open(tmp_path, os.O_RDONLY)
+    for name in ("uploads", *["q"] * 1_200):
+        os.mkdir(name, dir_fd=within)
+        outer, within = within, os.open(name, os.O_RDONLY, dir_fd=within)
+        os.close(outer)
+    os.close(within)
+    start()
+    drop(tmp_path, "uploads/a.jpg")
+    assert recorder.wait_for(1)[0]["key"] == "uploads/a.jpg"
+
+
 def test_a_picture_that_is_still_being_written_is_left_until_it_rests(
     tmp_path: Path, start: Start, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
