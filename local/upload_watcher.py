@@ -16,14 +16,14 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from hashlib import file_digest, md5
+from hashlib import md5
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote_plus
 
 from aws_lambda_powertools import Logger
 
-from captioning.bucket_folder import FolderBucket
+from captioning.bucket_folder import FolderBucket, open_picture
 from captioning.pictures.limits import MAX_BYTES
 from local.events import ACCOUNT
 from local.functions import Function
@@ -150,8 +150,9 @@ def upload_event(path: Path, key: str, seen: _Seen) -> dict[str, Any]:
         # such a file for its size, and reading it would hold up all others.
         etag = f"{md5(f'{seen.size} {seen.changed_ns}'.encode(), usedforsecurity=False).hexdigest()}-1"
     else:
-        with path.open("rb") as stream:
-            etag = file_digest(stream, lambda: md5(usedforsecurity=False)).hexdigest()
+        with open_picture(path) as stream:
+            size = min(os.fstat(stream.fileno()).st_size, MAX_BYTES)
+            etag = md5(stream.read(size), usedforsecurity=False).hexdigest()
     moment = datetime.fromtimestamp(seen.changed_ns / 1e9, UTC)
     record = {
         "eventVersion": "2.1",
