@@ -97,7 +97,7 @@ def test_leave_a_form_and_the_caption_where_the_leave_said(
     assert published["caption"] == found.json()["caption"]
 
 
-@pytest.mark.parametrize("name", ["dropped.jpg", "a folder/within + a folder/été 🐶.jpg", "100%25.jpg"])
+@pytest.mark.parametrize("name", ["dropped.jpg", "a folder/within + a folder/été 🐶.jpg", "100%25.jpg", "two\nlines\n"])
 def test_a_picture_that_is_dropped_into_the_folder_is_captioned(
     stack: Stack, folder: Path, picture: bytes, name: str
 ) -> None:

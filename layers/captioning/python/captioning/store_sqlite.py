@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from captioning.captioner import Caption
-from captioning.database_file import Change, Files, discard_log
+from captioning.database_file import Change, Files, discard_log, renew_index
 from captioning.errors import CaptionStoreDamagedError, CaptionStoreError, CaptionStoreUnavailableError
 from captioning.outcomes import Outcome
 from captioning.records import load_caption, load_outcome
@@ -165,6 +165,10 @@ class SqliteCaptionStore(CaptionStore):
         if self._connection is None or self._files is None:
             return
         now = Files.at(self._path)
+        if self._files.index_cut(now):
+            # Before anything else: to close a connection is to use the index.
+            renew_index(self._path, self._files)
+            now = Files.at(self._path)
         change = self._files.change(now)
         if change in {Change.GONE, Change.REPLACED}:
             # Wherever the old file is now, it is left whole.
