@@ -7,6 +7,7 @@ from urllib.parse import quote, urljoin
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import AfterValidator, BaseModel, Field
+from starlette.convertors import Convertor, register_url_convertor
 from starlette.exceptions import HTTPException
 
 from captioning.outcomes import Status
@@ -16,6 +17,21 @@ from functions.caption.resources import bucket, store
 from web.application import base_path, require_json
 
 router = APIRouter(tags=["captioning"])
+
+
+class _Key(Convertor[str]):
+    """A key in a path: Starlette's own "path" has no line breaks, and keys may."""
+
+    regex = "(?s:.*)"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
+register_url_convertor("key", _Key())
 
 MAX_RETRY_AFTER = 60
 """Seconds after which, at the most, a caller is told to ask again."""
@@ -75,7 +91,7 @@ async def upload(request: Request, picture: UploadRequest) -> UploadLeave:
 
 
 @router.get(
-    "/captions/{key:path}",
+    "/captions/{key:key}",
     summary="The caption of an uploaded picture",
     response_model=UploadCaption,
     responses={202: {"model": UploadPending, "description": "It is not captioned yet; ask again after Retry-After"}},

@@ -16,7 +16,8 @@ from captioning.buckets import port as bucket
 from captioning.pictures import limits
 from captioning.pictures.formats import gif, jpeg, png, tiff, webp
 from captioning.stores import dynamodb as store_dynamodb
-from functions.caption import upload_routes
+from functions.caption import refusals, upload_routes
+from local import template
 from local.gateway import REQUEST_LIMIT
 from local.settings import LocalSettings
 from tests.readme import blocks, requests_shown
@@ -110,6 +111,22 @@ def test_the_limits_of_a_picture_are_those_of_the_code() -> None:
         f"{png.MAX_CHUNKS:,} chunks of a PNG, {webp.MAX_CHUNKS:,} of a WebP, "
         f"{gif.MAX_SUB_BLOCKS:,} sub-blocks before a GIF's first frame"
     )
+
+
+def test_the_apis_page_and_the_document_name_every_status_that_is_answered() -> None:
+    page = (ROOT / "docs/api.md").read_text().partition("## Errors")[2]
+    described: str = json.loads((ROOT / "functions/suggest/openapi.json").read_text())["info"]["description"]
+    gateways = {answer.status for answer in template.read(ROOT / "template.yaml").gateway_responses.values()}
+    # Those that the modules `web.application`, `local.gateway` and `suggest.app` give by themselves.
+    others = {400, 405, 408, 409, 415, 500}
+
+    for text in (page, described):
+        rows = re.findall(r"^\| (\d{3}(?:, \d{3})*) \|", text, re.MULTILINE)
+        assert {int(status) for row in rows for status in row.split(", ")} == {
+            *gateways,
+            *refusals.STATUSES.values(),
+            *others,
+        }
 
 
 def test_every_link_in_the_docs_leads_somewhere() -> None:

@@ -97,7 +97,7 @@ def test_leave_a_form_and_the_caption_where_the_leave_said(
     assert published["caption"] == found.json()["caption"]
 
 
-@pytest.mark.parametrize("name", ["dropped.jpg", "a folder/within + a folder/été 🐶.jpg", "100%25.jpg"])
+@pytest.mark.parametrize("name", ["dropped.jpg", "a folder/within + a folder/été 🐶.jpg", "100%25.jpg", "two\nlines\n"])
 def test_a_picture_that_is_dropped_into_the_folder_is_captioned(
     stack: Stack, folder: Path, picture: bytes, name: str
 ) -> None:
@@ -117,7 +117,10 @@ def test_a_picture_that_takes_anothers_place_gets_its_own_caption(stack: Stack, 
     assert eventually(url, lambda found: found.status_code == 200).json()["status"] == "captioned"
     path.write_bytes(picture[: len(picture) // 2])
     damaged = eventually(url, lambda found: found.status_code == 422)
-    assert assert_is_a_problem(damaged, 422)["detail"].endswith("truncated or broken")
+    assert assert_is_a_problem(damaged, 422)["detail"] == (
+        "the picture cannot be captioned: the picture is truncated or broken; "
+        "use its whole file, or open it and save it anew"
+    )
 
 
 def test_what_was_captioned_is_not_captioned_again_after_a_restart_and_what_came_meanwhile_is(

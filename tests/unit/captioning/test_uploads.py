@@ -160,14 +160,14 @@ class BreakingCaptioner(CountingCaptioner):
     """Its reader outlives no picture."""
 
     def caption(self, _picture: bytes, _decoding: Decoding | None = None) -> Caption:
-        raise DeadlyPictureError("the picture takes more memory than there is")
+        raise DeadlyPictureError("the picture takes too much memory")
 
 
 def test_a_picture_that_broke_its_reader_is_done_and_not_read_again_after_a_restart(place: Place) -> None:
     place.put(speckled(1))
     place.captioner = BreakingCaptioner(open_bundle("file://tests/bundles/tiny"))
     outcome = place.caption(upload(KEY, "A", speckled(1)))
-    assert (outcome.status, outcome.reason) == (Status.FAILED, "the picture takes more memory than there is")
+    assert (outcome.status, outcome.reason) == (Status.FAILED, "the picture takes too much memory; use another picture")
     assert place.published() == outcome.to_plain()
     # A start announces everything anew: what has an outcome is not even opened.
     place.store.close()

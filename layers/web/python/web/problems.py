@@ -145,7 +145,11 @@ def _message(error: Mapping[str, Any]) -> str:
     if plain := _PLAIN.get(error["type"]):
         return plain
     text: str = error["msg"]
-    return text.replace("Value error, ", "").replace("Input should be", "must be")
+    return (
+        text.replace("Value error, ", "")
+        .replace("Input should be", "must be")
+        .replace("String should have", "must have")
+    )
 
 
 def _field_error(error: Mapping[str, Any]) -> tuple[FieldError, str]:

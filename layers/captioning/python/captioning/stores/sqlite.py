@@ -23,7 +23,7 @@ from captioning.errors import CaptionStoreDamagedError, CaptionStoreError, Capti
 from captioning.outcomes import Outcome
 from captioning.stores.port import CaptionStore
 from captioning.stores.records import load_caption, load_outcome
-from storage.database_file import Change, Files, discard_log
+from storage.database_file import Change, Files, discard_log, renew_index
 
 # A cache is worth a short wait; past it the caption is made again.
 BUSY_TIMEOUT_SECONDS = 1.0
@@ -165,6 +165,10 @@ class SqliteCaptionStore(CaptionStore):
         if self._connection is None or self._files is None:
             return
         now = Files.at(self._path)
+        if self._files.index_cut(now):
+            # Before anything else: to close a connection is to use the index.
+            renew_index(self._path, self._files)
+            now = Files.at(self._path)
         change = self._files.change(now)
         if change in {Change.GONE, Change.REPLACED}:
             # Wherever the old file is now, it is left whole.

@@ -20,7 +20,7 @@ from typing import ClassVar
 from urllib.parse import quote
 from weakref import WeakValueDictionary
 
-from storage.database_file import Change, Files, discard_log
+from storage.database_file import Change, Files, discard_log, renew_index
 from tuning.errors import StoreCorruptError, StoreRefusedError, StoreUnavailableError, TuningError
 
 RETRY_AFTER = 2  # seconds after which to try again what could not be done
@@ -190,6 +190,12 @@ class Database:
         now = Files.at(self._path)
         if self._files is None:
             return
+        if self._files.index_cut(now):
+            # Before anything else: to close a connection is to use the index.
+            if self._lent:
+                raise self._disturbed("used")
+            renew_index(self._path, self._files)
+            now = Files.at(self._path)
         change = self._files.change(now)
         if change is Change.GONE:
             raise StoreRefusedError(
