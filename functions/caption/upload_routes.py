@@ -7,6 +7,7 @@ from urllib.parse import quote, urljoin
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import AfterValidator, BaseModel, Field
+from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.exceptions import HTTPException
 
 from captioning.outcomes import Status
@@ -16,6 +17,15 @@ from functions.caption.resources import bucket, store
 from web.application import base_path, require_json
 
 router = APIRouter(tags=["captioning"])
+
+
+class _KeyConvertor(StringConvertor):
+    """The rest of a path, whatever is in it. Starlette's own `path` ends at a line break, which a key may have."""
+
+    regex = "(?s:.*)"
+
+
+register_url_convertor("key", _KeyConvertor())
 
 MAX_RETRY_AFTER = 60
 """Seconds after which, at the most, a caller is told to ask again."""
@@ -75,7 +85,7 @@ async def upload(request: Request, picture: UploadRequest) -> UploadLeave:
 
 
 @router.get(
-    "/captions/{key:path}",
+    "/captions/{key:key}",
     summary="The caption of an uploaded picture",
     response_model=UploadCaption,
     responses={202: {"model": UploadPending, "description": "It is not captioned yet; ask again after Retry-After"}},
