@@ -116,7 +116,7 @@ def test_an_image_holds_its_function_and_its_layers_and_no_other_code(contents: 
         for name in sources(f"functions/{recipient}")
         if name != "Dockerfile" and not name.startswith("requirements.")
     }
-    wanted.add("/var/task/functions/__init__.py")
+    wanted |= {f"/var/task/functions/{name}" for name in ("__init__.py", *SHARED.get(recipient, ()))}
     if bundle := BUNDLE.get(recipient):
         wanted |= {f"/var/task/{bundle}/{name}" for name in sources(bundle)}
     # A search space of a team's own lies beside the packages, where third parties' are too.

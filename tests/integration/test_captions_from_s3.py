@@ -1,6 +1,5 @@
 """The caption and status functions over a bucket: captions while bundles come, go bad, and are put right."""
 
-import importlib
 import json
 import os
 import subprocess
@@ -15,10 +14,13 @@ from captioning.model.bundle import ENCODER
 from captioning.service import CHECK_SECONDS, RETRY_SECONDS, CaptionerService
 from captioning.sources.place import parse_s3
 from captioning.sources.s3 import S3Source
-from captioning.stores import open_caption_store
+from functions.caption import caption_routes, status_routes
+from functions.caption.resources import Resources
 from tests.published import make_bucket, s3_client, tiny_bundle
 from tests.stack import ROOT
 from tools.captioner.publishing import publish_bundle, roll_back
+from web.entry import Handler
+from web.settings import Settings
 
 PICTURE_EVENT = json.loads((ROOT / "events/caption-generate.json").read_text())
 HEALTH_EVENT = json.loads((ROOT / "events/status-health.json").read_text())
@@ -28,23 +30,24 @@ class Deployed:
     """The functions' real handlers over a bucket of its own, and a clock that can be put on."""
 
     def __init__(self, tmp_path: Path, endpoint: str) -> None:
-        # Mangum asks for the process's event loop, which the tests have only once they run.
-        self.app = importlib.import_module("functions.caption.app")
-        self.status = importlib.import_module("functions.caption.status")
         self.now, self.endpoint, self.bucket = 0.0, endpoint, make_bucket(endpoint)
         self.url = f"s3://{self.bucket}/caption?region=us-east-1&endpoint={endpoint}"
-        source = S3Source(parse_s3(self.url), cache=tmp_path / "cache")
-        self.service = CaptionerService(
-            source, observe=importlib.import_module("functions.caption.resources")._tell, clock=lambda: self.now
+        settings = Settings(
+            caption_store=f"sqlite:///{tmp_path}/captions.db", caption_model="file://tests/bundles/tiny"
         )
-        self.store = open_caption_store(f"sqlite:///{tmp_path}/captions.db")
+        resources = Resources(settings)
+        _, self.app = caption_routes.build(resources)
+        _, self.status = status_routes.build(resources)
+        source = S3Source(parse_s3(self.url), cache=tmp_path / "cache")
+        resources.service = CaptionerService(source, observe=resources.report, clock=lambda: self.now)
+        self.store = resources.store
         self.folder = tmp_path
 
     def publish(self, version: str, **how: str) -> None:
         publish_bundle(tiny_bundle(self.folder / version, version, **how), self.url)
 
-    def ask(self, module: Any, event: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-        answer = module.handler(event, None)
+    def ask(self, handler: Handler, event: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        answer = handler(event, None)
         assert answer["headers"]["content-type"].startswith("application/")
         return answer["statusCode"], json.loads(answer["body"])
 
@@ -58,11 +61,8 @@ class Deployed:
 
 
 @pytest.fixture
-def deployed(tmp_path: Path, ministack_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployed]:
+def deployed(tmp_path: Path, ministack_endpoint: str) -> Iterator[Deployed]:
     found = Deployed(tmp_path, ministack_endpoint)
-    for module in (found.app, found.status):
-        monkeypatch.setattr(module, "service", lambda: found.service)
-    monkeypatch.setattr(found.app, "store", lambda: found.store)
     yield found
     found.store.close()
 

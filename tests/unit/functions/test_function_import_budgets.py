@@ -74,6 +74,24 @@ print(json.dumps([gc.get_stats()[0]["collections"] - began, gc.isenabled(), gc.g
     assert kept > 10_000
 
 
+@pytest.mark.parametrize("module", ["functions.suggest.messages", "functions.caption.resources", "web.entry"])
+def test_what_is_no_entry_point_leaves_the_garbage_collector_as_it_is(module: str) -> None:
+    program = "import gc, importlib, sys; importlib.import_module(sys.argv[1]); print(gc.isenabled())"
+
+    assert last_line_of(program, module) == "True"
+
+
+def test_a_function_that_cannot_start_leaves_the_garbage_collector_on() -> None:
+    program = """
+import gc
+try:
+    import functions.suggest.app
+except ValueError:
+    print(gc.isenabled())
+"""
+    assert last_line_of(program, LOG_LEVEL="loud") == "True"
+
+
 def test_a_starting_lambda_has_its_storage_adapter_ready_before_the_first_picture() -> None:
     deployed = modules_of("functions.caption.app", CAPTION_STORE="dynamodb://captions?region=eu-west-1")
 
@@ -95,9 +113,9 @@ def test_a_starting_lambda_has_the_learning_ready_before_the_first_update() -> N
     assert "skopt" in modules_of("functions.update.app", AWS_LAMBDA_FUNCTION_NAME="update")
 
 
-@pytest.mark.parametrize(("way_in", "loaded"), [("app", True), ("uploads", True), ("status", False)])
-def test_the_models_are_loaded_while_a_function_starts_that_captions(way_in: str, loaded: bool) -> None:
-    program = f"from functions.caption import {way_in}, resources; print(resources.service()._captioner is not None)"
+@pytest.mark.parametrize(("entry_point", "loaded"), [("app", True), ("on_upload", True), ("status", False)])
+def test_the_models_are_loaded_while_a_function_starts_that_captions(entry_point: str, loaded: bool) -> None:
+    program = f"from functions.caption.{entry_point} import resources; print(resources.service._captioner is not None)"
 
     assert last_line_of(program) == str(loaded)
 

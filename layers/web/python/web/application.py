@@ -3,9 +3,8 @@
 A function's module makes its application here, adds its routes, and exposes `handler = entry_point(app, metrics)`.
 """
 
-import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from aws_lambda_powertools import Logger
@@ -26,10 +25,6 @@ from web.settings import VERSION, Settings
 
 LARGEST_PART = 10 * 1024 * 1024
 """Bytes of an uploaded file that stay in memory: all that API Gateway lets through."""
-
-# FastAPI asks of every type whether it is a model of Pydantic's first version, and would import all of that to know. It
-# takes the package for missing, as it will be.
-sys.modules.setdefault("pydantic.v1", None)  # type: ignore[arg-type]
 
 # Starlette would write an upload of over 1 MiB to a temporary file. The whole request is in memory already.
 formparsers.MultiPartParser.spool_max_size = LARGEST_PART
@@ -107,13 +102,19 @@ def _operation_id(route: APIRoute) -> str:
 
 
 def create_app(
-    *, service: str, title: str, settings: Settings, statuses: Mapping[type[Exception], int]
+    *,
+    service: str,
+    title: str,
+    settings: Settings,
+    statuses: Mapping[type[Exception], int],
+    packages: Collection[str] = (),
 ) -> tuple[FastAPI, Logger]:
-    """An application without routes, and the logger that goes with it.
+    """Make an application without routes, and the logger that goes with it.
 
     `statuses` maps the errors that the use cases raise to HTTP statuses, as `web.problems.install` describes.
+    `packages` are those whose logs are written at the level of `settings` too.
     """
-    log = logs.logger(service, level=settings.log_level.upper())
+    log = logs.logger(service, level=settings.log_level.upper(), packages=packages)
     app = FastAPI(
         title=title,
         version=VERSION,
@@ -124,7 +125,6 @@ def create_app(
         # A body without a content type is read as JSON, as clients of the original services rely on.
         strict_content_type=False,
         generate_unique_id_function=_operation_id,
-        responses={"4XX": {"model": problems.Problem}, "5XX": {"model": problems.Problem}},
     )
     problems.install(app, statuses, log=log)
     app.add_middleware(_EitherSpelling, routes=app.router.routes)

@@ -3,7 +3,6 @@
 Tracing is Powertools' over the X-Ray SDK, which is imported only where there is a daemon to send to, as on Lambda.
 """
 
-import gc
 import os
 from collections.abc import Callable
 from functools import wraps
@@ -22,11 +21,7 @@ def observed(handler: Handler, metrics: Metrics) -> Handler:
 
     A trace has a segment for the event and one for each call of AWS. Neither events nor answers are put into it: they
     hold what people rated and what their pictures show.
-
-    It is the last that a starting function calls: what was made until now stays, and from now on garbage is collected.
     """
-    gc.freeze()
-    gc.enable()
 
     @wraps(handler)
     def handle(event: dict[str, Any], context: Any) -> Any:
