@@ -13,13 +13,16 @@ from typing import Any
 from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from web.problems import Problem
+from web.problems import ProblemDetails
 from web.settings import VERSION
 
 DOCUMENT = Path(__file__).parents[1] / "functions/suggest/openapi.json"
 
 _MODULES = ("suggest.app", "update.app", "caption.app", "caption.status")
-_PROBLEMS: dict[int | str, dict[str, Any]] = {"4XX": {"model": Problem}, "5XX": {"model": Problem}}
+_PROBLEMS: dict[int | str, dict[str, Any]] = {
+    "4XX": {"model": ProblemDetails},
+    "5XX": {"model": ProblemDetails},
+}
 _WITHOUT_KEY = [("/health", "get")]
 
 _DESCRIPTION = """\

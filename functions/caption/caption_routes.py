@@ -15,18 +15,18 @@ from web.application import create_app, entry_point, require_multipart
 from web.entry import Handler
 from web.metrics import Metric
 
-_BEAM_WIDTH = "captions considered a word; 1 is greedy (default: the bundle's)"
+_BEAM_WIDTH = "partial captions considered per word; 1 is greedy (default: the bundle's)"
 _LENGTH_PENALTY = "0 prefers short captions, 1 neither (default: the bundle's)"
 
 
 class Alternative(BaseModel):
-    """One way to say it."""
+    """A caption, one of several."""
 
     caption: str
     confidence: float = Field(description="geometric mean of the words' probabilities, 0 to 1")
 
 
-class Captioned(BaseModel):
+class CaptionedPicture(BaseModel):
     """What a picture shows."""
 
     filename: str = Field(examples=["image.jpg"])
@@ -65,7 +65,7 @@ def build(resources: Resources) -> tuple[FastAPI, Handler]:
         alternatives: Annotated[
             int | None, Query(ge=1, le=MAX_BEAM_WIDTH, description="give so many captions, if there are, best first")
         ] = None,
-    ) -> Captioned:
+    ) -> CaptionedPicture:
         """`file` is a JPEG, PNG, GIF, WebP, BMP or TIFF picture; of an animation the first frame counts."""
         # FastAPI would quietly take the last of several.
         if (count := len((await request.form()).getlist("file"))) > 1:
@@ -84,7 +84,7 @@ def build(resources: Resources) -> tuple[FastAPI, Handler]:
         resources.metrics.count(Metric.CACHE_HITS, int(found.cached))
         ranked = [Alternative(caption=found.caption, confidence=round(found.confidence, 4))]
         ranked += [Alternative(caption=one.text, confidence=round(one.confidence, 4)) for one in found.alternatives]
-        return Captioned(
+        return CaptionedPicture(
             filename=file.filename or "",
             caption=found.caption,
             confidence=round(found.confidence, 4),

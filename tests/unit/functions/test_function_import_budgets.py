@@ -74,6 +74,20 @@ print(json.dumps([gc.get_stats()[0]["collections"] - began, gc.isenabled(), gc.g
     assert kept > 10_000
 
 
+def test_fastapis_models_of_the_document_are_made_by_no_function_and_can_be_made_later() -> None:
+    program = """
+import functions.suggest.app, json, pydantic
+from fastapi.openapi.models import OpenAPI, Operation, Schema
+from functions.suggest.messages import History
+print(json.dumps([
+    [model.__pydantic_complete__ for model in (OpenAPI, Operation, Schema, History)],
+    "defer_build" in pydantic.BaseModel.model_config,
+    OpenAPI.model_validate({"openapi": "3.1.0", "info": {"title": "x", "version": "1"}, "paths": {}}).info.title,
+]))
+"""
+    assert json.loads(last_line_of(program)) == [[False, False, False, True], False, "x"]
+
+
 @pytest.mark.parametrize("module", ["functions.suggest.messages", "functions.caption.resources", "web.entry"])
 def test_what_is_no_entry_point_leaves_the_garbage_collector_as_it_is(module: str) -> None:
     program = "import gc, importlib, sys; importlib.import_module(sys.argv[1]); print(gc.isenabled())"
