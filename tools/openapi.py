@@ -10,14 +10,19 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from web.problems import ProblemDetails
 from web.settings import VERSION
 
 DOCUMENT = Path(__file__).parents[1] / "functions/suggest/openapi.json"
 
 _MODULES = ("suggest.app", "update.app", "caption.app", "caption.status")
+_PROBLEMS: dict[int | str, dict[str, Any]] = {
+    "4XX": {"model": ProblemDetails},
+    "5XX": {"model": ProblemDetails},
+}
 _WITHOUT_KEY = [("/health", "get")]
 
 _DESCRIPTION = """\
@@ -50,7 +55,10 @@ def document() -> dict[str, Any]:
     apps: list[FastAPI] = [import_module(f"functions.{name}").app for name in _MODULES]
     merged: dict[str, Any] = {"paths": {}, "components": {"schemas": {}}}
     for app in apps:
-        part = get_openapi(title="", version=VERSION, routes=app.routes)
+        # A function does not say that its errors are problems: the document alone has use for it.
+        documented = APIRouter()
+        documented.include_router(app.router, responses=_PROBLEMS)
+        part = get_openapi(title="", version=VERSION, routes=documented.routes)
         merged["paths"].update(part["paths"])
         for name, schema in part.get("components", {}).get("schemas", {}).items():
             if merged["components"]["schemas"].setdefault(name, schema) != schema:

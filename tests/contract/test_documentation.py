@@ -76,7 +76,7 @@ def test_the_limits_are_those_of_the_code() -> None:
     picture = f"{limits.MAX_BYTES // 2**20} MiB, {limits.MAX_PIXELS // 10**6} million pixels"
     assert table["coordinates in a mode; choices of a parameter"] == f"{spaces.MAX_COORDINATES}; {spaces.MAX_CHOICES}"
     assert table["a picture"] == picture
-    assert table["leave to upload"] == f"{uploads.LEAVE_SECONDS // 60} minutes, one key"
+    assert table["a presigned upload"] == f"{uploads.PRESIGNED_SECONDS // 60} minutes, one key"
     assert table["an upload's `filename`"] == f"1 to {uploads.MAX_NAME_BYTES} bytes in UTF-8"
     assert table["an uploaded picture's key"] == f"{bucket.MAX_KEY_BYTES:,} bytes in UTF-8"
     assert table["`Retry-After` of a caption to come"].startswith(f"1 to {upload_routes.MAX_RETRY_AFTER} s")

@@ -172,10 +172,22 @@ def test_leave_is_asked_for_in_json_with_or_without_the_last_slash(stack: Stack)
 
 @pytest.mark.parametrize(
     "path",
-    ["uploads/none.jpg", "uploads", "captions.db", "..%2Fcaptions.db", "uploads/..%2F..%2Fetc", "%00", "uploads/%ff"],
+    [
+        "uploads/none.jpg",
+        "uploads",
+        "captions.db",
+        "..%2Fcaptions.db",
+        "uploads/..%2F..%2Fetc",
+        "%00",
+        "uploads/%ff",
+        "uploads/a%0Ab",
+        "%0A",
+    ],
 )
 def test_of_what_was_never_uploaded_there_is_no_caption(stack: Stack, path: str) -> None:
-    assert_is_a_problem(stack.get(f"/captions/{path}"), 404)
+    answer = stack.get(f"/captions/{path}")
+    assert_is_a_problem(answer, 404)
+    assert answer.json()["detail"] == "no picture was uploaded under this key"
 
 
 def test_a_form_that_is_none_is_refused_as_s3_refuses_it(stack: Stack, picture: bytes) -> None:

@@ -44,8 +44,8 @@ class FieldError(BaseModel):
     header: str | None = Field(default=None, description="the request's header")
 
 
-class Problem(BaseModel):
-    """RFC 9457's problem details."""
+class ProblemDetails(BaseModel):
+    """What RFC 9457 says of an error."""
 
     type: str = "about:blank"
     title: str
@@ -58,7 +58,7 @@ class Problem(BaseModel):
 
 
 class ProblemResponse(JSONResponse):
-    """A response whose body is a `Problem`."""
+    """A response whose body is a `ProblemDetails`."""
 
     media_type = MEDIA_TYPE
 
@@ -79,7 +79,7 @@ def problem(
     headers: Mapping[str, str] | None = None,
 ) -> ProblemResponse:
     """A response of `status` that says `detail`, and `errors` one by one where there are several things wrong."""
-    body = Problem(
+    body = ProblemDetails(
         title=title(status),
         status=status,
         detail=detail,
