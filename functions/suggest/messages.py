@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, Field
 
 from tuning.stats import Progress
 from tuning.stores.port import HistoryPage
@@ -21,6 +21,20 @@ MODES = "the study: `structure` or `surfaces`"
 Parameters = Annotated[dict[str, Any], Field(description=PARAMETERS, examples=[EXAMPLE])]
 
 
+def _refuse_truth(value: object) -> object:
+    """Let everything through but true and false, which Pydantic would take for 1 and 0.
+
+    Raises:
+        ValueError: the value is true or false.
+    """
+    if isinstance(value, bool):
+        raise ValueError("must be a number, not true or false")  # noqa: TRY004 - what Pydantic takes for a refusal
+    return value
+
+
+Count = Annotated[int, BeforeValidator(_refuse_truth)]
+
+
 class Health(BaseModel):
     """Whether the service can answer, and what it has learned from."""
 
@@ -34,7 +48,7 @@ class SuggestRequest(BaseModel):
     """What to suggest."""
 
     mode: str = Field(MODE, description=MODES)
-    num_suggestions: int = Field(2, description="how many settings to suggest, 1 to 10")
+    num_suggestions: Count = Field(2, description="how many settings to suggest, 1 to 10")
 
 
 class Suggestions(BaseModel):

@@ -16,8 +16,8 @@ def imported_by(statement: str) -> set[str]:
 
 def test_use_cases_and_store_import_nothing_heavy() -> None:
     statement = (
-        "import tuning.suggest, tuning.stats, tuning.update, tuning.history, tuning.stores.port\n"
-        "tuning.stores.port.open_store('sqlite:///never/made.db')"
+        "import tuning.suggest, tuning.stats, tuning.update, tuning.history, tuning.stores\n"
+        "tuning.stores.open_store('sqlite:///never/made.db')"
     )
     assert not imported_by(statement) & set(HEAVY)
 
