@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from tuning.errors import InvalidRequestError, Problem
-from tuning.model.acquisition import Recommendation, recommend
+from tuning.model.acquisition import Optimum, find_optimum
 from tuning.model.pooling import pool
-from tuning.model.surrogate import complete
+from tuning.model.priors import complete
 from tuning.observations import Observation, Setting, parse_mode
 from tuning.spaces import Mode, Spaces
 from tuning.stores.port import ObservationStore
@@ -121,8 +121,8 @@ def _best(studies: Sequence[tuple[Mode, Study]]) -> tuple[Observation | None, Mo
     return min(rated, key=lambda entry: (-entry[0].rating, entry[0].recorded_at))
 
 
-def _recommend(mode: Mode, study: Study) -> Recommendation | None:
+def _recommend(mode: Mode, study: Study) -> Optimum | None:
     ratings = pool(mode, study.observations)
     if ratings.total < INITIAL_RATINGS:
         return None
-    return recommend(mode, ratings, complete(mode, study.hyperparameters), seed=str(study.seed))
+    return find_optimum(mode, ratings, complete(mode, study.hyperparameters), seed=str(study.seed))

@@ -24,8 +24,9 @@ from tuning.errors import (
 )
 from tuning.model.acquisition import choose
 from tuning.model.design import initial_design
-from tuning.model.pooling import admits, pool
-from tuning.model.surrogate import complete
+from tuning.model.encoding import admits
+from tuning.model.pooling import pool
+from tuning.model.priors import complete
 from tuning.observations import Setting, Suggestion, parse_mode
 from tuning.spaces import Mode, Spaces
 from tuning.stores.port import MAX_CLAIM, ObservationStore

@@ -19,9 +19,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tuning.errors import InvalidRequestError, NoRatingsError, Problem
-from tuning.model.acquisition import recommend
+from tuning.model.acquisition import find_optimum
 from tuning.model.pooling import pool
-from tuning.model.surrogate import complete
+from tuning.model.priors import complete
 from tuning.observations import Observation, parse_results, quote
 from tuning.observations import Suggestion as Outstanding
 from tuning.spaces import Spaces, Value, load_spaces
@@ -103,7 +103,7 @@ class Tuner:
         if not ratings.total:
             raise NoRatingsError("nothing is known before the first rating: tell one")
         hyperparameters = complete(self._mode, self._study.hyperparameters)
-        best = recommend(self._mode, ratings, hyperparameters, seed=str(self._study.seed))
+        best = find_optimum(self._mode, ratings, hyperparameters, seed=str(self._study.seed))
         rated = self._study.has_rated(best.setting)
         return Recommendation(best.setting.to_plain(), best.mean, best.deviation, rated)
 
