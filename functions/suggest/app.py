@@ -15,7 +15,8 @@ from functions.suggest.document import document
 from functions.suggest.messages import Health, History, Stats, Suggestions, SuggestRequest
 from tuning.errors import ConflictError, PermanentError, RequestError, SpaceError, StoreUrlError, TransientError
 from tuning.history import DEFAULT_LIMIT, browse
-from tuning.spaces import Spaces, load_spaces
+from tuning.space_file import load_spaces
+from tuning.spaces import Spaces
 from tuning.stats import check, summarize
 from tuning.stores import open_store
 from tuning.stores.port import ObservationStore

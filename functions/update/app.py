@@ -9,7 +9,8 @@ from fastapi import Depends, Header
 from pydantic import BaseModel, Field
 
 from tuning.errors import ConflictError, PermanentError, RequestError, SpaceError, StoreUrlError, TransientError
-from tuning.spaces import Spaces, load_spaces
+from tuning.space_file import load_spaces
+from tuning.spaces import Spaces
 from tuning.stores import open_store
 from tuning.stores.port import ObservationStore
 from tuning.update import preload, update

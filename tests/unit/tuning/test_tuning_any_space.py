@@ -18,15 +18,8 @@ from tuning.model.learning import fit
 from tuning.model.pooling import pool
 from tuning.model.priors import complete
 from tuning.observations import Observation, Setting, Suggestion
-from tuning.spaces import (
-    Api,
-    CategoricalParameter,
-    IntegerParameter,
-    Mode,
-    RealParameter,
-    Spaces,
-    load_spaces,
-)
+from tuning.space_file import load_spaces
+from tuning.spaces import Api, CategoricalParameter, IntegerParameter, Mode, RealParameter, Spaces
 from tuning.studies import INITIAL_RATINGS, Hyperparameters, Study
 from tuning.suggest import propose
 

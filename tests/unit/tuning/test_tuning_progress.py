@@ -6,11 +6,12 @@ from datetime import datetime, timedelta
 import pytest
 
 from tuning.errors import InvalidRequestError
-from tuning.history import MAX_LIMIT, browse
+from tuning.history import browse
 from tuning.observations import Observation, Setting
 from tuning.spaces import Spaces
 from tuning.stats import ApiProgress, check, summarize
 from tuning.stores.port import ObservationStore
+from tuning.validation import MAX_PAGE
 
 
 def record(store: ObservationStore, mode: str, setting: Setting, ratings: list[float], now: datetime) -> None:
@@ -137,7 +138,7 @@ def test_an_unknown_mode_is_refused(store: ObservationStore, spaces: Spaces) -> 
         assert [problem.location for problem in caught.value.problems] == [("mode",)]
 
 
-@pytest.mark.parametrize("limit", [0, MAX_LIMIT + 1, True, "5"])
+@pytest.mark.parametrize("limit", [0, MAX_PAGE + 1, True, "5"])
 def test_a_page_has_a_bounded_length(limit: int, store: ObservationStore, spaces: Spaces) -> None:
     with pytest.raises(InvalidRequestError) as caught:
         browse(store, spaces, limit=limit)

@@ -19,8 +19,8 @@ from tuning.spaces import Spaces
 from tuning.stats import summarize
 from tuning.stores.port import ObservationStore
 from tuning.studies import INITIAL_RATINGS
-from tuning.suggest import MAX_COUNT
 from tuning.update import ALWAYS_REFIT, update
+from tuning.validation import MAX_COUNT
 
 LEONARDO = {"api": "leonardo", "init_strength": 0.28, "guidance_scale": 7.2, "controlnet_weight": 0.89}
 

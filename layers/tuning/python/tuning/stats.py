@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from tuning.errors import InvalidRequestError, Problem
 from tuning.model.acquisition import Optimum, find_optimum
 from tuning.model.pooling import pool
 from tuning.model.priors import complete
-from tuning.observations import Observation, Setting, parse_mode
+from tuning.observations import Observation, Setting
 from tuning.spaces import Mode, Spaces
 from tuning.stores.port import ObservationStore
 from tuning.studies import BUDGET, INITIAL_RATINGS, Study, convergence
+from tuning.validation import validate_mode
 
 # Rating points. People tell half points apart at best; a gain of a twentieth is not worth anybody's time.
 CONVERGED_BELOW = 0.05
@@ -94,15 +94,6 @@ def check(store: ObservationStore, *, now: datetime) -> int:
     Raises StoreUnavailableError, StoreCorruptError or StoreRefusedError.
     """
     return store.verify(now=now)
-
-
-def validate_mode(spaces: Spaces, mode: object) -> Mode:
-    """The mode of that name. Raises InvalidRequestError."""
-    problems: list[Problem] = []
-    space = parse_mode(mode, ("mode",), spaces, problems, root="query")
-    if space is None:
-        raise InvalidRequestError(tuple(problems))
-    return space
 
 
 def _apis(studies: Sequence[tuple[Mode, Study]]) -> tuple[ApiProgress, ...]:

@@ -22,13 +22,15 @@ from tuning.errors import InvalidRequestError, NoRatingsError, Problem
 from tuning.model.acquisition import find_optimum
 from tuning.model.pooling import pool
 from tuning.model.priors import complete
-from tuning.observations import Observation, parse_results, quote
+from tuning.observations import Observation
 from tuning.observations import Suggestion as Outstanding
-from tuning.spaces import Spaces, Value, load_spaces
-from tuning.stats import Progress, assess, validate_mode
+from tuning.space_file import load_spaces
+from tuning.spaces import Spaces, Value
+from tuning.stats import Progress, assess
 from tuning.studies import Study
-from tuning.suggest import DEFAULT_COUNT, propose, validate_count
+from tuning.suggest import DEFAULT_COUNT, propose
 from tuning.update import relearn
+from tuning.validation import parse_results, quote, validate_count, validate_mode
 
 _ALWAYS = datetime.max.replace(tzinfo=UTC)
 
@@ -70,8 +72,7 @@ class Tuner:
 
         Raises InvalidRequestError or, if too few settings are left, SpaceExhaustedError.
         """
-        if problem := validate_count(n, ("n",)):
-            raise InvalidRequestError((problem,))
+        validate_count(n, ("n",))
         settings = propose(self._mode, self._study, count=n)
         new = (Outstanding(setting.key, self._study.mode, setting, _ALWAYS, _ALWAYS) for setting in settings)
         self._study = replace(self._study, outstanding=(*self._study.outstanding, *new))
