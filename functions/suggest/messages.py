@@ -88,18 +88,18 @@ class Stats(BaseModel):
     @classmethod
     def of(cls, progress: Progress) -> "Stats":
         """The progress in the published shape."""
-        best, recommended = progress.best_parameters, progress.recommended_parameters
+        best, recommended = progress.best, progress.recommendation
         return cls(
             samples_seen=progress.samples_seen,
             convergence=progress.convergence,
-            best_parameters=best.to_plain() if best else None,
-            best_rating=progress.best_rating,
-            expected_improvement=progress.expected_improvement,
-            recommended_mode=progress.recommended_mode,
-            recommended_parameters=recommended.to_plain() if recommended else None,
-            recommended_mean=progress.recommended_mean,
-            recommended_deviation=progress.recommended_deviation,
-            recommended_rated=progress.recommended_rated,
+            best_parameters=best.setting.to_plain() if best else None,
+            best_rating=best.rating if best else None,
+            expected_improvement=recommended.expected_improvement if recommended else None,
+            recommended_mode=recommended.mode if recommended else None,
+            recommended_parameters=recommended.parameters if recommended else None,
+            recommended_mean=recommended.mean if recommended else None,
+            recommended_deviation=recommended.deviation if recommended else None,
+            recommended_rated=recommended.rated if recommended else None,
             converged=progress.converged,
             apis={one.api: ApiStats(count=one.count, mean_rating=one.mean_rating) for one in progress.apis},
         )

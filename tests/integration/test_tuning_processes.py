@@ -201,5 +201,6 @@ def test_after_a_restart_everything_goes_on_as_before(url: str, store: Observati
     process = start(script, url)
     printed, _ = process.communicate(timeout=60)
     assert before.samples_seen == 8
-    assert before.recommended_mode == "surfaces"
+    assert before.recommendation is not None
+    assert before.recommendation.mode == "surfaces"
     assert printed.strip() == repr(before)

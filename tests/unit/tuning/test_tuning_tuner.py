@@ -46,8 +46,7 @@ def test_a_study_is_tuned_from_nothing() -> None:
     assert 0 < best.deviation < 0.5
     stats = tuner.stats()
     assert (stats.samples_seen, stats.convergence) == (24, 0.48)
-    assert stats.recommended_parameters is not None
-    assert (stats.recommended_parameters.to_plain(), stats.recommended_rated) == (best.parameters, best.rated)
+    assert stats.recommendation == best
 
 
 def test_what_is_asked_for_is_legal_plain_json(spaces: Spaces) -> None:
@@ -171,10 +170,10 @@ def test_numbers_of_numpy_and_of_text_are_numbers() -> None:
             (LEONARDO | {"init_strength": "0.25", "guidance_scale": "7"}, "4"),
         ]
     )
-    best = tuner.stats().best_parameters
+    best = tuner.stats().best
     assert best is not None
-    assert best.to_plain() == LEONARDO | {"init_strength": 0.25, "guidance_scale": 7.0}
-    assert {type(value) for _, value in best.values} == {float}
+    assert best.setting.to_plain() == LEONARDO | {"init_strength": 0.25, "guidance_scale": 7.0}
+    assert {type(value) for _, value in best.setting.values} == {float}
     assert tuner.stats().samples_seen == 2
 
 
