@@ -140,3 +140,11 @@ def test_a_fit_whose_time_is_up_still_answers(mode: Mode, rate_many: RateMany) -
     found = fit(mode, ratings, None, time_budget=0.0)
     assert time.perf_counter() - start < 2.0
     assert complete(mode, found).lengthscales == prior_modes(mode).lengthscales
+
+
+def test_a_fit_is_of_as_many_ratings_as_the_study_has_though_the_model_takes_fewer(
+    mode: Mode, rate_many: Callable[[int], list[Observation]]
+) -> None:
+    ratings = pool(mode, rate_many(40), limit=12)
+    assert (len(ratings), ratings.total) == (12, 40)
+    assert fit(mode, ratings, None).fitted_on == 40

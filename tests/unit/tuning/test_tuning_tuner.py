@@ -14,11 +14,12 @@ from tests.spaces import MIXED, assert_legal
 from tuning import Tuner
 from tuning.errors import InvalidRequestError, NoRatingsError, SpaceError, SpaceExhaustedError
 from tuning.model import learning
+from tuning.model.pooling import MAX_POINTS, Ratings
 from tuning.observations import Setting
-from tuning.spaces import Spaces
+from tuning.spaces import Mode, Spaces
 from tuning.stats import summarize
 from tuning.stores.port import ObservationStore
-from tuning.studies import INITIAL_RATINGS
+from tuning.studies import INITIAL_RATINGS, Hyperparameters
 from tuning.update import ALWAYS_REFIT, update
 from tuning.validation import MAX_COUNT
 
@@ -116,6 +117,22 @@ def test_it_learns_when_an_update_does(monkeypatch: pytest.MonkeyPatch) -> None:
     for size in (INITIAL_RATINGS - 1, 1, ALWAYS_REFIT - INITIAL_RATINGS, 1, ALWAYS_REFIT - 1):
         tuner.tell([(LEONARDO, 3)] * size)
     assert fitted_on == [INITIAL_RATINGS, ALWAYS_REFIT, 2 * ALWAYS_REFIT]
+
+
+def test_learning_goes_on_when_more_settings_are_rated_than_the_model_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    fitted_on: list[int] = []
+
+    def note(mode: Mode, ratings: Ratings, start: Hyperparameters | None, *, time_budget: float) -> Hyperparameters:
+        fitted_on.append(ratings.total)
+        return Hyperparameters((), 1.0, 0.2, 0.5, ratings.total)  # a fit of hundreds of settings takes a minute
+
+    monkeypatch.setattr(learning, "fit", note)
+    tuner = Tuner()
+    settings = [LEONARDO | {"guidance_scale": 5 + step / 400} for step in range(2_000)]
+    assert 4 * ALWAYS_REFIT > MAX_POINTS
+    for start in range(0, len(settings), ALWAYS_REFIT):
+        tuner.tell([(one, 3) for one in settings[start : start + ALWAYS_REFIT]])
+    assert fitted_on == [ALWAYS_REFIT, 2 * ALWAYS_REFIT, 4 * ALWAYS_REFIT, 8 * ALWAYS_REFIT]
 
 
 def test_before_the_first_rating_there_is_no_recommendation_and_after_it_there_is() -> None:

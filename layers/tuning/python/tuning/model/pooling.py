@@ -29,8 +29,8 @@ _CELLS = 8  # along each column: settings that share a cell are so alike that on
 class Ratings:
     """Pooled ratings: n distinct settings with the mean rating of each and how often each was rated, both (n,).
 
-    `scatter` is the sum of squared deviations of the single ratings from their setting's mean, in squared rating
-    points.
+    `scatter` is the sum of squared deviations of these ratings from their setting's mean, in squared rating points.
+    `total` counts every single rating that the mode admits, those of settings that were left out included.
     """
 
     settings: tuple[Setting, ...]
@@ -38,14 +38,10 @@ class Ratings:
     means: Floats
     counts: Floats
     scatter: float
+    total: int
 
     def __len__(self) -> int:
         return len(self.settings)
-
-    @property
-    def total(self) -> int:
-        """The number of single ratings that were pooled."""
-        return int(self.counts.sum())
 
 
 def pool(mode: Mode, observations: Sequence[Observation], *, limit: int = MAX_POINTS) -> Ratings:
@@ -119,13 +115,13 @@ class _Tally:
 
     def _keep(self, limit: int) -> Ratings:
         settings, points, counts, sums, squares = tuple(self.rows), self.points, self.counts, self.sums, self.squares
+        total = int(counts.sum())
         if len(settings) > limit:
             kept = self._most_informative(limit)
             settings, points = tuple(settings[row] for row in kept), points.take(kept)
             counts, sums, squares = counts[kept], sums[kept], squares[kept]
-        return Ratings(
-            settings, points, sums / counts, counts, float(np.maximum(squares - sums**2 / counts, 0.0).sum())
-        )
+        scatter = float(np.maximum(squares - sums**2 / counts, 0.0).sum())
+        return Ratings(settings, points, sums / counts, counts, scatter, total)
 
     def _most_informative(self, limit: int) -> Indices:
         # Shrunk by one rating of the prior mean: a single lucky rating is less than several good ones.
