@@ -3,7 +3,8 @@
 from functools import cached_property
 
 from tuning.errors import ConflictError, PermanentError, RequestError, SpaceError, StoreUrlError, TransientError
-from tuning.spaces import Spaces, load_spaces
+from tuning.space_file import load_spaces
+from tuning.spaces import Spaces
 from tuning.stores import open_store
 from tuning.stores.port import ObservationStore
 from web.application import create_app, entry_point

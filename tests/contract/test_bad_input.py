@@ -61,6 +61,8 @@ def _result(parameters: Any = None, **members: Any) -> dict[str, Any]:
         ({"num_suggestions": "two"}, "#/num_suggestions"),
         ({"num_suggestions": 1.5}, "#/num_suggestions"),
         ({"num_suggestions": 10**30}, "#/num_suggestions"),
+        ({"num_suggestions": True}, "#/num_suggestions"),
+        ({"num_suggestions": False}, "#/num_suggestions"),
         ([], "#"),
     ],
 )

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 import tuning.suggest
-import tuning.update
 from captioning import uploads
 from captioning.buckets import port as bucket
 from captioning.pictures import limits
@@ -22,7 +21,7 @@ from local.gateway import REQUEST_LIMIT
 from local.settings import LocalSettings
 from tests.readme import blocks, requests_shown
 from tests.stack import ROOT, Stack
-from tuning import observations, spaces
+from tuning import space_file, validation
 from web.settings import Settings
 
 
@@ -68,13 +67,16 @@ def test_every_setting_is_documented_with_its_default_and_no_other_is() -> None:
 def test_the_limits_are_those_of_the_code() -> None:
     table = dict(re.findall(r"^\| (.+?) \| (.+?) \|$", (ROOT / "docs/operations.md").read_text(), re.MULTILINE))
 
-    assert table["results in an update"] == f"1 to {observations.MAX_RESULTS:,}"
-    assert table["suggestions in a request"] == f"1 to {tuning.suggest.MAX_COUNT}"
+    assert table["results in an update"] == f"1 to {validation.MAX_RESULTS:,}"
+    assert table["suggestions in a request"] == f"1 to {validation.MAX_COUNT}"
     assert table["a suggestion stays outstanding"] == f"{tuning.suggest.OUTSTANDING_FOR.total_seconds() / 3600:g} hours"
-    assert table["`Idempotency-Key`"] == f"1 to {tuning.update.MAX_KEY_LENGTH} characters"
+    assert table["`Idempotency-Key`"] == f"1 to {validation.MAX_KEY_LENGTH} characters"
     assert table["a request's body"].startswith(f"{REQUEST_LIMIT // 2**20} MiB")
     picture = f"{limits.MAX_BYTES // 2**20} MiB, {limits.MAX_PIXELS // 10**6} million pixels"
-    assert table["coordinates in a mode; choices of a parameter"] == f"{spaces.MAX_COORDINATES}; {spaces.MAX_CHOICES}"
+    assert (
+        table["coordinates in a mode; choices of a parameter"]
+        == f"{space_file.MAX_COORDINATES}; {space_file.MAX_CHOICES}"
+    )
     assert table["a picture"] == picture
     assert table["a presigned upload"] == f"{uploads.PRESIGNED_SECONDS // 60} minutes, one key"
     assert table["an upload's `filename`"] == f"1 to {uploads.MAX_NAME_BYTES} bytes in UTF-8"

@@ -29,7 +29,7 @@ from tests.readme import requests_shown
 from tests.spaces import MIXED, assert_legal
 from tests.stack import ROOT
 from tuning.observations import Setting
-from tuning.spaces import load_spaces
+from tuning.space_file import load_spaces
 
 pytestmark = [pytest.mark.images, pytest.mark.timeout(1800)]
 
