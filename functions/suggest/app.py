@@ -13,7 +13,7 @@ from fastapi.responses import Response
 from functions.suggest import pages
 from functions.suggest.document import document
 from functions.suggest.messages import Health, History, Stats, Suggestions, SuggestRequest
-from tuning.errors import ConflictError, PermanentError, RequestError, SpaceError, StoreUrlError, TransientError
+from tuning.errors import SpaceError, StoreUrlError
 from tuning.history import DEFAULT_LIMIT, browse
 from tuning.spaces import Spaces, load_spaces
 from tuning.stats import check, summarize
@@ -29,7 +29,6 @@ app, log = create_app(
     service="suggest",
     title="Picture tuning",
     settings=settings,
-    statuses={RequestError: 422, ConflictError: 409, TransientError: 503, PermanentError: 503},
 )
 app.include_router(pages.router)
 metrics = Metrics("suggest")

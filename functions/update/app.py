@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Header
 from pydantic import BaseModel, Field
 
-from tuning.errors import ConflictError, PermanentError, RequestError, SpaceError, StoreUrlError, TransientError
+from tuning.errors import SpaceError, StoreUrlError
 from tuning.spaces import Spaces, load_spaces
 from tuning.stores import open_store
 from tuning.stores.port import ObservationStore
@@ -22,7 +22,6 @@ app, log = create_app(
     service="update",
     title="Picture tuning",
     settings=settings,
-    statuses={RequestError: 422, ConflictError: 409, TransientError: 503, PermanentError: 503},
 )
 metrics = Metrics("update")
 

@@ -6,6 +6,7 @@ A function's module makes its application here, adds its routes, and exposes `ha
 import sys
 import time
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from aws_lambda_powertools import Logger
@@ -107,11 +108,11 @@ def _operation_id(route: APIRoute) -> str:
 
 
 def create_app(
-    *, service: str, title: str, settings: Settings, statuses: Mapping[type[Exception], int]
+    *, service: str, title: str, settings: Settings, statuses: Mapping[type[Exception], int] = MappingProxyType({})
 ) -> tuple[FastAPI, Logger]:
     """An application without routes, and the logger that goes with it.
 
-    `statuses` maps the errors that the use cases raise to HTTP statuses, as `web.problems.install` describes.
+    `statuses` are of errors whose HTTP status is not that of their group, as `web.problems.install` describes.
     """
     log = logs.logger(service, level=settings.log_level.upper())
     app = FastAPI(
