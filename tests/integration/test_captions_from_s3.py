@@ -13,9 +13,9 @@ import pytest
 
 from captioning.model.bundle import ENCODER
 from captioning.service import CHECK_SECONDS, RETRY_SECONDS, CaptionerService
-from captioning.sources.place import parse_s3
 from captioning.sources.s3 import S3Source
 from captioning.stores import open_caption_store
+from storage.urls import S3Place, parse_source
 from tests.published import make_bucket, s3_client, tiny_bundle
 from tests.stack import ROOT
 from tools.captioner.publishing import publish_bundle, roll_back
@@ -33,7 +33,9 @@ class Deployed:
         self.status = importlib.import_module("functions.caption.status")
         self.now, self.endpoint, self.bucket = 0.0, endpoint, make_bucket(endpoint)
         self.url = f"s3://{self.bucket}/caption?region=us-east-1&endpoint={endpoint}"
-        source = S3Source(parse_s3(self.url), cache=tmp_path / "cache")
+        place = parse_source(self.url)
+        assert isinstance(place, S3Place)
+        source = S3Source(place, cache=tmp_path / "cache")
         self.service = CaptionerService(
             source, observe=importlib.import_module("functions.caption.resources")._tell, clock=lambda: self.now
         )
