@@ -14,7 +14,7 @@ The errors of tuning and of captioning are branches of this tree: each belongs t
 storages to one of the classes beneath. `web` says once which HTTP status answers each group.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
 class ExpectedError(Exception):
@@ -61,8 +61,7 @@ class UrlError(PermanentError):
         self.reason = reason
 
 
-@dataclass(frozen=True, slots=True)
-class StorageErrors:
+class StorageErrors(NamedTuple):
     """The classes by which a layer tells the trouble with one of its storages: its own branches of the tree."""
 
     unavailable: type[UnavailableError]
