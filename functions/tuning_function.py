@@ -2,7 +2,7 @@
 
 from functools import cached_property
 
-from tuning.errors import ConflictError, PermanentError, RequestError, SpaceError, StoreUrlError, TransientError
+from tuning.errors import SpaceError, StoreUrlError
 from tuning.space_file import load_spaces
 from tuning.spaces import Spaces
 from tuning.stores import open_store
@@ -29,7 +29,6 @@ class TuningFunction:
             title="Picture tuning",
             settings=settings,
             packages=("tuning", "storage"),
-            statuses={RequestError: 422, ConflictError: 409, TransientError: 503, PermanentError: 503},
         )
         try:
             _ = self.store, self.spaces

@@ -9,13 +9,13 @@ import sys
 import time
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
 import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError  # noqa: A004 - botocore's
 
 from local.template import parse
+from storage.urls import TablePlace, parse_store
 from web.settings import SettingError, Settings
 
 TEMPLATE = Path(__file__).resolve().parents[1] / "template.yaml"
@@ -43,30 +43,29 @@ def make_table(client: Any, name: str, resource: str) -> bool:
 
 def _make(setting: str, url: str, resource: str) -> str:
     """Makes the table of a store's URL; gives what to tell of it. Raises TableError."""
-    parts = urlsplit(url)
-    if parts.scheme != "dynamodb":
+    place = parse_store(url)
+    if not isinstance(place, TablePlace):
         return f"{setting}: {url} needs no table"
-    options = dict(parse_qsl(parts.query))
-    if "endpoint" not in options:
+    if place.endpoint is None:
         raise TableError(f"{setting}: {url} is on AWS, where `make deploy` makes the tables")
     end = time.monotonic() + PATIENCE
     while True:
         try:
             client = botocore.session.get_session().create_client(
                 "dynamodb",
-                region_name=options.get("region"),
-                endpoint_url=options["endpoint"],
+                region_name=place.region,
+                endpoint_url=place.endpoint,
                 config=Config(connect_timeout=2, read_timeout=10, retries={"total_max_attempts": 1}),
             )
-            made = make_table(client, parts.netloc, resource)
+            made = make_table(client, place.name, resource)
         except (ConnectionError, HTTPClientError) as error:
             if time.monotonic() > end:
-                raise TableError(f"{setting}: nothing answers at {options['endpoint']}: {error}") from error
+                raise TableError(f"{setting}: nothing answers at {place.endpoint}: {error}") from error
             time.sleep(_PAUSE)
         except (BotoCoreError, ClientError, ValueError) as error:
             raise TableError(f"{setting}: {url}: {error}") from error
         else:
-            return f"{setting}: table {parts.netloc} {'made' if made else 'is there'}"
+            return f"{setting}: table {place.name} {'made' if made else 'is there'}"
 
 
 def main() -> int:

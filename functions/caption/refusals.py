@@ -1,20 +1,8 @@
-"""What a caller gets for each error of the captioning layer, whichever function of this image it is raised in."""
+"""What a caller gets for the errors of captioning whose status is not that of their group (`web.problems`)."""
 
 from collections.abc import Mapping
 
-from captioning.errors import (
-    NotAPictureError,
-    PermanentError,
-    PictureTooLargeError,
-    RequestError,
-    TransientError,
-)
+from captioning.errors import NotAPictureError, PictureTooLargeError
 
-STATUSES: Mapping[type[Exception], int] = {
-    NotAPictureError: 415,
-    PictureTooLargeError: 413,
-    RequestError: 422,
-    TransientError: 503,
-    PermanentError: 503,
-}
+STATUSES: Mapping[type[Exception], int] = {NotAPictureError: 415, PictureTooLargeError: 413}
 """HTTP statuses, as `web.problems.install` takes them."""

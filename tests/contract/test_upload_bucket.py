@@ -307,10 +307,10 @@ def test_a_bucket_that_is_not_there_is_refused(ministack_endpoint: str) -> None:
 @pytest.mark.parametrize(
     ("url", "complaint"),
     [
-        ("", "file://data or s3://bucket"),
-        ("file://", "file://data or s3://bucket"),
-        ("data", "file://data or s3://bucket"),
-        ("gs://bucket", "file://data or s3://bucket"),
+        ("", "such as file://data, or s3://bucket"),
+        ("file://", "such as file://data, or s3://bucket"),
+        ("data", "such as file://data, or s3://bucket"),
+        ("gs://bucket", "such as file://data, or s3://bucket"),
         ("s3://", "must be s3://bucket"),
         ("s3://bucket/uploads", "must be s3://bucket"),
         ("s3://No_Bucket", "must be s3://bucket"),

@@ -9,10 +9,10 @@ import pytest
 
 from captioning.model.bundle import ENCODER
 from captioning.service import CHECK_SECONDS, RETRY_SECONDS, CaptionerService
-from captioning.sources.place import parse_s3
 from captioning.sources.s3 import S3Source
 from functions.caption import caption_routes, status_routes
 from functions.caption.resources import Resources
+from storage.urls import S3Place, parse_source
 from tests.published import make_bucket, s3_client, tiny_bundle
 from tests.stack import ROOT
 from tools.captioner.publishing import publish_bundle, roll_back
@@ -35,7 +35,9 @@ class Deployed:
         resources = Resources(settings)
         _, self.app = caption_routes.build(resources)
         _, self.status = status_routes.build(resources)
-        source = S3Source(parse_s3(self.url), cache=tmp_path / "cache")
+        place = parse_source(self.url)
+        assert isinstance(place, S3Place)
+        source = S3Source(place, cache=tmp_path / "cache")
         resources.service = CaptionerService(source, observe=resources.report, clock=lambda: self.now)
         self.store = resources.store
         self.folder = tmp_path

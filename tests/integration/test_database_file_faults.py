@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-import storage.database_file
 from captioning.caption import Caption
 from captioning.errors import CaptionStoreDamagedError
 from captioning.stores import open_caption_store
@@ -332,9 +331,46 @@ def test_a_deleted_log_loses_no_caption(tmp_path: Path, captions: CaptionStore, 
     again.close()
 
 
-def test_the_two_layers_which_do_not_know_each_other_keep_one_rule() -> None:
-    one, other = (Path(str(module.__file__)).read_text() for module in (storage.database_file, storage.database_file))
-    assert one == other
+def test_what_one_thread_wrote_to_a_file_that_another_thread_found_exchanged_is_not_acknowledged(
+    tmp_path: Path, path: Path, store: ObservationStore
+) -> None:
+    copy = open_store(f"sqlite:///{tmp_path}/copy.db")
+    rate(copy, 5)
+    copy.close()
+    database = store._database  # type: ignore[attr-defined]
+
+    def write(connection: sqlite3.Connection) -> None:
+        connection.execute("UPDATE observations SET rating = 1")
+        (tmp_path / "copy.db").rename(path)
+        # Another thread takes the new file up, and knows of no other from now on.
+        assert store.count() == 5
+
+    with pytest.raises(StoreUnavailableError), database.transaction() as connection:
+        write(connection)
+    assert {o.rating for o in store.study("structure", now=NOW).observations} == {4.0}
+
+
+def test_a_caption_goes_to_the_file_that_is_there_though_it_was_exchanged_while_it_was_written(
+    tmp_path: Path, captions: CaptionStore
+) -> None:
+    other = open_caption_store(f"sqlite:///{tmp_path}/other.db")
+    other.put("b", DOG)
+    other.close()
+    database, times = captions._database, 0  # type: ignore[attr-defined]
+
+    def write(connection: sqlite3.Connection) -> None:
+        nonlocal times
+        times += 1
+        connection.execute("INSERT INTO outcomes VALUES ('k', '1', NULL, NULL, NULL, 'r')")
+        if times == 1:
+            (tmp_path / "other.db").rename(tmp_path / "captions.db")
+
+    database.write(write)
+    assert times == 2
+    assert captions.get("b") == DOG
+    found = captions.outcome("k")
+    assert found is not None
+    assert found.reason == "r"
 
 
 def test_a_running_server_acknowledges_nothing_that_is_lost(tmp_path: Path) -> None:

@@ -16,7 +16,6 @@ from pathlib import Path
 
 from captioning.captioner import Captioner
 from captioning.model.bundle import read_bundle, read_manifest
-from captioning.sources.place import parse_s3
 from captioning.sources.publication import Publication, Release
 from tools.captioner.errors import PublicationError
 from tools.captioner.progress import announce
@@ -37,7 +36,7 @@ def publish_bundle(folder: Path, url: str) -> str:
     content = read_manifest(folder)
     Captioner(bundle)
     release = Release(bundle.manifest.model_version, sha256(content).hexdigest())
-    shelf = Shelf(parse_s3(url))
+    shelf = Shelf.at(url)
     found = shelf.read_publication()
     if (theirs := shelf.read_manifest(release)) not in {None, content}:
         raise PublicationError(
@@ -75,7 +74,7 @@ def roll_back(url: str, version: str | None = None) -> str:
         ToolchainError: boto3 is not installed.
         CaptioningError: S3 refuses the place.
     """
-    shelf = Shelf(parse_s3(url))
+    shelf = Shelf.at(url)
     found = shelf.read_publication()
     if found.publication is None:
         raise PublicationError(f"{shelf.place}: nothing was published here yet")

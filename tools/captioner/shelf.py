@@ -17,8 +17,9 @@ from typing import Any, Final
 
 from captioning.errors import BundleError
 from captioning.model.bundle import MANIFEST, MAX_MANIFEST_BYTES, BundleFile, parse_manifest
-from captioning.sources.place import S3Place
 from captioning.sources.publication import CURRENT, MAX_BYTES, Publication, Release, parse_publication
+from storage.errors import UrlError
+from storage.urls import S3Place, parse_source
 from tools.captioner.errors import PublicationError
 from tools.captioner.progress import byte_bar
 from tools.captioner.toolchain import require
@@ -83,6 +84,17 @@ class Shelf:
         self._classed = classed
         errors = require("botocore.exceptions")
         self._errors = (errors.ClientError, errors.BotoCoreError)
+
+    @classmethod
+    def at(cls, url: str) -> "Shelf":
+        """Return the shelf at `s3://bucket/prefix?region=&endpoint=`. Raises ToolchainError or BundleError."""
+        try:
+            place = parse_source(url)
+        except UrlError as error:
+            raise BundleError(url, error.reason) from error
+        if not isinstance(place, S3Place):
+            raise BundleError(url, "must be s3://bucket/prefix")
+        return cls(place)
 
     def read_publication(self) -> Found:
         """Read what is current here."""

@@ -2,6 +2,7 @@
 
 import ast
 import logging
+import os
 import subprocess
 import sys
 import threading
@@ -201,7 +202,7 @@ def run(code: str) -> str:
         capture_output=True,
         check=True,
         text=True,
-        env={"PYTHONPATH": str(LAYER.parent), "PYTHONWARNINGS": "error"},
+        env={"PYTHONPATH": os.pathsep.join(sys.path), "PYTHONWARNINGS": "error"},
     ).stdout
 
 
@@ -231,6 +232,6 @@ def test_only_one_module_each_imports_pillow_the_runtime_and_the_storage() -> No
                 importers.setdefault(name.split(".")[0], set()).add(path.stem)
     assert importers["PIL"] == {"levels"}
     assert importers["ai_edge_litert"] == importers["tflite_runtime"] == {"interpreter"}
-    assert importers["sqlite3"] == {"store_sqlite"}
-    assert importers["botocore"] == {"store_dynamodb", "source_s3", "bucket_s3"}
+    assert importers["sqlite3"] == {"sqlite"}
+    assert importers["botocore"] == {"dynamodb", "s3"}
     assert not {"web", "tuning", "functions", "local", "tools", "boto3"} & set(importers)

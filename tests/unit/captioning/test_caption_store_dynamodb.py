@@ -26,14 +26,14 @@ from captioning.errors import (
     CaptionStoreRefusedError,
     CaptionStoreUnavailableError,
     CaptionStoreUrlError,
-    PermanentError,
-    TransientError,
 )
 from captioning.model.bundle import open_bundle
 from captioning.stores import dynamodb as store_dynamodb
 from captioning.stores import open_caption_store
 from captioning.stores.dynamodb import LIFETIME_SECONDS, DynamoDbCaptionStore
 from captioning.stores.port import CaptionStore
+from storage.errors import PermanentError, TransientError
+from storage.urls import TablePlace
 from tests.dynamodb import make_table
 
 DOG = Caption("a dog runs through the grass", 0.1 + 0.2, "v1")
@@ -62,7 +62,7 @@ LASTING = [
 
 @pytest.fixture
 def store() -> Iterator[DynamoDbCaptionStore]:
-    store = DynamoDbCaptionStore("captions", region="eu-west-1")
+    store = DynamoDbCaptionStore(TablePlace("captions", region="eu-west-1"))
     yield store
     store.close()
 

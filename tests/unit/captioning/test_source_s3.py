@@ -23,12 +23,13 @@ import pytest
 from botocore.stub import Stubber
 
 from captioning.captioner import Captioner
-from captioning.errors import BundleError, BundleUnavailableError, PermanentError, TransientError
+from captioning.errors import BundleError, BundleUnavailableError
 from captioning.model.bundle import ENCODER, MANIFEST
 from captioning.sources import s3 as source_s3
-from captioning.sources.place import S3Place
 from captioning.sources.publication import CURRENT, MAX_PREVIOUS, Publication, Release, parse_publication
 from captioning.sources.s3 import S3Source
+from storage.errors import PermanentError, TransientError
+from storage.urls import S3Place
 from tests.published import make_bucket, replace_file, s3_client, tiny_bundle
 from tools.captioner.publishing import publish_bundle
 
@@ -212,7 +213,7 @@ def test_a_model_that_the_runtime_refuses_is_named(published: Published, tmp_pat
 
 def test_many_processes_may_fetch_at_once(published: Published) -> None:
     program = (
-        "import sys; from pathlib import Path; from captioning.sources.port import S3Place;"
+        "import sys; from pathlib import Path; from storage.urls import S3Place;"
         "from captioning.sources.s3 import S3Source;"
         "s = S3Source(S3Place(sys.argv[1], 'captions', 'us-east-1', sys.argv[2]), cache=Path(sys.argv[3]));"
         "print(s.fetch(s.current()).encoder.is_file())"

@@ -28,13 +28,13 @@ from captioning.errors import (
     BucketRefusedError,
     BucketUnavailableError,
     BucketUrlError,
-    PermanentError,
     PictureTooLargeError,
-    TransientError,
     UploadGoneError,
     UploadReplacedError,
 )
 from captioning.outcomes import Outcome, Upload
+from storage.errors import PermanentError, TransientError
+from storage.urls import S3Place
 
 KEY = "uploads/a.jpg"
 PUBLISHED = {"Bucket": "pictures", "Key": f"captions/{KEY}.json"}
@@ -44,7 +44,7 @@ NOW = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 @pytest.fixture(scope="module")
 def made() -> Iterator[S3Bucket]:
-    bucket = S3Bucket("pictures", region="eu-west-1")
+    bucket = S3Bucket(S3Place("pictures", region="eu-west-1"))
     yield bucket
     bucket.close()
 
@@ -213,7 +213,7 @@ def test_leave_is_for_one_key_one_type_and_a_size_at_the_regions_own_host(
     region: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_SESSION_TOKEN", "the token of a function's role")
-    bucket = S3Bucket("pictures", region=region)
+    bucket = S3Bucket(S3Place("pictures", region=region))
     post = bucket.presign(KEY, media_type="image/png", max_bytes=1000, seconds=600)
     bucket.close()
 

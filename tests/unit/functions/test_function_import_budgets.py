@@ -140,4 +140,22 @@ def test_the_stores_adapter_is_loaded_while_the_function_starts(function: str) -
 
     assert "tuning.stores.dynamodb" in deployed
     assert "tuning.stores.dynamodb" not in modules_of(function)
-    assert function in modules_of(function, OBSERVATION_STORE="sqlite://nonsense")
+
+
+@pytest.mark.parametrize(
+    ("setting", "url"),
+    [
+        ("OBSERVATION_STORE", "sqlite://nonsense"),
+        ("CAPTION_STORE", "sqlite:///captions.db?mode=ro"),
+        ("CAPTION_MODEL", "s3://"),
+        ("UPLOAD_BUCKET", "s3://bucket/prefix"),
+    ],
+)
+@pytest.mark.parametrize(
+    "function",
+    ["functions.suggest.app", "functions.update.app", "functions.caption.app", "functions.caption.on_upload"],
+)
+def test_a_url_that_names_no_storage_stops_the_start_and_is_named(function: str, setting: str, url: str) -> None:
+    with pytest.raises(subprocess.CalledProcessError) as caught:
+        modules_of(function, **{setting: url})
+    assert f"SettingError: {setting} is {url!r}: must be " in caught.value.stderr

@@ -61,14 +61,16 @@ def test_three_slashes_are_relative_and_four_absolute(
 @pytest.mark.parametrize(
     ("url", "complaint"),
     [
-        ("", "unknown scheme"),
-        ("observations.db", "unknown scheme"),
-        ("postgres://host/db", "unknown scheme 'postgres'"),
+        ("", "must be sqlite:///relative/path.db"),
+        ("observations.db", "must be sqlite:///relative/path.db"),
+        ("postgres://host/db", "must be .* or sqlite:////absolute/path.db, or dynamodb://table"),
         ("sqlite://observations.db", "must be sqlite:///relative/path.db or sqlite:////absolute/path.db"),
         ("sqlite:///", "must be sqlite:///"),
         ("sqlite:///folder/", "must be sqlite:///"),
         ("sqlite:///a.db?mode=ro", "must be sqlite:///"),
-        ("sqlite://[bad/a.db", "is not a URL"),
+        ("sqlite://[bad/a.db", "must be sqlite:///"),
+        ("sqlite:///a/..", "must be sqlite:///"),
+        ("sqlite:///a\t.db", "control character"),
     ],
 )
 def test_a_wrong_url_is_refused_by_the_name_of_its_setting(url: str, complaint: str) -> None:

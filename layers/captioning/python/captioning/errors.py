@@ -1,53 +1,48 @@
-"""The errors of captioning, grouped by what the caller should do next.
+"""The errors of captioning: branches of the tree in `storage.errors`, whose groups say what the caller does next.
 
     CaptioningError
-    ├── TransientError                      retry later; the request was good
-    │   ├── BundleUnavailableError          the bundle's source is out of reach; carries `retry_after` seconds
-    │   ├── PictureReaderUnavailableError   pictures cannot be read now; carries `retry_after` seconds
-    │   ├── CaptionStoreUnavailableError    locked, full or out of reach; carries `retry_after` seconds
-    │   └── BucketUnavailableError          throttled, cut off or out of reach; carries `retry_after` seconds
-    ├── RequestError                        fix the request; retrying it unchanged is useless
-    │   ├── DecodingError                   a decoding option outside its limits
-    │   └── PictureError                    send another picture
-    │       ├── EmptyPictureError           no bytes at all
-    │       ├── PictureTooLargeError        too many bytes or pixels, or too much to read
-    │       ├── NotAPictureError            not one of the formats that are read
-    │       └── DamagedPictureError         one of the formats, but truncated or broken
-    ├── PermanentError                      give up; a person must repair the deployment
-    │   ├── BundleError                     the bundle is missing, damaged or unfit; names the file
-    │   ├── CaptionStoreDamagedError        the storage is not a readable caption store
-    │   ├── CaptionStoreRefusedError        the storage is not there, or does not admit us
-    │   ├── CaptionStoreUrlError            the setting that names the storage is wrong
-    │   ├── BucketRefusedError              the bucket is not there, or does not admit us
-    │   └── BucketUrlError                  the setting that names the bucket is wrong
-    └── UploadError                         go on; what was announced is not what is there
-        ├── UploadGoneError                 the picture was deleted
-        └── UploadReplacedError             another picture took its place
+    ├── BundleUnavailableError          (transient) the bundle's source is out of reach; carries `retry_after` seconds
+    ├── PictureReaderUnavailableError   (transient) pictures cannot be read now; carries `retry_after` seconds
+    ├── DecodingError                   (request) a decoding option outside its limits
+    ├── PictureError                    (request) send another picture
+    │   ├── EmptyPictureError           no bytes at all
+    │   ├── PictureTooLargeError        too many bytes or pixels, or too much to read
+    │   ├── NotAPictureError            not one of the formats that are read
+    │   └── DamagedPictureError         one of the formats, but truncated or broken
+    ├── BundleError                     (permanent) the bundle is missing, damaged or unfit; names the file
+    ├── CaptionStoreError               a caption is served without the store
+    │   ├── CaptionStoreUnavailableError    (transient) locked, full or out of reach; carries `retry_after` seconds
+    │   ├── CaptionStoreDamagedError        (permanent) the storage is not a readable caption store
+    │   ├── CaptionStoreRefusedError        (permanent) the storage is not there, or does not admit us
+    │   └── CaptionStoreUrlError            (permanent) the setting that names the storage is wrong
+    ├── BucketError
+    │   ├── BucketUnavailableError      (transient) throttled, cut off or out of reach; carries `retry_after` seconds
+    │   ├── BucketRefusedError          (permanent) the bucket is not there, or does not admit us
+    │   └── BucketUrlError              (permanent) the setting that names the bucket is wrong
+    └── UploadError                     go on; what was announced is not what is there
+        ├── UploadGoneError             the picture was deleted
+        └── UploadReplacedError         another picture took its place
 
-The four errors of the store share the base `CaptionStoreError` beside their group, and the three of the bucket
-`BucketError`.
-
-This module knows nothing of HTTP; the functions choose the status.
+This module knows nothing of HTTP; `web` chooses the status by the group, but for what the function says itself.
 """
 
+from storage.errors import (
+    DamagedError,
+    ExpectedError,
+    PermanentError,
+    RefusedError,
+    RequestError,
+    StorageErrors,
+    TransientError,
+    UnavailableError,
+)
 
-class CaptioningError(Exception):
+
+class CaptioningError(ExpectedError):
     """Base of every error that captioning raises on purpose."""
 
 
-class TransientError(CaptioningError):
-    """Retry later: nothing is wrong with the request."""
-
-
-class RequestError(CaptioningError):
-    """Fix the request: sent again unchanged, it fails again."""
-
-
-class PermanentError(CaptioningError):
-    """Give up: a person must repair the deployment."""
-
-
-class PictureError(RequestError):
+class PictureError(CaptioningError, RequestError):
     """Send another picture: this one cannot be captioned.
 
     The first argument is what was found; the text of the error adds `remedy`, what to do about it.
@@ -88,11 +83,11 @@ class DamagedPictureError(PictureError):
     remedy = "use its whole file, or open it and save it anew"
 
 
-class DecodingError(RequestError):
+class DecodingError(CaptioningError, RequestError):
     """A decoding option is outside its limits; the message names it."""
 
 
-class BundleError(PermanentError):
+class BundleError(CaptioningError, PermanentError):
     """The bundle cannot be served; `file` says which of its files is at fault."""
 
     def __init__(self, file: str, message: str) -> None:
@@ -100,40 +95,38 @@ class BundleError(PermanentError):
         self.file = file
 
 
-class BundleUnavailableError(TransientError):
+class BundleUnavailableError(CaptioningError, UnavailableError):
     """The bundle's source cannot be reached now; `retry_after` says in how many seconds to try again."""
 
     def __init__(self, file: str, message: str, *, retry_after: int = 5) -> None:
-        super().__init__(f"{file}: {message}")
-        self.retry_after = retry_after
+        super().__init__(f"{file}: {message}", retry_after=retry_after)
 
 
-class PictureReaderUnavailableError(TransientError):
+class PictureReaderUnavailableError(CaptioningError, TransientError):
     """The process that reads pictures does not start, or gets no processor; `retry_after` says when to try again."""
 
     def __init__(self, message: str, *, retry_after: int = 5) -> None:
-        super().__init__(message)
-        self.retry_after = retry_after
+        super().__init__(message, retry_after=retry_after)
 
 
 class CaptionStoreError(CaptioningError):
     """Base of what goes wrong with the caption store; a caption is served without it."""
 
 
-class CaptionStoreUnavailableError(CaptionStoreError, TransientError):
+class CaptionStoreUnavailableError(CaptionStoreError, UnavailableError):
     """The store cannot be read or written now; `retry_after` says in how many seconds to try again."""
 
-    def __init__(self, message: str, *, retry_after: int = 1) -> None:
-        super().__init__(message)
-        self.retry_after = retry_after
 
-
-class CaptionStoreDamagedError(CaptionStoreError, PermanentError):
+class CaptionStoreDamagedError(CaptionStoreError, DamagedError):
     """The storage is not a readable caption store."""
 
 
-class CaptionStoreRefusedError(CaptionStoreError, PermanentError):
+class CaptionStoreRefusedError(CaptionStoreError, RefusedError):
     """The storage is not there, or does not admit us: credentials, permissions or the table must be put right."""
+
+
+CAPTION_STORE_ERRORS = StorageErrors(CaptionStoreUnavailableError, CaptionStoreDamagedError, CaptionStoreRefusedError)
+"""What `storage` raises where it keeps captions and outcomes."""
 
 
 class CaptionStoreUrlError(CaptionStoreError, PermanentError):
@@ -144,15 +137,14 @@ class BucketError(CaptioningError):
     """Base of what goes wrong with the bucket of uploads."""
 
 
-class BucketUnavailableError(BucketError, TransientError):
+class BucketUnavailableError(BucketError, UnavailableError):
     """The bucket cannot be read or written now; `retry_after` says in how many seconds to try again."""
 
     def __init__(self, message: str, *, retry_after: int = 2) -> None:
-        super().__init__(message)
-        self.retry_after = retry_after
+        super().__init__(message, retry_after=retry_after)
 
 
-class BucketRefusedError(BucketError, PermanentError):
+class BucketRefusedError(BucketError, RefusedError):
     """The bucket is not there, or does not admit us: credentials, permissions or the bucket must be put right."""
 
 

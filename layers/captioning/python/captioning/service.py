@@ -11,9 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from captioning.captioner import Captioner
-from captioning.errors import BundleError, BundleUnavailableError, CaptioningError, PermanentError
+from captioning.errors import BundleError, BundleUnavailableError, CaptioningError
 from captioning.sources.port import BundleSource
 from captioning.sources.publication import Release
+from storage.errors import PermanentError
 
 CHECK_SECONDS = 60.0
 """The source is asked no oftener which bundle is current."""

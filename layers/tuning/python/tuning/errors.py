@@ -1,52 +1,47 @@
-"""The errors of tuning, grouped by what the caller should do next.
+"""The errors of tuning: branches of the tree in `storage.errors`, whose groups say what the caller does next.
 
     TuningError
-    ├── TransientError               retry later; the request was good
-    │   └── StoreUnavailableError    locked, full or out of reach; carries `retry_after` seconds
-    ├── RequestError                 fix the request; retrying it unchanged is useless
-    │   ├── InvalidRequestError      carries every problem found, each with its location
-    │   └── IdempotencyMismatchError the key was used before with another body
-    ├── ConflictError                the request is good, but the state of the study stands against it
-    │   ├── SettingTakenError        somebody claimed the same setting first
-    │   ├── NoRatingsError           nothing can be recommended before the first rating
-    │   ├── SpaceExhaustedError      every setting of the mode is with a rater
-    │   └── TooManyOutstandingError  the mode has as many suggestions outstanding as it may
-    └── PermanentError               give up; a person must repair the deployment
-        ├── StoreCorruptError        the storage is not a readable observation store
-        ├── StoreRefusedError        the storage is not there, or does not admit us
-        ├── StoreUrlError            the setting that names the storage is wrong
-        └── SpaceError               the search space's file is wrong
+    ├── StoreUnavailableError    (transient) locked, full or out of reach; carries `retry_after` seconds
+    ├── InvalidRequestError      (request) carries every problem found, each with its location
+    ├── IdempotencyMismatchError (request) the key was used before with another body
+    ├── SettingTakenError        (conflict) somebody claimed the same setting first
+    ├── NoRatingsError           (conflict) nothing can be recommended before the first rating
+    ├── SpaceExhaustedError      (conflict) every setting of the mode is with a rater
+    ├── TooManyOutstandingError  (conflict) the mode has as many suggestions outstanding as it may
+    ├── StoreCorruptError        (permanent) the storage is not a readable observation store
+    ├── StoreRefusedError        (permanent) the storage is not there, or does not admit us
+    ├── StoreUrlError            (permanent) the setting that names the storage is wrong
+    └── SpaceError               (permanent) the search space's file is wrong
 
-This module knows nothing of HTTP; the functions choose the status.
+This module knows nothing of HTTP; `web` chooses the status by the group.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from storage.errors import (
+    ConflictError,
+    DamagedError,
+    ExpectedError,
+    PermanentError,
+    RefusedError,
+    RequestError,
+    StorageErrors,
+    UnavailableError,
+)
+
 Location = tuple[str | int, ...]
 Root = Literal["body", "query", "header"]
 """The part of a request that a location is in."""
 
 
-class TuningError(Exception):
+class TuningError(ExpectedError):
     """Base of every error that tuning raises on purpose."""
 
 
-class TransientError(TuningError):
-    """Retry later: nothing is wrong with the request."""
-
-
-class StoreUnavailableError(TransientError):
+class StoreUnavailableError(TuningError, UnavailableError):
     """The storage cannot be reached or written now; `retry_after` says in how many seconds to try again."""
-
-    def __init__(self, message: str, *, retry_after: int = 1) -> None:
-        super().__init__(message)
-        self.retry_after = retry_after
-
-
-class RequestError(TuningError):
-    """Fix the request: sent again unchanged, it fails again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +53,7 @@ class Problem:
     root: Root = "body"
 
 
-class InvalidRequestError(RequestError):
+class InvalidRequestError(TuningError, RequestError):
     """The request breaks its contract; `problems` lists every breach that was found, in the order of the request."""
 
     def __init__(self, problems: tuple[Problem, ...]) -> None:
@@ -68,47 +63,43 @@ class InvalidRequestError(RequestError):
         self.problems = problems
 
 
-class IdempotencyMismatchError(RequestError):
+class IdempotencyMismatchError(TuningError, RequestError):
     """The idempotency key was used before with another body."""
 
 
-class ConflictError(TuningError):
-    """The request is good, but the state of the study stands against it."""
-
-
-class SettingTakenError(ConflictError):
+class SettingTakenError(TuningError, ConflictError):
     """A setting to be claimed is outstanding with another rater."""
 
 
-class NoRatingsError(ConflictError):
+class NoRatingsError(TuningError, ConflictError):
     """Nothing can be recommended before the first rating."""
 
 
-class SpaceExhaustedError(ConflictError):
+class SpaceExhaustedError(TuningError, ConflictError):
     """Every setting of the mode is outstanding: rate some, or wait until they expire."""
 
 
-class TooManyOutstandingError(ConflictError):
+class TooManyOutstandingError(TuningError, ConflictError):
     """The mode has as many suggestions outstanding as it may, all too new to make way: rate some, or wait."""
 
 
-class PermanentError(TuningError):
-    """Give up: a person must repair the deployment."""
-
-
-class StoreCorruptError(PermanentError):
+class StoreCorruptError(TuningError, DamagedError):
     """The storage is not a readable observation store of a version that this code knows."""
 
 
-class StoreRefusedError(PermanentError):
+class StoreRefusedError(TuningError, RefusedError):
     """The storage is not there, or does not admit us: credentials, permissions or the table must be put right."""
 
 
-class StoreUrlError(PermanentError):
+STORE_ERRORS = StorageErrors(StoreUnavailableError, StoreCorruptError, StoreRefusedError)
+"""What `storage` raises where it keeps observations."""
+
+
+class StoreUrlError(TuningError, PermanentError):
     """The setting that names the storage is wrong."""
 
 
-class SpaceError(PermanentError):
+class SpaceError(TuningError, PermanentError):
     """The file of the search space is wrong; the message names the file, the table and the key."""
 
     def __init__(self, path: Path, table: str, key: str, message: str) -> None:

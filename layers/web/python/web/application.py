@@ -5,6 +5,7 @@ A function makes its application with `create_app`, adds its routes, and makes i
 
 import time
 from collections.abc import Collection, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from aws_lambda_powertools import Logger
@@ -112,12 +113,12 @@ def create_app(
     service: str,
     title: str,
     settings: Settings,
-    statuses: Mapping[type[Exception], int],
+    statuses: Mapping[type[Exception], int] = MappingProxyType({}),
     packages: Collection[str] = (),
 ) -> tuple[FastAPI, Logger]:
     """Make an application without routes, and the logger that goes with it.
 
-    `statuses` maps the errors that the use cases raise to HTTP statuses, as `web.problems.install` describes.
+    `statuses` are of errors whose HTTP status is not that of their group, as `web.problems.install` describes.
     `packages` are those whose logs are written at the level of `settings` too.
     """
     log = logs.logger(service, level=settings.log_level.upper(), packages=packages)

@@ -20,6 +20,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
+from storage.errors import ConflictError, PermanentError, RequestError, TransientError
 from web import logs
 from web.text import readable
 
@@ -27,6 +28,14 @@ MEDIA_TYPE = "application/problem+json"
 
 _REPAIR_TIME = 60
 """Seconds to wait for what only a person can mend: long enough not to hammer, short enough to notice."""
+
+_STATUSES: Mapping[type[Exception], int] = {
+    RequestError: 422,
+    ConflictError: 409,
+    TransientError: 503,
+    PermanentError: 503,
+}
+"""The HTTP status of each group of `storage.errors`."""
 
 _TITLES = {
     # The names of RFC 9110; Python before 3.13 still has the older ones.
@@ -182,9 +191,9 @@ async def _on_http_error(request: Request, error: Exception) -> ProblemResponse:
 def install(app: FastAPI, statuses: Mapping[type[Exception], int], *, log: Logger) -> None:
     """Answers every error of `app` as a problem.
 
-    `statuses` maps the errors of the layer below to what a caller gets. Of such an error the message becomes the
-    detail, and `problems` (each with `location`, `message` and the `root` of the location) become `errors`. A 503 is
-    logged and says no more than when to try again: after the error's `retry_after` seconds.
+    An error of `storage.errors` has the status of its group; `statuses` are the exceptions to that. The message
+    becomes the detail, and `problems` (each with `location`, `message` and the `root` of the location) become `errors`.
+    A 503 is logged and says no more than when to try again: after the error's `retry_after` seconds.
     """
 
     def answer(error_type: type[Exception], status: int) -> None:
@@ -201,7 +210,7 @@ def install(app: FastAPI, statuses: Mapping[type[Exception], int], *, log: Logge
 
         app.add_exception_handler(error_type, on_error)
 
-    for error_type, status in statuses.items():
+    for error_type, status in {**_STATUSES, **statuses}.items():
         answer(error_type, status)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
     app.add_exception_handler(HTTPException, _on_http_error)

@@ -5,18 +5,22 @@ A setting that cannot be used stops the start with its name and the way out; not
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
+
+from storage.errors import UrlError
+from storage.urls import parse_bucket, parse_source, parse_store
 
 VERSION = "1.0.0"
 """The product's version, as `GET /health` and the OpenAPI document give it."""
 
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
-_SCHEMES = {
-    "OBSERVATION_STORE": ("sqlite", "dynamodb"),
-    "CAPTION_STORE": ("sqlite", "dynamodb"),
-    "CAPTION_MODEL": ("file", "s3"),
-    "UPLOAD_BUCKET": ("file", "s3"),
+_URLS: Mapping[str, Callable[[str], object]] = {
+    "OBSERVATION_STORE": parse_store,
+    "CAPTION_STORE": parse_store,
+    "CAPTION_MODEL": parse_source,
+    # Without a name it is the bucket that each event names.
+    "UPLOAD_BUCKET": lambda url: url == "s3://" or parse_bucket(url),
 }
 # As the template's CorsOrigin.
 _ORIGIN = re.compile(r"\*|https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?")
@@ -43,16 +47,17 @@ class Settings:
         """The settings of `environment`.
 
         Raises:
-            SettingError: a URL has no scheme that the product knows, CORS_ORIGIN is not an origin, or the log level
+            SettingError: a URL names no storage of the setting's kind, CORS_ORIGIN is not an origin, or the log level
                 does not exist.
         """
         given = {field.name: environment.get(field.name.upper(), "").strip() for field in fields(cls)}
         settings = cls(**{name: value for name, value in given.items() if value})
-        for variable, schemes in _SCHEMES.items():
+        for variable, parse in _URLS.items():
             value: str = getattr(settings, variable.lower())
-            if value.partition("://")[0] not in schemes:
-                forms = " or ".join(f"{scheme}://..." for scheme in schemes)
-                raise SettingError(f"{variable} is {value!r}; it must be {forms}")
+            try:
+                parse(value)
+            except UrlError as error:
+                raise SettingError(f"{variable} is {value!r}: {error.reason}") from error
         if not _ORIGIN.fullmatch(settings.cors_origin):
             raise SettingError(f"CORS_ORIGIN is {settings.cors_origin!r}; it must be * or https://host")
         if settings.log_level.upper() not in _LEVELS:

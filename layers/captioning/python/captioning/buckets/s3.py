@@ -34,6 +34,7 @@ from captioning.errors import (
     UploadReplacedError,
 )
 from captioning.outcomes import Outcome, Upload
+from storage.urls import S3Place
 
 CONNECT_SECONDS = 1.0
 READ_SECONDS = 3.0
@@ -53,29 +54,29 @@ _Answer = TypeVar("_Answer")
 
 
 class S3Bucket(Bucket):
-    """The bucket of that name. Region and endpoint default to AWS's own rules."""
+    """The bucket at `place`."""
 
-    def __init__(self, name: str, *, region: str | None = None, endpoint: str | None = None) -> None:
+    def __init__(self, place: S3Place) -> None:
         """Prepare a client; the bucket is not asked yet. Raises BucketUrlError if AWS's settings lack a region."""
-        self._name = name
+        self._name = place.bucket
         config = Config(
             connect_timeout=CONNECT_SECONDS,
             read_timeout=READ_SECONDS,
             retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
             signature_version="s3v4",
             # The region's own host: posting to the global one ends in a redirect, which browsers do not follow.
-            s3={"addressing_style": "path" if endpoint else "virtual", "us_east_1_regional_endpoint": "regional"},
+            s3={"addressing_style": "path" if place.endpoint else "virtual", "us_east_1_regional_endpoint": "regional"},
         )
         self._session = botocore.session.get_session()
         # Without one botocore speaks to the global host, and not with every bucket.
-        if region is None and self._session.get_config_variable("region") is None:
-            raise BucketUrlError(f"s3://{name}: no region is known; name it, as in s3://{name}?region=eu-west-1")
+        if place.region is None and self._session.get_config_variable("region") is None:
+            raise BucketUrlError(f"{place}: no region is known; name it, as in {place}?region=eu-west-1")
         try:
             self._client: Any = self._session.create_client(
-                "s3", region_name=region, endpoint_url=endpoint, config=config
+                "s3", region_name=place.region, endpoint_url=place.endpoint, config=config
             )
         except (BotoCoreError, ValueError) as error:
-            raise BucketUrlError(f"s3://{name}: {error}") from error
+            raise BucketUrlError(f"{place}: {error}") from error
 
     def presign(self, key: str, *, media_type: str, max_bytes: int, seconds: int) -> PresignedPost:
         """See Bucket."""

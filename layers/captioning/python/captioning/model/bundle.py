@@ -19,11 +19,12 @@ from enum import StrEnum
 from hashlib import file_digest
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import unquote
 
 from captioning.errors import BundleError, DecodingError
 from captioning.model.decoding import Decoding
 from captioning.model.vocabulary import Vocabulary, parse_vocabulary
+from storage.errors import UrlError
+from storage.urls import Folder, parse_source
 
 FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
@@ -113,15 +114,13 @@ def open_bundle(url: str) -> Bundle:
 
     Raises BundleError.
     """
-    return read_bundle(parse_folder(url))
-
-
-def parse_folder(url: str) -> Path:
-    """The folder that a `file://` URL names. Raises BundleError, with an example, if it names none."""
-    scheme, separator, path = url.partition("://")
-    if scheme != "file" or not separator or not path:
+    try:
+        place = parse_source(url)
+    except UrlError as error:
+        raise BundleError(url, error.reason) from error
+    if not isinstance(place, Folder):
         raise BundleError(url, "a bundle in a folder is named by a URL such as file://models/flickr8k")
-    return Path(unquote(path))
+    return read_bundle(place.path)
 
 
 def read_bundle(folder: Path, *, place: str | None = None) -> Bundle:

@@ -19,6 +19,8 @@ import threading
 import time
 from pathlib import Path
 
+import captioning
+import storage
 from captioning.errors import (
     DamagedPictureError,
     PictureError,
@@ -223,4 +225,5 @@ def _import_path() -> list[str]:
     pillow = importlib.util.find_spec("PIL")
     if pillow is None or pillow.origin is None:
         raise PictureReaderUnavailableError("Pillow is not installed")
-    return [str(Path(__file__).resolve().parents[2]), str(Path(pillow.origin).resolve().parents[1])]
+    origins = (captioning.__file__, storage.__file__, pillow.origin)
+    return list(dict.fromkeys(str(Path(str(origin)).resolve().parents[1]) for origin in origins))

@@ -44,9 +44,9 @@ from captioning.model.bundle import (
     parse_manifest,
     read_bundle,
 )
-from captioning.sources.place import S3Place
 from captioning.sources.port import BundleSource
 from captioning.sources.publication import CURRENT, MAX_BYTES, Release, parse_publication
+from storage.urls import S3Place
 
 CONNECT_SECONDS = 1.0
 READ_SECONDS = 2.0

@@ -35,6 +35,7 @@ from captioning.errors import (
 from captioning.outcomes import Outcome
 from captioning.stores.port import CaptionStore
 from captioning.stores.records import load_caption, load_outcome
+from storage.urls import TablePlace
 
 LIFETIME_SECONDS = 90 * 24 * 60 * 60
 CONNECT_SECONDS = 0.3
@@ -58,11 +59,11 @@ _Read = TypeVar("_Read")
 
 
 class DynamoDbCaptionStore(CaptionStore):
-    """Captions in `table`, whose partition key is the string `pk`. Region and endpoint default to AWS's own rules."""
+    """Captions in the table at `place`, whose partition key is the string `pk`."""
 
-    def __init__(self, table: str, *, region: str | None = None, endpoint: str | None = None) -> None:
+    def __init__(self, place: TablePlace) -> None:
         """Prepare a client; the table is not asked yet. Raises CaptionStoreUrlError if AWS's settings lack a region."""
-        self._table = table
+        self._table = place.name
         config = Config(
             connect_timeout=CONNECT_SECONDS,
             read_timeout=READ_SECONDS,
@@ -72,14 +73,14 @@ class DynamoDbCaptionStore(CaptionStore):
         session = botocore.session.get_session()
         try:
             self._client: Any = session.create_client(
-                "dynamodb", region_name=region, endpoint_url=endpoint, config=config
+                "dynamodb", region_name=place.region, endpoint_url=place.endpoint, config=config
             )
         except NoRegionError:
             raise CaptionStoreUrlError(
-                f"dynamodb://{table}: no region is known; name it, as in dynamodb://{table}?region=eu-west-1"
+                f"{place}: no region is known; name it, as in {place}?region=eu-west-1"
             ) from None
         except (BotoCoreError, ValueError) as error:
-            raise CaptionStoreUrlError(f"dynamodb://{table}: {error}") from error
+            raise CaptionStoreUrlError(f"{place}: {error}") from error
 
     def get(self, key: str) -> Caption | None:
         """See CaptionStore."""

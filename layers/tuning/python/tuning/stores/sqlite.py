@@ -4,7 +4,7 @@ Write-ahead log with `synchronous=FULL`: an acknowledged transaction survives a 
 as far as the disk tells the truth. Writers queue for the lock up to a timeout. Not for a network file system, where
 SQLite's locks do not work; and it refuses a file that is not its own.
 
-What becomes of the file under a running process is minded by `database_sqlite`; every row that is not as it was written
+What becomes of the file under a running process is minded by `storage.sqlite`; every row that is not as it was written
 becomes a StoreCorruptError that names it, in `_reading_row`.
 """
 
@@ -14,14 +14,13 @@ import sqlite3
 import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 
-from tuning.errors import IdempotencyMismatchError, SettingTakenError, StoreCorruptError
+from storage.sqlite import Database, DatabaseKind
+from tuning.errors import STORE_ERRORS, IdempotencyMismatchError, SettingTakenError, StoreCorruptError
 from tuning.observations import Observation, Setting, Suggestion
-from tuning.stores.database_sqlite import Database
 from tuning.stores.port import HistoryPage, IdempotencyKey, ObservationStore, Recorded
 from tuning.stores.records import (
     dump_hyperparameters,
@@ -95,10 +94,8 @@ class SqliteObservationStore(ObservationStore):
     """An observation store in the file at `path`, made with its folder when first used."""
 
     def __init__(self, path: str | Path, *, busy_timeout: float = BUSY_TIMEOUT) -> None:
-        # Resolved now: a later change of the working directory must not open another file.
-        self._path = Path(path).absolute()
-        prepare = partial(_prepare, name=self._path.name)
-        self._database = Database.at(self._path, prepare=prepare, busy_timeout=busy_timeout)
+        self._path = Path(path)
+        self._database = Database.at(self._path, replace(_KIND, busy_timeout=busy_timeout))
         self._prefixes: dict[str, _Prefix] = {}
         self._verified, self._verified_until = 0, 0.0
 
@@ -308,13 +305,13 @@ def _count(connection: sqlite3.Connection) -> int:
     return int(connection.execute("SELECT COUNT(*) FROM observations").fetchone()[0])
 
 
-def _prepare(connection: sqlite3.Connection, *, name: str) -> None:
+def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     """Makes a new file a store, and refuses one that is not a store or a later release's. Raises StoreCorruptError."""
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if version != len(_MIGRATIONS):
-        _migrate(connection, name)
+        _migrate(connection, path.name)
     elif connection.execute("PRAGMA application_id").fetchone()[0] != _APPLICATION_ID:
-        raise _foreign(name)
+        raise _foreign(path.name)
 
 
 def _migrate(connection: sqlite3.Connection, name: str) -> None:
@@ -344,3 +341,13 @@ def _migrate(connection: sqlite3.Connection, name: str) -> None:
 
 def _foreign(name: str) -> StoreCorruptError:
     return StoreCorruptError(f"{name} is a SQLite database of something else")
+
+
+_KIND = DatabaseKind(
+    prepare=_prepare,
+    errors=STORE_ERRORS,
+    busy_timeout=BUSY_TIMEOUT,
+    retry_after=2,
+    durable=True,
+    anew=False,
+)

@@ -2,10 +2,12 @@
 
 Before a connection is used, and again before what was written is acknowledged, the files are looked at (see
 `storage.database_file`). Another database in the old one's place is taken up. One that was deleted, or cut short, is
-refused until a person has done something about it: an empty study in the place of people's ratings helps nobody.
+refused until a person has done something about it: an empty study in the place of people's ratings helps nobody. A
+kind of database that can be made again may be made anew where it was deleted.
 
-Stores of one file share its connections within a process, so that one of them does not make anew what another misses.
-Every service code of SQLite is turned into one of our errors in one place, `_translate`. It knows nothing of tables.
+Stores of one kind and one file share its connections within a process, so that one of them does not make anew what
+another misses. Every result code of SQLite is turned into an error of the kind in one place, `_translated`. It knows
+nothing of tables.
 """
 
 import os
@@ -16,14 +18,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 from urllib.parse import quote
 from weakref import WeakValueDictionary
 
 from storage.database_file import Change, Files, discard_log, renew_index
-from tuning.errors import StoreCorruptError, StoreRefusedError, StoreUnavailableError, TuningError
-
-RETRY_AFTER = 2  # seconds after which to try again what could not be done
+from storage.deadline import Deadline
+from storage.errors import DamagedError, ExpectedError, StorageErrors
 
 _UNAVAILABLE = frozenset(
     {
@@ -40,6 +41,32 @@ _UNAVAILABLE = frozenset(
 )
 # What is the caller's own mistake; whatever else SQLite says of a file, somebody has been at it.
 _OURS = (sqlite3.ProgrammingError, sqlite3.NotSupportedError)
+# Times that something is written to a file which was exchanged meanwhile, until that is not to be believed any more.
+_ATTEMPTS = 3
+
+_Answer = TypeVar("_Answer")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatabaseKind:
+    """What a store asks of its database.
+
+    `prepare` makes a new file, at that path, what it is to be, or refuses it; it is called for every new connection. A
+    writer waits for its turn for `busy_timeout` seconds. Trouble is told by `errors`, and what may pass is to be tried
+    again after `retry_after` seconds. What was committed survives a power failure if it is `durable`, and else a killed
+    process alone. A file that was deleted is made `anew`, or refused.
+    """
+
+    prepare: Callable[[sqlite3.Connection, Path], None]
+    errors: StorageErrors
+    busy_timeout: float
+    retry_after: int
+    durable: bool
+    anew: bool
+
+
+class _DisturbedError(Exception):
+    """The files were exchanged while they were used; whether anything was written is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +80,12 @@ class Lent:
 class Database:
     """The database in the file at `path`, made with its folder when first used."""
 
-    _open: ClassVar["WeakValueDictionary[tuple[Path, float], Database]"] = WeakValueDictionary()
+    _open: ClassVar["WeakValueDictionary[tuple[Path, DatabaseKind], Database]"] = WeakValueDictionary()
     _opening: ClassVar[threading.Lock] = threading.Lock()
 
-    def __init__(self, path: Path, *, prepare: Callable[[sqlite3.Connection], None], busy_timeout: float) -> None:
+    def __init__(self, path: Path, kind: DatabaseKind) -> None:
         self._path = path
-        self._prepare = prepare
-        self._busy_timeout = busy_timeout
+        self._kind = kind
         self._lock = threading.Lock()
         self._idle: list[Lent] = []
         self._lent = 0
@@ -71,16 +97,14 @@ class Database:
         self._cut = False
 
     @classmethod
-    def at(cls, path: Path, *, prepare: Callable[[sqlite3.Connection], None], busy_timeout: float) -> "Database":
-        """The one of this process for the file. `prepare` makes a new file what it is to be, or refuses it.
-
-        A writer waits for its turn for `busy_timeout` seconds.
-        """
+    def at(cls, path: Path, kind: DatabaseKind) -> "Database":
+        """The one of this process for the file and the kind."""
+        # Now: a later change of the working directory must not open another file.
+        path = path.absolute()
         with cls._opening:
-            key = (path, busy_timeout)
-            found = cls._open.get(key)
+            found = cls._open.get((path, kind))
             if found is None:
-                found = cls._open[key] = cls(path, prepare=prepare, busy_timeout=busy_timeout)
+                found = cls._open[path, kind] = cls(path, kind)
             return found
 
     def close(self) -> None:
@@ -93,7 +117,7 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Lent]:
         """A connection with one consistent view."""
-        with self._connection() as lent:
+        with self._translated(), self._connection() as lent:
             connection = lent.connection
             connection.execute("BEGIN")
             try:
@@ -106,6 +130,28 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """A connection that holds the write lock; commits at the end, or undoes everything on any error."""
+        with self._translated(), self._transaction() as connection:
+            yield connection
+
+    def write(self, use: Callable[[sqlite3.Connection], _Answer]) -> _Answer:
+        """What `use` gives for a connection as in `transaction`.
+
+        It is done again if the file was exchanged meanwhile, so that to do it twice must be as to do it once.
+        """
+        with self._translated():
+            for left in reversed(range(_ATTEMPTS)):
+                try:
+                    with self._transaction() as connection:
+                        answer = use(connection)
+                except _DisturbedError:
+                    if not left:
+                        raise
+                else:
+                    return answer
+        raise AssertionError("unreachable")
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
         with self._connection() as lent:
             connection = lent.connection
             connection.execute("BEGIN IMMEDIATE")
@@ -117,22 +163,21 @@ class Database:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 raise
-            self._confirm()
+            self._confirm(lent)
 
     @contextmanager
     def _connection(self) -> Iterator[Lent]:
         """A connection of this process's, idle or new; one that saw an unexpected error is not used again."""
-        with self._translate():
-            lent = self._borrow()
-            sound = False
-            try:
-                yield lent
-                sound = True
-            except TuningError:
-                sound = True
-                raise
-            finally:
-                self._give_back(lent, sound=sound)
+        lent = self._borrow()
+        sound = False
+        try:
+            yield lent
+            sound = True
+        except (ExpectedError, _DisturbedError):
+            sound = True
+            raise
+        finally:
+            self._give_back(lent, sound=sound)
 
     def _borrow(self) -> Lent:
         with self._lock:
@@ -185,7 +230,7 @@ class Database:
     def _look(self) -> None:
         """Makes sure, under the lock, that the files are those of the connections; if not, that others are opened.
 
-        Raises StoreUnavailableError, StoreRefusedError or StoreCorruptError.
+        Raises _DisturbedError, or the kind's RefusedError or DamagedError.
         """
         now = Files.at(self._path)
         if self._files is None:
@@ -197,11 +242,11 @@ class Database:
             renew_index(self._path, self._files)
             now = Files.at(self._path)
         change = self._files.change(now)
-        if change is Change.GONE:
-            raise StoreRefusedError(
+        if change is Change.GONE and not self._kind.anew:
+            raise self._kind.errors.refused(
                 f"{self._path} was deleted while it was in use: put it back, or start anew for an empty one"
             )
-        if change is Change.REPLACED:
+        if change in {Change.GONE, Change.REPLACED}:
             self._take_up()
         elif self._cut:
             raise self._cut_short()
@@ -214,7 +259,7 @@ class Database:
             self._files = now if self._idle or self._lent else now.without_log()
 
     def _take_up(self) -> None:
-        """Lets go of a database that another has taken the place of."""
+        """Lets go of a database that was deleted, or that another has taken the place of."""
         held, self._files = self._files, None
         for one in self._idle[:1]:
             # Wherever the old database is now, it is left whole.
@@ -241,7 +286,7 @@ class Database:
         if not now.database_size:
             return False  # and SQLite would take it for a new one
         try:
-            connection = sqlite3.connect(self._path, timeout=self._busy_timeout, isolation_level=None)
+            connection = sqlite3.connect(self._path, timeout=self._kind.busy_timeout, isolation_level=None)
             try:
                 return bool(connection.execute("PRAGMA quick_check(1)").fetchone() == ("ok",))
             finally:
@@ -249,42 +294,43 @@ class Database:
         except sqlite3.DatabaseError:
             return False
 
-    def _cut_short(self) -> StoreCorruptError:
-        return StoreCorruptError(
-            f"{self._path} was cut short while it was in use: move a sound copy into its place, under its name"
-        )
+    def _cut_short(self) -> DamagedError:
+        mend = "delete or replace it" if self._kind.anew else "move a sound copy into its place, under its name"
+        return self._kind.errors.damaged(f"{self._path} was cut short while it was in use: {mend}")
 
-    def _confirm(self) -> None:
+    def _confirm(self, lent: Lent) -> None:
         """Makes sure that what was committed is where the next reader will look for it."""
         with self._lock:
+            # Another thread may have found the exchange first, and know the new files alone.
+            if lent.generation != self._generation:
+                raise self._disturbed("written")
             now = Files.at(self._path)
             if self._files is not None and self._files.change(now) is not Change.NONE:
                 raise self._disturbed("written")
             self._files = now
 
-    def _disturbed(self, doing: str) -> StoreUnavailableError:
-        message = f"{self._path} or its log was deleted, replaced or cut short while it was {doing}"
-        return StoreUnavailableError(message, retry_after=RETRY_AFTER)
+    def _disturbed(self, doing: str) -> _DisturbedError:
+        return _DisturbedError(f"{self._path} or its log was deleted, replaced or cut short while it was {doing}")
 
     def _connect(self) -> sqlite3.Connection:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            message = f"the folder of {self._path.name} cannot be made: {error.strerror}"
-            raise StoreUnavailableError(message, retry_after=RETRY_AFTER) from error
+            message = f"the folder of {self._path} cannot be made: {error.strerror}"
+            raise self._kind.errors.unavailable(message, retry_after=self._kind.retry_after) from error
         # A file that was there and is not any more must not be made anew.
         mode = "rwc" if self._files is None else "rw"
         connection = sqlite3.connect(
             f"file:{quote(str(self._path))}?mode={mode}",
             uri=True,
-            timeout=self._busy_timeout,
+            timeout=self._kind.busy_timeout,
             isolation_level=None,
             check_same_thread=False,
         )
         try:
-            self._prepare(connection)
+            self._kind.prepare(connection, self._path)
             self._write_ahead(connection)
-            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute(f"PRAGMA synchronous = {'FULL' if self._kind.durable else 'NORMAL'}")
             # The first reading in this mode opens the log, which is then there to be looked at.
             connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
         except BaseException:
@@ -294,32 +340,34 @@ class Database:
 
     def _write_ahead(self, connection: sqlite3.Connection) -> None:
         """Turns on the write-ahead log, which the file remembers. SQLite does not queue for this one, so we do."""
-        deadline = time.monotonic() + self._busy_timeout
+        deadline = Deadline(self._kind.busy_timeout)
         while True:
             try:
                 connection.execute("PRAGMA journal_mode = WAL")
             except sqlite3.OperationalError as error:
-                if _primary_code(error) != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                if _primary_code(error) != sqlite3.SQLITE_BUSY or deadline.is_over:
                     raise
                 time.sleep(0.01)
             else:
                 return
 
     @contextmanager
-    def _translate(self) -> Iterator[None]:
+    def _translated(self) -> Iterator[None]:
+        errors, retry_after = self._kind.errors, self._kind.retry_after
         try:
             yield
+        except _DisturbedError as error:
+            raise errors.unavailable(str(error), retry_after=retry_after) from error
         except sqlite3.DatabaseError as error:
-            code = _primary_code(error)
-            if code in _UNAVAILABLE:
-                message = f"{self._path.name} cannot be used now: {error}"
-                raise StoreUnavailableError(message, retry_after=RETRY_AFTER) from error
+            if _primary_code(error) in _UNAVAILABLE:
+                message = f"{self._path} cannot be used now: {error}"
+                raise errors.unavailable(message, retry_after=retry_after) from error
             if isinstance(error, _OURS):
                 raise
-            raise StoreCorruptError(f"{self._path.name} is not a readable observation store: {error}") from error
+            raise errors.damaged(f"{self._path} is not a readable store: {error}") from error
         except OSError as error:
             message = f"{self._path} cannot be looked at: {error.strerror}"
-            raise StoreUnavailableError(message, retry_after=RETRY_AFTER) from error
+            raise errors.unavailable(message, retry_after=retry_after) from error
 
 
 def _primary_code(error: sqlite3.DatabaseError) -> int | None:
