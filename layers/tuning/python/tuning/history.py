@@ -15,11 +15,16 @@ def browse(
     limit: int = DEFAULT_LIMIT,
     cursor: str | None = None,
 ) -> HistoryPage:
-    """One page of the ratings of a mode (None: of all), beginning where the cursor of the page before says.
+    """Return one page of the ratings of a mode (None: of all), beginning where the cursor of the page before says.
 
-    Pages neither repeat nor skip a rating while others are being recorded; those appear on a new first page.
+    A page has 1 to 200 ratings. Pages neither repeat nor skip a rating while others are being recorded; those appear on
+    a new first page.
 
-    Raises InvalidRequestError, StoreUnavailableError or StoreCorruptError.
+    Raises:
+        InvalidRequestError: there is no such mode, the limit is not from 1 to 200, or no page gave the cursor.
+        StoreUnavailableError: the store cannot be read now.
+        StoreCorruptError: what it holds cannot be read.
+        StoreRefusedError: it is not there, or does not admit us.
     """
     if mode is not None:
         validate_mode(spaces, mode)

@@ -15,9 +15,9 @@ BUDGET = 50  # ratings after which a study counts as converged, as published
 
 @dataclass(frozen=True, slots=True)
 class Hyperparameters:
-    """What the surrogate has learned of a study's smoothness and of its raters.
+    """What the surrogate has learned of a study's smoothness and of its raters, as a study stores it.
 
-    Lengthscales are by coordinate name, in units of the parameter's range, so that they outlive a change of the space.
+    Lengthscales are by coordinate name, in shares of the parameter's range, so that they outlive a change of the space.
     Variances are in squared rating points. `similarity` (0 to 1) is the correlation of one setting across two APIs.
     `fitted_on` counts the ratings that the study had at the fit.
     """
@@ -43,7 +43,7 @@ class Study:
     outstanding: tuple[Suggestion, ...]
 
     def has_rated(self, setting: Setting) -> bool:
-        """Whether anybody has rated exactly this setting."""
+        """Return whether anybody has rated exactly this setting."""
         return any(observation.setting == setting for observation in self.observations)
 
 
@@ -70,7 +70,7 @@ class StudySummary:
     apis: tuple[ApiSummary, ...] = ()
 
     def including(self, observations: Iterable[Observation]) -> "StudySummary":
-        """The summary of these observations as well."""
+        """Return the summary of these observations as well."""
         count, best, apis = self.count, self.best, {summary.api: summary for summary in self.apis}
         for observation in observations:
             count += 1
@@ -83,5 +83,5 @@ class StudySummary:
 
 
 def convergence(samples: int) -> float:
-    """The share of the evaluation budget used, 0 to 1: 24 samples give 0.48."""
+    """Return the share of the evaluation budget used, 0 to 1: 24 samples give 0.48."""
     return min(samples / BUDGET, 1.0)

@@ -44,14 +44,19 @@ _logger = logging.getLogger(__name__)
 def suggest(
     store: ObservationStore, spaces: Spaces, *, mode: str, count: int = DEFAULT_COUNT, now: datetime
 ) -> tuple[Suggestion, ...]:
-    """`count` (1 to MAX_COUNT) suggestions for a mode, different from each other and from all that is outstanding.
+    """Make and claim `count` suggestions for a mode, different from each other and from all that is outstanding.
 
-    They stay outstanding until rated or until OUTSTANDING_FOR has passed. Past MAX_OUTSTANDING the oldest of the mode
-    make way, if RESERVED_FOR has passed for them. Those who ask at the same moment do not see each other's, so that
-    there may be as many more as they ask for in the meantime.
+    `count` is 1 to 10. They stay outstanding until rated or until OUTSTANDING_FOR has passed. Past MAX_OUTSTANDING the
+    oldest of the mode make way, if RESERVED_FOR has passed for them. Those who ask at the same moment do not see each
+    other's, so that there may be as many more as they ask for in the meantime.
 
-    Raises InvalidRequestError, SpaceExhaustedError, TooManyOutstandingError, StoreUnavailableError or
-    StoreCorruptError.
+    Raises:
+        InvalidRequestError: there is no such mode, or the count is not from 1 to 10.
+        SpaceExhaustedError: too few settings are free.
+        TooManyOutstandingError: the mode has MAX_OUTSTANDING, all too new to make way.
+        StoreUnavailableError: the store cannot be used now, or too many ask at this moment.
+        StoreCorruptError: what it holds cannot be read.
+        StoreRefusedError: it is not there, or does not admit us.
     """
     space = validate_request(spaces, mode, count)
     began = monotonic()
@@ -77,10 +82,13 @@ def suggest(
 
 
 def _make_room(study: Study, count: int, now: datetime) -> tuple[Suggestion, ...]:
-    """The oldest suggestions, which make way for `count` new ones where there is no room for them.
+    """Return the oldest suggestions, which make way for `count` new ones where there is no room for them.
 
     A store may hold more than MAX_OUTSTANDING, of an older release or of asking at once: then so many more make way as
-    can be ended in one go. Raises TooManyOutstandingError if they are too new for that.
+    can be ended in one go.
+
+    Raises:
+        TooManyOutstandingError: they are too new to make way.
     """
     excess = len(study.outstanding) + count - MAX_OUTSTANDING
     if excess <= 0:
@@ -97,26 +105,32 @@ def _make_room(study: Study, count: int, now: datetime) -> tuple[Suggestion, ...
 
 
 def propose(mode: Mode, study: Study, *, count: int, salt: str = "") -> tuple[Setting, ...]:
-    """`count` settings worth rating next: of the initial design before INITIAL_RATINGS ratings, then of the model.
+    """Propose `count` settings worth rating next.
 
-    A pure function. A `salt` gives other settings that are about as good.
+    Before INITIAL_RATINGS ratings they are of the initial design, then the model chooses. A pure function. A `salt`
+    gives other settings that are about as good.
 
-    Raises SpaceExhaustedError if too few settings are free.
+    Raises:
+        SpaceExhaustedError: too few settings are free.
     """
-    outstanding = [suggestion.setting for suggestion in study.outstanding if admits(mode, suggestion.setting)]
+    pending = [suggestion.setting for suggestion in study.outstanding if admits(mode, suggestion.setting)]
     ratings = pool(mode, study.observations)
     if ratings.total < INITIAL_RATINGS:
-        return _next_of_design(mode, f"{study.seed}{salt}", outstanding, ratings.settings, count)
+        return _next_of_design(mode, f"{study.seed}{salt}", pending, ratings.settings, count)
     # Fresh candidates for each state of the study, so that what one sample of the space misses the next may have.
-    seed = f"{study.seed}{salt}:{len(study.observations)}:{len(outstanding)}"
-    return choose(mode, ratings, complete(mode, study.hyperparameters), outstanding, count=count, seed=seed)
+    seed = f"{study.seed}{salt}:{len(study.observations)}:{len(pending)}"
+    return choose(mode, ratings, complete(mode, study.hyperparameters), pending, count=count, seed=seed)
 
 
 def _next_of_design(
-    mode: Mode, seed: str, outstanding: list[Setting], rated: tuple[Setting, ...], count: int
+    mode: Mode, seed: str, pending: list[Setting], rated: tuple[Setting, ...], count: int
 ) -> tuple[Setting, ...]:
-    """The design's first points that are neither outstanding nor rated; in a small space rated ones if need be."""
-    for avoided in ({*outstanding, *rated}, set(outstanding)):
+    """Return the design's first points that are neither pending nor rated; in a small space rated ones if need be.
+
+    Raises:
+        SpaceExhaustedError: too few settings are free.
+    """
+    for avoided in ({*pending, *rated}, set(pending)):
         chosen: dict[Setting, None] = {}
         for setting in initial_design(mode, seed):
             if setting not in avoided:

@@ -58,12 +58,16 @@ def update(
     idempotency_key: str | None = None,
     now: datetime,
 ) -> Receipt:
-    """Records 1 to 1,000 results (see `tuning.validation.parse_results` for their shape) and learns from them.
+    """Record 1 to 1,000 results (see `tuning.validation.parse_results` for their shape) and learn from them.
 
     The same key with the same results records nothing and gives the first answer again.
 
-    Raises InvalidRequestError (nothing is recorded), IdempotencyMismatchError, StoreUnavailableError or
-    StoreCorruptError.
+    Raises:
+        InvalidRequestError: anything is wrong with the results or the key; nothing is recorded.
+        IdempotencyMismatchError: the key came with other results before; nothing is recorded.
+        StoreUnavailableError: the store cannot be used now; the results may have been recorded.
+        StoreCorruptError: what it holds cannot be read.
+        StoreRefusedError: it is not there, or does not admit us.
     """
     began = monotonic()
     name = validate_key(idempotency_key)
@@ -92,9 +96,14 @@ def update(
 
 
 def relearn(mode: Mode, study: Study, *, time_budget: float | None = None) -> Hyperparameters | None:
-    """The study's hyperparameters, fitted anew within the budget (seconds; None: `learning`'s own), if that is due.
+    """Fit the study's hyperparameters anew if that is due, and return them; None if it is not.
 
-    It is with each update from INITIAL_RATINGS to ALWAYS_REFIT ratings, and then when their number has doubled.
+    It is due with each update from INITIAL_RATINGS to ALWAYS_REFIT ratings, and then when their number has doubled
+    since the last fit. The fit takes at most `time_budget` seconds (None: `tuning.model.learning.TIME_BUDGET`).
+
+    Raises:
+        ValueError: the ratings admit no fit.
+        numpy.linalg.LinAlgError: likewise.
     """
     ratings = pool(mode, study.observations)
     fitted_on = study.hyperparameters.fitted_on if study.hyperparameters else 0
@@ -107,7 +116,7 @@ def relearn(mode: Mode, study: Study, *, time_budget: float | None = None) -> Hy
 
 
 def preload() -> None:
-    """Imports what learning needs, more than a second of CPU, now instead of in the first update."""
+    """Import what learning needs, more than a second of CPU, now instead of in the first update."""
     import tuning.model.learning  # noqa: F401, PLC0415 - the import is the purpose
 
 
@@ -129,7 +138,7 @@ class _Answered:
 
 
 def _find_answered(store: ObservationStore, results: Sequence[Result], spaces: Spaces, now: datetime) -> _Answered:
-    """What is outstanding of what the results name or have the parameters of."""
+    """Return what is outstanding of what the results name or have the parameters of."""
     ids = {result.suggestion_id for result in results if result.suggestion_id is not None}
     # The mode that a result says counts only if the suggestion that it names says no other.
     places = {
@@ -144,7 +153,11 @@ def _find_answered(store: ObservationStore, results: Sequence[Result], spaces: S
 def _attribute(
     results: Sequence[Result], outstanding: _Answered, spaces: Spaces, now: datetime
 ) -> tuple[Observation, ...]:
-    """Settles each result's mode and the suggestion that it answers."""
+    """Settle each result's mode and the suggestion that it answers.
+
+    Raises:
+        InvalidRequestError: a result contradicts the suggestion that it names, or its mode lacks its API.
+    """
     problems: list[Problem] = []
     observations = []
     for index, result in enumerate(results):
@@ -163,7 +176,7 @@ def _attribute(
 
 
 def _answered(result: Result, outstanding: _Answered, spaces: Spaces) -> Suggestion | None:
-    """The outstanding suggestion that the result names or, failing that, whose parameters it has exactly.
+    """Return the outstanding suggestion that the result names or, failing that, whose parameters it has exactly.
 
     Where several modes have one with these parameters and the result names no mode, the default mode's is meant.
     """
@@ -178,7 +191,7 @@ def _answered(result: Result, outstanding: _Answered, spaces: Spaces) -> Suggest
 
 
 def _contradiction(result: Result, answered: Suggestion | None) -> tuple[str, str] | None:
-    """The field at odds with the suggestion that the result names, and why: the rating must be of another picture."""
+    """Return the field at odds with the suggestion that the result names, and why: it rates another picture."""
     if answered is None or answered.id != result.suggestion_id:
         return None
     if answered.setting != result.setting:
@@ -189,7 +202,7 @@ def _contradiction(result: Result, answered: Suggestion | None) -> tuple[str, st
 
 
 def _learn(store: ObservationStore, mode: Mode, began: float) -> float | None:
-    """Refits the mode's hyperparameters if that is due; the fit's seconds, or None if it failed or would be late."""
+    """Learn if that is due, and return the seconds it took; None if it failed or would be late."""
     if monotonic() - began > LEARN_WITHIN:
         _logger.warning(
             "no time left to learn in mode %s; the ratings are recorded, and a later update learns", mode.name
@@ -211,6 +224,6 @@ def _learn(store: ObservationStore, mode: Mode, began: float) -> float | None:
 
 
 def _fingerprint(results: Sequence[Result]) -> str:
-    """Equal for equal results however they were written; taken before modes are settled, which changes with time."""
+    """Return a text equal for equal results however written; taken before modes are settled, which time changes."""
     body = [[r.setting.key, r.rating, r.suggestion_id, r.mode] for r in results]
     return hashlib.sha256(json.dumps(body).encode()).hexdigest()
