@@ -170,7 +170,7 @@ def garbled(url: str, name: str, value: object, use: str) -> CaptioningError | N
             if value is None:
                 del item[name]
 
-    store._client.meta.events.register("after-call.dynamodb", garble)
+    store._table.connect().meta.events.register("after-call.dynamodb", garble)
     return raised(store, USES[use])
 
 

@@ -41,7 +41,7 @@ def watched(url: str) -> Iterator[tuple[ObservationStore, set[str]]]:
             needed.add(f"dynamodb:{model.name}")
 
     store = open_store(url)
-    events = store._table._connected().meta.events  # type: ignore[attr-defined]
+    events = store._table.connect().meta.events  # type: ignore[attr-defined]
     events.register("provide-client-params.dynamodb", note)
     yield store, needed
     store.close()

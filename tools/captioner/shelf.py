@@ -88,12 +88,13 @@ class Shelf:
     @classmethod
     def at(cls, url: str) -> "Shelf":
         """Return the shelf at `s3://bucket/prefix?region=&endpoint=`. Raises ToolchainError or BundleError."""
+        if not url.startswith("s3://"):
+            raise BundleError(url, "must be s3://bucket/prefix")
         try:
             place = parse_source(url)
         except UrlError as error:
             raise BundleError(url, error.reason) from error
-        if not isinstance(place, S3Place):
-            raise BundleError(url, "must be s3://bucket/prefix")
+        assert isinstance(place, S3Place)  # noqa: S101 - by its scheme
         return cls(place)
 
     def read_publication(self) -> Found:

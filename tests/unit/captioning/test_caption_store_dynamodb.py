@@ -70,7 +70,7 @@ def store() -> Iterator[DynamoDbCaptionStore]:
 @pytest.fixture
 def service(store: DynamoDbCaptionStore) -> Iterator[Stubber]:
     """The service, which answers as it is told; a call more or less than it was told of is an error."""
-    with Stubber(store._client) as stubber:
+    with Stubber(store._table.connect()) as stubber:
         yield stubber
         stubber.assert_no_pending_responses()
 
@@ -106,7 +106,7 @@ def test_what_waiting_cures_is_tried_twice_and_then_unavailable(
 ) -> None:
     for _ in range(2):
         service.add_client_error(operation, code, "not now", status)
-    with pytest.raises(CaptionStoreUnavailableError, match=f"dynamodb://captions: .*{code}") as caught:
+    with pytest.raises(CaptionStoreUnavailableError, match=f"dynamodb://captions cannot be used.*: .*{code}") as caught:
         CALLS[operation](store)
     assert isinstance(caught.value, TransientError)
     assert caught.value.retry_after >= 1
@@ -118,7 +118,7 @@ def test_what_a_person_must_repair_is_refused_at_the_first_attempt(
     store: DynamoDbCaptionStore, service: Stubber, operation: str, code: str, status: int
 ) -> None:
     service.add_client_error(operation, code, "no", status)
-    with pytest.raises(CaptionStoreRefusedError, match=f"dynamodb://captions: .*{code}") as caught:
+    with pytest.raises(CaptionStoreRefusedError, match=f"dynamodb://captions cannot be used.*: .*{code}") as caught:
         CALLS[operation](store)
     assert isinstance(caught.value, PermanentError)
 
@@ -139,7 +139,7 @@ def test_a_put_whose_acknowledgement_was_lost_is_done(store: DynamoDbCaptionStor
 
 def test_an_item_that_is_no_caption_is_damaged(store: DynamoDbCaptionStore, service: Stubber) -> None:
     service.add_response("get_item", {"Item": {**KEY, "text": {"N": "5"}, "alternatives": {"L": []}}})
-    with pytest.raises(CaptionStoreDamagedError, match="the item of 'a' lacks 'S'"):
+    with pytest.raises(CaptionStoreDamagedError, match="the item of 'a' lacks 'confidence'"):
         store.get("a")
 
 

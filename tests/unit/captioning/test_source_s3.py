@@ -78,7 +78,7 @@ def test_without_credentials_that_is_said(monkeypatch: pytest.MonkeyPatch, tmp_p
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
-    with pytest.raises(BundleError, match="there are no AWS credentials"):
+    with pytest.raises(BundleError, match="Unable to locate credentials"):
         S3Source(S3Place("bucket", "captions", "eu-west-1", "http://127.0.0.1:9")).current()
 
 

@@ -138,8 +138,11 @@ def test_the_models_are_loaded_while_a_function_starts_that_captions(entry_point
 def test_the_stores_adapter_is_loaded_while_the_function_starts(function: str) -> None:
     deployed = modules_of(function, OBSERVATION_STORE="dynamodb://observations?region=eu-west-1")
 
-    assert "tuning.stores.dynamodb" in deployed
-    assert "tuning.stores.dynamodb" not in modules_of(function)
+    embedded = modules_of(function)
+    assert {"tuning.stores.dynamodb", "storage.table"} <= deployed
+    assert deployed.isdisjoint({"tuning.stores.sqlite", "storage.sqlite", "sqlite3"})
+    assert {"tuning.stores.sqlite", "storage.sqlite"} <= embedded
+    assert embedded.isdisjoint({"tuning.stores.dynamodb", "storage.table", "storage.clients", "botocore.session"})
 
 
 @pytest.mark.parametrize(

@@ -1,28 +1,31 @@
 """What is particular to DynamoDB: URLs, faults of the service and of the way there, what is read, what damage does."""
 
+import json
 import random
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from botocore.stub import Stubber
 
+from storage import deadline as storage_deadline
 from tests.stack import ROOT
 from tests.stores import store_url, table_client
 from tuning.errors import StoreCorruptError, StoreRefusedError, StoreUnavailableError, StoreUrlError
 from tuning.observations import Observation, Setting, Suggestion
 from tuning.stores import dynamodb as store_dynamodb
-from tuning.stores import open_store, table_dynamodb
+from tuning.stores import open_store
 from tuning.stores.port import MAX_BATCH, MAX_CLAIM, IdempotencyKey, ObservationStore
 from tuning.studies import Hyperparameters
 
 NOW = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
-ATTEMPTS = table_dynamodb.ATTEMPTS
+ATTEMPTS = store_dynamodb.LIMITS.attempts
 UNREACHABLE = "dynamodb://observations?region=eu-west-1&endpoint=http://127.0.0.1:9"
 
 
@@ -49,17 +52,16 @@ def store(url: str) -> Iterator[ObservationStore]:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Short pauses; the number of attempts is what it is."""
-    monkeypatch.setattr(table_dynamodb, "_BASE_PAUSE", 0.001)
+    monkeypatch.setattr(storage_deadline, "_BASE_PAUSE", 0.001)
 
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch, quick: None) -> None:
-    for module in (table_dynamodb, store_dynamodb):
-        monkeypatch.setattr(module, "RACING_PATIENCE", 0.2)
+    monkeypatch.setattr(store_dynamodb, "RACING_PATIENCE", 0.2)
 
 
 def client_of(store: ObservationStore) -> Any:
-    return store._table._connected()  # type: ignore[attr-defined]
+    return store._table.connect()  # type: ignore[attr-defined]
 
 
 @pytest.fixture
@@ -129,7 +131,7 @@ def test_a_fault_that_passes_is_tried_again_and_no_more_than_a_few_times(
         stubber.add_client_error("get_item", code)
     with pytest.raises(StoreUnavailableError, match=code) as caught:
         store.count()
-    assert caught.value.retry_after == table_dynamodb.RETRY_AFTER
+    assert caught.value.retry_after == store_dynamodb.LIMITS.retry_after
     stubber.assert_no_pending_responses()
 
 
@@ -274,17 +276,17 @@ def closed_port() -> Iterator[int]:
 def test_a_service_that_does_not_answer_is_unavailable_within_the_time_outs(
     server: Callable[[], Any], monkeypatch: pytest.MonkeyPatch, quick: None
 ) -> None:
-    monkeypatch.setattr(table_dynamodb, "CONNECT_TIMEOUT", 0.2)
-    monkeypatch.setattr(table_dynamodb, "READ_TIMEOUT", 0.2)
+    short = replace(store_dynamodb.LIMITS, connect_seconds=0.2, read_seconds=0.2)
+    monkeypatch.setattr(store_dynamodb, "LIMITS", short)
     with server() as port:
         store = open_store(f"dynamodb://observations?region=eu-west-1&endpoint=http://127.0.0.1:{port}")
-        store._table._connected()  # type: ignore[attr-defined]
+        store._table.connect()  # type: ignore[attr-defined]
         begun = time.monotonic()
         with pytest.raises(StoreUnavailableError, match="cannot be reached") as caught:
             store.record([observation()], idempotency_key=None)
         elapsed = time.monotonic() - begun
         store.close()
-    assert caught.value.retry_after == table_dynamodb.RETRY_AFTER
+    assert caught.value.retry_after == store_dynamodb.LIMITS.retry_after
     # A busy machine adds to it; the product's own time-outs would add up to 3 s at least.
     assert elapsed < ATTEMPTS * 0.2 + 2
     if server is not closed_port:
@@ -292,12 +294,13 @@ def test_a_service_that_does_not_answer_is_unavailable_within_the_time_outs(
 
 
 def test_the_calls_that_an_update_cannot_do_without_end_before_the_gateway_gives_up() -> None:
-    attempt = table_dynamodb.CONNECT_TIMEOUT + table_dynamodb.READ_TIMEOUT
-    read, record = table_dynamodb.PATIENCE + attempt, table_dynamodb.RACING_PATIENCE + attempt
+    attempt = store_dynamodb.LIMITS.connect_seconds + store_dynamodb.LIMITS.read_seconds
+    read, record = store_dynamodb.PATIENCE + attempt, store_dynamodb.RACING_PATIENCE + attempt
     assert read + record < 29
     page = (ROOT / "docs/operations.md").read_text().replace("\n", " ")
     assert (
-        f"{table_dynamodb.CONNECT_TIMEOUT:g} s to connect and {table_dynamodb.READ_TIMEOUT:g} s for an answer, "
+        f"{store_dynamodb.LIMITS.connect_seconds:g} s to connect and "
+        f"{store_dynamodb.LIMITS.read_seconds:g} s for an answer, "
         f"with {ATTEMPTS} attempts of a call. Reading gives up within {read:g} s and recording within {record:g} s"
         in page
     )
@@ -308,7 +311,7 @@ def test_the_calls_that_an_update_cannot_do_without_end_before_the_gateway_gives
 def test_an_incomplete_deployment_is_refused_at_first_use(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(missing)
     store = open_store("dynamodb://observations?endpoint=http://127.0.0.1:9")
-    with pytest.raises(StoreRefusedError, match="table observations cannot be used"):
+    with pytest.raises(StoreRefusedError, match="dynamodb://observations cannot be used"):
         store.count()
 
 
@@ -428,6 +431,26 @@ def replace_item(url: str, endpoint: str, item: dict[str, Any] | None, key: tupl
     else:
         client.put_item(TableName=table, Item=item)
     client.close()
+
+
+def test_a_table_of_an_earlier_release_is_read_and_gone_on_with(
+    store: ObservationStore, url: str, dynamodb_endpoint: str
+) -> None:
+    store.record([observation(0), observation(1)], idempotency_key=None)
+    head = items_of(url, dynamodb_endpoint)["store", "head"]
+    study = json.loads(head["studies"]["S"])["structure"]
+    # It kept the best observation, and of each API the exact sum of its ratings.
+    best = [json.dumps(observation(1).setting.to_plain()), 1.5, "2030-01-02T03:04:05.678901+00:00", None]
+    earlier = {"structure": study | {"best": best, "apis": {"leonardo": [2, "5/2"]}}}
+    replace_item(url, dynamodb_endpoint, head | {"studies": {"S": json.dumps(earlier)}}, ("store", "head"))
+    for _ in range(2):
+        other = open_store(url)
+        assert other.study("structure", now=NOW).observations == (observation(0), observation(1))
+        other.close()
+    assert store.record([observation(2)], idempotency_key=None).samples_seen == 3
+    now = json.loads(items_of(url, dynamodb_endpoint)["store", "head"]["studies"]["S"])["structure"]
+    # What that release cannot do without, and nothing that grows.
+    assert now == {"seed": study["seed"], "end": 3, "count": 3, "best": None, "apis": {}}
 
 
 def test_observations_that_are_missing_are_noticed(

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from local.events import Request, proxy_event
 from local.functions import Context
 from local.template import Route
+from storage.errors import ConflictError, DamagedError, RequestError, UnavailableError
 from web.application import create_app, entry_point, require_json, require_multipart
 from web.metrics import Metrics
 from web.settings import Settings
@@ -44,6 +45,20 @@ class _HalfError(Exception):
     """Its message has half of a surrogate pair in it, as a file's name in a folder can."""
 
 
+class _RefusedHereError(RequestError):
+    """An exception to what its group is answered with."""
+
+
+_GROUPS = {
+    "transient": UnavailableError("table-7 is busy", retry_after=7),
+    "request": RequestError("no"),
+    "conflict": ConflictError("not now"),
+    "permanent": DamagedError("table-7 is damaged"),
+    "down": KeyError("x"),
+    "here": _RefusedHereError("no such thing"),
+}
+
+
 class _Body(BaseModel):
     number: int
 
@@ -62,16 +77,16 @@ def call() -> Call:
         service="test",
         title="Test",
         settings=Settings(),
-        statuses={_BusyError: 503, _WrongError: 422, _HalfError: 409, KeyError: 503},
+        statuses={_BusyError: 503, _WrongError: 422, _HalfError: 409, KeyError: 503, _RefusedHereError: 415},
     )
 
     @app.get("/busy")
     async def busy() -> None:
         raise _BusyError("table-7 is busy")
 
-    @app.get("/down")
-    async def down() -> None:
-        raise KeyError("x")
+    @app.get("/group/{name}")
+    async def group(name: str) -> None:
+        raise _GROUPS[name]
 
     @app.get("/wrong")
     @app.post("/wrong")
@@ -152,7 +167,7 @@ def test_unavailable_storage_says_when_to_try_again_and_the_log_says_what_it_is(
     assert (answer.status, answer.headers["retry-after"]) == (503, "2")
     assert "table-7" not in json.dumps(answer.body)
     assert "table-7 is busy" in capsys.readouterr().out
-    assert call("GET", "/down").headers["retry-after"] == "60"
+    assert call("GET", "/group/down").headers["retry-after"] == "60"
 
 
 def test_an_unexpected_error_is_logged_and_gives_nothing_away(call: Call, capsys: pytest.CaptureFixture[str]) -> None:
@@ -244,3 +259,22 @@ def test_a_request_leaves_one_line_of_json_on_standard_output(call: Call, capsys
         "request_id": "id-1",
         "service": "test",
     }.items() <= logged.items()
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "retry_after", "said"),
+    [
+        ("transient", 503, "7", "try again in 7 s"),
+        ("request", 422, None, "no"),
+        ("conflict", 409, None, "not now"),
+        ("permanent", 503, "60", "try again in 60 s"),
+        ("here", 415, None, "no such thing"),
+    ],
+)
+def test_an_error_has_the_status_of_its_group_unless_the_function_says_another(
+    call: Call, name: str, status: int, retry_after: str | None, said: str
+) -> None:
+    answer = call("GET", f"/group/{name}")
+    assert (answer.status, answer.headers.get("retry-after")) == (status, retry_after)
+    assert said in answer.body["detail"]
+    assert "table-7" not in str(answer.body)

@@ -3,9 +3,7 @@
 Values only. How they are kept is `tuning.stores`; what is concluded from them is `tuning.model` and its users.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from fractions import Fraction
+from dataclasses import dataclass
 
 from tuning.observations import Observation, Setting, Suggestion
 
@@ -45,41 +43,6 @@ class Study:
     def has_rated(self, setting: Setting) -> bool:
         """Return whether anybody has rated exactly this setting."""
         return any(observation.setting == setting for observation in self.observations)
-
-
-@dataclass(frozen=True, slots=True)
-class ApiSummary:
-    """How often an API was rated in a study, and the exact sum of those ratings."""
-
-    api: str
-    count: int
-    total: Fraction
-
-    @property
-    def mean(self) -> float:
-        """The float nearest to the mean rating, whatever the order in which the ratings came."""
-        return float(self.total / self.count)
-
-
-@dataclass(frozen=True, slots=True)
-class StudySummary:
-    """A study in few numbers: ratings, the best of them (the earliest if there are several), each API in name order."""
-
-    count: int = 0
-    best: Observation | None = None
-    apis: tuple[ApiSummary, ...] = ()
-
-    def including(self, observations: Iterable[Observation]) -> "StudySummary":
-        """Return the summary of these observations as well."""
-        count, best, apis = self.count, self.best, {summary.api: summary for summary in self.apis}
-        for observation in observations:
-            count += 1
-            if best is None or (observation.rating, best.recorded_at) > (best.rating, observation.recorded_at):
-                best = observation
-            name = observation.setting.api
-            known = apis.get(name, ApiSummary(name, 0, Fraction()))
-            apis[name] = replace(known, count=known.count + 1, total=known.total + Fraction(observation.rating))
-        return StudySummary(count, best, tuple(apis[name] for name in sorted(apis)))
 
 
 def convergence(samples: int) -> float:

@@ -4,7 +4,7 @@ Leave to upload is a presigned POST (Signature Version 4), made without asking S
 whoever makes it. Outcomes are written by conditional writes: `If-None-Match` where there is none, else `If-Match` on
 the one that was looked at, whose version is in its metadata; so a late writer never undoes a newer one.
 
-Every code of the service is turned into one of our errors in one place, `_classed`. Without the permission
+What an error means `storage.clients` says, beside what is of this bucket's uploads. Without the permission
 s3:ListBucket S3 says of an object that is not there that it is forbidden, and this module cannot know better.
 """
 
@@ -13,16 +13,6 @@ from collections.abc import Callable
 from contextlib import closing
 from datetime import datetime
 from typing import Any, TypeVar
-
-import botocore.session
-from botocore.config import Config
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    ConnectionError,  # noqa: A004 - botocore's own, no answer was begun
-    HTTPClientError,
-    IncompleteReadError,
-)
 
 from captioning.buckets.port import Bucket, PresignedPost, check_size, published_key
 from captioning.errors import (
@@ -34,6 +24,7 @@ from captioning.errors import (
     UploadReplacedError,
 )
 from captioning.outcomes import Outcome, Upload
+from storage.clients import AWS_ERRORS, AwsError, ClientSettingsError, code_of, connect, is_passing, open_session
 from storage.urls import S3Place
 
 CONNECT_SECONDS = 1.0
@@ -46,8 +37,6 @@ _GONE = {"404", "NoSuchKey", "NoSuchVersion", "MethodNotAllowed"}
 _REPLACED = {"412", "PreconditionFailed"}
 # What another writer's condition or ours comes to when both write at once, beside a condition that does not hold.
 _LOST = _REPLACED | {"409", "ConditionalRequestConflict", "404", "NoSuchKey"}
-_PASSING = {"OperationAborted", "RequestTimeout", "SlowDown", "Throttling", "ThrottlingException"}
-_FIRST_SERVER_ERROR = 500
 _SEQUENCER = "sequencer"
 
 _Answer = TypeVar("_Answer")
@@ -59,24 +48,24 @@ class S3Bucket(Bucket):
     def __init__(self, place: S3Place) -> None:
         """Prepare a client; the bucket is not asked yet. Raises BucketUrlError if AWS's settings lack a region."""
         self._name = place.bucket
-        config = Config(
-            connect_timeout=CONNECT_SECONDS,
-            read_timeout=READ_SECONDS,
-            retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
-            signature_version="s3v4",
-            # The region's own host: posting to the global one ends in a redirect, which browsers do not follow.
-            s3={"addressing_style": "path" if place.endpoint else "virtual", "us_east_1_regional_endpoint": "regional"},
-        )
-        self._session = botocore.session.get_session()
-        # Without one botocore speaks to the global host, and not with every bucket.
-        if place.region is None and self._session.get_config_variable("region") is None:
-            raise BucketUrlError(f"{place}: no region is known; name it, as in {place}?region=eu-west-1")
+        self._session = open_session()
         try:
-            self._client: Any = self._session.create_client(
-                "s3", region_name=place.region, endpoint_url=place.endpoint, config=config
+            self._client: Any = connect(
+                "s3",
+                place,
+                connect_seconds=CONNECT_SECONDS,
+                read_seconds=READ_SECONDS,
+                attempts=ATTEMPTS,
+                session=self._session,
+                signature_version="s3v4",
+                # The region's own host: posting to the global one ends in a redirect, which browsers do not follow.
+                s3={
+                    "addressing_style": "path" if place.endpoint else "virtual",
+                    "us_east_1_regional_endpoint": "regional",
+                },
             )
-        except (BotoCoreError, ValueError) as error:
-            raise BucketUrlError(f"{place}: {error}") from error
+        except ClientSettingsError as error:
+            raise BucketUrlError(str(error)) from error
 
     def presign(self, key: str, *, media_type: str, max_bytes: int, seconds: int) -> PresignedPost:
         """See Bucket."""
@@ -154,31 +143,23 @@ class S3Bucket(Bucket):
                 Metadata={_SEQUENCER: sequencer},
                 **condition,
             )
-        except ClientError as error:
-            if error.response["Error"]["Code"] in _LOST:
+        except AWS_ERRORS as error:
+            if code_of(error) in _LOST:
                 return False
-            raise self._classed(error) from error
-        except BotoCoreError as error:
             raise self._classed(error) from error
         return True
 
     def _run(self, call: Callable[[], _Answer]) -> _Answer:
         try:
             return call()
-        except (ClientError, BotoCoreError) as error:
+        except AWS_ERRORS as error:
             raise self._classed(error) from error
 
-    def _classed(self, error: ClientError | BotoCoreError) -> CaptioningError:
+    def _classed(self, error: AwsError) -> CaptioningError:
         message = f"s3://{self._name}: {error}"
-        if not isinstance(error, ClientError):
-            passing = isinstance(error, ConnectionError | HTTPClientError | IncompleteReadError)
-        else:
-            code = error.response["Error"]["Code"]
-            if code in _GONE:
-                return UploadGoneError(message)
-            if code in _REPLACED:
-                return UploadReplacedError(message)
-            status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-            passing = code in _PASSING or status >= _FIRST_SERVER_ERROR
-        # The rest needs a person: no such bucket, credentials that are expired or not allowed.
-        return BucketUnavailableError(message) if passing else BucketRefusedError(message)
+        if code_of(error) in _GONE:
+            return UploadGoneError(message)
+        if code_of(error) in _REPLACED:
+            return UploadReplacedError(message)
+        # What does not pass needs a person: no such bucket, credentials that are expired or not allowed.
+        return BucketUnavailableError(message) if is_passing(error) else BucketRefusedError(message)

@@ -5,15 +5,14 @@ its own name under the system's folder for temporary files; so what has that nam
 it is used by another process, or by this one after a restart. What killed processes left behind is swept up.
 
 It only ever reads objects (`s3:GetObject`). Each call waits 1 s to connect and 2 s for bytes, and is made twice at the
-most; a bundle that has not come within 20 s is given up. Every trouble is turned into one of our errors in one place,
-`classed`. Refuses a folder for temporary files that belongs to somebody else, and one without room for the bundle.
+most; a bundle that has not come within 20 s is given up. What an error means `storage.clients` says. Refuses a folder
+for temporary files that belongs to somebody else, and one without room for the bundle.
 """
 
 import os
 import shutil
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
@@ -21,17 +20,6 @@ from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar
-
-import botocore.session
-from botocore.config import Config
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    ConnectionError,  # noqa: A004 - botocore's own, no answer was begun
-    HTTPClientError,
-    IncompleteReadError,
-    NoCredentialsError,
-)
 
 from captioning.errors import BundleError, BundleUnavailableError
 from captioning.model.bundle import (
@@ -46,6 +34,8 @@ from captioning.model.bundle import (
 )
 from captioning.sources.port import BundleSource
 from captioning.sources.publication import CURRENT, MAX_BYTES, Release, parse_publication
+from storage.clients import AWS_ERRORS, AwsError, ClientSettingsError, code_of, connect, is_passing
+from storage.deadline import Deadline
 from storage.urls import S3Place
 
 CONNECT_SECONDS = 1.0
@@ -56,8 +46,6 @@ DOWNLOAD_SECONDS = 20.0
 SPARE_BYTES = 1 << 20
 
 _CHUNK = 1 << 18
-_PASSING = {"SlowDown", "RequestTimeout"}
-_FIRST_SERVER_ERROR = 500
 _EXPLAINED = {
     "NoSuchKey": "is not there; `python -m tools.captioner publish` puts bundles here",
     "AccessDenied": "access is denied, which is also what S3 says of a missing object where listing is not allowed",
@@ -79,7 +67,21 @@ class S3Source(BundleSource):
         self._place = place
         self._cache = cache or Path(tempfile.gettempdir()) / f"caption-bundles-{os.getuid()}"
         self._fetching = threading.Lock()
-        self._client = connect(place)
+        try:
+            self._client: Any = connect(
+                "s3",
+                place,
+                connect_seconds=CONNECT_SECONDS,
+                read_seconds=READ_SECONDS,
+                # S3 finds a bucket's region by itself, at the price of a redirect.
+                needs_region=False,
+                # The manifest's sha256 is the check, over the file as it lies on the disk.
+                response_checksum_validation="when_required",
+                # Another endpoint than AWS's seldom has a name for each bucket.
+                s3={"addressing_style": "path"} if place.endpoint else None,
+            )
+        except ClientSettingsError as error:
+            raise BundleError(str(place), f"{error}") from error
 
     def current(self) -> Release:
         """See BundleSource."""
@@ -143,7 +145,7 @@ class S3Source(BundleSource):
             shutil.rmtree(part, ignore_errors=True)
 
     def _store_all(self, files: tuple[BundleFile, ...], release: Release, part: Path) -> None:
-        deadline = time.monotonic() + DOWNLOAD_SECONDS
+        deadline = Deadline(DOWNLOAD_SECONDS)
         with ThreadPoolExecutor(len(files), thread_name_prefix="bundle") as pool:
 
             def store(file: BundleFile) -> None:
@@ -151,7 +153,7 @@ class S3Source(BundleSource):
 
             list(pool.map(store, files))
 
-    def _store(self, key: str, size: int, path: Path, deadline: float) -> None:
+    def _store(self, key: str, size: int, path: Path, deadline: Deadline) -> None:
         """Write an object to `path`; one that is longer than it should be is cut off soon after."""
 
         def stream(body: Any) -> None:
@@ -159,7 +161,7 @@ class S3Source(BundleSource):
                 written = 0
                 while written <= size and (chunk := body.read(_CHUNK)):
                     written += file.write(chunk)
-                    if time.monotonic() > deadline:
+                    if deadline.is_over:
                         raise BundleUnavailableError(f"{self._place}/{key}", f"did not come in {DOWNLOAD_SECONDS:g} s")
 
         self._get(key, stream)
@@ -181,35 +183,11 @@ class S3Source(BundleSource):
                 # Not `with answer["Body"]`: that gives the stream beneath, whose errors are not botocore's.
                 with closing(answer["Body"]) as body:
                     return use(body)
-            except (ClientError, BotoCoreError) as error:
+            except AWS_ERRORS as error:
                 found = classed(f"{self._place}/{key}", error)
                 if attempt == ATTEMPTS or not isinstance(found, BundleUnavailableError):
                     raise found from error
         raise AssertionError("unreachable")
-
-
-def connect(
-    place: S3Place, *, connect_seconds: float = CONNECT_SECONDS, read_seconds: float = READ_SECONDS, attempts: int = 1
-) -> Any:
-    """A client of botocore for the place's bucket; S3 is not asked yet.
-
-    Raises BundleError if AWS's settings cannot be used.
-    """
-    config = Config(
-        connect_timeout=connect_seconds,
-        read_timeout=read_seconds,
-        retries={"mode": "standard", "total_max_attempts": attempts},
-        # The manifest's sha256 is the check, over the file as it lies on the disk.
-        response_checksum_validation="when_required",
-        # Another endpoint than AWS's seldom has a name for each bucket.
-        s3={"addressing_style": "path"} if place.endpoint else None,
-    )
-    try:
-        return botocore.session.get_session().create_client(
-            "s3", region_name=place.region, endpoint_url=place.endpoint, config=config
-        )
-    except (BotoCoreError, ValueError) as error:
-        raise BundleError(str(place), f"{error}") from error
 
 
 def _opened(folder: Path, release: Release, place: str) -> Bundle:
@@ -243,16 +221,11 @@ def _runs(process: int) -> bool:
     return True
 
 
-def classed(place: str, error: ClientError | BotoCoreError) -> BundleError | BundleUnavailableError:
-    """What botocore's error means for the object at `place`."""
-    if isinstance(error, ClientError):
-        code = error.response["Error"]["Code"]
-        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        if code in _PASSING or status >= _FIRST_SERVER_ERROR:
-            return BundleUnavailableError(place, f"S3 cannot answer now: {error}")
-        return BundleError(place, f"{_EXPLAINED.get(code, 'refused')}: {error}")
-    if isinstance(error, NoCredentialsError):
-        return BundleError(place, "there are no AWS credentials")
-    # The rest needs a person: credentials that are half there, a profile that is not.
-    passing = isinstance(error, ConnectionError | HTTPClientError | IncompleteReadError)
-    return (BundleUnavailableError if passing else BundleError)(place, f"{error}")
+def classed(place: str, error: AwsError) -> BundleError | BundleUnavailableError:
+    """What AWS's error means for the object at `place`."""
+    code = code_of(error)
+    if code is None:
+        return (BundleUnavailableError if is_passing(error) else BundleError)(place, f"{error}")
+    if is_passing(error):
+        return BundleUnavailableError(place, f"S3 cannot answer now: {error}")
+    return BundleError(place, f"{_EXPLAINED.get(code, 'refused')}: {error}")

@@ -5,56 +5,28 @@ not mind: a caption is as right on its last day as on its first. The keys of cap
 outcomes with `uploads/`, so that they do not meet. Trouble costs a request less than a second for each
 call: time-outs are short, and a second attempt is made only where the first failed at once. It makes no table, and
 what the name service takes to find the endpoint is not in its hands.
-
-Every code of the service is turned into one of our errors in one place, `_classed`.
 """
 
-import random
 import time
-from collections.abc import Callable
-from typing import Any, TypeVar
-
-import botocore.session
-from botocore.config import Config
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    ConnectionError,  # noqa: A004 - botocore's own, no answer was begun
-    HTTPClientError,
-    NoRegionError,
-)
+from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 from captioning.caption import Alternative, Caption
-from captioning.errors import (
-    CaptionStoreDamagedError,
-    CaptionStoreError,
-    CaptionStoreRefusedError,
-    CaptionStoreUnavailableError,
-    CaptionStoreUrlError,
-)
+from captioning.errors import CAPTION_STORE_ERRORS, CaptionStoreDamagedError, CaptionStoreUrlError
 from captioning.outcomes import Outcome
 from captioning.stores.port import CaptionStore
 from captioning.stores.records import load_caption, load_outcome
+from storage.clients import ClientSettingsError
+from storage.deadline import Deadline
+from storage.table import CallLimits, LostRaceError, Put, Row, Table, Value
 from storage.urls import TablePlace
 
 LIFETIME_SECONDS = 90 * 24 * 60 * 60
-CONNECT_SECONDS = 0.3
-READ_SECONDS = 0.4
+# The pause is short and drawn anew each time, so that those who were throttled together come back apart.
+LIMITS = CallLimits(connect_seconds=0.3, read_seconds=0.4, attempts=2, pause_seconds=0.05, retry_after=1)
 # A failure that came sooner is worth a second attempt; after a time-out the caption had better be made.
 RETRY_WITHIN_SECONDS = 0.2
-# The wait before it, drawn anew each time, so that those who were throttled together come back apart.
-MAX_PAUSE_SECONDS = 0.05
 
-# What waiting cures, beside every answer with a status of 500 and above.
-_PASSING = {
-    "LimitExceededException",
-    "ProvisionedThroughputExceededException",
-    "RequestLimitExceeded",
-    "ThrottlingException",
-}
-_FIRST_SERVER_ERROR = 500
-
-_Item = dict[str, dict[str, Any]]
 _Read = TypeVar("_Read")
 
 
@@ -63,142 +35,101 @@ class DynamoDbCaptionStore(CaptionStore):
 
     def __init__(self, place: TablePlace) -> None:
         """Prepare a client; the table is not asked yet. Raises CaptionStoreUrlError if AWS's settings lack a region."""
-        self._table = place.name
-        config = Config(
-            connect_timeout=CONNECT_SECONDS,
-            read_timeout=READ_SECONDS,
-            # Botocore's own retries take no account of a deadline; `_run` has ours.
-            retries={"mode": "standard", "total_max_attempts": 1},
-        )
-        session = botocore.session.get_session()
+        self._place = place
+        self._table = Table(place, errors=CAPTION_STORE_ERRORS, limits=LIMITS)
         try:
-            self._client: Any = session.create_client(
-                "dynamodb", region_name=place.region, endpoint_url=place.endpoint, config=config
-            )
-        except NoRegionError:
-            raise CaptionStoreUrlError(
-                f"{place}: no region is known; name it, as in {place}?region=eu-west-1"
-            ) from None
-        except (BotoCoreError, ValueError) as error:
-            raise CaptionStoreUrlError(f"{place}: {error}") from error
+            self._table.connect()
+        except ClientSettingsError as error:
+            raise CaptionStoreUrlError(str(error)) from error
 
     def get(self, key: str) -> Caption | None:
         """See CaptionStore."""
-        item = self._item(key)
-        return None if item is None else self._read(key, item, _caption)
+        row = self._table.get(key, None, _deadline())
+        return None if row is None else self._read(key, row, _caption)
 
     def put(self, key: str, caption: Caption) -> None:
         """See CaptionStore."""
         # An earlier caption may stand, or this one, whose acknowledgement was lost: either will do.
-        item = {
-            "pk": {"S": key},
+        row = {
+            "pk": key,
             **_saying(caption),
-            "alternatives": {"L": [{"M": _saying(one)} for one in caption.alternatives]},
-            "model_version": {"S": caption.model_version},
+            "alternatives": tuple(_saying(one) for one in caption.alternatives),
+            "model_version": caption.model_version,
         }
-        self._put(item, "attribute_not_exists(pk)")
+        self._put(row, "attribute_not_exists(pk)", {})
 
     def outcome(self, key: str) -> Outcome | None:
         """See CaptionStore."""
-        item = self._item(key)
-        return None if item is None else self._read(key, item, _outcome)
+        row = self._table.get(key, None, _deadline())
+        return None if row is None else self._read(key, row, _outcome)
 
     def record(self, outcome: Outcome) -> Outcome:
         """See CaptionStore."""
-        item: _Item = {"pk": {"S": outcome.key}, "sequencer": {"S": outcome.sequencer}}
+        row: dict[str, Value] = {"pk": outcome.key, "sequencer": outcome.sequencer}
         if outcome.caption is not None:
-            item |= {**_saying(outcome.caption), "model_version": {"S": outcome.caption.model_version}}
+            row |= {**_saying(outcome.caption), "model_version": outcome.caption.model_version}
         if outcome.reason is not None:
-            item["reason"] = {"S": outcome.reason}
+            row["reason"] = outcome.reason
         # Strings are compared by their UTF-8 bytes, as a sequencer wants to be.
-        written = self._put(
-            item,
-            "attribute_not_exists(pk) OR sequencer < :sequencer",
-            ExpressionAttributeValues={":sequencer": {"S": outcome.sequencer}},
-        )
+        newer = "attribute_not_exists(pk) OR sequencer < :sequencer"
+        written = self._put(row, newer, {":sequencer": outcome.sequencer})
         return outcome if written else self.outcome(outcome.key) or outcome
 
     def close(self) -> None:
         """See CaptionStore."""
-        self._client.close()
+        self._table.close()
 
-    def _item(self, key: str) -> _Item | None:
-        found = self._run(
-            lambda: self._client.get_item(TableName=self._table, Key={"pk": {"S": key}}, ConsistentRead=True)
-        )
-        item: _Item | None = (found or {}).get("Item")
-        return item
-
-    def _put(self, item: _Item, condition: str, **values: object) -> bool:
-        """Whether the item was written; False if the condition did not hold."""
-        item = item | {"expires_at": {"N": str(int(time.time()) + LIFETIME_SECONDS)}}
-        answer = self._run(
-            lambda: self._client.put_item(TableName=self._table, Item=item, ConditionExpression=condition, **values)
-        )
-        return answer is not None
-
-    def _read(self, key: str, item: _Item, read: Callable[[_Item], _Read]) -> _Read:
+    def _put(self, row: Row, condition: str, values: Row) -> bool:
+        """Whether the row was written; False if the condition did not hold."""
+        row = {**row, "expires_at": int(time.time()) + LIFETIME_SECONDS}
         try:
-            return read(item)
+            self._table.put(Put(row, condition, values), _deadline())
+        except LostRaceError:
+            return False
+        return True
+
+    def _read(self, key: str, row: Row, read: Callable[[Row], _Read]) -> _Read:
+        try:
+            return read(row)
         except KeyError as error:
-            raise CaptionStoreDamagedError(f"dynamodb://{self._table}: the item of {key!r} lacks {error}") from error
-        except (ValueError, TypeError, AttributeError) as error:
-            raise CaptionStoreDamagedError(
-                f"dynamodb://{self._table}: the item of {key!r} is damaged: {error}"
-            ) from error
-
-    def _run(self, call: Callable[[], dict[str, Any]]) -> dict[str, Any] | None:
-        """What the service answers, or None if a condition did not hold."""
-        began = time.monotonic()
-        try:
-            return self._attempt(call)
-        except CaptionStoreUnavailableError:
-            if time.monotonic() - began > RETRY_WITHIN_SECONDS:
-                raise
-        time.sleep(random.uniform(0, MAX_PAUSE_SECONDS))  # noqa: S311 - jitter, not a secret
-        return self._attempt(call)
-
-    def _attempt(self, call: Callable[[], dict[str, Any]]) -> dict[str, Any] | None:
-        try:
-            return call()
-        except self._client.exceptions.ConditionalCheckFailedException:
-            return None
-        except (ClientError, BotoCoreError) as error:
-            raise self._classed(error) from error
-
-    def _classed(self, error: ClientError | BotoCoreError) -> CaptionStoreError:
-        message = f"dynamodb://{self._table}: {error}"
-        if isinstance(error, ClientError):
-            status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-            passing = error.response["Error"]["Code"] in _PASSING or status >= _FIRST_SERVER_ERROR
-        else:
-            passing = isinstance(error, ConnectionError | HTTPClientError)
-        # The rest needs a person: no such table, another key schema, credentials that are expired or not allowed.
-        return CaptionStoreUnavailableError(message) if passing else CaptionStoreRefusedError(message)
+            raise CaptionStoreDamagedError(f"{self._place}: the item of {key!r} lacks {error}") from error
+        except (ValueError, TypeError) as error:
+            raise CaptionStoreDamagedError(f"{self._place}: the item of {key!r} is damaged: {error}") from error
 
 
-def _saying(said: Caption | Alternative) -> _Item:
+def _deadline() -> Deadline:
+    return Deadline(RETRY_WITHIN_SECONDS + LIMITS.pause_seconds)
+
+
+def _saying(said: Caption | Alternative) -> dict[str, Value]:
     # The shortest exact text of a float has 17 digits; DynamoDB keeps 38.
     # A text: DynamoDB's numbers end at 1e-130, and a float's do not.
-    return {"text": {"S": said.text}, "confidence": {"S": repr(said.confidence)}}
+    return {"text": said.text, "confidence": repr(said.confidence)}
 
 
-def _caption(item: _Item) -> Caption:
-    alternatives = [(_text(one["M"], "text"), _number(one["M"], "confidence")) for one in item["alternatives"]["L"]]
-    return load_caption(_text(item, "text"), _number(item, "confidence"), _text(item, "model_version"), alternatives)
+def _caption(row: Row) -> Caption:
+    alternatives = row["alternatives"]
+    if not isinstance(alternatives, tuple):
+        raise TypeError(f"{alternatives!r} is not a list of alternatives")
+    others = [(one["text"], _number(one, "confidence")) for one in map(_map, alternatives)]
+    return load_caption(row["text"], _number(row, "confidence"), row["model_version"], others)
 
 
-def _outcome(item: _Item) -> Outcome:
+def _outcome(row: Row) -> Outcome:
     made: tuple[object, ...] = (None, None, None)
-    if {"text", "confidence", "model_version"} & item.keys():
-        made = (_text(item, "text"), _number(item, "confidence"), _text(item, "model_version"))
-    reason = _text(item, "reason") if "reason" in item else None
-    return load_outcome(_text(item, "pk"), _text(item, "sequencer"), reason, made)
+    if {"text", "confidence", "model_version"} & row.keys():
+        made = (row["text"], _number(row, "confidence"), row["model_version"])
+    return load_outcome(row["pk"], row["sequencer"], row.get("reason"), made)
 
 
-def _text(item: _Item, name: str) -> object:
-    return item[name]["S"]
+def _map(value: Value) -> Row:
+    if not isinstance(value, Mapping):
+        raise TypeError(f"{value!r} is not an alternative")
+    return value
 
 
-def _number(item: _Item, name: str) -> float:
-    return float(item[name]["S"])
+def _number(row: Row, name: str) -> float:
+    value = row[name]
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is not the text of a number")
+    return float(value)

@@ -26,6 +26,5 @@ def open_store(url: str) -> ObservationStore:
 
         return SqliteObservationStore(place.path)
     from tuning.stores.dynamodb import DynamoDbObservationStore  # noqa: PLC0415 - only the adapter in use is loaded
-    from tuning.stores.table_dynamodb import Table  # noqa: PLC0415 - likewise
 
-    return DynamoDbObservationStore(Table(place.name, region=place.region, endpoint=place.endpoint))
+    return DynamoDbObservationStore(place)

@@ -1,7 +1,7 @@
 """The observation store in one DynamoDB table: any number of functions and machines.
 
     pk               sk                       one item for
-    store            head                     the whole store: version, count, and of each mode seed, end and summary
+    store            head                     the whole store: version, count, and of each mode seed, end and count
     study#<mode>     observation#<position>   up to 100 observations of one batch, by the position of the first
     study#<mode>     hyperparameters          what was learned
     outstanding      <mode>#<setting's hash>  a suggestion that somebody holds                                   (TTL)
@@ -29,11 +29,19 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
-from fractions import Fraction
 from itertools import islice
 from typing import Any
 
-from tuning.errors import IdempotencyMismatchError, SettingTakenError, StoreCorruptError, StoreUnavailableError
+from storage.deadline import Deadline
+from storage.table import MAX_CHANGES, CallLimits, Delete, LostRaceError, Put, Row, Table
+from storage.urls import TablePlace
+from tuning.errors import (
+    STORE_ERRORS,
+    IdempotencyMismatchError,
+    SettingTakenError,
+    StoreCorruptError,
+    StoreUnavailableError,
+)
 from tuning.observations import Observation, Setting, Suggestion
 from tuning.stores.port import MAX_BATCH, MAX_CLAIM, HistoryPage, IdempotencyKey, ObservationStore, Recorded
 from tuning.stores.records import (
@@ -47,9 +55,11 @@ from tuning.stores.records import (
     parse_cursor,
     timestamp,
 )
-from tuning.stores.table_dynamodb import MAX_CHANGES, RACING_PATIENCE, Deadline, Delete, LostRaceError, Put, Row, Table
-from tuning.studies import ApiSummary, Hyperparameters, Study, StudySummary
+from tuning.studies import Hyperparameters, Study
 
+LIMITS = CallLimits(connect_seconds=1.0, read_seconds=2.0, attempts=3, pause_seconds=0.4, retry_after=2)
+# Seconds after which no further attempt begins: of an operation, and of one that may lose races.
+PATIENCE, RACING_PATIENCE = 4.0, 10.0
 KEPT_FOR = 30 * 24 * 3600  # seconds for which a recorded batch is remembered by its key
 CHUNK = 100  # observations in an item: 170 kB of the service's 400 kB at their longest, before compression
 
@@ -65,11 +75,11 @@ _DAMAGED = (ValueError, TypeError, KeyError, AttributeError, ArithmeticError, Re
 
 @dataclass(frozen=True, slots=True)
 class _Begun:
-    """What the head says of a study: its seed, the position where its last chunk ends, and its summary."""
+    """What the head says of a study: its seed, the position where its last chunk ends, and how many observations."""
 
     seed: int
     end: int
-    summary: StudySummary
+    count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +97,7 @@ class _Head:
         for mode, ratings in _by_mode(observations).items():
             begun = studies.get(mode) or _begin()
             end = self.count + ratings[-1][0] + 1
-            studies[mode] = replace(begun, end=end, summary=begun.summary.including(o for _, o in ratings))
+            studies[mode] = replace(begun, end=end, count=begun.count + len(ratings))
         return _Head(self.version + 1, count, studies)
 
 
@@ -102,10 +112,10 @@ class _Prefix:
 
 
 class DynamoDbObservationStore(ObservationStore):
-    """An observation store in the table, which must be there."""
+    """An observation store in the table at `place`, which must be there."""
 
-    def __init__(self, table: Table) -> None:
-        self._table = table
+    def __init__(self, place: TablePlace) -> None:
+        self._table = Table(place, errors=STORE_ERRORS, limits=LIMITS)
         self._prefixes: dict[str, _Prefix] = {}
         self._verified_until = 0.0
         self._damage: tuple[float, str] | None = None
@@ -120,7 +130,7 @@ class DynamoDbObservationStore(ObservationStore):
         receipt = f"receipt#key#{idempotency_key.key}" if idempotency_key else f"receipt#batch#{batch}"
         fingerprint = idempotency_key.fingerprint if idempotency_key else ""
         answered = self._named(observations, deadline)
-        for _ in _attempts(deadline):
+        for _ in deadline.attempts():
             head = self._head(deadline)
             after = head.including(observations)
             changes: list[Put | Delete] = [
@@ -145,7 +155,7 @@ class DynamoDbObservationStore(ObservationStore):
         raise _crowded()
 
     def find_receipt(self, idempotency_key: IdempotencyKey) -> Recorded | None:
-        row = self._table.get(f"receipt#key#{idempotency_key.key}", "receipt", Deadline())
+        row = self._table.get(f"receipt#key#{idempotency_key.key}", "receipt", Deadline(PATIENCE))
         if row is None:
             return None
         with self._reading_row(row):
@@ -168,7 +178,7 @@ class DynamoDbObservationStore(ObservationStore):
         freed = [one for sk, one in leaving.items() if sk not in taken]
         if not fixed and not freed:
             return
-        for _ in _attempts(deadline):
+        for _ in deadline.attempts():
             try:
                 self._table.transact([*fixed, *map(_free, freed)], deadline)
             except LostRaceError as lost:
@@ -187,7 +197,7 @@ class DynamoDbObservationStore(ObservationStore):
         raise _crowded()
 
     def study(self, mode: str, *, now: datetime | None) -> Study:
-        deadline = Deadline()
+        deadline = Deadline(PATIENCE)
         # Before the observations: a suggestion rated between the two reads must not be missing from both.
         held = self._held(deadline, mode) if now else ()
         begun = self._begun(mode, deadline)
@@ -200,20 +210,20 @@ class DynamoDbObservationStore(ObservationStore):
         return Study(mode, begun.seed, hyperparameters, prefix.observations, outstanding)
 
     def outstanding(self, *, now: datetime) -> tuple[Suggestion, ...]:
-        deadline = Deadline()
+        deadline = Deadline(PATIENCE)
         held = [suggestion for suggestion in self._held(deadline) if suggestion.expires_at > now]
         return tuple(self._unanswered(held, deadline))
 
     def find_outstanding(
         self, *, ids: Collection[str], places: Collection[tuple[str, Setting]], now: datetime
     ) -> tuple[Suggestion, ...]:
-        deadline = Deadline()
+        deadline = Deadline(PATIENCE)
         rows = self._look_up({_suggestion_key(*place) for place in places}, set(ids), deadline)
         found = [suggestion for suggestion in self._in_order(rows) if suggestion.expires_at > now]
         return tuple(self._unanswered(found, deadline))
 
     def verify(self, *, now: datetime) -> int:
-        head = self._head(Deadline())
+        head = self._head(Deadline(PATIENCE))
         if self._damage and time.monotonic() < self._damage[0]:
             raise StoreCorruptError(self._damage[1])
         if time.monotonic() >= self._verified_until:
@@ -231,9 +241,9 @@ class DynamoDbObservationStore(ObservationStore):
             "learned": dump_hyperparameters(hyperparameters),
             "fitted_on": fitted_on,
         }
-        deadline = Deadline()
+        deadline = Deadline(PATIENCE)
         condition = "attribute_not_exists(pk) OR fitted_on <= :fitted_on"
-        for _ in _attempts(deadline):
+        for _ in deadline.attempts():
             try:
                 self._table.put(Put(row, condition, {":fitted_on": fitted_on}), deadline)
             except LostRaceError:
@@ -248,15 +258,11 @@ class DynamoDbObservationStore(ObservationStore):
         raise _crowded()
 
     def count(self) -> int:
-        return self._head(Deadline()).count
-
-    def summary(self, mode: str) -> StudySummary:
-        begun = self._head(Deadline()).studies.get(mode)
-        return begun.summary if begun else StudySummary()
+        return self._head(Deadline(PATIENCE)).count
 
     def history(self, *, mode: str | None, limit: int, cursor: str | None) -> HistoryPage:
         before = parse_cursor(cursor)
-        deadline = Deadline()
+        deadline = Deadline(PATIENCE)
         studies = self._head(deadline).studies
         found: list[tuple[int, Observation]] = []
         for name in [mode] if mode is not None else studies:
@@ -280,12 +286,12 @@ class DynamoDbObservationStore(ObservationStore):
                 f"the table has schema {row.get('schema')!r}, written by another release; this one reads {_SCHEMA}"
             )
         with self._reading_row(row):
-            studies = {mode: _load_begun(mode, plain) for mode, plain in json.loads(_text(row, "studies")).items()}
+            studies = {mode: _load_begun(plain) for mode, plain in json.loads(_text(row, "studies")).items()}
             return _Head(_number(row, "version"), _number(row, "count"), studies)
 
     def _begun(self, mode: str, deadline: Deadline) -> _Begun:
         """What the head says of the study, which begins if it has not."""
-        for _ in _attempts(deadline):
+        for _ in deadline.attempts():
             head = self._head(deadline)
             if begun := head.studies.get(mode):
                 return begun
@@ -308,16 +314,16 @@ class DynamoDbObservationStore(ObservationStore):
         if known.end == begun.end:
             return known
         # A transaction's items are not promised to appear to a query at one moment: what is short is read again.
-        for _, _ in zip(range(_READINGS), _attempts(deadline), strict=False):
+        for _, _ in zip(range(_READINGS), deadline.attempts(), strict=False):
             rows = self._table.query(_partition(mode), _sort_key(known.end + 1), _sort_key(begun.end), deadline)
             new = [observation for row in rows for _, observation in self._chunk(mode, row)]
             found = len(known.observations) + len(new)
-            if found == begun.summary.count:
+            if found == begun.count:
                 answered = known.answered.union(o.suggestion_id for o in new if o.suggestion_id)
                 read = _Prefix(begun.seed, begun.end, (*known.observations, *new), answered)
                 self._prefixes[mode] = read
                 return read
-        raise StoreCorruptError(f"the table holds {found:,} of {begun.summary.count:,} observations of mode {mode}")
+        raise StoreCorruptError(f"the table holds {found:,} of {begun.count:,} observations of mode {mode}")
 
     def _newest_first(self, mode: str, end: int, deadline: Deadline) -> Iterator[tuple[int, Observation]]:
         # A chunk holds one observation or a hundred: as few are read as may do, then ever more.
@@ -342,7 +348,7 @@ class DynamoDbObservationStore(ObservationStore):
         everything = self._table.query("outstanding", " ", _TOP, deadline, page=_FEW + 1)
         first = list(islice(everything, _FEW + 1))
         if len(first) <= _FEW:
-            return [row for row in first if self._place(row) in keys or row.get("id") in ids]
+            return [row for row in first if self._place(row) in keys or str(row.get("id")) in ids]
         found = list(self._table.get_many((("outstanding", sk) for sk in sorted(keys)), deadline))
         elsewhere = set()
         # As a rule it is the parameters suggested that are rated, and the id is found with them.
@@ -351,7 +357,7 @@ class DynamoDbObservationStore(ObservationStore):
             with self._reading_row(row):
                 elsewhere.add(_text(row, "place"))
         named = self._table.get_many((("outstanding", sk) for sk in sorted(elsewhere - keys)), deadline)
-        return [*found, *(row for row in named if row.get("id") in unknown)]
+        return [*found, *(row for row in named if str(row.get("id")) in unknown)]
 
     def _place(self, row: Row) -> str:
         with self._reading_row(row):
@@ -476,7 +482,7 @@ def _packed(observations: Sequence[Observation]) -> Iterator[tuple[str, list[tup
 
 
 def _begin() -> _Begun:
-    return _Begun(secrets.randbits(48), 0, StudySummary())
+    return _Begun(secrets.randbits(48), 0, 0)
 
 
 def _put_head(head: _Head, seen: int) -> Put:
@@ -572,34 +578,16 @@ def _number(row: Row, name: str) -> int:
 
 
 def _dump_begun(begun: _Begun) -> dict[str, object]:
-    best = begun.summary.best
-    return {
-        "seed": begun.seed,
-        "end": begun.end,
-        "count": begun.summary.count,
-        "best": best and _dump_observation(best),
-        # The sums as fractions: a float could not hold them exactly.
-        "apis": {api.api: [api.count, str(api.total)] for api in begun.summary.apis},
-    }
+    # Earlier releases kept the best observation and sums here, and do not read a head without them.
+    return {"seed": begun.seed, "end": begun.end, "count": begun.count, "best": None, "apis": {}}
 
 
-def _load_begun(mode: str, plain: Mapping[str, Any]) -> _Begun:
-    best = load_observation(mode, *plain["best"]) if plain["best"] else None
-    apis = tuple(
-        ApiSummary(api, load_count(count, "a count"), Fraction(load_text(total, "a sum")))
-        for api, (count, total) in plain["apis"].items()
+def _load_begun(plain: Mapping[str, Any]) -> _Begun:
+    return _Begun(
+        load_count(plain["seed"], "a seed"),
+        load_count(plain["end"], "a position"),
+        load_count(plain["count"], "a count"),
     )
-    summary = StudySummary(load_count(plain["count"], "a count"), best, apis)
-    return _Begun(load_count(plain["seed"], "a seed"), load_count(plain["end"], "a position"), summary)
-
-
-def _attempts(deadline: Deadline) -> Iterator[int]:
-    """Counts attempts from 0, with pauses between them, for as long as the deadline allows."""
-    attempt = 0
-    yield attempt
-    while deadline.pause(attempt):
-        attempt += 1
-        yield attempt
 
 
 def _crowded() -> StoreUnavailableError:

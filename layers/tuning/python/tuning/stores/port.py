@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from tuning.observations import Observation, Setting, Suggestion
-from tuning.studies import Hyperparameters, Study, StudySummary
+from tuning.studies import Hyperparameters, Study
 
 MAX_BATCH = 1_000  # observations that every adapter records at once
 MAX_CLAIM = 33  # suggestions that every adapter claims at once, and as many that it ends to make room
@@ -106,10 +106,6 @@ class ObservationStore(ABC):
     @abstractmethod
     def count(self) -> int:
         """How many observations all modes have together."""
-
-    @abstractmethod
-    def summary(self, mode: str) -> StudySummary:
-        """The mode's observations in few exact numbers."""
 
     @abstractmethod
     def history(self, *, mode: str | None, limit: int, cursor: str | None) -> HistoryPage:

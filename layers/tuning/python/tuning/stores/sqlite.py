@@ -33,7 +33,7 @@ from tuning.stores.records import (
     parse_cursor,
     timestamp,
 )
-from tuning.studies import Hyperparameters, Study, StudySummary
+from tuning.studies import Hyperparameters, Study
 
 BUSY_TIMEOUT = 5.0  # seconds that a writer waits for its turn
 
@@ -219,11 +219,6 @@ class SqliteObservationStore(ObservationStore):
     def count(self) -> int:
         with self._database.reading() as lent:
             return _count(lent.connection)
-
-    def summary(self, mode: str) -> StudySummary:
-        with self._database.reading() as lent:
-            prefix = self._read_on(lent.connection, mode, _Prefix(lent.generation, seed=0))
-            return StudySummary().including(prefix.observations)
 
     def history(self, *, mode: str | None, limit: int, cursor: str | None) -> HistoryPage:
         before = parse_cursor(cursor)
