@@ -54,10 +54,6 @@ def main() -> int:
     except SettingError as error:
         print(error, file=sys.stderr)
         return 2
-    except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else str(error)
-        print(f"cannot listen on {settings.host}:{settings.port}: {reason}; set HOST or PORT", file=sys.stderr)
-        return 1
     if not ended:
         # A thread is in the middle of something, which the interpreter's own end might wait for, or run into.
         sys.stdout.flush()

@@ -1,9 +1,4 @@
-"""The ways in: one folder a Lambda function. Each parses, calls one use case, and answers.
+"""The functions: one folder per Lambda function, and what several of them are built on.
 
-A starting function makes little else than what it keeps, and to look through that for garbage, again and again, took a
-tenth of the CPU of a start. So the collector rests from here until `web.entry.observed` has made the handler.
+Each parses, calls one use case, and answers. A folder's `app` is the entry point that Lambda imports.
 """
-
-import gc
-
-gc.disable()

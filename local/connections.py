@@ -92,6 +92,8 @@ class Connections:
     def refuse(self, transport: asyncio.Transport) -> None:
         """Tells the other end that there is no room, if not too many are being told so."""
         if len(self._refused) >= self.limits.refusals:
+            # The end of what never began is nobody's.
+            transport.set_protocol(asyncio.Protocol())
             transport.abort()
             return
         refused = _Refused(transport, self._refused)

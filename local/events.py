@@ -150,10 +150,10 @@ def http_response(answer: object, *, accept: str, binary_media_types: frozenset[
 
 
 def _as_gateway_sends(request: Request) -> list[tuple[str, str]]:
-    """The headers with the gateway's own word on where the request came from, whatever the caller claimed."""
+    """Return the headers with Host and X-Forwarded-* as API Gateway sets them; the caller's own are dropped."""
     host = request.header("host")
     name, _, port = host.rpartition(":") if host.rpartition(":")[2].isdigit() else (host, "", "80")
-    # The gateway's name is a name; an address in brackets, legal here, would be the first that a function saw.
+    # API Gateway's host is always a name. An IPv6 address in brackets, possible here, never reaches a function on AWS.
     host = f"localhost:{port}" if name.startswith("[") else host
     kept = [(key, value) for key, value in request.headers if key != "host" and not key.startswith("x-forwarded-")]
     return [

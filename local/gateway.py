@@ -182,7 +182,9 @@ class Gateway:
 
     def late(self) -> Response:
         """The answer to a request whose head or body does not come."""
-        return self._own("DEFAULT_4XX", self._new_id(), status=408, message="the request did not come whole in time")
+        return self._own(
+            "DEFAULT_4XX", self._new_id(), status=408, message="the request did not come whole in time; send it again"
+        )
 
     def malformed(self) -> Response:
         """The answer to what is not HTTP."""
@@ -205,7 +207,7 @@ class Gateway:
             # As the method that SAM makes for each path answers.
             return _response(200, {**preflight, "Content-Type": "application/json"}, "{}")
         if methods and head.method not in _METHODS:
-            message = f"there is no method {head.method[:32]} here"
+            message = f"there is no method {head.method[:32]} here; the header Allow has those that there are"
             own = self._own("DEFAULT_4XX", request_id, status=405, message=message)
             allowed = ", ".join((*methods, "OPTIONS") if preflight else methods)
             return Response(own.status, (*own.headers, ("allow", allowed)), own.body)

@@ -1,5 +1,6 @@
 """The HTTP server in front of the gateway, and the start of the whole local stack."""
 
+import errno
 import io
 import json
 import math
@@ -29,9 +30,10 @@ from local.template import Template
 from local.upload_forms import UploadForms
 from local.upload_watcher import UploadWatcher
 from tuning.errors import SpaceError
-from tuning.spaces import Spaces, load_spaces
+from tuning.space_file import load_spaces
+from tuning.spaces import Spaces
 from web import logs
-from web.settings import Settings
+from web.settings import SettingError, Settings
 
 _LIMITS = Limits()
 
@@ -80,6 +82,27 @@ def _spaces(path: str | None) -> Spaces:
         return load_spaces()
 
 
+def _listen(host: str, port: int) -> socket.socket:
+    """Open the socket that requests come to.
+
+    Raises:
+        SettingError: `host` is not known or not this machine's, or `port` cannot be had; it names which of the two.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    ours = "it must be an address of this machine, such as 127.0.0.1"
+    try:
+        # Asked apart: `create_server` makes every error one of the address, which is host and port.
+        socket.getaddrinfo(host, port, family, socket.SOCK_STREAM)
+        return socket.create_server((host, port), family=family)
+    except (socket.gaierror, UnicodeError) as error:
+        raise SettingError(f"HOST is {host!r}, which is no address and no name that is known here; {ours}") from error
+    except OSError as error:
+        if error.errno == errno.EADDRNOTAVAIL:
+            raise SettingError(f"HOST is {host!r}, which is not this machine's; {ours}") from error
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise SettingError(f"PORT is {port}, and {host}:{port} cannot be listened on: {reason}; set another") from error
+
+
 class _Server(uvicorn.Server):
     """uvicorn's server: what waits is dropped when it stops, and it is ended from outside should it not end itself."""
 
@@ -102,8 +125,8 @@ def serve(template: Template, settings: LocalSettings, *, limits: Limits = _LIMI
     """Runs the stack until it is told to stop (SIGINT or SIGTERM); False if something of it is still at work then.
 
     Raises:
-        OSError: the address is taken or not this machine's.
-        web.settings.SettingError: a setting of the functions cannot be used.
+        web.settings.SettingError: a setting of the functions cannot be used, or HOST and PORT are no address on which
+            this machine can listen.
     """
     # A character that UTF-8 cannot write leaves as JSON's escape for it, and its line is not lost.
     assert isinstance(sys.stdout, io.TextIOWrapper)  # noqa: S101
@@ -112,14 +135,11 @@ def serve(template: Template, settings: LocalSettings, *, limits: Limits = _LIMI
     sys.setswitchinterval(_TURN)
     for name, value in template.environment.items():
         os.environ.setdefault(name, value)
-    # On one machine none are written: a function's metrics are one event's at a time, and here several run at once.
-    os.environ.pop("POWERTOOLS_METRICS_NAMESPACE", None)
     of_functions = Settings.from_environment()
     log = logs.logger("local", level=of_functions.log_level.upper())
     bucket = _folder_of(of_functions.upload_bucket)
     trigger = template.upload_trigger if bucket else None
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    listener = socket.create_server((settings.host, settings.port), family=family)
+    listener = _listen(settings.host, settings.port)
     called = {route.function for route in template.routes} | ({trigger.function} if trigger else set())
     whole = Room(limits.stack_bytes)
     functions = {
@@ -155,7 +175,7 @@ def serve(template: Template, settings: LocalSettings, *, limits: Limits = _LIMI
         drop=drop,
     )
     port = listener.getsockname()[1]
-    host = f"[{settings.host}]" if family == socket.AF_INET6 else settings.host
+    host = f"[{settings.host}]" if listener.family == socket.AF_INET6 else settings.host
     folder = bucket.path / trigger.prefix if bucket and trigger else None
     # Standard output is for the log alone.
     welcome = greeting(

@@ -64,7 +64,7 @@ class UploadForms:
         except FormRefusedError as refusal:
             return self._refusal(refusal)
         except OSError as error:
-            return self._refusal(FormRefusedError(503, "ServiceUnavailable", f"it cannot be written: {error.strerror}"))
+            return self._later(FormRefusedError(503, "ServiceUnavailable", f"cannot be written: {error.strerror}"))
         etag = md5(picture, usedforsecurity=False).hexdigest()
         location = f"http://{request.header('host')}{PATH}/{quote(fields['key'])}"
         return Response(204, (*self._headers, ("etag", f'"{etag}"'), ("location", location)), b"")
@@ -75,13 +75,16 @@ class UploadForms:
 
     def crowded(self) -> Response:
         """The answer to a form for which there is no room; its rest need not be read."""
-        refusal = self._refusal(FormRefusedError(503, "SlowDown", "Please reduce your request rate."))
-        return Response(refusal.status, (*refusal.headers, ("retry-after", _RETRY_AFTER)), refusal.body)
+        return self._later(FormRefusedError(503, "SlowDown", "Please reduce your request rate."))
 
     def late(self) -> Response:
         """The answer to a form that does not come."""
         message = "Your socket connection to the server was not read from or written to within the timeout period."
         return self._refusal(FormRefusedError(400, "RequestTimeout", message))
+
+    def _later(self, error: FormRefusedError) -> Response:
+        refusal = self._refusal(error)
+        return Response(refusal.status, (*refusal.headers, ("retry-after", _RETRY_AFTER)), refusal.body)
 
     def _refusal(self, error: FormRefusedError) -> Response:
         text = f"<Error><Code>{error.code}</Code><Message>{escape(str(error))}</Message></Error>"

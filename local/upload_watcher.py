@@ -16,14 +16,14 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from hashlib import file_digest, md5
+from hashlib import md5
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote_plus
 
 from aws_lambda_powertools import Logger
 
-from captioning.buckets.folder import FolderBucket
+from captioning.buckets.folder import FolderBucket, open_picture
 from captioning.pictures.limits import MAX_BYTES
 from local.events import ACCOUNT
 from local.functions import Function
@@ -150,8 +150,9 @@ def upload_event(path: Path, key: str, seen: _Seen) -> dict[str, Any]:
         # such a file for its size, and reading it would hold up all others.
         etag = f"{md5(f'{seen.size} {seen.changed_ns}'.encode(), usedforsecurity=False).hexdigest()}-1"
     else:
-        with path.open("rb") as stream:
-            etag = file_digest(stream, lambda: md5(usedforsecurity=False)).hexdigest()
+        with open_picture(path) as stream:
+            size = min(os.fstat(stream.fileno()).st_size, MAX_BYTES)
+            etag = md5(stream.read(size), usedforsecurity=False).hexdigest()
     moment = datetime.fromtimestamp(seen.changed_ns / 1e9, UTC)
     record = {
         "eventVersion": "2.1",
@@ -183,19 +184,27 @@ def upload_event(path: Path, key: str, seen: _Seen) -> dict[str, Any]:
 
 def _files(folder: Path, root: Path) -> Iterator[tuple[str, _Seen]]:
     """The files below `folder` by key; hidden ones, and names that are not UTF-8, cannot be pictures of a bucket."""
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.name.startswith(".") or not _is_text(entry.name):
-                continue
+    waiting = [folder]
+    # Not by recursion: folders may lie in each other more deeply than Python calls itself.
+    while waiting:
+        here = waiting.pop()
+        try:
+            with os.scandir(here) as entries:
+                found = [entry for entry in entries if not entry.name.startswith(".") and _is_text(entry.name)]
+        except OSError:
+            if here == folder:
+                raise
+            # Deleted while we looked, or not for us to read; its neighbours are.
+            continue
+        for entry in found:
             try:
                 if entry.is_dir(follow_symlinks=False):
-                    yield from _files(Path(entry.path), root)
+                    waiting.append(Path(entry.path))
                 elif entry.is_file():
-                    found = entry.stat()
+                    state = entry.stat()
                     key = Path(entry.path).relative_to(root).as_posix()
-                    yield key, _Seen(found.st_ctime_ns, found.st_size, found.st_ino)
+                    yield key, _Seen(state.st_ctime_ns, state.st_size, state.st_ino)
             except OSError:
-                # Deleted while we looked, or not for us to read.
                 continue
 
 

@@ -8,16 +8,7 @@ from typing import cast
 from hypothesis import strategies as st
 
 from tuning.observations import Setting
-from tuning.spaces import (
-    Api,
-    CategoricalParameter,
-    IntegerParameter,
-    Mode,
-    Parameter,
-    RealParameter,
-    Spaces,
-    Value,
-)
+from tuning.spaces import Api, CategoricalParameter, IntegerParameter, Mode, Parameter, RealParameter, Spaces, Value
 
 MIXED = """
 default_mode = "portraits"

@@ -77,6 +77,11 @@ class Stack:
         """All that the processes wrote to standard output so far."""
         return self._output.read_text()
 
+    @property
+    def errors(self) -> str:
+        """All that the process wrote to standard error since it was started last."""
+        return self._errors.read_text()
+
     def get(self, path: str, **how: object) -> requests.Response:
         """GET `path`."""
         return requests.get(self.url + path, timeout=30, **how)  # type: ignore[arg-type]

@@ -32,12 +32,13 @@ from typing import NoReturn, ParamSpec, TypeVar
 from tqdm import tqdm
 
 from tuning.errors import SettingTakenError, StoreUnavailableError, TuningError
-from tuning.observations import MAX_RATING, MIN_RATING, Observation, Setting, Suggestion, parse_number, quote
+from tuning.observations import MAX_RATING, MIN_RATING, Observation, Setting, Suggestion
 from tuning.spaces import Value
 from tuning.stores import open_store
 from tuning.stores.port import IdempotencyKey, ObservationStore
 from tuning.stores.records import timestamp
 from tuning.studies import Hyperparameters
+from tuning.validation import parse_number, quote
 
 FORMAT = 1  # of archives; an archive of a later format is refused
 BATCH = 200  # observations recorded at once: what an interruption can leave to be sent again

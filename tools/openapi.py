@@ -10,23 +10,43 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from web.problems import ProblemDetails
 from web.settings import VERSION
 
 DOCUMENT = Path(__file__).parents[1] / "functions/suggest/openapi.json"
 
 _MODULES = ("suggest.app", "update.app", "caption.app", "caption.status")
+_PROBLEMS: dict[int | str, dict[str, Any]] = {
+    "4XX": {"model": ProblemDetails},
+    "5XX": {"model": ProblemDetails},
+}
 _WITHOUT_KEY = [("/health", "get")]
 
 _DESCRIPTION = """\
 Learns from people's ratings which image-enhancement settings give the best pictures, and suggests what to try next; and
 says in words what a picture shows.
 
-Every error is `application/problem+json` (RFC 9457). Requests are limited in rate: 429 carries Retry-After.
-An update that is answered with 503 or 504, or whose answer is lost, may have been recorded: send an `Idempotency-Key`
-with every update, and the same one when you try again.
+Every error is `application/problem+json` (RFC 9457); `detail` says what was found, `errors` where. An update that is
+answered with a 5xx, or whose answer is lost, may have been recorded: send an `Idempotency-Key` with every update, and
+the same one when you try again.
+
+| Status | What to do |
+| --- | --- |
+| 400 | fix the request: it is not JSON, not multipart or not HTTP |
+| 403 | send the header `x-api-key` |
+| 404 | see what there is in this document; upload the picture |
+| 405 | use a method of the header `Allow` |
+| 408 | send the request again: it did not come whole in time |
+| 409 | rate some suggestions, or wait as long as `detail` says |
+| 413 | send a smaller request or picture |
+| 415 | send JSON, multipart or a picture, as the operation asks for |
+| 422 | fix what `errors` or `detail` names |
+| 429 | wait for `Retry-After` seconds |
+| 500, 502 | report it with its `instance`; try again, an update with the same `Idempotency-Key` |
+| 503, 504 | wait for `Retry-After` seconds; try again, an update with the same `Idempotency-Key` |
 """
 
 
@@ -35,7 +55,10 @@ def document() -> dict[str, Any]:
     apps: list[FastAPI] = [import_module(f"functions.{name}").app for name in _MODULES]
     merged: dict[str, Any] = {"paths": {}, "components": {"schemas": {}}}
     for app in apps:
-        part = get_openapi(title="", version=VERSION, routes=app.routes)
+        # A function does not say that its errors are problems: the document alone has use for it.
+        documented = APIRouter()
+        documented.include_router(app.router, responses=_PROBLEMS)
+        part = get_openapi(title="", version=VERSION, routes=documented.routes)
         merged["paths"].update(part["paths"])
         for name, schema in part.get("components", {}).get("schemas", {}).items():
             if merged["components"]["schemas"].setdefault(name, schema) != schema:

@@ -1,93 +1,11 @@
-"""The caption function: a picture in the request, its caption in the answer. What is asked beside is in `status`."""
+"""The entry point of the caption function, which Lambda imports. The function is `functions.caption.caption_routes`."""
 
-from typing import Annotated
+from web.starting import starting_http
 
-from fastapi import Depends, Query, Request, UploadFile
-from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, Field
-from starlette.exceptions import HTTPException
+with starting_http():
+    from functions.caption.caption_routes import build
+    from functions.caption.resources import shared_resources
+    from web.settings import Settings
 
-from captioning.captions import caption_picture, choose_decoding
-from captioning.model.decoding import MAX_BEAM_WIDTH, MAX_LENGTH_PENALTY
-from functions.caption.refusals import STATUSES
-from functions.caption.resources import metrics, service, settings, store, warm_up
-from web.application import create_app, entry_point, require_multipart
-from web.metrics import Metric
-
-app, log = create_app(service="caption", title="Picture captioning", settings=settings, statuses=STATUSES)
-
-
-class Alternative(BaseModel):
-    """One way to say it."""
-
-    caption: str
-    confidence: float = Field(description="geometric mean of the words' probabilities, 0 to 1")
-
-
-class Captioned(BaseModel):
-    """What a picture shows."""
-
-    filename: str = Field(examples=["image.jpg"])
-    caption: str = Field(examples=["a brown dog runs through the grass"])
-    confidence: float = Field(description="geometric mean of the words' probabilities, 0 to 1")
-    model_version: str
-    cached: bool = Field(description="whether the same picture was captioned before, by the same model in the same way")
-    alternatives: list[Alternative] | None = Field(
-        default=None, description="if asked for: the best captions, `caption` first"
-    )
-
-
-warm_up(log)
-
-
-@app.post(
-    "/generate-caption/",
-    tags=["captioning"],
-    summary="Say in words what a picture shows",
-    response_model_exclude_none=True,
-    dependencies=[Depends(require_multipart)],
-)
-async def generate_caption(
-    request: Request,
-    file: UploadFile,
-    beam_width: Annotated[
-        int | None,
-        Query(ge=1, le=MAX_BEAM_WIDTH, description="captions considered a word; 1 is greedy (default: the bundle's)"),
-    ] = None,
-    length_penalty: Annotated[
-        float | None,
-        Query(ge=0, le=MAX_LENGTH_PENALTY, description="0 prefers short captions, 1 neither (default: the bundle's)"),
-    ] = None,
-    alternatives: Annotated[
-        int | None, Query(ge=1, le=MAX_BEAM_WIDTH, description="give so many captions, if there are, best first")
-    ] = None,
-) -> Captioned:
-    """`file` is a JPEG, PNG, GIF, WebP, BMP or TIFF picture; of an animation the first frame counts."""
-    # FastAPI would quietly take the last of several.
-    if (count := len((await request.form()).getlist("file"))) > 1:
-        raise HTTPException(422, f"file: one picture at a time, not {count}")
-    if alternatives and beam_width and alternatives > beam_width:
-        message = f"must be at most beam_width, which is {beam_width}"
-        raise RequestValidationError(
-            [{"type": "value_error", "loc": ("query", "alternatives"), "msg": message, "input": alternatives}]
-        )
-    picture, captioner = await file.read(), service().captioner()
-    decoding = choose_decoding(
-        captioner.decoding, beam_width=beam_width, length_penalty=length_penalty, alternatives=alternatives
-    )
-    with metrics.timed(Metric.CAPTION_LATENCY):
-        found = caption_picture(captioner, store(), picture, decoding)
-    metrics.count(Metric.CACHE_HITS, int(found.cached))
-    ranked = [Alternative(caption=found.caption, confidence=round(found.confidence, 4))]
-    ranked += [Alternative(caption=one.text, confidence=round(one.confidence, 4)) for one in found.alternatives]
-    return Captioned(
-        filename=file.filename or "",
-        caption=found.caption,
-        confidence=round(found.confidence, 4),
-        model_version=found.model_version,
-        cached=found.cached,
-        alternatives=ranked[:alternatives] if alternatives else None,
-    )
-
-
-handler = entry_point(app, metrics)
+    resources = shared_resources(Settings.from_environment())
+    app, handler = build(resources)

@@ -1,10 +1,7 @@
-"""What all ways into captioning work with: settings, metrics, models, store and bucket.
-
-Each is made when it is first asked for, and kept. An error is not remembered: the next request tries again.
-"""
+"""What the three functions of captioning are built on: settings, metrics, the models, the caption store, the bucket."""
 
 from contextlib import suppress
-from functools import cache
+from functools import cache, cached_property
 
 from aws_lambda_powertools import Logger
 
@@ -20,62 +17,74 @@ from web import logs
 from web.metrics import Metric, Metrics
 from web.settings import Settings
 
-settings = Settings.from_environment()
-metrics = Metrics("caption")
-_log = logs.logger("captioner", level=settings.log_level.upper())
 
+class Resources:
+    """What one function works with.
 
-def _tell(loading: Loading) -> None:
-    """Logs and counts what became of a bundle."""
-    facts = {"model_version": loading.model_version, "serving": loading.serving}
-    if loading.error is None:
-        metrics.lasted(Metric.MODEL_LOAD_TIME, loading.seconds)
-        _log.info("caption bundle loaded", extra=facts | {"duration_ms": round(loading.seconds * 1000, 1)})
-    else:
-        metrics.count(Metric.MODEL_REFRESH_FAILED)
-        facts["error"] = type(loading.error).__name__
-        _log.error("caption bundle not loaded: %s", loading.error, extra=facts)
-
-
-@cache
-def service() -> CaptionerService:
-    """The models, which are replaced when others are published."""
-    return CaptionerService(open_source(settings.caption_model), observe=_tell)
-
-
-@cache
-def store() -> CaptionStore:
-    """The captions made before, and the outcomes of uploads."""
-    return open_caption_store(settings.caption_store)
-
-
-@cache
-def bucket(name: str = "") -> Bucket:
-    """The bucket of uploads; the one called `name` where the setting leaves it to the events."""
-    url = settings.upload_bucket
-    return open_bucket(f"{url}{name}" if url == "s3://" else url)
-
-
-def warm_up(log: Logger, *, models: bool = True) -> None:
-    """Make store and, unless told not to, models while a function starts, when nobody's request is waiting for them.
-
-    With the models starts the process that reads pictures. What goes wrong is told; a function that ended for it would
-    only be started again. Not the bucket: most requests have no need of it, and its client would lengthen every start.
+    Each thing is made when it is first asked for, and kept. An error is not remembered: the next request tries again.
     """
-    try:
-        if models:
-            reader.start()
-    except PictureReaderUnavailableError as error:
-        log.error("pictures cannot be read: %s", error)  # noqa: TRY400  (the message says all)
-    try:
-        service()
-    except BundleError as error:
-        log.error("the caption bundle cannot be used: %s", error)  # noqa: TRY400  (the message says all)
-    else:
-        with suppress(CaptioningError):  # `_tell` has told
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.metrics = Metrics("caption")
+        self._buckets: dict[str, Bucket] = {}
+        self._log = logs.logger("captioner", level=settings.log_level.upper(), packages=("captioning", "storage"))
+
+    @cached_property
+    def service(self) -> CaptionerService:
+        """The models, which are replaced when others are published."""
+        return CaptionerService(open_source(self.settings.caption_model), observe=self.report)
+
+    @cached_property
+    def store(self) -> CaptionStore:
+        """The captions made before, and the outcomes of uploads."""
+        return open_caption_store(self.settings.caption_store)
+
+    def bucket(self, name: str = "") -> Bucket:
+        """Return the bucket of uploads; the one called `name` where the setting leaves it to the events."""
+        url = self.settings.upload_bucket
+        if name not in self._buckets:
+            self._buckets[name] = open_bucket(f"{url}{name}" if url == "s3://" else url)
+        return self._buckets[name]
+
+    def report(self, loading: Loading) -> None:
+        """Log and count what became of a bundle."""
+        facts = {"model_version": loading.model_version, "serving": loading.serving}
+        if loading.error is None:
+            self.metrics.lasted(Metric.MODEL_LOAD_TIME, loading.seconds)
+            self._log.info("caption bundle loaded", extra=facts | {"duration_ms": round(loading.seconds * 1000, 1)})
+        else:
+            self.metrics.count(Metric.MODEL_REFRESH_FAILED)
+            facts["error"] = type(loading.error).__name__
+            self._log.error("caption bundle not loaded: %s", loading.error, extra=facts)
+
+    def warm_up(self, log: Logger, *, models: bool = True) -> None:
+        """Make the store and, unless `models` is false, the models, while nobody's request waits for them.
+
+        With the models starts the process that reads pictures. What goes wrong is logged, and does not end the
+        function: it would only be started again. The bucket waits: most requests do not need it, and its client would
+        lengthen every start.
+        """
+        try:
             if models:
-                service().captioner()
-    try:
-        store()
-    except CaptionStoreUrlError as error:
-        log.error("the caption store cannot be used: %s", error)  # noqa: TRY400  (as above)
+                reader.start()
+        except PictureReaderUnavailableError as error:
+            log.error("pictures cannot be read: %s", error)  # noqa: TRY400  (the message says all)
+        try:
+            service = self.service
+        except BundleError as error:
+            log.error("the caption bundle cannot be used: %s", error)  # noqa: TRY400  (the message says all)
+        else:
+            with suppress(CaptioningError):  # which `report` has logged
+                if models:
+                    service.captioner()
+        try:
+            _ = self.store
+        except CaptionStoreUrlError as error:
+            log.error("the caption store cannot be used: %s", error)  # noqa: TRY400  (as above)
+
+
+@cache
+def shared_resources(settings: Settings) -> Resources:
+    """Return the resources of all functions in this process: on one machine, three functions have one set of models."""
+    return Resources(settings)

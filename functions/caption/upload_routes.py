@@ -1,4 +1,4 @@
-"""The routes of uploads: POST /uploads gives leave to upload a picture, GET /captions/{key} tells what became of it."""
+"""The routes of uploads: POST /uploads presigns one, GET /captions/{key} answers what became of a picture."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
@@ -7,18 +7,29 @@ from urllib.parse import quote, urljoin
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import AfterValidator, BaseModel, Field
+from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.exceptions import HTTPException
 
 from captioning.outcomes import Status
 from captioning.pictures.limits import MAX_BYTES
-from captioning.uploads import LEAVE_SECONDS, MediaType, Pending, checked_name, find_outcome, give_leave
-from functions.caption.resources import bucket, store
+from captioning.uploads import PRESIGNED_SECONDS, MediaType, Pending, checked_name, find_outcome, presign_upload
+from functions.caption.resources import Resources
 from web.application import base_path, require_json
 
-router = APIRouter(tags=["captioning"])
+
+class _KeyConvertor(StringConvertor):
+    """The rest of a path, whatever is in it. Starlette's own `path` ends at a line break, which a key may have."""
+
+    regex = "(?s:.*)"
+
+
+register_url_convertor("key", _KeyConvertor())
 
 MAX_RETRY_AFTER = 60
-"""Seconds after which, at the most, a caller is told to ask again."""
+"""The longest `Retry-After` of a caption that is pending, in seconds."""
+
+
+_NOT_YET = "It is not captioned yet; ask again after Retry-After"
 
 
 class UploadRequest(BaseModel):
@@ -30,8 +41,8 @@ class UploadRequest(BaseModel):
     )
 
 
-class UploadLeave(BaseModel):
-    """Leave to upload one picture: a form with `fields`, and after them the picture as `file`, posted to `url`."""
+class UploadForm(BaseModel):
+    """The form that uploads one picture: `fields`, and after them the picture as `file`, posted to `url`."""
 
     key: str = Field(examples=["uploads/5f0c3a1b9e6d4c2f8a7b6c5d4e3f2a1b/dog.jpg"])
     url: str
@@ -58,47 +69,52 @@ class UploadPending(BaseModel):
     status: str = Field(examples=["pending"])
 
 
-@router.post("/uploads", summary="Ask for leave to upload a large picture", dependencies=[Depends(require_json)])
-async def upload(request: Request, picture: UploadRequest) -> UploadLeave:
-    """For pictures that are too large for `POST /generate-caption/`: they go straight to the storage, up to 10 MiB."""
-    expires_at = datetime.now(UTC) + timedelta(seconds=LEAVE_SECONDS)
-    leave = give_leave(bucket(), media_type=picture.content_type, name=picture.filename)
-    here = f"{request.url.scheme}://{request.url.netloc}{base_path(request)}/"
-    return UploadLeave(
-        key=leave.key,
-        url=urljoin(here, leave.post.url),
-        fields=dict(leave.post.fields),
-        max_bytes=MAX_BYTES,
-        expires_at=expires_at.replace(microsecond=0),
-        caption_url=f"{here}captions/{quote(leave.key)}",
-    )
+def upload_routes(resources: Resources) -> APIRouter:
+    """Return the routes, answered with what `resources` has."""
+    router = APIRouter(tags=["captioning"])
 
+    @router.post("/uploads", summary="Presign the upload of a large picture", dependencies=[Depends(require_json)])
+    async def upload(request: Request, picture: UploadRequest) -> UploadForm:
+        """For pictures too large for `POST /generate-caption/`: they go straight to the storage, up to 10 MiB."""
+        expires_at = datetime.now(UTC) + timedelta(seconds=PRESIGNED_SECONDS)
+        presigned = presign_upload(resources.bucket(), media_type=picture.content_type, name=picture.filename)
+        here = f"{request.url.scheme}://{request.url.netloc}{base_path(request)}/"
+        return UploadForm(
+            key=presigned.key,
+            url=urljoin(here, presigned.post.url),
+            fields=dict(presigned.post.fields),
+            max_bytes=MAX_BYTES,
+            expires_at=expires_at.replace(microsecond=0),
+            caption_url=f"{here}captions/{quote(presigned.key)}",
+        )
 
-@router.get(
-    "/captions/{key:path}",
-    summary="The caption of an uploaded picture",
-    response_model=UploadCaption,
-    responses={202: {"model": UploadPending, "description": "It is not captioned yet; ask again after Retry-After"}},
-)
-async def upload_caption(key: str) -> UploadCaption | Response:
-    """404 if there is no such picture; 422, with the reason, if it cannot be captioned."""
-    found = find_outcome(store(), bucket(), key)
-    if isinstance(found, Pending):
-        # At first captions take seconds; whoever still waits after minutes waits for a person.
-        waited = (datetime.now(UTC) - found.since).total_seconds()
-        retry_after = round(min(max(waited / 10, 1), MAX_RETRY_AFTER))
-        pending = UploadPending(key=key, status="pending")
-        return JSONResponse(pending.model_dump(), status_code=202, headers={"Retry-After": str(retry_after)})
-    if found is None:
-        raise HTTPException(404, "no picture was uploaded under this key")
-    if found.status is Status.GONE:
-        raise HTTPException(404, "the picture was deleted before it could be captioned")
-    if found.caption is None:
-        raise HTTPException(422, f"the picture cannot be captioned: {found.reason}")
-    return UploadCaption(
-        key=key,
-        status=found.status.value,
-        caption=found.caption.text,
-        confidence=round(found.caption.confidence, 4),
-        model_version=found.caption.model_version,
+    @router.get(
+        "/captions/{key:key}",
+        summary="The caption of an uploaded picture",
+        response_model=UploadCaption,
+        responses={202: {"model": UploadPending, "description": _NOT_YET}},
     )
+    async def upload_caption(key: str) -> UploadCaption | Response:
+        """404 if there is no such picture; 422, with the reason, if it cannot be captioned."""
+        found = find_outcome(resources.store, resources.bucket(), key)
+        if isinstance(found, Pending):
+            # A caption takes seconds. One that is pending for minutes needs a person; its caller need not ask often.
+            waited = (datetime.now(UTC) - found.since).total_seconds()
+            retry_after = round(min(max(waited / 10, 1), MAX_RETRY_AFTER))
+            pending = UploadPending(key=key, status="pending")
+            return JSONResponse(pending.model_dump(), status_code=202, headers={"Retry-After": str(retry_after)})
+        if found is None:
+            raise HTTPException(404, "no picture was uploaded under this key")
+        if found.status is Status.GONE:
+            raise HTTPException(404, "the picture was deleted before it could be captioned")
+        if found.caption is None:
+            raise HTTPException(422, f"the picture cannot be captioned: {found.reason}")
+        return UploadCaption(
+            key=key,
+            status=found.status.value,
+            caption=found.caption.text,
+            confidence=round(found.caption.confidence, 4),
+            model_version=found.caption.model_version,
+        )
+
+    return router

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, Field
 
 from tuning.stats import Progress
 from tuning.stores.port import HistoryPage
@@ -21,6 +21,20 @@ MODES = "the study: `structure` or `surfaces`"
 Parameters = Annotated[dict[str, Any], Field(description=PARAMETERS, examples=[EXAMPLE])]
 
 
+def _refuse_truth(value: object) -> object:
+    """Let everything through but true and false, which Pydantic would take for 1 and 0.
+
+    Raises:
+        ValueError: the value is true or false.
+    """
+    if isinstance(value, bool):
+        raise ValueError("must be a number, not true or false")  # noqa: TRY004 - what Pydantic takes for a refusal
+    return value
+
+
+Count = Annotated[int, BeforeValidator(_refuse_truth)]
+
+
 class Health(BaseModel):
     """Whether the service can answer, and what it has learned from."""
 
@@ -34,7 +48,7 @@ class SuggestRequest(BaseModel):
     """What to suggest."""
 
     mode: str = Field(MODE, description=MODES)
-    num_suggestions: int = Field(2, description="how many settings to suggest, 1 to 10")
+    num_suggestions: Count = Field(2, description="how many settings to suggest, 1 to 10")
 
 
 class Suggestions(BaseModel):
@@ -74,18 +88,18 @@ class Stats(BaseModel):
     @classmethod
     def of(cls, progress: Progress) -> "Stats":
         """The progress in the published shape."""
-        best, recommended = progress.best_parameters, progress.recommended_parameters
+        best, recommended = progress.best, progress.recommendation
         return cls(
             samples_seen=progress.samples_seen,
             convergence=progress.convergence,
-            best_parameters=best.to_plain() if best else None,
-            best_rating=progress.best_rating,
-            expected_improvement=progress.expected_improvement,
-            recommended_mode=progress.recommended_mode,
-            recommended_parameters=recommended.to_plain() if recommended else None,
-            recommended_mean=progress.recommended_mean,
-            recommended_deviation=progress.recommended_deviation,
-            recommended_rated=progress.recommended_rated,
+            best_parameters=best.setting.to_plain() if best else None,
+            best_rating=best.rating if best else None,
+            expected_improvement=recommended.expected_improvement if recommended else None,
+            recommended_mode=recommended.mode if recommended else None,
+            recommended_parameters=recommended.parameters if recommended else None,
+            recommended_mean=recommended.mean if recommended else None,
+            recommended_deviation=recommended.deviation if recommended else None,
+            recommended_rated=recommended.rated if recommended else None,
             converged=progress.converged,
             apis={one.api: ApiStats(count=one.count, mean_rating=one.mean_rating) for one in progress.apis},
         )

@@ -61,6 +61,8 @@ def _result(parameters: Any = None, **members: Any) -> dict[str, Any]:
         ({"num_suggestions": "two"}, "#/num_suggestions"),
         ({"num_suggestions": 1.5}, "#/num_suggestions"),
         ({"num_suggestions": 10**30}, "#/num_suggestions"),
+        ({"num_suggestions": True}, "#/num_suggestions"),
+        ({"num_suggestions": False}, "#/num_suggestions"),
         ([], "#"),
     ],
 )
@@ -246,20 +248,25 @@ def _caption(stack: Stack, content: bytes, name: str = "image.jpg") -> requests.
 
 
 @pytest.mark.parametrize(
-    ("make", "status"),
+    ("make", "status", "remedy"),
     [
-        (lambda: b"", 422),
-        (lambda: b"this is no picture, whatever its name says", 415),
-        (lambda: b"%PDF-1.7\n", 415),
-        (lambda: b'<svg xmlns="http://www.w3.org/2000/svg"/>', 415),
-        (lambda: _encoded(_gradient(), "JPEG")[:1500], 422),
-        (lambda: _encoded(_gradient(), "PNG")[:200], 422),
-        (_hundred_megapixels, 413),
+        (lambda: b"", 422, "a file that has bytes"),
+        (lambda: b"this is no picture, whatever its name says", 415, "an ordinary JPEG or PNG"),
+        (lambda: b"%PDF-1.7\n", 415, "an ordinary JPEG or PNG"),
+        (lambda: b'<svg xmlns="http://www.w3.org/2000/svg"/>', 415, "an ordinary JPEG or PNG"),
+        (lambda: b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", 415, "an ordinary JPEG or PNG"),
+        (lambda: _encoded(_gradient(), "JPEG")[:1500], 422, "save it anew"),
+        (lambda: _encoded(_gradient(), "PNG")[:200], 422, "save it anew"),
+        (_hundred_megapixels, 413, "make it smaller"),
     ],
-    ids=["empty", "text", "pdf", "svg", "truncated-jpeg", "truncated-png", "100-megapixels"],
+    ids=["empty", "text", "pdf", "svg", "heic", "truncated-jpeg", "truncated-png", "100-megapixels"],
 )
-def test_what_cannot_be_captioned_is_refused(stack: Stack, make: Callable[[], bytes], status: int) -> None:
-    assert_is_a_problem(_caption(stack, make()), status)
+def test_what_cannot_be_captioned_is_refused_with_what_to_do(
+    stack: Stack, make: Callable[[], bytes], status: int, remedy: str
+) -> None:
+    detail = assert_is_a_problem(_caption(stack, make()), status)["detail"]
+    assert detail.endswith(remedy)
+    assert detail.count(remedy) == 1
 
 
 def test_a_request_over_the_gateways_limits_is_too_large(stack: Stack) -> None:

@@ -10,18 +10,18 @@ from pathlib import Path
 import pytest
 
 import tuning.suggest
-import tuning.update
 from captioning import uploads
 from captioning.buckets import port as bucket
 from captioning.pictures import limits
 from captioning.pictures.formats import gif, jpeg, png, tiff, webp
 from captioning.stores import dynamodb as store_dynamodb
-from functions.caption import upload_routes
+from functions.caption import refusals, upload_routes
+from local import template
 from local.gateway import REQUEST_LIMIT
 from local.settings import LocalSettings
 from tests.readme import blocks, requests_shown
 from tests.stack import ROOT, Stack
-from tuning import observations, spaces
+from tuning import space_file, validation
 from web.settings import Settings
 
 
@@ -67,15 +67,18 @@ def test_every_setting_is_documented_with_its_default_and_no_other_is() -> None:
 def test_the_limits_are_those_of_the_code() -> None:
     table = dict(re.findall(r"^\| (.+?) \| (.+?) \|$", (ROOT / "docs/operations.md").read_text(), re.MULTILINE))
 
-    assert table["results in an update"] == f"1 to {observations.MAX_RESULTS:,}"
-    assert table["suggestions in a request"] == f"1 to {tuning.suggest.MAX_COUNT}"
+    assert table["results in an update"] == f"1 to {validation.MAX_RESULTS:,}"
+    assert table["suggestions in a request"] == f"1 to {validation.MAX_COUNT}"
     assert table["a suggestion stays outstanding"] == f"{tuning.suggest.OUTSTANDING_FOR.total_seconds() / 3600:g} hours"
-    assert table["`Idempotency-Key`"] == f"1 to {tuning.update.MAX_KEY_LENGTH} characters"
+    assert table["`Idempotency-Key`"] == f"1 to {validation.MAX_KEY_LENGTH} characters"
     assert table["a request's body"].startswith(f"{REQUEST_LIMIT // 2**20} MiB")
     picture = f"{limits.MAX_BYTES // 2**20} MiB, {limits.MAX_PIXELS // 10**6} million pixels"
-    assert table["coordinates in a mode; choices of a parameter"] == f"{spaces.MAX_COORDINATES}; {spaces.MAX_CHOICES}"
+    assert (
+        table["coordinates in a mode; choices of a parameter"]
+        == f"{space_file.MAX_COORDINATES}; {space_file.MAX_CHOICES}"
+    )
     assert table["a picture"] == picture
-    assert table["leave to upload"] == f"{uploads.LEAVE_SECONDS // 60} minutes, one key"
+    assert table["a presigned upload"] == f"{uploads.PRESIGNED_SECONDS // 60} minutes, one key"
     assert table["an upload's `filename`"] == f"1 to {uploads.MAX_NAME_BYTES} bytes in UTF-8"
     assert table["an uploaded picture's key"] == f"{bucket.MAX_KEY_BYTES:,} bytes in UTF-8"
     assert table["`Retry-After` of a caption to come"].startswith(f"1 to {upload_routes.MAX_RETRY_AFTER} s")
@@ -110,6 +113,22 @@ def test_the_limits_of_a_picture_are_those_of_the_code() -> None:
         f"{png.MAX_CHUNKS:,} chunks of a PNG, {webp.MAX_CHUNKS:,} of a WebP, "
         f"{gif.MAX_SUB_BLOCKS:,} sub-blocks before a GIF's first frame"
     )
+
+
+def test_the_apis_page_and_the_document_name_every_status_that_is_answered() -> None:
+    page = (ROOT / "docs/api.md").read_text().partition("## Errors")[2]
+    described: str = json.loads((ROOT / "functions/suggest/openapi.json").read_text())["info"]["description"]
+    gateways = {answer.status for answer in template.read(ROOT / "template.yaml").gateway_responses.values()}
+    # Those that the modules `web.application`, `local.gateway` and `suggest.app` give by themselves.
+    others = {400, 405, 408, 409, 415, 500}
+
+    for text in (page, described):
+        rows = re.findall(r"^\| (\d{3}(?:, \d{3})*) \|", text, re.MULTILINE)
+        assert {int(status) for row in rows for status in row.split(", ")} == {
+            *gateways,
+            *refusals.STATUSES.values(),
+            *others,
+        }
 
 
 def test_every_link_in_the_docs_leads_somewhere() -> None:

@@ -97,7 +97,7 @@ def test_leave_a_form_and_the_caption_where_the_leave_said(
     assert published["caption"] == found.json()["caption"]
 
 
-@pytest.mark.parametrize("name", ["dropped.jpg", "a folder/within + a folder/été 🐶.jpg", "100%25.jpg"])
+@pytest.mark.parametrize("name", ["dropped.jpg", "a folder/within + a folder/été 🐶.jpg", "100%25.jpg", "two\nlines\n"])
 def test_a_picture_that_is_dropped_into_the_folder_is_captioned(
     stack: Stack, folder: Path, picture: bytes, name: str
 ) -> None:
@@ -117,7 +117,10 @@ def test_a_picture_that_takes_anothers_place_gets_its_own_caption(stack: Stack, 
     assert eventually(url, lambda found: found.status_code == 200).json()["status"] == "captioned"
     path.write_bytes(picture[: len(picture) // 2])
     damaged = eventually(url, lambda found: found.status_code == 422)
-    assert assert_is_a_problem(damaged, 422)["detail"].endswith("truncated or broken")
+    assert assert_is_a_problem(damaged, 422)["detail"] == (
+        "the picture cannot be captioned: the picture is truncated or broken; "
+        "use its whole file, or open it and save it anew"
+    )
 
 
 def test_what_was_captioned_is_not_captioned_again_after_a_restart_and_what_came_meanwhile_is(
@@ -169,10 +172,22 @@ def test_leave_is_asked_for_in_json_with_or_without_the_last_slash(stack: Stack)
 
 @pytest.mark.parametrize(
     "path",
-    ["uploads/none.jpg", "uploads", "captions.db", "..%2Fcaptions.db", "uploads/..%2F..%2Fetc", "%00", "uploads/%ff"],
+    [
+        "uploads/none.jpg",
+        "uploads",
+        "captions.db",
+        "..%2Fcaptions.db",
+        "uploads/..%2F..%2Fetc",
+        "%00",
+        "uploads/%ff",
+        "uploads/a%0Ab",
+        "%0A",
+    ],
 )
 def test_of_what_was_never_uploaded_there_is_no_caption(stack: Stack, path: str) -> None:
-    assert_is_a_problem(stack.get(f"/captions/{path}"), 404)
+    answer = stack.get(f"/captions/{path}")
+    assert_is_a_problem(answer, 404)
+    assert answer.json()["detail"] == "no picture was uploaded under this key"
 
 
 def test_a_form_that_is_none_is_refused_as_s3_refuses_it(stack: Stack, picture: bytes) -> None:

@@ -5,6 +5,8 @@ What the one in S3 does when the service is in trouble: tests/unit/captioning/te
 
 import base64
 import json
+import os
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -266,6 +268,19 @@ def test_a_key_that_leads_out_of_the_folder_or_to_nowhere_is_of_nothing(tmp_path
             bucket.read(upload(key, "1"), max_bytes=100)
         bucket.publish(Outcome(key, "1"))
         assert {path.name for path in tmp_path.rglob("*.json")} == set()
+
+
+def test_a_queue_in_a_pictures_place_is_not_waited_for(tmp_path: Path) -> None:
+    (tmp_path / "uploads").mkdir()
+    os.mkfifo(tmp_path / "uploads/a.jpg")
+    # Should it be, whoever writes ends the waiting.
+    writer = threading.Timer(5, lambda: os.close(os.open(tmp_path / "uploads/a.jpg", os.O_RDWR)))
+    writer.start()
+    began = time.monotonic()
+    with pytest.raises(UploadGoneError):
+        open_bucket(f"file://{tmp_path}").read(upload("uploads/a.jpg", "1"), max_bytes=100)
+    writer.cancel()
+    assert time.monotonic() - began < 4
 
 
 def test_opening_a_folder_touches_nothing_until_it_is_written_to(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The image that the Dockerfiles build on: AWS's where it can be pulled, else a stand-in under the same name.
+"""The image that the Dockerfile builds on: AWS's where it can be pulled, else a stand-in under the same name.
 
 The stand-in (tests/emulators/lambda) is made only on an engine of our own: under AWS's name on a developer's engine, it
 would end up in what is deployed.
@@ -17,7 +17,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.images.engine import DockerError, Engine, EngineMissingError, install
-from tests.images.wheels import FUNCTIONS, fetch
+from tests.images.recipe import DOCKERFILE
+from tests.images.wheels import fetch
 from tests.stack import ROOT
 
 AWS, STAND_IN = "AWS's base image", "the stand-in for AWS's base image"
@@ -37,12 +38,8 @@ def architecture() -> str:
 
 
 def base_name() -> str:
-    """The image that every Dockerfile names."""
-    (name,) = {
-        name
-        for requirements in FUNCTIONS
-        for name in re.findall(r"^FROM (\S+)", (requirements.parent / "Dockerfile").read_text(), re.MULTILINE)
-    }
+    """The image that the functions' Dockerfile names."""
+    (name,) = set(re.findall(r"^FROM (\S+/\S+)", DOCKERFILE.read_text(), re.MULTILINE))
     return str(name)
 
 

@@ -1,9 +1,13 @@
-"""What is sent to Docker for a build: the sources that the images copy, and nothing beside them."""
+"""What is sent to Docker for a build, and what the Dockerfile makes of it: our sources, and nothing beside them."""
 
 import json
 import subprocess
 
+import pytest
+
+from local.template import read
 from tests.conftest import go_without
+from tests.images.recipe import LAYERS, last_stage, wanted
 from tests.images.sources import sources
 from tests.stack import ROOT
 
@@ -28,3 +32,12 @@ def test_the_build_context_holds_what_the_images_copy_and_nothing_else() -> None
 
     folders = ("functions", "layers", "local", "models/flickr8k")
     assert sent == {f"{folder}/{name}" for folder in folders for name in sources(folder)} | {"main.py", "template.yaml"}
+
+
+@pytest.mark.parametrize("function", LAYERS)
+def test_the_image_of_a_function_gets_its_layers_its_function_and_no_other_code(function: str) -> None:
+    stage = last_stage(function)
+
+    assert stage.files == wanted(function)
+    assert stage.command == [f"functions.{function}.app.handler"]
+    assert stage.command[0] in read(ROOT / "template.yaml").handlers.values()

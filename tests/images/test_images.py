@@ -22,23 +22,17 @@ from tests.images.base import architecture, base_name
 from tests.images.conftest import Measured, Report
 from tests.images.engine import Engine
 from tests.images.instance import BUCKET, Instance, instance
+from tests.images.recipe import LAYERS, wanted
 from tests.images.sam import Function, Sam
-from tests.images.sources import sources
 from tests.images.wheels import pins
 from tests.readme import requests_shown
 from tests.spaces import MIXED, assert_legal
 from tests.stack import ROOT
 from tuning.observations import Setting
-from tuning.spaces import load_spaces
+from tuning.space_file import load_spaces
 
 pytestmark = [pytest.mark.images, pytest.mark.timeout(1800)]
 
-LAYERS = {
-    "suggest": ("storage", "web", "tuning"),
-    "update": ("storage", "web", "tuning"),
-    "caption": ("storage", "web", "captioning"),
-}
-BUNDLE = {"caption": "models/flickr8k"}
 SAMPLES = {"suggest": "suggest-parameters", "update": "update-model", "caption": "caption-generate"}
 COLD, WARM = 5, 20
 
@@ -110,19 +104,18 @@ def test_an_image_holds_the_packages_that_are_pinned_and_no_others(contents: Con
 
 
 def test_an_image_holds_its_function_and_its_layers_and_no_other_code(contents: Contents, recipient: str) -> None:
-    wanted = {f"/opt/python/{name}" for layer in LAYERS[recipient] for name in sources(f"layers/{layer}/python")}
-    wanted |= {
-        f"/var/task/functions/{recipient}/{name}"
-        for name in sources(f"functions/{recipient}")
-        if name != "Dockerfile" and not name.startswith("requirements.")
-    }
-    wanted.add("/var/task/functions/__init__.py")
-    if bundle := BUNDLE.get(recipient):
-        wanted |= {f"/var/task/{bundle}/{name}" for name in sources(bundle)}
+    expected = wanted(recipient)
     # A search space of a team's own lies beside the packages, where third parties' are too.
-    ours = ("/var/task/", "/opt/python/web/", "/opt/python/tuning/", "/opt/python/captioning/", *wanted)
+    ours = (
+        "/var/task/",
+        "/opt/python/web/",
+        "/opt/python/tuning/",
+        "/opt/python/captioning/",
+        "/opt/python/storage/",
+        *expected,
+    )
 
-    assert {path for path in contents.files if path.startswith(ours) and "__pycache__" not in path} == wanted
+    assert {path for path in contents.files if path.startswith(ours) and "__pycache__" not in path} == expected
 
 
 def test_an_image_holds_no_tests_and_no_programs(contents: Contents) -> None:

@@ -1,10 +1,6 @@
 """The caption and status functions over a bucket: captions while bundles come, go bad, and are put right."""
 
-import importlib
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,11 +10,14 @@ import pytest
 from captioning.model.bundle import ENCODER
 from captioning.service import CHECK_SECONDS, RETRY_SECONDS, CaptionerService
 from captioning.sources.s3 import S3Source
-from captioning.stores import open_caption_store
+from functions.caption import caption_routes, status_routes
+from functions.caption.resources import Resources
 from storage.urls import S3Place, parse_source
 from tests.published import make_bucket, s3_client, tiny_bundle
 from tests.stack import ROOT
 from tools.captioner.publishing import publish_bundle, roll_back
+from web.entry import Handler
+from web.settings import Settings
 
 PICTURE_EVENT = json.loads((ROOT / "events/caption-generate.json").read_text())
 HEALTH_EVENT = json.loads((ROOT / "events/status-health.json").read_text())
@@ -28,25 +27,26 @@ class Deployed:
     """The functions' real handlers over a bucket of its own, and a clock that can be put on."""
 
     def __init__(self, tmp_path: Path, endpoint: str) -> None:
-        # Mangum asks for the process's event loop, which the tests have only once they run.
-        self.app = importlib.import_module("functions.caption.app")
-        self.status = importlib.import_module("functions.caption.status")
         self.now, self.endpoint, self.bucket = 0.0, endpoint, make_bucket(endpoint)
         self.url = f"s3://{self.bucket}/caption?region=us-east-1&endpoint={endpoint}"
+        settings = Settings(
+            caption_store=f"sqlite:///{tmp_path}/captions.db", caption_model="file://tests/bundles/tiny"
+        )
+        resources = Resources(settings)
+        _, self.app = caption_routes.build(resources)
+        _, self.status = status_routes.build(resources)
         place = parse_source(self.url)
         assert isinstance(place, S3Place)
         source = S3Source(place, cache=tmp_path / "cache")
-        self.service = CaptionerService(
-            source, observe=importlib.import_module("functions.caption.resources")._tell, clock=lambda: self.now
-        )
-        self.store = open_caption_store(f"sqlite:///{tmp_path}/captions.db")
+        resources.service = CaptionerService(source, observe=resources.report, clock=lambda: self.now)
+        self.store = resources.store
         self.folder = tmp_path
 
     def publish(self, version: str, **how: str) -> None:
         publish_bundle(tiny_bundle(self.folder / version, version, **how), self.url)
 
-    def ask(self, module: Any, event: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-        answer = module.handler(event, None)
+    def ask(self, handler: Handler, event: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        answer = handler(event, None)
         assert answer["headers"]["content-type"].startswith("application/")
         return answer["statusCode"], json.loads(answer["body"])
 
@@ -60,11 +60,8 @@ class Deployed:
 
 
 @pytest.fixture
-def deployed(tmp_path: Path, ministack_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployed]:
+def deployed(tmp_path: Path, ministack_endpoint: str) -> Iterator[Deployed]:
     found = Deployed(tmp_path, ministack_endpoint)
-    for module in (found.app, found.status):
-        monkeypatch.setattr(module, "service", lambda: found.service)
-    monkeypatch.setattr(found.app, "store", lambda: found.store)
     yield found
     found.store.close()
 
@@ -138,15 +135,6 @@ def test_the_bucket_being_gone_costs_no_caption_while_a_bundle_is_in_service(dep
     assert deployed.health()["status"] == "degraded"
 
 
-_START = """
-import json, sys
-from functions.caption import app, status
-for module, path in zip((app, status), sys.argv[1:]):
-    with open(path) as stream:
-        print(module.handler(json.load(stream), None)["statusCode"])
-"""
-
-
 @pytest.mark.parametrize(
     ("model", "said"),
     [
@@ -156,19 +144,16 @@ for module, path in zip((app, status), sys.argv[1:]):
     ],
 )
 def test_a_function_whose_bundle_cannot_be_had_starts_says_why_and_answers_503(
-    tmp_path: Path, model: str, said: str
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], model: str, said: str
 ) -> None:
-    environment = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join(sys.path),
-        "CAPTION_STORE": f"sqlite:///{tmp_path}/captions.db",
-        "CAPTION_MODEL": model,
-    }
-    events = [str(ROOT / f"events/{name}.json") for name in ("caption-generate", "status-health")]
-    command = [sys.executable, "-c", _START, *events]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
-    lines = done.stdout.splitlines()
-    assert [line for line in lines if line == "503"] == ["503", "503"]
-    before_requests = [json.loads(line) for line in lines[: lines.index("503")] if "request_id" not in line]
-    assert before_requests
-    assert all(said in line["message"] and line["level"] == "ERROR" for line in before_requests)
+    settings = Settings(caption_store=f"sqlite:///{tmp_path}/captions.db", caption_model=model)
+    for module, event in ((caption_routes, PICTURE_EVENT), (status_routes, HEALTH_EVENT)):
+        resources = Resources(settings)
+        _, handler = module.build(resources)
+        started = logged(capsys, "ERROR")
+        # The models of the status function wait for the first question, if their place can be read.
+        assert started or module is status_routes
+        assert all(said in line["message"] for line in started)
+        assert handler(event, None)["statusCode"] == 503
+        capsys.readouterr()
+        resources.store.close()

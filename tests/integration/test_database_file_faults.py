@@ -9,11 +9,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from captioning.caption import Caption
 from captioning.errors import CaptionStoreDamagedError
 from captioning.stores import open_caption_store
 from captioning.stores.port import CaptionStore
+from tests.handwritten import encoded
 from tests.stack import Stack
 from tuning.errors import StoreCorruptError, StoreRefusedError, StoreUnavailableError, TuningError
 from tuning.observations import Observation, Setting, Suggestion
@@ -172,6 +174,35 @@ def test_a_deleted_log_loses_nothing(path: Path, store: ObservationStore, ends: 
         assert count(copy) == 4
     store.close()
     assert count(path) == 4
+
+
+@pytest.mark.parametrize("size", [0, 4096])
+@pytest.mark.parametrize("also", ["", "delete", "replace", "cut"])
+def test_an_index_that_was_cut_short_is_made_anew_and_kills_nobody(tmp_path: Path, size: int, also: str) -> None:
+    # In a process of its own: to touch what is missing of the index is SIGBUS.
+    stack = Stack(tmp_path)
+    try:
+        picture = {"file": ("a.png", encoded(Image.new("RGB", (8, 8)), "PNG"))}
+        assert stack.post("/ml/update_model", json={"results": [RESULT] * 50}).status_code == 200
+        assert stack.post("/generate-caption/", files=picture).json()["cached"] is False
+        shutil.copy(tmp_path / "observations.db", tmp_path / "copy.db")
+        for name in ("observations.db", "captions.db"):
+            os.truncate(tmp_path / f"{name}-shm", size)
+        if also == "delete":
+            (tmp_path / "observations.db").unlink()
+        elif also == "replace":
+            (tmp_path / "copy.db").rename(tmp_path / "observations.db")
+        elif also == "cut":
+            os.truncate(tmp_path / "observations.db", 0)
+        answer = stack.post("/ml/update_model", json={"results": [RESULT]})
+        assert answer.status_code == (200 if also in {"", "replace"} else 503)
+        if not also:
+            assert answer.json()["samples_seen"] == 51
+        assert stack.post("/generate-caption/", files=picture).json()["cached"] is True
+    finally:
+        assert stack.stop() == 0
+    if not also:
+        assert count(tmp_path / "observations.db") == 51
 
 
 def test_a_vacuumed_file_is_smaller_and_sound(path: Path, store: ObservationStore) -> None:

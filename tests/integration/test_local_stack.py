@@ -110,13 +110,14 @@ def test_the_greeting_shows_where_it_listens_three_requests_and_the_folder_for_p
     assert stack.url in commands[2]
 
 
-def test_no_metrics_are_written_whatever_the_environment_says(start: Start) -> None:
-    stack = start(POWERTOOLS_METRICS_NAMESPACE="pictures")
+@pytest.mark.parametrize(("namespace", "written"), [("", False), ("pictures", True)])
+def test_metrics_are_written_where_a_namespace_is_named(start: Start, namespace: str, written: bool) -> None:
+    stack = start(POWERTOOLS_METRICS_NAMESPACE=namespace)
     stack.post("/ml/update_model", json={"results": [RESULT]})
     stack.stop()
 
     assert '"message":"request"' in stack.output
-    assert "_aws" not in stack.output
+    assert ('"Namespace":"pictures"' in stack.output) is written
 
 
 def test_keys_are_asked_for_on_request(start: Start) -> None:
@@ -197,13 +198,25 @@ def test_a_port_that_is_taken_is_said_plainly() -> None:
         port = taken.getsockname()[1]
         done = _run(PORT=str(port))
 
-    assert done.returncode == 1
-    assert done.stderr == f"cannot listen on 127.0.0.1:{port}: Address already in use; set HOST or PORT\n"
+    assert done.returncode == 2
+    assert (
+        done.stderr
+        == f"PORT is {port}, and 127.0.0.1:{port} cannot be listened on: Address already in use; set another\n"
+    )
 
 
 @pytest.mark.parametrize(
     ("variable", "value"),
-    [("PORT", "eight"), ("PORT", "65536"), ("THROTTLE", "yes"), ("OBSERVATION_STORE", "redis://x"), ("LOG_LEVEL", "x")],
+    [
+        ("PORT", "eight"),
+        ("PORT", "65536"),
+        ("HOST", "no.such.host.invalid"),
+        ("HOST", "a" * 64),
+        ("HOST", "192.0.2.1"),
+        ("THROTTLE", "yes"),
+        ("OBSERVATION_STORE", "redis://x"),
+        ("LOG_LEVEL", "x"),
+    ],
 )
 def test_a_setting_that_cannot_be_used_stops_the_start_and_is_named(variable: str, value: str) -> None:
     done = _run(**{"PORT": "0"} | {variable: value})

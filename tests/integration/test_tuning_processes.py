@@ -14,15 +14,8 @@ import pytest
 from tests.stores import ADAPTERS, store_url
 from tuning.errors import SpaceExhaustedError, StoreUnavailableError
 from tuning.observations import Suggestion
-from tuning.spaces import (
-    Api,
-    CategoricalParameter,
-    IntegerParameter,
-    Mode,
-    RealParameter,
-    Spaces,
-    load_spaces,
-)
+from tuning.space_file import load_spaces
+from tuning.spaces import Api, CategoricalParameter, IntegerParameter, Mode, RealParameter, Spaces
 from tuning.stats import summarize
 from tuning.stores.port import ObservationStore
 from tuning.suggest import suggest
@@ -35,7 +28,7 @@ from datetime import UTC, datetime
 from tuning.observations import Observation, Setting
 from tuning.suggest import suggest
 from tuning.update import update
-from tuning.spaces import load_spaces
+from tuning.space_file import load_spaces
 from tuning.stores.port import IdempotencyKey
 from tuning.stores import open_store
 spaces, now = load_spaces(), datetime.now(UTC)
@@ -208,5 +201,6 @@ def test_after_a_restart_everything_goes_on_as_before(url: str, store: Observati
     process = start(script, url)
     printed, _ = process.communicate(timeout=60)
     assert before.samples_seen == 8
-    assert before.recommended_mode == "surfaces"
+    assert before.recommendation is not None
+    assert before.recommendation.mode == "surfaces"
     assert printed.strip() == repr(before)

@@ -171,7 +171,12 @@ def captions_written_to_the_bucket_do_not_call_the_function_again(document: Docu
 def functions_are_bounded_images(document: Document) -> None:
     for name, function in _functions(document).items():
         assert function["PackageType"] == "Image"
-        assert (ROOT / document["Resources"][name]["Metadata"]["Dockerfile"]).is_file()
+        image = document["Resources"][name]["Metadata"]
+        assert (ROOT / image["Dockerfile"]).is_file()
+        # By its requirements, the function whose image it is; two images of one tag would overwrite each other.
+        assert (ROOT / "functions" / image["DockerBuildArgs"]["FUNCTION"] / "requirements.txt").is_file()
+        assert image["DockerTag"] == image["DockerBuildArgs"]["FUNCTION"]
+        assert function["ImageConfig"]["Command"][0].startswith(f"functions.{image['DockerTag']}.")
         assert function["MemorySize"] == 1769
         assert function["Timeout"] <= (120 if name == "UploadFunction" else 29)
         reserve = function["ReservedConcurrentExecutions"]["Fn::If"]

@@ -1,6 +1,7 @@
 """The template is the one list of routes: what it routes is what the functions answer and what the document lists."""
 
 import json
+import re
 from importlib import import_module
 from pathlib import Path
 
@@ -19,8 +20,8 @@ def template() -> Template:
 
 
 def _plain(path: str) -> str:
-    """A path without its last slash, its greedy parameters written as any others."""
-    return path.replace("+}", "}").replace(":path}", "}").rstrip("/")
+    """A path without its last slash, its parameters written alike, however much they take."""
+    return re.sub(r"(\+|:\w+)}", "}", path).rstrip("/")
 
 
 def _routes_of(app: FastAPI) -> set[tuple[str, str]]:

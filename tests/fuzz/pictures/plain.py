@@ -42,6 +42,7 @@ def _serve(connection: Connection, spec: InputSpec) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     warnings.simplefilter("ignore")
+    connection.send(None)
     while True:
         try:
             picture = connection.recv_bytes()
@@ -86,3 +87,7 @@ class PlainReader:
         self._process = context.Process(target=_serve, args=(theirs, self._spec), daemon=True)
         self._process.start()
         theirs.close()
+        # Without it nothing would be held against anything, and nobody would notice.
+        if not self._connection.poll(_WAIT_SECONDS):
+            raise RuntimeError("plain Pillow's process does not start")
+        self._connection.recv()

@@ -18,7 +18,7 @@ from captioning import captions
 from captioning.caption import Caption
 from captioning.captioner import Captioner
 from captioning.captions import caption_key, caption_picture
-from captioning.errors import CaptionStoreUnavailableError, EmptyPictureError, NotAPictureError
+from captioning.errors import BundleError, CaptionStoreUnavailableError, EmptyPictureError, NotAPictureError
 from captioning.model.bundle import open_bundle
 from captioning.model.decoding import Decoding
 from captioning.outcomes import Outcome
@@ -90,6 +90,41 @@ def test_a_stored_caption_is_served_without_running_the_models(captioner: Captio
     key = caption_key(speckled(1), captioner.model_version, captioner.decoding)
     store.put(key, Caption("what was stored", 0.5, captioner.model_version))
     assert caption_picture(captioner, store, speckled(1)).caption == "what was stored"
+    store.close()
+
+
+def test_no_caption_is_empty_however_little_a_bundle_has_to_say(store: CaptionStore) -> None:
+    tiny = open_bundle("file://tests/bundles/tiny")
+    # The marks are the first four words; a sentence loses its final full stops.
+    stops = (*tiny.vocabulary.words[:4], *("." * (1 + index) for index in range(len(tiny.vocabulary.words) - 4)))
+    mute = Captioner(replace(tiny, vocabulary=replace(tiny.vocabulary, words=stops)))
+
+    for _ in range(2):
+        with pytest.raises(BundleError, match=r"decoder\.tflite: finds nothing but full stops"):
+            caption_picture(mute, store, speckled(1))
+
+
+def test_an_empty_caption_is_never_one_of_several(captioner: Captioner) -> None:
+    tiny = open_bundle("file://tests/bundles/tiny")
+    wide = Decoding(5, 0.7, 1)
+    # Captions of one word: that of the best one becomes a full stop.
+    best, *others = said_with(captioner, wide)
+    words = tuple("." if word == best else word for word in tiny.vocabulary.words)
+    changed = Captioner(replace(tiny, vocabulary=replace(tiny.vocabulary, words=words)))
+
+    assert said_with(changed, wide) == others
+
+
+def said_with(captioner: Captioner, decoding: Decoding) -> list[str]:
+    found = captioner.caption(speckled(1), decoding)
+    return [found.text, *(one.text for one in found.alternatives)]
+
+
+def test_an_empty_caption_that_was_stored_is_made_anew(captioner: Captioner, store: CaptionStore) -> None:
+    key = caption_key(speckled(1), captioner.model_version, captioner.decoding)
+    store.put(key, Caption("", 0.5, captioner.model_version))
+    found = caption_picture(captioner, store, speckled(1))
+    assert (found.caption, found.cached) == (captioner.caption(speckled(1)).text, False)
     store.close()
 
 

@@ -272,7 +272,7 @@ def test_adobes_word_on_colours_is_kept() -> None:
 def test_scans_of_a_progressive_jpeg_are_counted_and_its_pixels_are_fewer() -> None:
     prepare(scans(jpeg.MAX_SCANS - 20))
     large = Image.new("L", (8_000, 4_001))
-    with pytest.raises(PictureTooLargeError, match="8000 x 4001 pixels; the limit of a progressive JPEG is 32000000"):
+    with pytest.raises(PictureTooLargeError, match="8000 x 4001 pixels; the limit of a progressive JPEG is 32,000,000"):
         prepare(encoded(large, "JPEG", progressive=True))
     assert prepare(encoded(large, "JPEG")).orientation == 1
 

@@ -112,7 +112,8 @@ print(reader.read(small, wanted).mode, reader.read(small, wanted).mode)
         check=True,
         env={"PYTHONPATH": os.pathsep.join(sys.path)},
     )
-    assert run.stdout.decode().splitlines() == ["the picture takes more memory to read than 128 MiB", "RGB RGB"]
+    why = "the picture takes more memory to read than 128 MiB; make it smaller"
+    assert run.stdout.decode().splitlines() == [why, "RGB RGB"]
 
 
 def test_a_picture_that_would_take_too_much_memory_is_refused_before_it_is_decoded(reader: PictureReader) -> None:
@@ -264,3 +265,29 @@ def test_levels_come_back_as_they_were_made(reader: PictureReader) -> None:
     levels = reader.read(png(), Wanted(256, 256, "bilinear", exif_transpose=True, scaled_decoding=False))
     found = np.frombuffer(levels.content, np.uint8).reshape(256, 256, 3)
     np.testing.assert_array_equal(found[:, :, 0], np.asarray(Image.linear_gradient("L")))
+
+
+def test_what_a_decoder_says_of_a_file_does_not_reach_the_log() -> None:
+    code = """
+import sys
+from captioning.errors import DamagedPictureError
+from captioning.pictures.protocol import Wanted
+from captioning.pictures.reader import PictureReader
+try:
+    PictureReader().read(sys.stdin.buffer.read(), Wanted(40, 30, "bilinear", True, False))
+except DamagedPictureError as error:
+    print(error)
+"""
+    stream = io.BytesIO()
+    Image.linear_gradient("L").save(stream, "TIFF", compression="tiff_lzw")
+    picture = bytearray(stream.getvalue())
+    picture[8:80] = b"\xff" * 72  # the compressed strip, which Pillow writes first
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        input=bytes(picture),
+        capture_output=True,
+        check=True,
+        env={"PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert run.stdout.startswith(b"the picture is truncated or broken")
+    assert run.stderr == b""

@@ -26,7 +26,7 @@ from captioning.outcomes import Outcome, Status, Upload
 from captioning.pictures.limits import MAX_BYTES
 from captioning.stores import open_caption_store
 from captioning.stores.port import CaptionStore
-from captioning.uploads import LEAVE_SECONDS, MediaType, Pending, caption_upload, find_outcome, give_leave
+from captioning.uploads import PRESIGNED_SECONDS, MediaType, Pending, caption_upload, find_outcome, presign_upload
 from tests.buckets import upload
 from tests.pictures import speckled
 
@@ -160,14 +160,14 @@ class BreakingCaptioner(CountingCaptioner):
     """Its reader outlives no picture."""
 
     def caption(self, _picture: bytes, _decoding: Decoding | None = None) -> Caption:
-        raise DeadlyPictureError("the picture takes more memory than there is")
+        raise DeadlyPictureError("the picture takes too much memory")
 
 
 def test_a_picture_that_broke_its_reader_is_done_and_not_read_again_after_a_restart(place: Place) -> None:
     place.put(speckled(1))
     place.captioner = BreakingCaptioner(open_bundle("file://tests/bundles/tiny"))
     outcome = place.caption(upload(KEY, "A", speckled(1)))
-    assert (outcome.status, outcome.reason) == (Status.FAILED, "the picture takes more memory than there is")
+    assert (outcome.status, outcome.reason) == (Status.FAILED, "the picture takes too much memory; use another picture")
     assert place.published() == outcome.to_plain()
     # A start announces everything anew: what has an outcome is not even opened.
     place.store.close()
@@ -268,14 +268,14 @@ def test_what_is_not_an_upload_is_not_known(place: Place, key: str) -> None:
 
 
 def test_leave_is_for_a_new_key_each_time_that_ends_in_the_name(place: Place) -> None:
-    plain, again = (give_leave(place.bucket, media_type=MediaType.PNG) for _ in range(2))
-    named = give_leave(place.bucket, media_type=MediaType.PNG, name="two dogs + été 🐶.png")
+    plain, again = (presign_upload(place.bucket, media_type=MediaType.PNG) for _ in range(2))
+    named = presign_upload(place.bucket, media_type=MediaType.PNG, name="two dogs + été 🐶.png")
     assert len({plain.key, again.key, named.key}) == 3
     assert all(len(leave.key.split("/")[1]) == 32 for leave in (plain, again, named))
     assert plain.key.startswith("uploads/")
     assert named.key.endswith("/two dogs + été 🐶.png")
     assert named.post.fields["key"] == named.key
-    assert LEAVE_SECONDS <= 15 * 60
+    assert PRESIGNED_SECONDS <= 15 * 60
 
 
 @pytest.mark.parametrize(
@@ -298,9 +298,9 @@ def test_leave_is_for_a_new_key_each_time_that_ends_in_the_name(place: Place) ->
 )
 def test_a_name_that_cannot_be_part_of_a_key_is_refused(place: Place, name: str) -> None:
     with pytest.raises(ValueError, match="must"):
-        give_leave(place.bucket, media_type=MediaType.PNG, name=name)
+        presign_upload(place.bucket, media_type=MediaType.PNG, name=name)
 
 
 @pytest.mark.parametrize("name", ["a", "é" * 100, "a.b.c", "9.41.00\u202fAM.png", "woman\u200d🦰.jpg", "$ & % #?.jpg"])
 def test_what_people_call_their_pictures_is_a_name(place: Place, name: str) -> None:
-    assert give_leave(place.bucket, media_type=MediaType.PNG, name=name).key.endswith(f"/{name}")
+    assert presign_upload(place.bucket, media_type=MediaType.PNG, name=name).key.endswith(f"/{name}")

@@ -74,6 +74,38 @@ print(json.dumps([gc.get_stats()[0]["collections"] - began, gc.isenabled(), gc.g
     assert kept > 10_000
 
 
+def test_fastapis_models_of_the_document_are_made_by_no_function_and_can_be_made_later() -> None:
+    program = """
+import functions.suggest.app, json, pydantic
+from fastapi.openapi.models import OpenAPI, Operation, Schema
+from functions.suggest.messages import History
+print(json.dumps([
+    [model.__pydantic_complete__ for model in (OpenAPI, Operation, Schema, History)],
+    "defer_build" in pydantic.BaseModel.model_config,
+    OpenAPI.model_validate({"openapi": "3.1.0", "info": {"title": "x", "version": "1"}, "paths": {}}).info.title,
+]))
+"""
+    assert json.loads(last_line_of(program)) == [[False, False, False, True], False, "x"]
+
+
+@pytest.mark.parametrize("module", ["functions.suggest.messages", "functions.caption.resources", "web.entry"])
+def test_what_is_no_entry_point_leaves_the_garbage_collector_as_it_is(module: str) -> None:
+    program = "import gc, importlib, sys; importlib.import_module(sys.argv[1]); print(gc.isenabled())"
+
+    assert last_line_of(program, module) == "True"
+
+
+def test_a_function_that_cannot_start_leaves_the_garbage_collector_on() -> None:
+    program = """
+import gc
+try:
+    import functions.suggest.app
+except ValueError:
+    print(gc.isenabled())
+"""
+    assert last_line_of(program, LOG_LEVEL="loud") == "True"
+
+
 def test_a_starting_lambda_has_its_storage_adapter_ready_before_the_first_picture() -> None:
     deployed = modules_of("functions.caption.app", CAPTION_STORE="dynamodb://captions?region=eu-west-1")
 
@@ -95,9 +127,9 @@ def test_a_starting_lambda_has_the_learning_ready_before_the_first_update() -> N
     assert "skopt" in modules_of("functions.update.app", AWS_LAMBDA_FUNCTION_NAME="update")
 
 
-@pytest.mark.parametrize(("way_in", "loaded"), [("app", True), ("uploads", True), ("status", False)])
-def test_the_models_are_loaded_while_a_function_starts_that_captions(way_in: str, loaded: bool) -> None:
-    program = f"from functions.caption import {way_in}, resources; print(resources.service()._captioner is not None)"
+@pytest.mark.parametrize(("entry_point", "loaded"), [("app", True), ("on_upload", True), ("status", False)])
+def test_the_models_are_loaded_while_a_function_starts_that_captions(entry_point: str, loaded: bool) -> None:
+    program = f"from functions.caption.{entry_point} import resources; print(resources.service._captioner is not None)"
 
     assert last_line_of(program) == str(loaded)
 

@@ -9,17 +9,20 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from captioning.buckets import open_bucket
 from captioning.buckets.port import Bucket
 from captioning.captioner import Captioner
 from captioning.errors import BucketUnavailableError, BundleError
 from captioning.model.bundle import open_bundle
 from captioning.outcomes import Outcome, Status, Upload
-from captioning.stores import open_caption_store
 from captioning.stores.port import CaptionStore
-from functions.caption import on_upload, resources
-from functions.caption.on_upload import EventError, UnfinishedError, handler
+from functions.caption import upload_events
+from functions.caption.resources import Resources
+from functions.caption.upload_events import EventError, UnfinishedError
 from tests.stack import ROOT
+from web.entry import Handler
+from web.settings import Settings
+
+Call = Callable[..., list[dict[str, str]]]
 
 
 class Context:
@@ -39,14 +42,40 @@ def root(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def store(root: Path, captioner: Captioner, monkeypatch: pytest.MonkeyPatch) -> Iterator[CaptionStore]:
-    """The store of the function, which also has a bucket and small models of this test's own."""
-    store, bucket = open_caption_store(f"sqlite:///{root}/captions.db"), open_bucket(f"file://{root}")
-    monkeypatch.setattr(on_upload, "store", lambda: store)
-    monkeypatch.setattr(on_upload, "bucket", lambda _name: bucket)
-    monkeypatch.setattr(resources.service(), "captioner", lambda: captioner)
-    yield store
-    store.close()
+def resources(root: Path) -> Iterator[Resources]:
+    """What the function works with: a store and a bucket of this test's own, and small models."""
+    resources = Resources(
+        Settings(
+            caption_store=f"sqlite:///{root}/captions.db",
+            caption_model="file://tests/bundles/tiny",
+            upload_bucket=f"file://{root}",
+        )
+    )
+    yield resources
+    resources.store.close()
+
+
+@pytest.fixture
+def store(resources: Resources) -> CaptionStore:
+    """The store of the function."""
+    return resources.store
+
+
+@pytest.fixture
+def handler(resources: Resources) -> Handler:
+    """The function."""
+    return upload_events.build(resources)
+
+
+@pytest.fixture
+def call(handler: Handler) -> Call:
+    """Calls the function with the records of one event; gives what it did with each."""
+
+    def call(*records: Any) -> list[dict[str, str]]:
+        done: list[dict[str, str]] = handler({"Records": list(records)}, Context())["uploads"]
+        return done
+
+    return call
 
 
 def record(key: str, sequencer: str = "1", **changes: Any) -> dict[str, Any]:
@@ -55,11 +84,6 @@ def record(key: str, sequencer: str = "1", **changes: Any) -> dict[str, Any]:
     found["s3"]["object"] = {"key": key, "size": 1, "sequencer": sequencer}
     result: dict[str, Any] = found | changes
     return result
-
-
-def call(*records: Any) -> list[dict[str, str]]:
-    done: list[dict[str, str]] = handler({"Records": list(records)}, Context())["uploads"]
-    return done
 
 
 def picture(colour: str = "gold") -> bytes:
@@ -78,7 +102,7 @@ def picture(colour: str = "gold") -> bytes:
         ("uploads/%C3%A9t%C3%A9/%F0%9F%90%B6.jpg", "uploads/été/🐶.jpg"),
     ],
 )
-def test_keys_are_read_as_s3_writes_them(root: Path, store: CaptionStore, written: str, meant: str) -> None:
+def test_keys_are_read_as_s3_writes_them(root: Path, store: CaptionStore, written: str, meant: str, call: Call) -> None:
     (root / meant).parent.mkdir(exist_ok=True)
     (root / meant).write_bytes(picture())
     assert call(record(written)) == [{"key": meant, "status": "captioned"}]
@@ -87,7 +111,7 @@ def test_keys_are_read_as_s3_writes_them(root: Path, store: CaptionStore, writte
     assert found.status is Status.CAPTIONED
 
 
-def test_the_sequencer_is_kept_in_its_comparable_form(root: Path, store: CaptionStore) -> None:
+def test_the_sequencer_is_kept_in_its_comparable_form(root: Path, store: CaptionStore, call: Call) -> None:
     call(record("uploads/a.jpg", "00ab00"))
     assert store.outcome("uploads/a.jpg") == Outcome("uploads/a.jpg", "00AB")
 
@@ -105,7 +129,7 @@ def test_the_sequencer_is_kept_in_its_comparable_form(root: Path, store: Caption
     ],
 )
 def test_what_is_not_a_new_picture_is_left_alone_with_a_log_line(
-    root: Path, store: CaptionStore, capsys: pytest.CaptureFixture[str], key: str, event_name: str
+    root: Path, store: CaptionStore, capsys: pytest.CaptureFixture[str], key: str, event_name: str, call: Call
 ) -> None:
     assert call(record(key, eventName=event_name)) == []
     assert not (root / "captions").exists()
@@ -114,7 +138,7 @@ def test_what_is_not_a_new_picture_is_left_alone_with_a_log_line(
     assert line["event_name"] == event_name
 
 
-def test_what_the_function_writes_is_never_what_it_takes_in(root: Path, store: CaptionStore) -> None:
+def test_what_the_function_writes_is_never_what_it_takes_in(root: Path, store: CaptionStore, call: Call) -> None:
     (root / "uploads/a.jpg").write_bytes(picture())
     call(record("uploads/a.jpg"))
     written = [path.relative_to(root).as_posix() for path in root.rglob("*.json")]
@@ -123,7 +147,7 @@ def test_what_the_function_writes_is_never_what_it_takes_in(root: Path, store: C
 
 
 def test_the_event_by_which_s3_tests_the_notification_is_logged_and_no_more(
-    store: CaptionStore, capsys: pytest.CaptureFixture[str]
+    store: CaptionStore, capsys: pytest.CaptureFixture[str], handler: Handler
 ) -> None:
     event = json.loads((ROOT / "events/upload-test.json").read_text())
     assert handler(event, Context()) == {"uploads": []}
@@ -146,7 +170,7 @@ def broken(store: CaptionStore, monkeypatch: pytest.MonkeyPatch, keys: set[str])
 
 
 def test_of_several_pictures_the_good_ones_are_done_before_it_raises_and_the_rest_when_called_again(
-    root: Path, store: CaptionStore, monkeypatch: pytest.MonkeyPatch
+    root: Path, store: CaptionStore, monkeypatch: pytest.MonkeyPatch, call: Call
 ) -> None:
     names = ["one", "two", "three", "four"]
     for name in names:
@@ -161,7 +185,12 @@ def test_of_several_pictures_the_good_ones_are_done_before_it_raises_and_the_res
 
 
 def test_an_error_that_nobody_expected_keeps_no_other_picture_waiting(
-    root: Path, store: CaptionStore, captioner: Captioner, monkeypatch: pytest.MonkeyPatch
+    root: Path,
+    store: CaptionStore,
+    captioner: Captioner,
+    monkeypatch: pytest.MonkeyPatch,
+    call: Call,
+    resources: Resources,
 ) -> None:
     class Fragile:
         model_version, decoding = captioner.model_version, captioner.decoding
@@ -171,7 +200,7 @@ def test_an_error_that_nobody_expected_keeps_no_other_picture_waiting(
                 raise MemoryError
             return captioner.caption(picture)
 
-    monkeypatch.setattr(resources.service(), "captioner", Fragile)
+    monkeypatch.setattr(resources.service, "captioner", Fragile)
     (root / "uploads/large").write_bytes(picture() + b"\0" * 10_000)
     (root / "uploads/small").write_bytes(picture())
     with pytest.raises(UnfinishedError, match="1 of 2 records"):
@@ -180,11 +209,13 @@ def test_an_error_that_nobody_expected_keeps_no_other_picture_waiting(
     assert store.outcome("uploads/small")
 
 
-def test_without_models_every_upload_waits_for_them(store: CaptionStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_models_every_upload_waits_for_them(
+    store: CaptionStore, monkeypatch: pytest.MonkeyPatch, call: Call, resources: Resources
+) -> None:
     def missing() -> Captioner:
         raise BundleError("manifest.json", "is missing")
 
-    monkeypatch.setattr(resources.service(), "captioner", missing)
+    monkeypatch.setattr(resources.service, "captioner", missing)
     with pytest.raises(UnfinishedError, match=r"manifest\.json: is missing"):
         call(record("uploads/a.jpg"))
     assert store.outcome("uploads/a.jpg") is None
@@ -192,13 +223,13 @@ def test_without_models_every_upload_waits_for_them(store: CaptionStore, monkeyp
 
 @pytest.mark.parametrize("content", [b"", b"hello", picture()[:50]])
 def test_a_picture_that_cannot_be_read_is_no_reason_to_be_called_again(
-    root: Path, store: CaptionStore, content: bytes
+    root: Path, store: CaptionStore, content: bytes, call: Call
 ) -> None:
     (root / "uploads/a.jpg").write_bytes(content)
     assert call(record("uploads/a.jpg")) == [{"key": "uploads/a.jpg", "status": "failed"}]
 
 
-def test_nor_is_one_that_was_deleted_or_replaced(root: Path, store: CaptionStore) -> None:
+def test_nor_is_one_that_was_deleted_or_replaced(root: Path, store: CaptionStore, call: Call) -> None:
     (root / "uploads/replaced").write_bytes(picture())
     replaced = record("uploads/replaced")
     replaced["s3"]["object"]["eTag"] = "0" * 32
@@ -234,7 +265,7 @@ def without(record: dict[str, Any], *path: str) -> dict[str, Any]:
     ],
 )
 def test_a_record_that_is_not_s3s_is_an_error_and_the_others_are_done(
-    root: Path, store: CaptionStore, malformed: Any
+    root: Path, store: CaptionStore, malformed: Any, call: Call
 ) -> None:
     (root / "uploads/good").write_bytes(picture())
     with pytest.raises(UnfinishedError, match="1 of 2 records: not a record of S3"):
@@ -243,13 +274,13 @@ def test_a_record_that_is_not_s3s_is_an_error_and_the_others_are_done(
 
 
 @pytest.mark.parametrize("event", [{}, {"Records": None}, {"Records": 5}, {"detail-type": "Object Created"}])
-def test_an_event_that_is_not_s3s_is_an_error(event: dict[str, Any]) -> None:
+def test_an_event_that_is_not_s3s_is_an_error(event: dict[str, Any], handler: Handler) -> None:
     with pytest.raises(EventError, match="not an event of S3"):
         handler(event, Context())
 
 
 def test_where_the_setting_leaves_the_bucket_to_the_event_it_is_the_one_that_the_event_names(
-    store: CaptionStore, captioner: Captioner, monkeypatch: pytest.MonkeyPatch
+    store: CaptionStore, monkeypatch: pytest.MonkeyPatch, call: Call, resources: Resources
 ) -> None:
     asked: list[str] = []
 
@@ -260,14 +291,14 @@ def test_where_the_setting_leaves_the_bucket_to_the_event_it_is_the_one_that_the
         asked.append(name)
         raise ElsewhereError
 
-    monkeypatch.setattr(on_upload, "bucket", bucket)
+    monkeypatch.setattr(resources, "bucket", bucket)
     with pytest.raises(UnfinishedError):
         call(record("uploads/a"))
     assert asked == ["example-uploads"]
 
 
 def test_an_upload_is_what_its_record_says(
-    store: CaptionStore, captioner: Captioner, monkeypatch: pytest.MonkeyPatch
+    store: CaptionStore, monkeypatch: pytest.MonkeyPatch, handler: Handler
 ) -> None:
     seen: list[Upload] = []
 
@@ -275,7 +306,7 @@ def test_an_upload_is_what_its_record_says(
         seen.append(upload)
         return Outcome(upload.key, upload.sequencer)
 
-    monkeypatch.setattr(on_upload, "caption_upload", take)
+    monkeypatch.setattr(upload_events, "caption_upload", take)
     for name in ("plain", "versioned"):
         handler(json.loads((ROOT / f"events/upload-{name}.json").read_text()), Context())
     plain, versioned = seen

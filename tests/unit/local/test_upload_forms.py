@@ -96,6 +96,13 @@ def test_a_picture_of_any_name_is_let_in(bucket: FolderBucket) -> None:
         assert post(bucket, content, "multipart/form-data; boundary=b; charset=unicode_escape").status == 204
 
 
+def test_a_form_whose_picture_cannot_be_written_is_to_come_again(bucket: FolderBucket) -> None:
+    (bucket.path / "uploads").write_bytes(b"where the folder would be")
+    answer = post(bucket, body(encoded(leave(bucket))), "multipart/form-data; boundary=b")
+    assert (answer.status, dict(answer.headers)["retry-after"]) == (503, "1")
+    assert b"<Code>ServiceUnavailable</Code>" in answer.body
+
+
 TEXT = st.text(max_size=12) | st.sampled_from(["b", '"b"', "b; charset=utf_7", "\\", '"', "\x00", "é", "b" * 71])
 
 

@@ -5,14 +5,14 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from hashlib import file_digest, md5
+from hashlib import md5
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import unquote_plus
 
 import pytest
 
-from captioning.buckets.folder import FolderBucket
+from captioning.buckets.folder import FolderBucket, open_picture
 from captioning.errors import PictureTooLargeError, UploadReplacedError
 from captioning.outcomes import Upload, comparable
 from captioning.pictures.limits import MAX_BYTES
@@ -130,18 +130,18 @@ def test_a_file_that_is_too_large_is_announced_without_being_read(
 ) -> None:
     read: list[str] = []
 
-    def digest(stream: Any, make: Callable[[], Any]) -> Any:
-        read.append(stream.name)
-        return file_digest(stream, make)
+    def opened(path: Path) -> BinaryIO:
+        read.append(path.name)
+        return open_picture(path)
 
-    monkeypatch.setattr(upload_watcher, "file_digest", digest)
+    monkeypatch.setattr(upload_watcher, "open_picture", opened)
     (tmp_path / "uploads").mkdir()
     for name, size in (("vast", 2 * 1024**3), ("large", MAX_BYTES + 1), ("largest", MAX_BYTES)):
         with (tmp_path / "uploads" / name).open("wb") as stream:
             stream.truncate(size)
     start()
     found = {one["key"].removeprefix("uploads/"): one for one in recorder.wait_for(3)}
-    assert [Path(path).name for path in read] == ["largest"]
+    assert read == ["largest"]
     assert found["vast"]["size"] == 2 * 1024**3
     assert len({one["eTag"] for one in found.values()}) == 3
     # It is refused for its size before anything else is looked at.
@@ -168,6 +168,53 @@ def test_hidden_files_folders_and_names_that_are_no_text_are_nobodys_pictures(
     assert recorder.wait_for(1)[0]["key"] == "uploads/a"
     settle()
     assert len(recorder.events) == 1
+
+
+def test_folders_that_lie_in_each_other_a_thousand_times_do_not_end_the_watch(
+    tmp_path: Path, start: Start, recorder: Recorder
+) -> None:
+    within = os.open(tmp_path, os.O_RDONLY)
+    for name in ("uploads", *["q"] * 1_200):
+        os.mkdir(name, dir_fd=within)
+        outer, within = within, os.open(name, os.O_RDONLY, dir_fd=within)
+        os.close(outer)
+    try:
+        start()
+        drop(tmp_path, "uploads/a.jpg")
+        assert recorder.wait_for(1)[0]["key"] == "uploads/a.jpg"
+    finally:
+        # So deep a folder is more than whoever tidies up after tests takes away.
+        for _ in range(1_200):
+            inner, within = within, os.open("..", os.O_RDONLY, dir_fd=within)
+            os.close(inner)
+            os.rmdir("q", dir_fd=within)
+        os.close(within)
+
+
+@pytest.mark.skipif(not os.access("/proc/kmsg", os.R_OK), reason="the kernel's log is not for everybody")
+def test_what_the_kernel_calls_a_file_and_lets_nobody_finish_keeps_nobody_waiting(
+    tmp_path: Path, start: Start, recorder: Recorder
+) -> None:
+    (tmp_path / "uploads").mkdir()
+    (tmp_path / "uploads/log.jpg").symlink_to("/proc/kmsg")
+    watcher = start()
+    recorder.wait_for(1)
+    drop(tmp_path, "uploads/a.jpg")
+    assert recorder.wait_for(2)[1]["key"] == "uploads/a.jpg"
+    watcher.close()
+
+
+def test_a_queue_that_took_a_pictures_place_is_not_waited_for(tmp_path: Path) -> None:
+    picture = tmp_path / "a.jpg"
+    os.mkfifo(picture)
+    # Should it be, whoever writes ends the waiting.
+    writer = threading.Timer(5, lambda: os.close(os.open(picture, os.O_RDWR)))
+    writer.start()
+    began = time.monotonic()
+    with pytest.raises(FileNotFoundError):
+        upload_watcher.upload_event(picture, "uploads/a.jpg", upload_watcher._Seen(1, 9, 1))
+    writer.cancel()
+    assert time.monotonic() - began < 4
 
 
 def test_a_picture_that_is_still_being_written_is_left_until_it_rests(

@@ -10,7 +10,8 @@ import pytest
 from tests.spaces import MIXED
 from tuning.model.design import initial_design
 from tuning.observations import Observation, Setting
-from tuning.spaces import Mode, Spaces, load_spaces
+from tuning.space_file import load_spaces
+from tuning.spaces import Mode, Spaces
 from tuning.stores import open_store
 from tuning.stores.port import ObservationStore
 

@@ -12,21 +12,14 @@ from hypothesis import strategies as st
 
 from tests.spaces import assert_legal, at_the_bounds, modes, settings_of, write_toml
 from tuning.errors import SpaceExhaustedError
-from tuning.model.acquisition import recommend
+from tuning.model.acquisition import find_optimum
 from tuning.model.design import initial_design
 from tuning.model.learning import fit
 from tuning.model.pooling import pool
-from tuning.model.surrogate import complete
+from tuning.model.priors import complete
 from tuning.observations import Observation, Setting, Suggestion
-from tuning.spaces import (
-    Api,
-    CategoricalParameter,
-    IntegerParameter,
-    Mode,
-    RealParameter,
-    Spaces,
-    load_spaces,
-)
+from tuning.space_file import load_spaces
+from tuning.spaces import Api, CategoricalParameter, IntegerParameter, Mode, RealParameter, Spaces
 from tuning.studies import INITIAL_RATINGS, Hyperparameters, Study
 from tuning.suggest import propose
 
@@ -88,10 +81,10 @@ def test_a_recommendation_is_legal_and_finite(mode: Mode, data: st.DataObject) -
     study = data.draw(studies(mode))
     ratings = pool(mode, study.observations)
     assume(len(ratings) > 0)
-    found = recommend(mode, ratings, complete(mode, study.hyperparameters), seed="1")
+    found = find_optimum(mode, ratings, complete(mode, study.hyperparameters), seed="1")
     assert_legal(mode, found.setting)
     assert np.isfinite([found.mean, found.deviation, found.expected_improvement]).all()
-    assert recommend(mode, ratings, complete(mode, study.hyperparameters), seed="1") == found
+    assert find_optimum(mode, ratings, complete(mode, study.hyperparameters), seed="1") == found
 
 
 @settings(AT_LENGTH, max_examples=15)
@@ -178,7 +171,7 @@ def test_a_poor_study_is_learned_from_and_goes_on(space: str, poor: str) -> None
         assert len(set(chosen)) == 4
         for setting in chosen:
             assert_legal(mode, setting)
-        found = recommend(mode, ratings, complete(mode, known.hyperparameters), seed="1")
+        found = find_optimum(mode, ratings, complete(mode, known.hyperparameters), seed="1")
         assert_legal(mode, found.setting)
         assert 1.0 - 0.5 < found.mean < 5.0 + 0.5
         assert 0.0 < found.deviation < 5.0
@@ -192,7 +185,7 @@ def test_ratings_beyond_todays_bounds_pull_the_model_their_way() -> None:
     def recommended(beyond: int) -> int:
         settings = [Setting("only", (("p", value),)) for value in (*range(beyond, beyond + 6), 10)]
         ratings = pool(mode, rate(settings, *[5.0] * 6, 2.5))
-        value = recommend(mode, ratings, complete(mode, None), seed="1").setting.values[0][1]
+        value = find_optimum(mode, ratings, complete(mode, None), seed="1").setting.values[0][1]
         return int(value)
 
     assert recommended(21) == 20

@@ -8,9 +8,13 @@ import scipy.linalg
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tuning.model.arrays import Floats
 from tuning.model.cholesky import JITTERS, Cholesky
-from tuning.model.surrogate import ColumnHyperparameters, Floats, Surrogate, covariance, points_at
-from tuning.spaces import Mode, load_spaces
+from tuning.model.encoding import points_at
+from tuning.model.priors import ColumnHyperparameters
+from tuning.model.surrogate import Surrogate, covariance
+from tuning.space_file import load_spaces
+from tuning.spaces import Mode
 
 MODE: Mode = load_spaces().modes[0]
 EPSILON = float(np.finfo(np.float64).eps)
@@ -77,16 +81,16 @@ def test_of_a_model_as_it_is_fitted_it_is_scipys_to_the_last_digits(size: int) -
     queries = points_at(MODE, generator.uniform(size=(300, 3)), generator.integers(0, 2, 300))
     hyperparameters = ColumnHyperparameters((0.2, 0.35, 0.6), 1.4, 0.05, 0.7)
     ratings, counts = generator.uniform(1, 5, size), generator.integers(1, 9, size).astype(np.float64)
-    belief = Surrogate(points, ratings, counts, hyperparameters).believe(queries)
+    posterior = Surrogate(points, ratings, counts, hyperparameters).posterior(queries)
 
     kernel = covariance(points, points, hyperparameters) + np.diag(0.05 / counts + JITTERS[0])
     cross = covariance(points, queries, hyperparameters)
     lower = scipy.linalg.cholesky(kernel, lower=True)
     whitened = scipy.linalg.solve_triangular(lower, cross, lower=True)
     weights = scipy.linalg.cho_solve((lower, True), ratings - 3.0 - 0.9 * points.trends)
-    assert np.abs(belief.mean - (3.0 + 0.9 * queries.trends + cross.T @ weights)).max() < 1e-10
+    assert np.abs(posterior.mean - (3.0 + 0.9 * queries.trends + cross.T @ weights)).max() < 1e-10
     prior = np.diag(covariance(queries, queries, hyperparameters))
-    assert np.abs(belief.variance - (prior - (whitened**2).sum(axis=0))).max() < 1e-11
+    assert np.abs(posterior.variance - (prior - (whitened**2).sum(axis=0))).max() < 1e-11
 
 
 def test_the_least_jitter_that_helps_is_taken() -> None:

@@ -16,8 +16,8 @@ def imported_by(statement: str) -> set[str]:
 
 def test_use_cases_and_store_import_nothing_heavy() -> None:
     statement = (
-        "import tuning.suggest, tuning.stats, tuning.update, tuning.history, tuning.stores.port\n"
-        "tuning.stores.port.open_store('sqlite:///never/made.db')"
+        "import tuning.suggest, tuning.stats, tuning.update, tuning.history, tuning.stores\n"
+        "tuning.stores.open_store('sqlite:///never/made.db')"
     )
     assert not imported_by(statement) & set(HEAVY)
 
@@ -40,7 +40,7 @@ def test_a_study_that_is_read_is_modelled_on_numpy_alone() -> None:
         "from tuning.observations import Observation\n"
         "from tuning.stats import assess\n"
         "from tuning.suggest import propose\n"
-        "from tuning.spaces import load_spaces\n"
+        "from tuning.space_file import load_spaces\n"
         "from tuning.studies import Study\n"
         "mode, now = load_spaces().modes[0], datetime.now(UTC)\n"
         "rated = [Observation(mode.name, s, 3.0, now) for s, _ in zip(initial_design(mode, '1'), range(30))]\n"

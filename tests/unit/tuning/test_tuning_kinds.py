@@ -8,21 +8,14 @@ import numpy as np
 import pytest
 
 from tests.spaces import assert_legal
-from tuning.model.acquisition import recommend
-from tuning.model.design import candidates, enumerate_points, initial_design, setting_at
+from tuning.model.acquisition import find_optimum
+from tuning.model.arrays import Floats
+from tuning.model.design import candidates, enumerate_points, initial_design
+from tuning.model.encoding import CHOSEN, FARTHEST, Points, decode, encode
 from tuning.model.learning import StudyKernel, fit
 from tuning.model.pooling import pool
-from tuning.model.surrogate import (
-    CHOSEN,
-    FARTHEST,
-    Floats,
-    Points,
-    complete,
-    covariance,
-    level_covariance,
-    locate,
-    prior_modes,
-)
+from tuning.model.priors import complete, level_covariance, prior_modes
+from tuning.model.surrogate import covariance
 from tuning.observations import Observation, Setting, Suggestion
 from tuning.spaces import Api, CategoricalParameter, IntegerParameter, Mode, RealParameter, Spaces
 from tuning.studies import Hyperparameters, Study
@@ -50,7 +43,7 @@ def portraits(mixed: Spaces) -> Mode:
 
 def test_a_choice_is_as_far_from_every_other(portraits: Mode) -> None:
     samplers = ("euler", "heun", "dpm++ 2m")
-    points = locate(portraits, [painted(0.0, 30, sampler) for sampler in samplers])
+    points = encode(portraits, [painted(0.0, 30, sampler) for sampler in samplers])
     gaps = np.linalg.norm(points.coordinates[:, None] - points.coordinates, axis=2)
     assert gaps == pytest.approx(np.sqrt(2) * CHOSEN * (1 - np.eye(3)))
     # What one choice teaches of another before any rating is what one API teaches of another.
@@ -61,7 +54,7 @@ def test_a_choice_is_as_far_from_every_other(portraits: Mode) -> None:
 
 
 def test_equal_choices_of_two_apis_lie_at_one_place(portraits: Mode) -> None:
-    points = locate(portraits, [painted(0.0, 50, "heun"), printed("heun", 4), printed("ancestral", 4)])
+    points = encode(portraits, [painted(0.0, 50, "heun"), printed("heun", 4), printed("ancestral", 4)])
     assert points.coordinates.tolist() == [
         [0.5, 1.0, 0.0, CHOSEN, 0.0, 0.0],
         [0.5, 1.0, 0.0, CHOSEN, 0.0, 0.0],
@@ -121,7 +114,7 @@ def some(mode: Mode, count: int) -> list[Setting]:
 
 
 def test_the_two_kernels_are_one_where_there_are_choices(portraits: Mode) -> None:
-    points = locate(portraits, some(portraits, 40))
+    points = encode(portraits, some(portraits, 40))
     named = (("strength", 0.2), ("steps", 0.35), ("sampler", 0.6))
     completed = complete(portraits, Hyperparameters(named, 1.4, 0.2, 0.7))
     ours = covariance(points, points, completed) + np.diag(0.2 / np.arange(1.0, 41.0))
@@ -129,7 +122,7 @@ def test_the_two_kernels_are_one_where_there_are_choices(portraits: Mode) -> Non
 
 
 def test_the_gradient_of_a_lengthscale_counts_all_its_columns(portraits: Mode) -> None:
-    here = inputs(locate(portraits, some(portraits, 12)), np.ones(12))
+    here = inputs(encode(portraits, some(portraits, 12)), np.ones(12))
     _, gradient = kernel()(here, eval_gradient=True)
     assert gradient.shape == (12, 12, 6)
     for index, step in enumerate(1e-6 * np.eye(6)):
@@ -156,19 +149,19 @@ def test_the_first_points_are_balanced_over_the_choices(portraits: Mode) -> None
 
 
 def test_candidates_of_every_kind_lie_where_their_settings_do(portraits: Mode) -> None:
-    anchors = locate(portraits, [painted(0.7, 20, "heun"), printed("ancestral", 2)]).coordinates
+    anchors = encode(portraits, [painted(0.7, 20, "heun"), printed("ancestral", 2)]).coordinates
     for considered in (candidates(portraits, "1", anchors, rated=1), enumerate_points(portraits)):
         settings = [
-            setting_at(portraits, api, row) for api, row in zip(considered.apis, considered.coordinates, strict=True)
+            decode(portraits, api, row) for api, row in zip(considered.apis, considered.coordinates, strict=True)
         ]
         for setting in settings[::17]:
             assert_legal(portraits, setting)
-        assert np.abs(locate(portraits, settings).coordinates - considered.coordinates).max() < 1e-12
+        assert np.abs(encode(portraits, settings).coordinates - considered.coordinates).max() < 1e-12
     assert len(set(settings)) == portraits.size
 
 
 def test_the_neighbours_of_a_setting_keep_most_choices_and_try_all(portraits: Mode) -> None:
-    anchor = locate(portraits, [painted(0.1, 20, "dpm++ 2m")]).coordinates
+    anchor = encode(portraits, [painted(0.1, 20, "dpm++ 2m")]).coordinates
     considered = candidates(portraits, "1", np.repeat(anchor, 4, axis=0), rated=1)
     # What is near the anchors comes last.
     near = considered.coordinates[considered.apis == 0][-192:, 2:5]
@@ -188,7 +181,7 @@ def test_the_neighbours_of_a_setting_keep_most_choices_and_try_all(portraits: Mo
 )
 def test_a_space_of_one_parameter_is_tuned(parameter: RealParameter | IntegerParameter | CategoricalParameter) -> None:
     mode = Mode("portraits", (Api("only", (parameter,)),))
-    everything = [setting_at(mode, 0, row) for row in enumerate_points(mode).coordinates]
+    everything = [decode(mode, 0, row) for row in enumerate_points(mode).coordinates]
     assert len(set(everything)) == 5
     best = everything[3]
     study = Study("portraits", 3, None, (), ())
@@ -201,7 +194,7 @@ def test_a_space_of_one_parameter_is_tuned(parameter: RealParameter | IntegerPar
         observations = (*study.observations, *new)
         study = replace(study, observations=observations, hyperparameters=fit(mode, pool(mode, observations), None))
     ratings = pool(mode, study.observations)
-    assert recommend(mode, ratings, complete(mode, study.hyperparameters), seed="1").setting == best
+    assert find_optimum(mode, ratings, complete(mode, study.hyperparameters), seed="1").setting == best
 
 
 def test_the_model_finds_the_choice_and_the_number_that_please(portraits: Mode) -> None:
@@ -219,7 +212,7 @@ def test_the_model_finds_the_choice_and_the_number_that_please(portraits: Mode) 
         learned = fit(portraits, pool(portraits, observations), study.hyperparameters)
         study = replace(study, observations=observations, hyperparameters=learned)
     ratings = pool(portraits, study.observations)
-    found = recommend(portraits, ratings, complete(portraits, study.hyperparameters), seed="1").setting
+    found = find_optimum(portraits, ratings, complete(portraits, study.hyperparameters), seed="1").setting
     assert worth(found) > 4.4
     assert_legal(portraits, found)
 

@@ -9,10 +9,13 @@ import numpy as np
 import pytest
 from scipy.stats import multivariate_normal
 
+from tuning.model.arrays import Floats
 from tuning.model.design import initial_design
+from tuning.model.encoding import Points, encode
 from tuning.model.learning import StudyKernel, StudyRegressor, fit
 from tuning.model.pooling import Ratings, pool
-from tuning.model.surrogate import Floats, Points, Surrogate, complete, covariance, locate, prior_mean, prior_modes
+from tuning.model.priors import complete, prior_mean, prior_modes
+from tuning.model.surrogate import Surrogate, covariance
 from tuning.observations import Observation
 from tuning.spaces import Mode
 from tuning.studies import Hyperparameters
@@ -38,13 +41,13 @@ def inputs(points: Points, counts: Floats) -> Floats:
 
 def regressor(ratings: Ratings) -> StudyRegressor:
     fitted = StudyRegressor(kernel(), scatter=ratings.scatter, time_budget=10.0)
-    fitted.fit(inputs(ratings.points, ratings.counts), ratings.means - prior_mean(ratings.points))
+    fitted.fit(inputs(ratings.points, ratings.counts), ratings.means - prior_mean(ratings.points.trends))
     return fitted
 
 
 def test_the_two_kernels_are_one(mode: Mode, rate_many: RateMany) -> None:
-    a = locate(mode, [o.setting for o in rate_many(40)])
-    b = locate(mode, [o.setting for o in rate_many(60)[40:]])
+    a = encode(mode, [o.setting for o in rate_many(40)])
+    b = encode(mode, [o.setting for o in rate_many(60)[40:]])
     ours = covariance(a, b, complete(mode, HYPERPARAMETERS))
     theirs = kernel()(inputs(a, np.ones(len(a))), inputs(b, np.ones(len(b))))
     assert np.abs(ours - theirs).max() < 1e-8
@@ -58,11 +61,11 @@ def test_the_two_posteriors_are_one(mode: Mode, repeated: list[Observation], rat
     ratings = pool(mode, repeated)
     theirs = regressor(ratings)
     hyperparameters = fit(mode, ratings, HYPERPARAMETERS)
-    queries = locate(mode, [o.setting for o in rate_many(30)])
+    queries = encode(mode, [o.setting for o in rate_many(30)])
     surrogate = Surrogate(ratings.points, ratings.means, ratings.counts, complete(mode, hyperparameters))
-    belief = surrogate.believe(queries)
-    mean = prior_mean(queries) + theirs.predict(inputs(queries, np.ones(len(queries))))
-    assert np.abs(belief.mean - mean).max() < 1e-6
+    posterior = surrogate.posterior(queries)
+    mean = prior_mean(queries.trends) + theirs.predict(inputs(queries, np.ones(len(queries))))
+    assert np.abs(posterior.mean - mean).max() < 1e-6
 
 
 def test_the_gradient_of_the_posterior_is_that_of_its_differences(mode: Mode, repeated: list[Observation]) -> None:
@@ -76,8 +79,8 @@ def test_the_gradient_of_the_posterior_is_that_of_its_differences(mode: Mode, re
 
 def test_pooled_ratings_have_the_likelihood_of_single_ones(mode: Mode, repeated: list[Observation]) -> None:
     fitted = regressor(pool(mode, repeated))
-    points = locate(mode, [o.setting for o in repeated])
-    singles = np.array([o.rating for o in repeated]) - prior_mean(points)
+    points = encode(mode, [o.setting for o in repeated])
+    singles = np.array([o.rating for o in repeated]) - prior_mean(points.trends)
 
     def exact(noise: float, lengthscale: float) -> float:
         changed = replace(
@@ -137,3 +140,11 @@ def test_a_fit_whose_time_is_up_still_answers(mode: Mode, rate_many: RateMany) -
     found = fit(mode, ratings, None, time_budget=0.0)
     assert time.perf_counter() - start < 2.0
     assert complete(mode, found).lengthscales == prior_modes(mode).lengthscales
+
+
+def test_a_fit_is_of_as_many_ratings_as_the_study_has_though_the_model_takes_fewer(
+    mode: Mode, rate_many: Callable[[int], list[Observation]]
+) -> None:
+    ratings = pool(mode, rate_many(40), limit=12)
+    assert (len(ratings), ratings.total) == (12, 40)
+    assert fit(mode, ratings, None).fitted_on == 40

@@ -12,7 +12,7 @@ from scipy.special import log_ndtr, ndtr, ndtri, roots_hermitenorm
 
 from tuning.model import acquisition, normal
 from tuning.model.acquisition import expected_improvement
-from tuning.model.surrogate import Floats
+from tuning.model.arrays import Floats
 
 SHAPES = arrays.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=5)
 

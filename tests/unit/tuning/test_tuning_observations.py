@@ -9,9 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tuning.errors import InvalidRequestError
-from tuning.observations import MAX_PROBLEMS, Setting, parse_results
-from tuning.spaces import Spaces, load_spaces
+from tuning.observations import Setting
+from tuning.space_file import load_spaces
+from tuning.spaces import Spaces
 from tuning.stores.records import dump_setting, load_setting
+from tuning.validation import MAX_PROBLEMS, parse_results
 
 LEONARDO: dict[str, Any] = {
     "api": "leonardo",

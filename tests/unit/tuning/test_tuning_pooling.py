@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from tuning.model import pooling
+from tuning.model.encoding import Points, encode
 from tuning.model.pooling import MAX_POINTS, pool
-from tuning.model.surrogate import Points, Surrogate, locate, prior_modes
+from tuning.model.priors import prior_modes
+from tuning.model.surrogate import Surrogate
 from tuning.observations import Observation, Setting
 from tuning.spaces import Mode
 
@@ -23,16 +25,16 @@ def test_pooled_repeats_teach_what_single_ratings_teach(mode: Mode, rate_many: R
     assert len(pooled) == 6
     assert pooled.counts.tolist() == [3, 2, 2, 1, 1, 1]
     assert pooled.total == 10
-    queries = locate(mode, [observation.setting for observation in rate_many(10)])
+    queries = encode(mode, [observation.setting for observation in rate_many(10)])
     single = Surrogate(
-        locate(mode, [o.setting for o in repeated]),
+        encode(mode, [o.setting for o in repeated]),
         np.array([o.rating for o in repeated]),
         np.ones(len(repeated)),
         prior_modes(mode),
-    ).believe(queries)
-    belief = Surrogate(pooled.points, pooled.means, pooled.counts, prior_modes(mode)).believe(queries)
-    assert belief.mean == pytest.approx(single.mean, abs=1e-6)
-    assert belief.variance == pytest.approx(single.variance, abs=1e-6)
+    ).posterior(queries)
+    posterior = Surrogate(pooled.points, pooled.means, pooled.counts, prior_modes(mode)).posterior(queries)
+    assert posterior.mean == pytest.approx(single.mean, abs=1e-6)
+    assert posterior.variance == pytest.approx(single.variance, abs=1e-6)
 
 
 def crowd(mode: Mode, now: datetime, count: int) -> list[Observation]:
@@ -90,11 +92,11 @@ def test_only_what_is_new_is_pooled(mode: Mode, rate_many: RateMany, monkeypatch
 
     def counting(mode: Mode, settings: list[Setting]) -> Points:
         placed.append(len(settings))
-        return locate(mode, settings)
+        return encode(mode, settings)
 
     observations = rate_many(300)
     pool(mode, observations[:298])
-    monkeypatch.setattr(pooling, "locate", counting)
+    monkeypatch.setattr(pooling, "encode", counting)
     assert len(pool(mode, observations)) == 300
     assert placed == [2]
 

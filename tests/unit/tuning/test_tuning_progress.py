@@ -6,11 +6,12 @@ from datetime import datetime, timedelta
 import pytest
 
 from tuning.errors import InvalidRequestError
-from tuning.history import MAX_LIMIT, browse
+from tuning.history import browse
 from tuning.observations import Observation, Setting
 from tuning.spaces import Spaces
-from tuning.stats import ApiProgress, check, summarize
+from tuning.stats import ApiProgress, Best, check, summarize
 from tuning.stores.port import ObservationStore
+from tuning.validation import MAX_PAGE
 
 
 def record(store: ObservationStore, mode: str, setting: Setting, ratings: list[float], now: datetime) -> None:
@@ -26,11 +27,8 @@ def diffusion() -> Setting:
 def test_an_empty_study_has_no_best(store: ObservationStore, spaces: Spaces) -> None:
     progress = summarize(store, spaces)
     assert (progress.samples_seen, progress.convergence, progress.converged) == (0, 0.0, False)
-    assert progress.best_parameters is None
-    assert progress.best_rating is None
-    assert progress.recommended_parameters is None
-    assert progress.expected_improvement is None
-    assert progress.recommended_rated is None
+    assert progress.best is None
+    assert progress.recommendation is None
     assert progress.apis == (ApiProgress("leonardo", 0, None), ApiProgress("stablediffusion", 0, None))
 
 
@@ -41,13 +39,31 @@ def test_without_a_mode_all_modes_count_together(
     record(store, "surfaces", diffusion, [4.5, 2.0] * 6, now)
     together = summarize(store, spaces)
     assert (together.samples_seen, together.convergence) == (24, 0.48)
-    assert (together.best_parameters, together.best_rating) == (diffusion, 4.5)
-    assert together.recommended_mode == "surfaces"
+    assert together.best == Best(diffusion, 4.5)
+    assert together.recommendation is not None
+    assert together.recommendation.mode == "surfaces"
     narrowed = summarize(store, spaces, mode="structure")
     assert (narrowed.samples_seen, narrowed.convergence) == (12, 0.24)
-    assert (narrowed.best_parameters, narrowed.best_rating) == (leonardo, 4.0)
-    assert narrowed.recommended_mode == "structure"
+    assert narrowed.best == Best(leonardo, 4.0)
+    assert narrowed.recommendation is not None
+    assert narrowed.recommendation.mode == "structure"
     assert check(store, now=now) == 24
+
+
+def test_a_study_that_has_just_begun_does_not_hide_what_is_known_of_another(
+    store: ObservationStore, spaces: Spaces, leonardo: Setting, diffusion: Setting, now: datetime
+) -> None:
+    record(store, "structure", leonardo, [5.0] * 3, now)
+    record(store, "surfaces", diffusion, [4.5] * 40, now)
+    together = summarize(store, spaces)
+    assert together.best == Best(leonardo, 5.0)
+    assert together.recommendation == summarize(store, spaces, mode="surfaces").recommendation
+    assert together.recommendation is not None
+    assert together.recommendation.mode == "surfaces"
+    record(store, "structure", leonardo, [5.0] * 3, now)
+    both = summarize(store, spaces)
+    assert both.recommendation is not None
+    assert both.recommendation.mode == "structure"
 
 
 def test_the_best_is_the_earliest_of_the_highest(
@@ -55,21 +71,22 @@ def test_the_best_is_the_earliest_of_the_highest(
 ) -> None:
     record(store, "structure", leonardo, [4.5], now)
     record(store, "structure", diffusion, [4.5, 1.0], now + timedelta(seconds=1))
-    assert summarize(store, spaces).best_parameters == leonardo
+    assert summarize(store, spaces).best == Best(leonardo, 4.5)
 
 
 def test_the_model_recommends_from_the_sixth_rating_on(store: ObservationStore, spaces: Spaces, now: datetime) -> None:
     middling = Setting("leonardo", (("init_strength", 0.3), ("guidance_scale", 8.5), ("controlnet_weight", 0.84)))
     record(store, "structure", middling, [4.0] * 5, now)
-    assert summarize(store, spaces).recommended_parameters is None
+    assert summarize(store, spaces).recommendation is None
     record(store, "structure", middling, [4.0], now)
     progress = summarize(store, spaces)
-    assert progress.recommended_parameters == middling
-    assert progress.recommended_rated
-    assert progress.recommended_mean == pytest.approx(4.0, abs=0.1)
-    assert progress.recommended_deviation == pytest.approx(0.17, abs=0.05)
-    assert progress.expected_improvement is not None
-    assert progress.expected_improvement > 0.05
+    found = progress.recommendation
+    assert found is not None
+    assert (found.setting, found.parameters) == (middling, middling.to_plain())
+    assert found.rated
+    assert found.mean == pytest.approx(4.0, abs=0.1)
+    assert found.deviation == pytest.approx(0.17, abs=0.05)
+    assert found.expected_improvement > 0.05
     assert not progress.converged
 
 
@@ -77,9 +94,10 @@ def test_a_recommendation_that_nobody_rated_is_told_as_such(
     store: ObservationStore, spaces: Spaces, rate_many: Callable[[int], list[Observation]]
 ) -> None:
     store.record(rate_many(40), idempotency_key=None)
-    progress = summarize(store, spaces)
-    assert progress.recommended_parameters not in {observation.setting for observation in rate_many(40)}
-    assert progress.recommended_rated is False
+    found = summarize(store, spaces).recommendation
+    assert found is not None
+    assert found.setting not in {observation.setting for observation in rate_many(40)}
+    assert found.rated is False
 
 
 def test_each_api_is_counted_with_its_mean(
@@ -106,9 +124,9 @@ def test_one_lucky_rating_does_not_make_the_recommendation(
     record(store, "structure", leonardo, [4.4] * 12, now)
     record(store, "structure", diffusion, [4.8, 2.0, 2.0, 2.0], now)
     progress = summarize(store, spaces)
-    assert progress.best_parameters == diffusion
-    assert progress.recommended_parameters is not None
-    assert progress.recommended_parameters.api == "leonardo"
+    assert progress.best == Best(diffusion, 4.8)
+    assert progress.recommendation is not None
+    assert progress.recommendation.setting.api == "leonardo"
 
 
 def test_a_spent_budget_is_convergence(
@@ -126,8 +144,8 @@ def test_ratings_under_an_older_space_are_counted_still(
     gone = Setting("dalle", (("strength", 0.3),))
     record(store, "structure", gone, [5.0] * 6, now)
     progress = summarize(store, spaces)
-    assert (progress.samples_seen, progress.best_parameters) == (6, gone)
-    assert progress.recommended_parameters is None
+    assert (progress.samples_seen, progress.best) == (6, Best(gone, 5.0))
+    assert progress.recommendation is None
 
 
 def test_an_unknown_mode_is_refused(store: ObservationStore, spaces: Spaces) -> None:
@@ -137,7 +155,7 @@ def test_an_unknown_mode_is_refused(store: ObservationStore, spaces: Spaces) -> 
         assert [problem.location for problem in caught.value.problems] == [("mode",)]
 
 
-@pytest.mark.parametrize("limit", [0, MAX_LIMIT + 1, True, "5"])
+@pytest.mark.parametrize("limit", [0, MAX_PAGE + 1, True, "5"])
 def test_a_page_has_a_bounded_length(limit: int, store: ObservationStore, spaces: Spaces) -> None:
     with pytest.raises(InvalidRequestError) as caught:
         browse(store, spaces, limit=limit)

@@ -14,15 +14,19 @@ from scipy.special import ndtri
 
 from tests.spaces import assert_legal
 from tuning.errors import InvalidRequestError, SpaceExhaustedError
-from tuning.model.acquisition import expected_improvement, knowledge_gradient, recommend
-from tuning.model.design import candidates, initial_design, setting_at
+from tuning.model.acquisition import expected_improvement, find_optimum, knowledge_gradient
+from tuning.model.design import candidates, initial_design
+from tuning.model.encoding import decode, encode
 from tuning.model.pooling import pool
-from tuning.model.surrogate import Surrogate, locate, prior_modes
+from tuning.model.priors import prior_modes
+from tuning.model.surrogate import Surrogate
 from tuning.observations import Observation, Setting, Suggestion
-from tuning.spaces import Api, Mode, RealParameter, Spaces, load_spaces
+from tuning.space_file import load_spaces
+from tuning.spaces import Api, Mode, RealParameter, Spaces
 from tuning.stores.port import ObservationStore
 from tuning.studies import INITIAL_RATINGS, Study
-from tuning.suggest import MAX_COUNT, OUTSTANDING_FOR, propose, suggest
+from tuning.suggest import OUTSTANDING_FOR, propose, suggest
+from tuning.validation import MAX_COUNT
 
 RateMany = Callable[[int], list[Observation]]
 
@@ -77,7 +81,7 @@ def constant(count: int) -> list[Observation]:
         [replace(constant(1)[0], rating=rating) for rating in (1.0, 5.0) * 30],
         [o for o in constant(40) if o.setting.api == "leonardo"],
         [
-            Observation("structure", setting_at(MODE, index, np.ones(3)), 4.0, NOW)
+            Observation("structure", decode(MODE, index, np.ones(3)), 4.0, NOW)
             for index in range(len(MODE.apis))
             for _ in range(5)
         ],
@@ -97,7 +101,7 @@ def test_the_first_points_are_balanced_over_the_apis_and_spread_over_the_space()
     for pair in zip(found[::2], found[1::2], strict=True):
         assert {setting.api for setting in pair} == {"leonardo", "stablediffusion"}
     for column in range(3):
-        scaled = locate(MODE, found).coordinates[:, column]
+        scaled = encode(MODE, found).coordinates[:, column]
         quarters = Counter(int(4 * (value - 0.125) / 0.75) for value in scaled)
         assert min(quarters.values()) >= 6
         assert min(scaled) >= 0.12
@@ -133,7 +137,7 @@ def test_the_model_finds_what_the_rater_likes(rate_many: RateMany) -> None:
             strength = float(dict(setting.values).get("init_strength", 0.1))
             rating = 4.5 - 20 * (strength - 0.3) ** 2 - (setting.api != "leonardo")
             observations.append(Observation("structure", setting, rating, NOW))
-    found = recommend(MODE, pool(MODE, observations), prior_modes(MODE), seed="1")
+    found = find_optimum(MODE, pool(MODE, observations), prior_modes(MODE), seed="1")
     assert found.setting.api == "leonardo"
     assert dict(found.setting.values)["init_strength"] == pytest.approx(0.3, abs=0.08)
     assert found.mean > 4
@@ -157,7 +161,7 @@ def test_what_is_outstanding_repels(rate_many: RateMany) -> None:
     asked: tuple[Setting, ...] = ()
     for _ in range(6):
         asked += propose(MODE, study(observations, asked), count=1)
-    points = locate(MODE, asked)
+    points = encode(MODE, asked)
     gaps = [
         np.linalg.norm(points.coordinates[i] - points.coordinates[j])
         for i in range(6)
@@ -169,8 +173,8 @@ def test_what_is_outstanding_repels(rate_many: RateMany) -> None:
 
 def test_candidates_lie_where_their_settings_do() -> None:
     considered = candidates(MODE, "1", np.array([[0.5, 1.3, 0.0]]), rated=1)
-    settings = [setting_at(MODE, api, row) for api, row in zip(considered.apis, considered.coordinates, strict=True)]
-    located = locate(MODE, settings)
+    settings = [decode(MODE, api, row) for api, row in zip(considered.apis, considered.coordinates, strict=True)]
+    located = encode(MODE, settings)
     assert np.array_equal(located.apis, considered.apis)
     assert np.abs(located.coordinates - considered.coordinates).max() < 1e-12
 
@@ -215,22 +219,22 @@ def test_expected_improvement_is_that_of_the_integral() -> None:
 def test_the_knowledge_gradient_is_what_one_more_rating_adds_to_the_best_mean(rate_many: RateMany) -> None:
     ratings = pool(MODE, rate_many(12))
     surrogate = Surrogate(ratings.points, ratings.means, ratings.counts, prior_modes(MODE))
-    belief = surrogate.believe(candidates(MODE, "1", ratings.points.coordinates[:4], rated=12))
+    posterior = surrogate.posterior(candidates(MODE, "1", ratings.points.coordinates[:4], rated=12))
     indices = np.array([0, 17, 400, 900])
-    found = knowledge_gradient(belief, indices)
-    noise = belief.hyperparameters.noise_variance
+    found = knowledge_gradient(posterior, indices)
+    noise = posterior.hyperparameters.noise_variance
     for index, gain in zip(indices, found, strict=True):
-        deviation = math.sqrt(belief.variance[index] + noise)
-        outcomes = belief.mean[index] + deviation * ndtri((np.arange(2_000) + 0.5) / 2_000)
-        best = np.mean([belief.condition(int(index), float(rating)).mean.max() for rating in outcomes])
-        assert gain == pytest.approx(best - belief.mean.max(), abs=0.015)
+        deviation = math.sqrt(posterior.variance[index] + noise)
+        outcomes = posterior.mean[index] + deviation * ndtri((np.arange(2_000) + 0.5) / 2_000)
+        best = np.mean([posterior.condition(int(index), float(rating)).mean.max() for rating in outcomes])
+        assert gain == pytest.approx(best - posterior.mean.max(), abs=0.015)
 
 
 def test_rating_what_is_known_well_is_worth_nothing(rate_many: RateMany) -> None:
     settings = [observation.setting for observation in rate_many(3)]
-    points = locate(MODE, settings)
+    points = encode(MODE, settings)
     surrogate = Surrogate(points, np.array([4.5, 3.0, 2.0]), np.full(3, 1e6), prior_modes(MODE))
-    assert knowledge_gradient(surrogate.believe(points), np.arange(3)) == pytest.approx(np.zeros(3), abs=1e-4)
+    assert knowledge_gradient(surrogate.posterior(points), np.arange(3)) == pytest.approx(np.zeros(3), abs=1e-4)
 
 
 def test_suggestions_are_claimed_and_expire_after_a_day(store: ObservationStore, spaces: Spaces, now: datetime) -> None:

@@ -7,7 +7,8 @@ import pytest
 
 from tests.spaces import MIXED
 from tuning.errors import SpaceError
-from tuning.spaces import CategoricalParameter, IntegerParameter, RealParameter, Spaces, load_spaces
+from tuning.space_file import load_spaces
+from tuning.spaces import CategoricalParameter, IntegerParameter, RealParameter, Spaces
 
 GOOD = """
 default_mode = "only"

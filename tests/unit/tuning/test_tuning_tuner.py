@@ -14,13 +14,14 @@ from tests.spaces import MIXED, assert_legal
 from tuning import Tuner
 from tuning.errors import InvalidRequestError, NoRatingsError, SpaceError, SpaceExhaustedError
 from tuning.model import learning
+from tuning.model.pooling import MAX_POINTS, Ratings
 from tuning.observations import Setting
-from tuning.spaces import Spaces
+from tuning.spaces import Mode, Spaces
 from tuning.stats import summarize
 from tuning.stores.port import ObservationStore
-from tuning.studies import INITIAL_RATINGS
-from tuning.suggest import MAX_COUNT
+from tuning.studies import INITIAL_RATINGS, Hyperparameters
 from tuning.update import ALWAYS_REFIT, update
+from tuning.validation import MAX_COUNT
 
 LEONARDO = {"api": "leonardo", "init_strength": 0.28, "guidance_scale": 7.2, "controlnet_weight": 0.89}
 
@@ -46,8 +47,7 @@ def test_a_study_is_tuned_from_nothing() -> None:
     assert 0 < best.deviation < 0.5
     stats = tuner.stats()
     assert (stats.samples_seen, stats.convergence) == (24, 0.48)
-    assert stats.recommended_parameters is not None
-    assert (stats.recommended_parameters.to_plain(), stats.recommended_rated) == (best.parameters, best.rated)
+    assert stats.recommendation == best
 
 
 def test_what_is_asked_for_is_legal_plain_json(spaces: Spaces) -> None:
@@ -119,6 +119,22 @@ def test_it_learns_when_an_update_does(monkeypatch: pytest.MonkeyPatch) -> None:
     assert fitted_on == [INITIAL_RATINGS, ALWAYS_REFIT, 2 * ALWAYS_REFIT]
 
 
+def test_learning_goes_on_when_more_settings_are_rated_than_the_model_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    fitted_on: list[int] = []
+
+    def note(mode: Mode, ratings: Ratings, start: Hyperparameters | None, *, time_budget: float) -> Hyperparameters:
+        fitted_on.append(ratings.total)
+        return Hyperparameters((), 1.0, 0.2, 0.5, ratings.total)  # a fit of hundreds of settings takes a minute
+
+    monkeypatch.setattr(learning, "fit", note)
+    tuner = Tuner()
+    settings = [LEONARDO | {"guidance_scale": 5 + step / 400} for step in range(2_000)]
+    assert 4 * ALWAYS_REFIT > MAX_POINTS
+    for start in range(0, len(settings), ALWAYS_REFIT):
+        tuner.tell([(one, 3) for one in settings[start : start + ALWAYS_REFIT]])
+    assert fitted_on == [ALWAYS_REFIT, 2 * ALWAYS_REFIT, 4 * ALWAYS_REFIT, 8 * ALWAYS_REFIT]
+
+
 def test_before_the_first_rating_there_is_no_recommendation_and_after_it_there_is() -> None:
     tuner = Tuner()
     tuner.ask(2)
@@ -171,10 +187,10 @@ def test_numbers_of_numpy_and_of_text_are_numbers() -> None:
             (LEONARDO | {"init_strength": "0.25", "guidance_scale": "7"}, "4"),
         ]
     )
-    best = tuner.stats().best_parameters
+    best = tuner.stats().best
     assert best is not None
-    assert best.to_plain() == LEONARDO | {"init_strength": 0.25, "guidance_scale": 7.0}
-    assert {type(value) for _, value in best.values} == {float}
+    assert best.setting.to_plain() == LEONARDO | {"init_strength": 0.25, "guidance_scale": 7.0}
+    assert {type(value) for _, value in best.setting.values} == {float}
     assert tuner.stats().samples_seen == 2
 
 

@@ -1,4 +1,4 @@
-"""The way in, seen as Lambda sees it: an API Gateway event in, a proxy response out."""
+"""An entry point, called as Lambda calls it: an API Gateway event in, a proxy response out."""
 
 import json
 import tempfile

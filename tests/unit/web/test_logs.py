@@ -56,6 +56,21 @@ def test_below_the_level_nothing_is_written(capsys: pytest.CaptureFixture[str]) 
     assert _lines(capsys) == []
 
 
+@pytest.mark.parametrize(
+    ("level", "told"),
+    [("DEBUG", ["DEBUG", "INFO", "WARNING"]), ("INFO", ["INFO", "WARNING"]), ("WARNING", ["WARNING"]), ("ERROR", [])],
+)
+def test_the_layers_write_from_the_level_on_that_is_set(
+    capsys: pytest.CaptureFixture[str], level: str, told: list[str]
+) -> None:
+    logs.logger("host", level=level, packages=["layer"])
+    for one in (logging.DEBUG, logging.INFO, logging.WARNING):
+        logging.getLogger("layer.room").log(one, "said")
+        logging.getLogger("botocore.auth").log(min(one, logging.INFO), "a secret")
+
+    assert [line["level"] for line in _lines(capsys)] == told
+
+
 def test_a_warning_of_a_library_is_a_line_too() -> None:
     (line,) = _run("import warnings; from web import logs; logs.logger('x', level='INFO'); warnings.warn('old way')")
 

@@ -1,6 +1,9 @@
 """Metrics as CloudWatch reads them from standard output."""
 
 import json
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -89,3 +92,27 @@ def test_without_a_namespace_nothing_is_written(
     metrics.flush()
 
     assert _lines(capsys) == []
+
+
+@pytest.fixture
+def hurry() -> Iterator[None]:
+    """Threads take turns as often as Python lets them."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+def test_threads_lose_no_value_of_each_other(metrics: Metrics, hurry: None, capsys: pytest.CaptureFixture[str]) -> None:
+    def answer_events(_thread: int) -> None:
+        for _ in range(150):
+            metrics.count(Metric.CACHE_HITS)
+            metrics.lasted(Metric.CAPTION_LATENCY, 0.001)
+            metrics.flush()
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(answer_events, range(4)))
+
+    lines = _lines(capsys)
+    for name in ("CacheHits", "CaptionLatency"):
+        assert sum(len(line.get(name, ())) for line in lines) == 600

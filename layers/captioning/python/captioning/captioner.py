@@ -60,9 +60,13 @@ class Captioner:
         return self._bundle.manifest.decoding
 
     def caption(self, picture: bytes, decoding: Decoding | None = None) -> Caption:
-        """Caption a picture, by the bundle's own decoding options or by others. The caption has at least one word.
+        """Caption a picture, by the bundle's own decoding options or by others. No caption is empty.
 
-        Raises PictureError, or BundleError if the models give numbers that are not finite.
+        What is found and has nothing but full stops in it is passed over.
+
+        Raises:
+            PictureError: the picture cannot be read.
+            BundleError: the models give numbers that are not finite, or nothing but full stops.
         """
         pixels = read_picture(picture, self._bundle.manifest.input)
         with self._lock:
@@ -70,7 +74,11 @@ class Captioner:
         # Hypotheses that differ in a final full stop are the same sentence.
         said: dict[str, float] = {}
         for hypothesis in found:
-            said.setdefault(self._bundle.vocabulary.detokenise(hypothesis.tokens), hypothesis.confidence)
+            if sentence := self._bundle.vocabulary.detokenise(hypothesis.tokens):
+                said.setdefault(sentence, hypothesis.confidence)
+        if not said:
+            # The picture is not at fault, and no caller can do anything about it.
+            raise BundleError(str(self._bundle.decoder), "finds nothing but full stops in a picture")
         (text, confidence), *others = said.items()
         alternatives = tuple(Alternative(*other) for other in others[: MAX_BEAM_WIDTH - 1])
         return Caption(text, confidence, self.model_version, alternatives)

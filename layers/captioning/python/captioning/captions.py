@@ -39,7 +39,8 @@ def caption_picture(
     key = caption_key(picture, captioner.model_version, decoding or captioner.decoding)
     store_answers = True
     try:
-        if stored := store.get(key):
+        # Releases before 1.0 stored empty captions too.
+        if (stored := store.get(key)) and stored.text:
             return _captioned(stored, cached=True)
     except CaptionStoreError as error:
         _log.warning("caption store not read: %s", error)

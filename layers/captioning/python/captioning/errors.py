@@ -43,23 +43,44 @@ class CaptioningError(ExpectedError):
 
 
 class PictureError(CaptioningError, RequestError):
-    """Send another picture: this one cannot be captioned."""
+    """Send another picture: this one cannot be captioned.
+
+    The first argument is what was found; the text of the error adds `remedy`, what to do about it.
+    """
+
+    remedy = "use another picture"
+
+    def __str__(self) -> str:
+        return f"{self.found}; {self.remedy}"
+
+    @property
+    def found(self) -> str:
+        """What is wrong with the picture, without the remedy."""
+        return super().__str__()
 
 
 class EmptyPictureError(PictureError):
     """The picture has no bytes."""
 
+    remedy = "use a file that has bytes"
+
 
 class PictureTooLargeError(PictureError):
     """The picture has more bytes or pixels than are accepted, or takes more time or memory to read."""
+
+    remedy = "make it smaller"
 
 
 class NotAPictureError(PictureError):
     """The bytes are not a picture of a format that is read, whatever their name says."""
 
+    remedy = "save it as an ordinary JPEG or PNG"
+
 
 class DamagedPictureError(PictureError):
     """The bytes begin as a picture, but it is truncated or broken."""
+
+    remedy = "use its whole file, or open it and save it anew"
 
 
 class DecodingError(CaptioningError, RequestError):

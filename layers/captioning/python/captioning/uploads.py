@@ -1,4 +1,4 @@
-"""Uploads: give leave to upload a picture, caption what has arrived, find what became of it. The way in for functions.
+"""Uploads: presign an upload, caption what has arrived, find what became of it. The functions' use cases.
 
 Events that announce pictures come at least once, in any order, several at a time. Each version of a picture is read,
 its outcome stored if it is the newest so far, and then published. Whatever was interrupted is made whole when the event
@@ -20,8 +20,8 @@ from captioning.outcomes import Outcome, Status, Upload
 from captioning.pictures.limits import MAX_BYTES
 from captioning.stores.port import CaptionStore
 
-LEAVE_SECONDS = 600
-"""How long leave to upload lasts: for a person who has the picture at hand."""
+PRESIGNED_SECONDS = 600
+"""How long a presigned upload is valid: for a person who has the picture at hand."""
 
 MAX_NAME_BYTES = 200
 
@@ -40,8 +40,8 @@ class MediaType(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Leave:
-    """Leave to upload one picture, which will then have the key `key`."""
+class PresignedUpload:
+    """The form that uploads one picture, which will then have the key `key`."""
 
     key: str
     post: PresignedPost
@@ -55,15 +55,17 @@ class Pending:
     since: datetime
 
 
-def give_leave(bucket: Bucket, *, media_type: MediaType, name: str | None = None) -> Leave:
-    """Give leave to upload a picture, under a key that nobody else has. `name` is how the key is to end.
+def presign_upload(bucket: Bucket, *, media_type: MediaType, name: str | None = None) -> PresignedUpload:
+    """Presign the upload of a picture, under a key that nobody else has. `name` is how the key is to end.
 
     Raises ValueError if `name` cannot be part of a key, or an error of the bucket.
     """
     key = f"{UPLOADS}{secrets.token_hex(16)}"
     if name is not None:
         key += f"/{checked_name(name)}"
-    return Leave(key, bucket.presign(key, media_type=media_type.value, max_bytes=MAX_BYTES, seconds=LEAVE_SECONDS))
+    return PresignedUpload(
+        key, bucket.presign(key, media_type=media_type.value, max_bytes=MAX_BYTES, seconds=PRESIGNED_SECONDS)
+    )
 
 
 def checked_name(name: str) -> str:

@@ -44,17 +44,20 @@ class Files:
     index: Identity | None
     database_size: int
     log_size: int
+    index_size: int
 
     @classmethod
     def at(cls, path: Path) -> "Files":
         """Those of the database at `path`. Raises OSError if it cannot be said whether there are any."""
         real = _real(path)
-        (database, database_size), (log, log_size), (index, _) = (_look(real + end) for end in ("", "-wal", "-shm"))
-        return cls(database, log, index, database_size, log_size)
+        (database, database_size), (log, log_size), (index, index_size) = (
+            _look(real + end) for end in ("", "-wal", "-shm")
+        )
+        return cls(database, log, index, database_size, log_size, index_size)
 
     def without_log(self) -> "Files":
         """These files when no connection holds the log any more."""
-        return Files(self.database, None, None, self.database_size, 0)
+        return Files(self.database, None, None, self.database_size, 0, 0)
 
     def change(self, now: "Files") -> Change:
         """What happened to these files until `now`, while connections held them."""
@@ -64,9 +67,30 @@ class Files:
             return Change.REPLACED
         if self.log is not None and (now.log, now.index) != (self.log, self.index):
             return Change.LOG_LOST
-        if now.database_size < self.database_size or now.log_size < self.log_size:
+        if now.database_size < self.database_size or now.log_size < self.log_size or self.index_cut(now):
             return Change.CUT
         return Change.NONE
+
+    def index_cut(self, now: "Files") -> bool:
+        """Whether the log's index is shorter than it was. Whoever touches what is missing is killed (SIGBUS)."""
+        return now.index == self.index and now.index_size < self.index_size
+
+
+def renew_index(path: Path, held: Files) -> None:
+    """Gives an index that was cut short its length again, with nothing in it: SQLite then makes it from the log.
+
+    For when no connection of this process is in use. Raises OSError.
+    """
+    real = _real(path)
+    folder = os.open(Path(real).parent, os.O_RDONLY)
+    try:
+        # What another process has made anew must not be emptied.
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        if held.index_cut(Files.at(path)):
+            for size in (0, held.index_size):
+                os.truncate(real + "-shm", size)
+    finally:
+        os.close(folder)
 
 
 def discard_log(path: Path, held: Files) -> None:

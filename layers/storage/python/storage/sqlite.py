@@ -22,7 +22,7 @@ from typing import ClassVar, TypeVar
 from urllib.parse import quote
 from weakref import WeakValueDictionary
 
-from storage.database_file import Change, Files, discard_log
+from storage.database_file import Change, Files, discard_log, renew_index
 from storage.deadline import Deadline
 from storage.errors import DamagedError, ExpectedError, StorageErrors
 
@@ -235,6 +235,12 @@ class Database:
         now = Files.at(self._path)
         if self._files is None:
             return
+        if self._files.index_cut(now):
+            # Before anything else: to close a connection is to use the index.
+            if self._lent:
+                raise self._disturbed("used")
+            renew_index(self._path, self._files)
+            now = Files.at(self._path)
         change = self._files.change(now)
         if change is Change.GONE and not self._kind.anew:
             raise self._kind.errors.refused(

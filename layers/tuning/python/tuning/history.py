@@ -1,12 +1,10 @@
 """History: the ratings recorded, newest first, page by page. Draws no conclusions from them."""
 
-from tuning.errors import InvalidRequestError, Problem
 from tuning.spaces import Spaces
-from tuning.stats import validate_mode
 from tuning.stores.port import HistoryPage, ObservationStore
+from tuning.validation import validate_limit, validate_mode
 
 DEFAULT_LIMIT = 50
-MAX_LIMIT = 200
 
 
 def browse(
@@ -25,6 +23,5 @@ def browse(
     """
     if mode is not None:
         validate_mode(spaces, mode)
-    if type(limit) is not int or not 1 <= limit <= MAX_LIMIT:
-        raise InvalidRequestError((Problem(("limit",), f"must be a whole number from 1 to {MAX_LIMIT}", "query"),))
+    validate_limit(limit)
     return store.history(mode=mode, limit=limit, cursor=cursor)

@@ -1,21 +1,21 @@
-"""Progress: how far the studies are, the best setting observed, and the best as far as the model knows.
+"""Stats: how far the studies are, the best setting observed, and the best as far as the model knows.
 
 Reads and computes; changes nothing, except that a study begins when it is first looked at.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from tuning.errors import InvalidRequestError, Problem
-from tuning.model.acquisition import Recommendation, recommend
+from tuning.model.acquisition import find_optimum
 from tuning.model.pooling import pool
-from tuning.model.surrogate import complete
-from tuning.observations import Observation, Setting, parse_mode
-from tuning.spaces import Mode, Spaces
+from tuning.model.priors import complete
+from tuning.observations import Observation, Setting
+from tuning.spaces import Mode, Spaces, Value
 from tuning.stores.port import ObservationStore
 from tuning.studies import BUDGET, INITIAL_RATINGS, Study, convergence
+from tuning.validation import validate_mode
 
 # Rating points. People tell half points apart at best; a gain of a twentieth is not worth anybody's time.
 CONVERGED_BELOW = 0.05
@@ -31,78 +31,101 @@ class ApiProgress:
 
 
 @dataclass(frozen=True, slots=True)
+class Best:
+    """The setting of the highest single rating, the earliest if there are several, and that rating."""
+
+    setting: Setting
+    rating: float
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """The setting of the highest posterior mean in the whole space of a mode, and what is known of it.
+
+    `mean` and `deviation` are those of the posterior of its true rating, and `expected_improvement` is what is still to
+    be gained by looking on (`tuning.model.acquisition.Optimum`); all are in rating points. `rated` says whether anybody
+    has rated exactly this setting.
+    """
+
+    mode: str
+    setting: Setting
+    mean: float
+    deviation: float
+    rated: bool
+    expected_improvement: float
+
+    @property
+    def parameters(self) -> dict[str, Value]:
+        """The setting in the published shape: `api`, then each parameter by name."""
+        return self.setting.to_plain()
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     """The state of one study, or of all together.
 
-    The best is the highest single rating, the earliest if there are several; None before any rating. What the model
-    says is None before INITIAL_RATINGS ratings: `recommended_parameters` has the highest posterior mean of the whole
-    space, rated or not, with that mean and its standard deviation in rating points, and `expected_improvement` says
-    how many rating points are still to be gained. Without a mode, `recommended_mode` is the one whose study holds the
-    best rating. `converged`: the budget is spent or the expected improvement is below CONVERGED_BELOW.
-    `recommended_rated` says whether anybody has rated that setting. `apis` has every API of the modes, and those that
-    were rated before they left.
+    `convergence` is the share of the evaluation budget used, 0 to 1. `best` is None before any rating,
+    `recommendation` as long as no study has INITIAL_RATINGS ratings that its mode admits. Of several studies that have,
+    it is from the one that holds the highest rating. `converged`: the budget is spent, or the recommendation's expected
+    improvement is below CONVERGED_BELOW. `apis` has every API of the modes, and those that were rated before they left.
     """
 
     samples_seen: int
     convergence: float
-    best_parameters: Setting | None
-    best_rating: float | None
-    recommended_mode: str | None
-    recommended_parameters: Setting | None
-    recommended_mean: float | None
-    recommended_deviation: float | None
-    recommended_rated: bool | None
-    expected_improvement: float | None
+    best: Best | None
+    recommendation: Recommendation | None
     converged: bool
     apis: tuple[ApiProgress, ...]
 
 
 def summarize(store: ObservationStore, spaces: Spaces, *, mode: str | None = None) -> Progress:
-    """The progress of one mode's study or, without a mode, of all modes together.
+    """Return the progress of one mode's study or, without a mode, of all modes together.
 
-    Raises InvalidRequestError for an unknown mode, StoreUnavailableError or StoreCorruptError.
+    Raises:
+        InvalidRequestError: there is no such mode.
+        StoreUnavailableError: the store cannot be read now.
+        StoreCorruptError: what it holds cannot be read.
+        StoreRefusedError: it is not there, or does not admit us.
     """
     modes = spaces.modes if mode is None else (validate_mode(spaces, mode),)
     return assess([(space, store.study(space.name, now=None)) for space in modes])
 
 
 def assess(studies: Sequence[tuple[Mode, Study]]) -> Progress:
-    """The progress of these studies together; a pure function."""
+    """Return the progress of these studies together; a pure function."""
     samples = sum(len(study.observations) for _, study in studies)
-    best, space, study = _best(studies)
-    recommendation = _recommend(space, study) if best else None
-    improvement = recommendation.expected_improvement if recommendation else None
+    best = _find_best(studies)
+    recommendation = _recommend_of(studies)
     return Progress(
         samples_seen=samples,
         convergence=convergence(samples),
-        best_parameters=best.setting if best else None,
-        best_rating=best.rating if best else None,
-        recommended_mode=space.name if recommendation else None,
-        recommended_parameters=recommendation.setting if recommendation else None,
-        recommended_mean=recommendation.mean if recommendation else None,
-        recommended_deviation=recommendation.deviation if recommendation else None,
-        recommended_rated=study.has_rated(recommendation.setting) if recommendation else None,
-        expected_improvement=improvement,
-        converged=samples >= BUDGET or (improvement is not None and improvement < CONVERGED_BELOW),
+        best=Best(best[0].setting, best[0].rating) if best else None,
+        recommendation=recommendation,
+        converged=samples >= BUDGET
+        or (recommendation is not None and recommendation.expected_improvement < CONVERGED_BELOW),
         apis=_apis(studies),
     )
 
 
-def check(store: ObservationStore, *, now: datetime) -> int:
-    """How many ratings all modes have together, if what is stored can be read; of the last minute, at the least.
+def recommend(mode: Mode, study: Study) -> Recommendation | None:
+    """Recommend the best setting of a study; None without a rating that the mode admits. A pure function."""
+    ratings = pool(mode, study.observations)
+    if not ratings.total:
+        return None
+    best = find_optimum(mode, ratings, complete(mode, study.hyperparameters), seed=str(study.seed))
+    rated = study.has_rated(best.setting)
+    return Recommendation(mode.name, best.setting, best.mean, best.deviation, rated, best.expected_improvement)
 
-    Raises StoreUnavailableError, StoreCorruptError or StoreRefusedError.
+
+def check(store: ObservationStore, *, now: datetime) -> int:
+    """Return how many ratings all modes have together, if what is stored can be read; of the last minute, at the least.
+
+    Raises:
+        StoreUnavailableError: the store cannot be read now.
+        StoreCorruptError: what it holds cannot be read.
+        StoreRefusedError: it is not there, or does not admit us.
     """
     return store.verify(now=now)
-
-
-def validate_mode(spaces: Spaces, mode: object) -> Mode:
-    """The mode of that name. Raises InvalidRequestError."""
-    problems: list[Problem] = []
-    space = parse_mode(mode, ("mode",), spaces, problems, root="query")
-    if space is None:
-        raise InvalidRequestError(tuple(problems))
-    return space
 
 
 def _apis(studies: Sequence[tuple[Mode, Study]]) -> tuple[ApiProgress, ...]:
@@ -114,15 +137,13 @@ def _apis(studies: Sequence[tuple[Mode, Study]]) -> tuple[ApiProgress, ...]:
     return tuple(ApiProgress(name, len(of), math.fsum(of) / len(of) if of else None) for name, of in ratings.items())
 
 
-def _best(studies: Sequence[tuple[Mode, Study]]) -> tuple[Observation | None, Mode, Study]:
-    rated = [(observation, space, study) for space, study in studies for observation in study.observations]
-    if not rated:
-        return None, *studies[0]
-    return min(rated, key=lambda entry: (-entry[0].rating, entry[0].recorded_at))
+def _find_best(studies: Iterable[tuple[Mode, Study]]) -> tuple[Observation, Mode, Study] | None:
+    rated = [(observation, mode, study) for mode, study in studies for observation in study.observations]
+    return min(rated, key=lambda entry: (-entry[0].rating, entry[0].recorded_at), default=None)
 
 
-def _recommend(mode: Mode, study: Study) -> Recommendation | None:
-    ratings = pool(mode, study.observations)
-    if ratings.total < INITIAL_RATINGS:
-        return None
-    return recommend(mode, ratings, complete(mode, study.hyperparameters), seed=str(study.seed))
+def _recommend_of(studies: Iterable[tuple[Mode, Study]]) -> Recommendation | None:
+    # A study that has just begun must not hide what is known of another.
+    known = [(mode, study) for mode, study in studies if pool(mode, study.observations).total >= INITIAL_RATINGS]
+    best = _find_best(known)
+    return recommend(best[1], best[2]) if best else None

@@ -17,7 +17,7 @@ class Hyperparameters:
 
     Lengthscales are by coordinate name, in units of the parameter's range, so that they outlive a change of the space.
     Variances are in squared rating points. `similarity` (0 to 1) is the correlation of one setting across two APIs.
-    `fitted_on` counts the ratings that the fit saw.
+    `fitted_on` counts the ratings that the study had at the fit.
     """
 
     lengthscales: tuple[tuple[str, float], ...]

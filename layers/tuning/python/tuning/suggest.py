@@ -13,26 +13,19 @@ import secrets
 from datetime import datetime, timedelta
 from time import monotonic
 
-from tuning.errors import (
-    InvalidRequestError,
-    Location,
-    Problem,
-    SettingTakenError,
-    SpaceExhaustedError,
-    StoreUnavailableError,
-    TooManyOutstandingError,
-)
+from tuning.errors import SettingTakenError, SpaceExhaustedError, StoreUnavailableError, TooManyOutstandingError
 from tuning.model.acquisition import choose
 from tuning.model.design import initial_design
-from tuning.model.pooling import admits, pool
-from tuning.model.surrogate import complete
-from tuning.observations import Setting, Suggestion, parse_mode
+from tuning.model.encoding import admits
+from tuning.model.pooling import pool
+from tuning.model.priors import complete
+from tuning.observations import Setting, Suggestion
 from tuning.spaces import Mode, Spaces
 from tuning.stores.port import MAX_CLAIM, ObservationStore
 from tuning.studies import INITIAL_RATINGS, Study
+from tuning.validation import validate_request
 
 DEFAULT_COUNT = 2
-MAX_COUNT = 10
 # A rater comes back within a working day or not at all; longer, and abandoned settings would stay barred from others.
 OUTSTANDING_FOR = timedelta(hours=24)
 # Of a mode. As many as one update can answer.
@@ -60,7 +53,7 @@ def suggest(
     Raises InvalidRequestError, SpaceExhaustedError, TooManyOutstandingError, StoreUnavailableError or
     StoreCorruptError.
     """
-    space = _validate(spaces, mode, count)
+    space = validate_request(spaces, mode, count)
     began = monotonic()
     for attempt in range(_ATTEMPTS):
         if monotonic() - began > _TRY_AGAIN_WITHIN:
@@ -131,20 +124,3 @@ def _next_of_design(
             if len(chosen) == count:
                 return tuple(chosen)
     raise SpaceExhaustedError(f"mode {mode.name} has fewer than {count} settings left that nobody is rating")
-
-
-def validate_count(count: object, at: Location) -> Problem | None:
-    """What is wrong with a number of suggestions asked for, if anything is."""
-    if type(count) is int and 1 <= count <= MAX_COUNT:
-        return None
-    return Problem(at, f"must be a whole number from 1 to {MAX_COUNT}")
-
-
-def _validate(spaces: Spaces, mode: object, count: object) -> Mode:
-    problems: list[Problem] = []
-    space = parse_mode(mode, ("mode",), spaces, problems)
-    if problem := validate_count(count, ("num_suggestions",)):
-        problems.append(problem)
-    if space is None or problems:
-        raise InvalidRequestError(tuple(problems))
-    return space

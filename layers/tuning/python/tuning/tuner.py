@@ -3,13 +3,13 @@
     from tuning import Tuner
 
     tuner = Tuner(mode="structure", seed=0)
-    for suggestion in tuner.ask(2):
-        tuner.tell([(suggestion.parameters, rate(suggestion.parameters))])
+    for trial in tuner.ask(2):
+        tuner.tell([(trial.parameters, rate(trial.parameters))])
     print(tuner.recommend())
 
 One study in memory, over the same functions that the Lambdas use. The same seed and the same calls give the same
-answers, whatever the machine's speed. Nothing is stored, and no time passes: what was asked for stays outstanding until
-it is told. For studies that several people or processes share, there are `tuning.suggest` and `tuning.update`.
+answers, whatever the machine's speed. Nothing is stored, and no time passes: what was asked for stays pending until it
+is told. For studies that several people or processes share, there are `tuning.suggest` and `tuning.update`.
 """
 
 import math
@@ -19,68 +19,57 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tuning.errors import InvalidRequestError, NoRatingsError, Problem
-from tuning.model.acquisition import recommend
-from tuning.model.pooling import pool
-from tuning.model.surrogate import complete
-from tuning.observations import Observation, parse_results, quote
-from tuning.observations import Suggestion as Outstanding
-from tuning.spaces import Spaces, Value, load_spaces
-from tuning.stats import Progress, assess, validate_mode
+from tuning.observations import Observation, Suggestion
+from tuning.space_file import load_spaces
+from tuning.spaces import Spaces, Value
+from tuning.stats import Progress, Recommendation, assess, recommend
 from tuning.studies import Study
-from tuning.suggest import DEFAULT_COUNT, propose, validate_count
+from tuning.suggest import DEFAULT_COUNT, propose
 from tuning.update import relearn
+from tuning.validation import parse_results, quote, validate_count, validate_mode
 
 _ALWAYS = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class Suggestion:
+class Trial:
     """A setting to try next: `api` and that API's parameters, in plain JSON's types."""
 
     parameters: dict[str, Value]
-
-
-@dataclass(frozen=True, slots=True)
-class Recommendation:
-    """The best setting as far as the model knows, what rating to expect of it, and whether it was rated.
-
-    `mean` and `deviation` are those of the posterior of its true rating, in rating points.
-    """
-
-    parameters: dict[str, Value]
-    mean: float
-    deviation: float
-    rated: bool
 
 
 class Tuner:
     """One study, from its first suggestion on. Not for several threads at once."""
 
     def __init__(self, mode: str = "structure", seed: int = 0, space: Spaces | str | Path | None = None) -> None:
-        """A study of that mode of a search space: the shipped one, or a file of one's own (see `spaces.toml`).
+        """Begin a study of a mode of a search space: None is the shipped one, a path a file like `spaces.toml`.
 
-        Raises SpaceError, or InvalidRequestError if the space has no such mode.
+        Raises:
+            SpaceError: the file cannot be read or is wrong.
+            InvalidRequestError: the space has no such mode.
         """
         self._spaces = space if isinstance(space, Spaces) else load_spaces(space)
         self._mode = validate_mode(self._spaces, mode)
         self._study = Study(mode, seed, None, (), ())
 
-    def ask(self, n: int = DEFAULT_COUNT) -> list[Suggestion]:
-        """1 to 10 settings to try next, different from each other and from all that were asked for and not yet told.
+    def ask(self, n: int = DEFAULT_COUNT) -> list[Trial]:
+        """Return n settings to try next, different from each other and from all that were asked for and not yet told.
 
-        Raises InvalidRequestError or, if too few settings are left, SpaceExhaustedError.
+        Raises:
+            InvalidRequestError: n is not a whole number from 1 to 10.
+            SpaceExhaustedError: too few settings are left.
         """
-        if problem := validate_count(n, ("n",)):
-            raise InvalidRequestError((problem,))
+        validate_count(n, ("n",))
         settings = propose(self._mode, self._study, count=n)
-        new = (Outstanding(setting.key, self._study.mode, setting, _ALWAYS, _ALWAYS) for setting in settings)
+        new = (Suggestion(setting.key, self._study.mode, setting, _ALWAYS, _ALWAYS) for setting in settings)
         self._study = replace(self._study, outstanding=(*self._study.outstanding, *new))
-        return [Suggestion(setting.to_plain()) for setting in settings]
+        return [Trial(setting.to_plain()) for setting in settings]
 
     def tell(self, results: Iterable[tuple[Mapping[str, object], object]]) -> None:
-        """Takes in 1 to 1,000 ratings, each with the parameters rated (suggested or not), and learns from them.
+        """Take in 1 to 1,000 ratings, each with the parameters rated (asked for or not), and learn from them.
 
-        Raises InvalidRequestError, which names the index and field of everything wrong; then nothing was taken in.
+        Raises:
+            InvalidRequestError: anything is wrong; it names the index and field of each. Then nothing was taken in.
         """
         parsed = parse_results(_results(results, self._study.mode), self._spaces)
         told = [Observation(self._study.mode, result.setting, result.rating, _ALWAYS) for result in parsed]
@@ -95,25 +84,27 @@ class Tuner:
             self._study = replace(self._study, hyperparameters=learned)
 
     def recommend(self) -> Recommendation:
-        """The setting of the highest posterior mean in the whole space, rated or not.
+        """Recommend the setting of the highest posterior mean in the whole space, rated or not.
 
-        Raises NoRatingsError before the first rating.
+        Raises:
+            NoRatingsError: there is no rating yet.
         """
-        ratings = pool(self._mode, self._study.observations)
-        if not ratings.total:
+        best = recommend(self._mode, self._study)
+        if best is None:
             raise NoRatingsError("nothing is known before the first rating: tell one")
-        hyperparameters = complete(self._mode, self._study.hyperparameters)
-        best = recommend(self._mode, ratings, hyperparameters, seed=str(self._study.seed))
-        rated = self._study.has_rated(best.setting)
-        return Recommendation(best.setting.to_plain(), best.mean, best.deviation, rated)
+        return best
 
     def stats(self) -> Progress:
-        """How far the study is, as `GET /ml/stats` says it."""
+        """Return how far the study is, as `GET /ml/stats` says it."""
         return assess([(self._mode, self._study)])
 
 
 def _results(results: Iterable[object], mode: str) -> list[dict[str, object]]:
-    """The pairs as results of an update. Raises InvalidRequestError."""
+    """Return the pairs as results of an update.
+
+    Raises:
+        InvalidRequestError: an entry is not a pair.
+    """
     found: list[dict[str, object]] = []
     problems = []
     for index, result in enumerate(results):

@@ -20,13 +20,12 @@ from time import monotonic
 
 from tuning.errors import InvalidRequestError, Problem
 from tuning.model.pooling import pool
-from tuning.observations import Observation, Result, Setting, Suggestion, parse_results
+from tuning.observations import Observation, Setting, Suggestion
 from tuning.spaces import Mode, Spaces
 from tuning.stores.port import IdempotencyKey, ObservationStore
 from tuning.studies import INITIAL_RATINGS, Hyperparameters, Study, convergence
+from tuning.validation import Result, parse_results, validate_key
 
-KEY_HEADER = "Idempotency-Key"
-MAX_KEY_LENGTH = 255
 # Ratings up to which every update refits; beyond, hyperparameters hardly move and are refitted when ratings doubled.
 ALWAYS_REFIT = 200
 # Seconds into an update after which it learns no more. The store may take 7 more to read, the fit 2 and the store 7 to
@@ -59,7 +58,7 @@ def update(
     idempotency_key: str | None = None,
     now: datetime,
 ) -> Receipt:
-    """Records 1 to 1,000 results (see `tuning.observations.parse_results` for their shape) and learns from them.
+    """Records 1 to 1,000 results (see `tuning.validation.parse_results` for their shape) and learns from them.
 
     The same key with the same results records nothing and gives the first answer again.
 
@@ -67,7 +66,7 @@ def update(
     StoreCorruptError.
     """
     began = monotonic()
-    name = _validate_key(idempotency_key)
+    name = validate_key(idempotency_key)
     parsed = parse_results(results, spaces)
     key = IdempotencyKey(name, _fingerprint(parsed)) if name is not None else None
     try:
@@ -215,12 +214,3 @@ def _fingerprint(results: Sequence[Result]) -> str:
     """Equal for equal results however they were written; taken before modes are settled, which changes with time."""
     body = [[r.setting.key, r.rating, r.suggestion_id, r.mode] for r in results]
     return hashlib.sha256(json.dumps(body).encode()).hexdigest()
-
-
-def _validate_key(key: object) -> str | None:
-    if key is None:
-        return None
-    if not isinstance(key, str) or not 1 <= len(key) <= MAX_KEY_LENGTH or not key.isprintable():
-        message = f"must be a text of 1 to {MAX_KEY_LENGTH} printable characters"
-        raise InvalidRequestError((Problem((KEY_HEADER,), message, root="header"),))
-    return key

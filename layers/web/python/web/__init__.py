@@ -1,4 +1,4 @@
-"""What every function's way in shares: the application, its errors, its logs and its settings.
+"""What the entry points of all functions share: the application, its errors, its logs and its settings.
 
 This layer knows HTTP and API Gateway. It knows nothing of tuning or captioning.
 """

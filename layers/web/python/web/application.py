@@ -1,11 +1,10 @@
-"""The application of a function: FastAPI behind Mangum, with the house's errors, logs, CORS and spelling of paths.
+"""The application of a function: FastAPI behind Mangum, with errors as problems, logs, CORS, and optional last slashes.
 
-A function's module makes its application here, adds its routes, and exposes `handler = entry_point(app, metrics)`.
+A function makes its application with `create_app`, adds its routes, and makes its Lambda handler with `entry_point`.
 """
 
-import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -28,19 +27,18 @@ from web.settings import VERSION, Settings
 LARGEST_PART = 10 * 1024 * 1024
 """Bytes of an uploaded file that stay in memory: all that API Gateway lets through."""
 
-# FastAPI asks of every type whether it is a model of Pydantic's first version, and would import all of that to know. It
-# takes the package for missing, as it will be.
-sys.modules.setdefault("pydantic.v1", None)  # type: ignore[arg-type]
-
-# Starlette would write an upload of over 1 MiB to a temporary file. The whole request is in memory already.
+# Starlette would write an upload of over 1 MiB to a temporary file, though the whole request is in memory already.
 formparsers.MultiPartParser.spool_max_size = LARGEST_PART
 
-# It would decode names and fields by whatever codec of Python's the caller names, and what is not UTF-8 as Latin-1.
+# Starlette would decode names and fields with any codec of Python's that the caller names, and fall back to Latin-1.
 formparsers._user_safe_decode = text.decode
 
 
 class _Envelope:
-    """The outermost layer: request id, one log line a request, and a 500 that gives nothing away."""
+    """The outermost middleware: sets the request id, logs one line per request, and answers an unexpected error.
+
+    The answer is a 500 that says nothing of the error. The log has its trace.
+    """
 
     def __init__(self, app: ASGIApp, *, log: Logger) -> None:
         self._app = app
@@ -78,8 +76,11 @@ class _Envelope:
 
 
 class _EitherSpelling:
-    """Answers a path with and without its last slash alike: API Gateway passes on what the caller wrote, and a redirect
-    would lose the stage's prefix and, in some clients, the body."""
+    """Middleware that answers a path with and without its last slash alike.
+
+    API Gateway passes the path on as the caller wrote it. A redirect would lose the stage's prefix and, in some
+    clients, the body.
+    """
 
     def __init__(self, app: ASGIApp, *, routes: list[Any]) -> None:
         self._app = app
@@ -108,13 +109,19 @@ def _operation_id(route: APIRoute) -> str:
 
 
 def create_app(
-    *, service: str, title: str, settings: Settings, statuses: Mapping[type[Exception], int] = MappingProxyType({})
+    *,
+    service: str,
+    title: str,
+    settings: Settings,
+    statuses: Mapping[type[Exception], int] = MappingProxyType({}),
+    packages: Collection[str] = (),
 ) -> tuple[FastAPI, Logger]:
-    """An application without routes, and the logger that goes with it.
+    """Make an application without routes, and the logger that goes with it.
 
     `statuses` are of errors whose HTTP status is not that of their group, as `web.problems.install` describes.
+    `packages` are those whose logs are written at the level of `settings` too.
     """
-    log = logs.logger(service, level=settings.log_level.upper())
+    log = logs.logger(service, level=settings.log_level.upper(), packages=packages)
     app = FastAPI(
         title=title,
         version=VERSION,
@@ -125,7 +132,6 @@ def create_app(
         # A body without a content type is read as JSON, as clients of the original services rely on.
         strict_content_type=False,
         generate_unique_id_function=_operation_id,
-        responses={"4XX": {"model": problems.Problem}, "5XX": {"model": problems.Problem}},
     )
     problems.install(app, statuses, log=log)
     app.add_middleware(_EitherSpelling, routes=app.router.routes)
@@ -136,11 +142,11 @@ def create_app(
 
 
 def entry_point(app: FastAPI, metrics: Metrics) -> Handler:
-    """The Lambda handler of `app` for API Gateway's REST proxy events, traced and with its `metrics` written."""
+    """Return the Lambda handler of `app` for API Gateway's REST proxy events, traced and with its `metrics` written."""
     adapter = Mangum(
         app,
         lifespan="off",
-        # Without this a problem would leave base64-encoded, and API Gateway would hand it out so.
+        # Mangum encodes other media types in base64, and API Gateway would not decode a problem.
         text_mime_types=[*DEFAULT_TEXT_MIME_TYPES, problems.MEDIA_TYPE],
     )
 
@@ -151,24 +157,34 @@ def entry_point(app: FastAPI, metrics: Metrics) -> Handler:
 
 
 def base_path(request: Request) -> str:
-    """What stands before the API's own paths in the caller's address: `/v1` behind the stage v1, else nothing."""
+    """Return what precedes the API's own paths in the caller's URL: `/v1` behind the stage v1, else nothing."""
     event = request.scope.get("aws.event", {})
     whole, own = event.get("requestContext", {}).get("path", ""), event.get("path", "")
     return whole.removesuffix(own) if own and whole.endswith(own) else ""
 
 
 async def require_json(request: Request) -> None:
-    """A dependency: refuses a body that says it is something other than JSON with 415, and one whose texts UTF-8 cannot
-    write with 400. A charset is ignored, as RFC 8259 has it."""
+    """Refuse a body that is not JSON by its content type. A dependency of routes.
+
+    A charset is ignored, as RFC 8259 asks.
+
+    Raises:
+        HTTPException: 415 for another content type; 400 for a text with half of a surrogate pair, which UTF-8 cannot
+            encode.
+    """
     _require(request, "application/json", missing_is_fine=True)
     if text.has_halves(await request.body()):
         raise HTTPException(400, "the body has half of a surrogate pair in it (\\ud800 to \\udfff), which is no text")
 
 
 async def require_multipart(request: Request) -> None:
-    """A dependency: refuses a body that is not multipart/form-data, or whose text is said not to be UTF-8, with 415."""
+    """Refuse a body that is not multipart/form-data. A dependency of routes.
+
+    Raises:
+        HTTPException: 415 for another content type, or for a charset other than UTF-8.
+    """
     _require(request, "multipart/form-data", missing_is_fine=False)
-    # What has read the body, and is there only in images whose functions take such bodies.
+    # Installed only in the images whose functions take such bodies.
     from python_multipart.multipart import parse_options_header  # noqa: PLC0415
 
     _, options = parse_options_header(request.headers["content-type"])

@@ -1,9 +1,9 @@
-"""The way into a function, whatever calls it: traced, and its metrics written once the event is dealt with.
+"""What every entry point does around its handler: it traces the event, and writes the metrics when the event is done.
 
-Tracing is Powertools' over the X-Ray SDK, which is imported only where there is a daemon to send to, as on Lambda.
+The tracer is Powertools', on the X-Ray SDK. The SDK is imported only where there is a daemon that takes traces, as on
+Lambda.
 """
 
-import gc
 import os
 from collections.abc import Callable
 from functools import wraps
@@ -12,21 +12,17 @@ from typing import Any
 from web.metrics import Metrics
 
 Handler = Callable[[dict[str, Any], Any], Any]
-"""A Lambda handler: an event and a context in, an answer out."""
+"""A Lambda handler: takes an event and a context, returns the answer."""
 
 _DAEMON = "AWS_XRAY_DAEMON_ADDRESS"
 
 
 def observed(handler: Handler, metrics: Metrics) -> Handler:
-    """`handler`, traced where that is possible; `metrics` are flushed after each event, failed or not.
+    """Return `handler` with `metrics` flushed after each event, also after one that failed, and traced where possible.
 
-    A trace has a segment for the event and one for each call of AWS. Neither events nor answers are put into it: they
-    hold what people rated and what their pictures show.
-
-    It is the last that a starting function calls: what was made until now stays, and from now on garbage is collected.
+    A trace has one segment for the event and one per call of AWS. Events and answers are left out of it, because they
+    hold people's ratings and what their pictures show.
     """
-    gc.freeze()
-    gc.enable()
 
     @wraps(handler)
     def handle(event: dict[str, Any], context: Any) -> Any:
@@ -37,7 +33,7 @@ def observed(handler: Handler, metrics: Metrics) -> Handler:
 
     if _DAEMON not in os.environ:
         return handle
-    from aws_lambda_powertools import Tracer  # noqa: PLC0415 - see above
+    from aws_lambda_powertools import Tracer  # noqa: PLC0415 - see the module's docstring
 
     tracer = Tracer(service=metrics.service, patch_modules=("botocore",))
     traced: Handler = tracer.capture_lambda_handler(handle, capture_response=False)

@@ -9,6 +9,7 @@ import json
 import logging
 import re
 import sys
+from collections.abc import Collection
 from contextvars import ContextVar
 from functools import cache
 
@@ -91,7 +92,13 @@ def _take_over_root() -> None:
     logging.captureWarnings(True)
 
 
-def logger(service: str, *, level: str) -> Logger:
-    """Powertools' logger for `service`, at `level` (a name of the standard library's levels)."""
+def logger(service: str, *, level: str, packages: Collection[str] = ()) -> Logger:
+    """Return Powertools' logger for `service`, at `level` (a name of the standard library's levels).
+
+    The loggers of `packages`, those of the layers that the service stands on, are set to `level` too. Everybody else's
+    stay at WARNING: botocore's debugging would write down what is sent to AWS.
+    """
     _take_over_root()
+    for package in packages:
+        logging.getLogger(package).setLevel(level)
     return Logger(service=service, level=level, logger_handler=_handler(), logger_formatter=_formatter())

@@ -6,6 +6,7 @@ the dashboard and docs/operations.md speak of them.
 """
 
 import os
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,7 +33,7 @@ class Metrics:
     """The metrics of one function, kept until they are flushed.
 
     Their one dimension is the service: `service`, or POWERTOOLS_SERVICE_NAME, by which the template tells functions
-    apart that share an image.
+    apart that share an image. Threads may share one: what each adds is written, with one event's metrics or another's.
     """
 
     def __init__(self, service: str) -> None:
@@ -40,28 +41,33 @@ class Metrics:
         # Not Powertools' own Metrics, whose instances share what they keep: the local stack runs all functions in one
         # process.
         self._kept = EphemeralMetrics(service=self.service)
+        self._lock = threading.Lock()
         self._written = bool(os.environ.get("POWERTOOLS_METRICS_NAMESPACE"))
 
     def count(self, metric: Metric, value: int = 1) -> None:
-        """Adds `value`; 0 counts too, as an occasion on which it did not happen."""
+        """Add `value`; 0 counts too, as an occasion on which it did not happen."""
         self._add(metric, MetricUnit.Count, value)
 
     def lasted(self, metric: Metric, seconds: float) -> None:
-        """Adds a duration."""
+        """Add a duration."""
         self._add(metric, MetricUnit.Milliseconds, seconds * 1000)
 
     @contextmanager
     def timed(self, metric: Metric) -> Iterator[None]:
-        """Adds how long the block lasted, unless it raises: how fast a function fails says nothing of its speed."""
+        """Add how long the block lasted, unless it raises: how fast a function fails says nothing of its speed."""
         began = time.perf_counter()
         yield
         self.lasted(metric, time.perf_counter() - began)
 
     def flush(self) -> None:
-        """Writes what was added since the last time, as one line; nothing if there is nothing."""
-        if self._kept.metric_set:
-            self._kept.flush_metrics()
+        """Write what was added since the last time, as one line; nothing if there is nothing."""
+        with self._lock:
+            if self._kept.metric_set:
+                self._kept.flush_metrics()
 
     def _add(self, metric: Metric, unit: MetricUnit, value: float) -> None:
-        if self._written:
+        if not self._written:
+            return
+        # Powertools writes by itself when it has a hundred values, and clears what it keeps.
+        with self._lock:
             self._kept.add_metric(metric, unit, value)

@@ -53,8 +53,8 @@ class FieldError(BaseModel):
     header: str | None = Field(default=None, description="the request's header")
 
 
-class Problem(BaseModel):
-    """RFC 9457's problem details."""
+class ProblemDetails(BaseModel):
+    """What RFC 9457 says of an error."""
 
     type: str = "about:blank"
     title: str
@@ -67,7 +67,7 @@ class Problem(BaseModel):
 
 
 class ProblemResponse(JSONResponse):
-    """A response whose body is a `Problem`."""
+    """A response whose body is a `ProblemDetails`."""
 
     media_type = MEDIA_TYPE
 
@@ -88,7 +88,7 @@ def problem(
     headers: Mapping[str, str] | None = None,
 ) -> ProblemResponse:
     """A response of `status` that says `detail`, and `errors` one by one where there are several things wrong."""
-    body = Problem(
+    body = ProblemDetails(
         title=title(status),
         status=status,
         detail=detail,
@@ -154,7 +154,11 @@ def _message(error: Mapping[str, Any]) -> str:
     if plain := _PLAIN.get(error["type"]):
         return plain
     text: str = error["msg"]
-    return text.replace("Value error, ", "").replace("Input should be", "must be")
+    return (
+        text.replace("Value error, ", "")
+        .replace("Input should be", "must be")
+        .replace("String should have", "must have")
+    )
 
 
 def _field_error(error: Mapping[str, Any]) -> tuple[FieldError, str]:

@@ -1,9 +1,9 @@
-r"""Text is UTF-8: what comes in that UTF-8 cannot write is replaced or refused here, whatever way it came in.
+r"""Text is UTF-8: text that UTF-8 cannot encode is replaced or refused here, wherever it comes from.
 
 Python's texts can hold halves of surrogate pairs, which JSON can spell (`"\ud800"`) and lenient decoders let through.
 Nothing can store, answer or log them.
 
-| Way in | What happens |
+| Source | What happens |
 | --- | --- |
 | an event: path, query, headers, a body of text | halves are replaced by U+FFFD: `readable` |
 | JSON | a body that has halves is refused with 400: `has_halves` |

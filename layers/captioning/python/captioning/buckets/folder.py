@@ -20,6 +20,8 @@ from datetime import UTC, datetime, timedelta
 from errno import EEXIST, EISDIR, ENAMETOOLONG, ENOENT, ENOTDIR
 from hashlib import md5, sha256
 from pathlib import Path
+from stat import S_ISREG
+from typing import BinaryIO
 
 from captioning.buckets.port import CAPTIONS, Bucket, PresignedPost, check_size, published_key
 from captioning.errors import BucketUnavailableError, UploadGoneError, UploadReplacedError
@@ -61,10 +63,11 @@ class FolderBucket(Bucket):
         if path is None:
             raise UploadGoneError(f"{upload.key}: no file can have this name")
         try:
-            with path.open("rb") as stream:
-                check_size(os.fstat(stream.fileno()).st_size, max_bytes=max_bytes)
-                picture = stream.read()
-        except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
+            with open_picture(path) as stream:
+                size = os.fstat(stream.fileno()).st_size
+                check_size(size, max_bytes=max_bytes)
+                picture = stream.read(size)
+        except (FileNotFoundError, NotADirectoryError) as error:
             raise UploadGoneError(f"{path}: {error.strerror}") from error
         except OSError as error:
             raise _unavailable(path, error) from error
@@ -122,6 +125,18 @@ class FolderBucket(Bucket):
         if "\0" in key or any(not part or part.startswith(".") for part in key.split("/")):
             return None
         return self.path / key
+
+
+def open_picture(path: Path) -> BinaryIO:
+    """A picture's file for reading as far as its size. Raises OSError: FileNotFoundError if it is no file.
+
+    What is by that name may be a queue by now, or one that the kernel calls a file: it is not waited for.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    if not S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise FileNotFoundError(ENOENT, "it is not a file", str(path))
+    return os.fdopen(descriptor, "rb")
 
 
 def write_whole(path: Path, content: bytes) -> None:

@@ -69,7 +69,7 @@ def read_levels(picture: bytes, wanted: Wanted) -> Levels:
     except (PictureError, MemoryError):
         raise
     except Image.DecompressionBombError as error:
-        raise PictureTooLargeError(f"the picture has far more pixels than the limit of {MAX_PIXELS}") from error
+        raise PictureTooLargeError(f"the picture has far more pixels than the limit of {MAX_PIXELS:,}") from error
     except Exception as error:
         # On broken files Pillow's decoders raise whatever they trip over.
         raise DamagedPictureError("the picture is truncated or broken") from error

@@ -20,6 +20,6 @@ MEMORY_BYTES = 432 * 1024 * 1024
 def check_size(width: int, height: int, *, most: int = MAX_PIXELS, kind: str = "") -> None:
     """Raises PictureTooLargeError if there are more than `most` pixels (`kind` says of what), or a side is too long."""
     if width * height > most:
-        raise PictureTooLargeError(f"the picture has {width} x {height} pixels; the limit{kind} is {most}")
+        raise PictureTooLargeError(f"the picture has {width} x {height} pixels; the limit{kind} is {most:,}")
     if max(width, height) > MAX_SIDE:
-        raise PictureTooLargeError(f"the picture has {width} x {height} pixels; the limit of a side is {MAX_SIDE}")
+        raise PictureTooLargeError(f"the picture has {width} x {height} pixels; the limit of a side is {MAX_SIDE:,}")

@@ -69,6 +69,10 @@ def _answer(picture: bytes, wanted: Wanted) -> tuple[Levels | PictureError, bool
 def _confine() -> None:
     """Gives up what reading a picture does not need."""
     sys.dont_write_bytecode = True
+    # libtiff says there what it thinks of a file, which is the caller's doing and would fill the log.
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stderr.fileno())
+    os.close(nowhere)
     for limit, most in (
         (resource.RLIMIT_AS, MEMORY_BYTES),
         (resource.RLIMIT_CORE, 0),

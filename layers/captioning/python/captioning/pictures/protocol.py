@@ -75,7 +75,7 @@ def dump_answer(answer: Levels | PictureError) -> bytes:
         head = _ANSWER.pack(0, _MODES.index(answer.mode), answer.orientation, answer.white, len(answer.content))
         return head + answer.content
     kind = next(number for number, error in enumerate(_ERRORS, start=1) if isinstance(answer, error))
-    text = str(answer).encode()
+    text = answer.found.encode()
     return _ANSWER.pack(kind, 0, 0, 0.0, len(text)) + text
 
 

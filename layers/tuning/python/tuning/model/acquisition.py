@@ -1,13 +1,14 @@
-"""The acquisition: which candidates are worth a rating, and which setting is best so far as we know.
+"""The acquisition: which candidates are worth a rating, and which setting is best as far as the model knows.
 
-`choose` picks a batch by the knowledge gradient: what one more rating of a candidate is expected to add to the best
-posterior mean anywhere. `recommend` names that best. Both are pure functions. What is outstanding is held at its
-posterior mean, so that nobody learns there what somebody else is about to; nothing here remembers or claims anything
-(see `tuning.suggest`).
+`choose` picks a batch by the knowledge gradient: what one more rating of a candidate is expected to add to the highest
+posterior mean anywhere. `find_optimum` finds where that is. Both are pure functions. A pending setting counts as rated
+at its posterior mean, so that nobody is sent to learn what somebody else is about to; nothing here remembers or claims
+anything (see `tuning.suggest`).
 
-Sources: P. Frazier, W. Powell and S. Dayanik, "The knowledge-gradient policy for correlated normal beliefs", INFORMS
-J. Computing 21 (2009); D. Ginsbourger et al., "Kriging is well-suited to parallelize optimization" (2010), section 4
-(the kriging believer, for what is outstanding).
+Sources: D. Jones, M. Schonlau and W. Welch, "Efficient Global Optimization of Expensive Black-Box Functions", J. Global
+Optimization 13 (1998) (expected improvement); P. Frazier, W. Powell and S. Dayanik, "The knowledge-gradient policy for
+correlated normal beliefs", INFORMS J. Computing 21 (2009); D. Ginsbourger et al., "Kriging is well-suited to
+parallelize optimization" (2010), section 4 (the kriging believer, for what is pending).
 """
 
 from collections.abc import Collection, Iterator
@@ -15,20 +16,22 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.polynomial.hermite_e import hermegauss
-from numpy.typing import NDArray
 
 from tuning.errors import SpaceExhaustedError
 from tuning.model import normal
-from tuning.model.design import candidates, setting_at
+from tuning.model.arrays import Flags, Floats, Indices
+from tuning.model.design import candidates
+from tuning.model.encoding import decode, encode
 from tuning.model.pooling import Ratings
-from tuning.model.surrogate import Belief, ColumnHyperparameters, Floats, Indices, Surrogate, locate
+from tuning.model.priors import ColumnHyperparameters
+from tuning.model.surrogate import Posterior, Surrogate
 from tuning.observations import Setting
 from tuning.spaces import Mode
 
-MAX_HELD = 64  # outstanding suggestions that the model heeds, the newest; all of them stay excluded
+MAX_PENDING = 64  # pending settings that the model conditions on, the newest; all of them stay excluded
 
-_ANCHORS = 4  # best-believed rated settings whose neighbourhood is searched
-_EVERY_API_UNTIL = 24  # ratings up to which a batch tries every API whatever the model believes
+_ANCHORS = 4  # rated settings of the highest posterior mean, whose neighbourhood is searched
+_EVERY_API_UNTIL = 24  # ratings up to which a batch tries every API whatever the model says
 # Posterior deviations below the incumbent down to which an API may still be the best: at a chance of one in fifty.
 _FAIR_CHANCE = float(normal.quantile(np.array(0.02)))
 _SHORTLIST = 12  # candidates by either criterion whose knowledge gradient is worked out
@@ -40,11 +43,11 @@ _WEIGHTS /= _WEIGHTS.sum()
 
 
 @dataclass(frozen=True, slots=True)
-class Recommendation:
-    """The best setting as far as the model knows, its posterior mean and deviation, and the gain still expected.
+class Optimum:
+    """The setting of the highest posterior mean, with that mean and its standard deviation, in rating points.
 
-    `expected_improvement` is the most that one noise-free look anywhere is expected to gain over the best-believed
-    rated setting, in rating points.
+    `expected_improvement`, in rating points, is the most that one look without noise anywhere is expected to gain over
+    the highest posterior mean of a rated setting.
     """
 
     setting: Setting
@@ -54,74 +57,85 @@ class Recommendation:
 
 
 def expected_improvement(mean: Floats, deviation: Floats, incumbent: float) -> Floats:
-    """Expected excess over the incumbent of a normal of this mean and deviation, elementwise, in rating points."""
+    """Return the expected excess over the incumbent of normals of these means and deviations, elementwise.
+
+        (mean - incumbent) Φ(z) + deviation φ(z),  z = (mean - incumbent) / deviation
+
+    Jones, Schonlau and Welch (1998), equation 15, for a maximum. All of them are in rating points.
+    """
     safe = np.maximum(deviation, 1e-12)
     z = (mean - incumbent) / safe
     return np.asarray(np.maximum(safe * (z * normal.cdf(z) + normal.density(z)), 0.0))
 
 
-def knowledge_gradient(belief: Belief, indices: Indices) -> Floats:
-    """What one rating of each of the points is expected to add to the highest posterior mean of all points.
+def knowledge_gradient(posterior: Posterior, indices: Indices) -> Floats:
+    """Return what one rating of each of k points is expected to add to the highest posterior mean of all n points.
 
-    Shape (len(indices),), in rating points; the expectation over the outcome is by Gauss-Hermite quadrature.
+        E[max over x of (mean(x) + shift(x) Z)] - max over x of mean(x),  Z standard normal
+        shift(x) = covariance of x with the rated point / √(variance of the rated point + noise variance)
+
+    Frazier, Powell and Dayanik (2009); the expectation over Z is by Gauss-Hermite quadrature. `indices` are those of
+    the k points; the shape is (k,), the unit rating points.
     """
-    noise = belief.hyperparameters.noise_variance
+    noise = posterior.hyperparameters.noise_variance
     # A row for each candidate, which makes the maxima below twice as fast.
-    shift = np.ascontiguousarray((belief.covariance(indices) / np.sqrt(belief.variance[indices] + noise)).T)
+    shift = np.ascontiguousarray((posterior.covariance(indices) / np.sqrt(posterior.variance[indices] + noise)).T)
     gain = np.zeros(len(indices))
     for node, weight in zip(_NODES, _WEIGHTS, strict=True):
-        gain += weight * (belief.mean + node * shift).max(axis=1)
-    return np.asarray(gain - belief.mean.max())
+        gain += weight * (posterior.mean + node * shift).max(axis=1)
+    return np.asarray(gain - posterior.mean.max())
 
 
 def choose(
     mode: Mode,
     ratings: Ratings,
     hyperparameters: ColumnHyperparameters,
-    outstanding: Collection[Setting],
+    pending: Collection[Setting],
     *,
     count: int,
     seed: str,
 ) -> tuple[Setting, ...]:
-    """`count` different settings worth rating next, none of them outstanding. `ratings` must not be empty.
+    """Choose `count` different settings worth rating next, none of them pending. `ratings` must not be empty.
 
-    While another API has a fair chance to be the best, a batch that has room for it tries it too.
+    While another API has a fair chance to be the best, a batch that has room for it tries it too. The mode must admit
+    all pending settings; the newest are last.
 
-    Raises SpaceExhaustedError if too few settings are free.
+    Raises:
+        SpaceExhaustedError: too few settings are free.
     """
     surrogate = Surrogate(ratings.points, ratings.means, ratings.counts, hyperparameters)
     anchors = _anchors(ratings.points.coordinates, surrogate.rated_mean)
     considered = candidates(mode, seed, anchors, rated=len(ratings))
-    pending = locate(mode, list(outstanding)[-MAX_HELD:]) if outstanding else None
-    belief = surrogate.believe(considered, pending)
-    contenders = _contenders(belief, float(surrogate.rated_mean.max()), ratings.total, len(mode.apis))
-    taken = set(outstanding)
+    heeded = encode(mode, list(pending)[-MAX_PENDING:]) if pending else None
+    posterior = surrogate.posterior(considered, heeded)
+    contenders = _contenders(posterior, float(surrogate.rated_mean.max()), ratings.total, len(mode.apis))
+    taken = set(pending)
     chosen: list[Setting] = []
     for remaining in range(count, 0, -1):
         # A batch with room for more than the contenders begins with what is best of all.
         wanted = contenders if remaining <= len(contenders) else set(range(len(mode.apis)))
-        index, setting = _best_free(mode, belief, taken, np.isin(belief.points.apis, list(wanted)))
-        contenders.discard(int(belief.points.apis[index]))
+        index, setting = _best_free(mode, posterior, taken, np.isin(posterior.points.apis, list(wanted)))
+        contenders.discard(int(posterior.points.apis[index]))
         taken.add(setting)
         chosen.append(setting)
-        belief = belief.condition(index, belief.mean[index])
+        posterior = posterior.condition(index, posterior.mean[index])
     return tuple(chosen)
 
 
-def recommend(mode: Mode, ratings: Ratings, hyperparameters: ColumnHyperparameters, *, seed: str) -> Recommendation:
-    """The setting of the highest posterior mean in the whole space, rated or not. `ratings` must not be empty."""
+def find_optimum(mode: Mode, ratings: Ratings, hyperparameters: ColumnHyperparameters, *, seed: str) -> Optimum:
+    """Find the setting of the highest posterior mean in the whole space, rated or not. `ratings` must not be empty."""
     surrogate = Surrogate(ratings.points, ratings.means, ratings.counts, hyperparameters)
     anchors = _anchors(ratings.points.coordinates, surrogate.rated_mean)
-    belief = surrogate.believe(candidates(mode, seed, anchors, rated=len(ratings)))
-    improvement = expected_improvement(belief.mean, belief.deviation, float(surrogate.rated_mean.max())).max()
+    posterior = surrogate.posterior(candidates(mode, seed, anchors, rated=len(ratings)))
+    improvement = expected_improvement(posterior.mean, posterior.deviation, float(surrogate.rated_mean.max())).max()
     # A second look, around the best of the first.
-    anchors = _anchors(belief.points.coordinates, belief.mean)
-    belief = surrogate.believe(candidates(mode, seed, anchors, rated=len(ratings)))
-    best = int(belief.mean.argmax())
-    return Recommendation(
-        setting_at(mode, int(belief.points.apis[best]), belief.points.coordinates[best]),
-        float(belief.mean[best]),
-        float(belief.deviation[best]),
+    anchors = _anchors(posterior.points.coordinates, posterior.mean)
+    posterior = surrogate.posterior(candidates(mode, seed, anchors, rated=len(ratings)))
+    best = int(posterior.mean.argmax())
+    return Optimum(
+        decode(mode, int(posterior.points.apis[best]), posterior.points.coordinates[best]),
+        float(posterior.mean[best]),
+        float(posterior.deviation[best]),
         float(improvement),
     )
 
@@ -130,35 +144,37 @@ def _anchors(coordinates: Floats, mean: Floats) -> Floats:
     return coordinates[np.argsort(-mean, kind="stable")[:_ANCHORS]]
 
 
-def _contenders(belief: Belief, incumbent: float, ratings: int, apis: int) -> set[int]:
-    """The APIs that a batch should try."""
+def _contenders(posterior: Posterior, incumbent: float, ratings: int, apis: int) -> set[int]:
+    """Return the indices of the APIs that a batch should try."""
     if ratings <= _EVERY_API_UNTIL:
         return set(range(apis))
-    z = (belief.mean - incumbent) / np.maximum(belief.deviation, 1e-12)
-    return {api for api in range(apis) if z[belief.points.apis == api].max() >= _FAIR_CHANCE}
+    z = (posterior.mean - incumbent) / np.maximum(posterior.deviation, 1e-12)
+    return {api for api in range(apis) if z[posterior.points.apis == api].max() >= _FAIR_CHANCE}
 
 
-def _best_free(
-    mode: Mode, belief: Belief, taken: Collection[Setting], wanted: NDArray[np.bool_]
-) -> tuple[int, Setting]:
-    """The candidate of the highest knowledge gradient, of those wanted, whose setting is not taken."""
+def _best_free(mode: Mode, posterior: Posterior, taken: Collection[Setting], wanted: Flags) -> tuple[int, Setting]:
+    """Return the candidate of the highest knowledge gradient, of those wanted, whose setting is not taken.
+
+    Raises:
+        SpaceExhaustedError: every candidate is taken.
+    """
     # What is not wanted comes last rather than never: an API whose settings are all taken must not block the batch.
     for eligible in (wanted, ~wanted):
-        for shortlist in _shortlists(belief, np.flatnonzero(eligible)):
-            gains = knowledge_gradient(belief, shortlist)
+        for shortlist in _shortlists(posterior, np.flatnonzero(eligible)):
+            gains = knowledge_gradient(posterior, shortlist)
             for index in shortlist[np.argsort(-gains, kind="stable")]:
-                setting = setting_at(mode, int(belief.points.apis[index]), belief.points.coordinates[index])
+                setting = decode(mode, int(posterior.points.apis[index]), posterior.points.coordinates[index])
                 if setting not in taken:
                     return int(index), setting
     raise SpaceExhaustedError(f"every setting considered in mode {mode.name} is outstanding: rate some or wait")
 
 
-def _shortlists(belief: Belief, eligible: Indices) -> Iterator[Indices]:
-    """The eligible points in portions, the most promising by expected improvement and by an upper bound first."""
-    promise = expected_improvement(belief.mean, belief.deviation, float(belief.mean.max()))[eligible]
-    bound = (belief.mean + _OPTIMISM * belief.deviation)[eligible]
+def _shortlists(posterior: Posterior, eligible: Indices) -> Iterator[Indices]:
+    """Yield the eligible points in portions, the most promising by expected improvement and by an upper bound first."""
+    promise = expected_improvement(posterior.mean, posterior.deviation, float(posterior.mean.max()))[eligible]
+    bound = (posterior.mean + _OPTIMISM * posterior.deviation)[eligible]
     by_promise, by_bound = (eligible[np.argsort(-worth, kind="stable")] for worth in (promise, bound))
-    seen = np.zeros(len(belief.mean), dtype=np.bool_)
+    seen = np.zeros(len(posterior.mean), dtype=np.bool_)
     for start in range(0, len(eligible), _SHORTLIST):
         portion = np.unique(np.concatenate([by[start : start + _SHORTLIST] for by in (by_promise, by_bound)]))
         portion = portion[~seen[portion]]

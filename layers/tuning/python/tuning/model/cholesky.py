@@ -9,9 +9,8 @@ and 14.2 (its error, and that of a triangle's inverse).
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from tuning.model.arrays import Floats
 
 # Added to the diagonal, in turn, should rounding make the matrix singular; in the unit of the matrix.
 JITTERS = (1e-10, 1e-8, 1e-6, 1e-4)
@@ -25,9 +24,10 @@ class Cholesky:
     __slots__ = ("_inverses", "lower")
 
     def __init__(self, matrix: Floats, diagonal: Floats) -> None:
-        """Factorizes `matrix` plus `diagonal`, shape (n,), on its diagonal, plus as little jitter as makes it definite.
+        """Factorize `matrix`, (n, n), plus `diagonal`, (n,), on its diagonal, with the least jitter that is needed.
 
-        Raises ValueError if the sum is singular even with the largest jitter.
+        Raises:
+            ValueError: the sum is singular even with the largest jitter.
         """
         self.lower = _factorize(matrix, matrix.diagonal() + diagonal)
         blocks = [slice(start, start + _BLOCK) for start in range(0, len(matrix), _BLOCK)]
@@ -36,7 +36,7 @@ class Cholesky:
         self._inverses = [(rows, np.linalg.inv(self.lower[rows, rows].T).T) for rows in blocks]
 
     def whiten(self, right: Floats) -> Floats:
-        """L⁻¹ `right`, of the shape of `right`: (n,) or (n, k). K⁻¹ is (L⁻¹)ᵀ L⁻¹."""
+        """Return L⁻¹ `right`, of the shape of `right`: (n,) or (n, k). K⁻¹ is (L⁻¹)ᵀ L⁻¹."""
         solved = np.empty_like(right)
         for rows, inverse in self._inverses:
             before = slice(rows.start)
@@ -44,7 +44,7 @@ class Cholesky:
         return solved
 
     def solve(self, right: Floats) -> Floats:
-        """K⁻¹ `right` of the factorized matrix K, of the shape of `right`: (n,) or (n, k)."""
+        """Return K⁻¹ `right` of the factorized matrix K, of the shape of `right`: (n,) or (n, k)."""
         solved = self.whiten(right)
         for rows, inverse in reversed(self._inverses):
             after = slice(rows.stop, None)

@@ -1,11 +1,16 @@
-"""Learning: fits the surrogate's hyperparameters to a study's ratings, with scikit-optimize.
+"""Learning: fit the surrogate's hyperparameters to a study's ratings, with scikit-optimize.
 
 The only importer of scikit-optimize. Importing this module costs more than a second of CPU; `tuning.update` does so
 at the first fit or in `preload`, and nothing that only suggests ever does. It fits and returns; it stores nothing.
 
-The fit is a maximum a posteriori: the marginal likelihood (Rasmussen and Williams, "Gaussian Processes for Machine
-Learning" (2006), equations 5.8 and 5.9) times priors on the logarithms of the hyperparameters. Pooling changes
-nothing: pooled ratings have exactly the likelihood, up to a constant, of the single ratings that they stand for.
+The fit maximizes the posterior of the hyperparameters θ given the ratings y at X:
+
+    log p(θ | y) = -½ yᵀ K⁻¹ y - ½ log |K| - ½ sum of ((log θ_i - log median_i) / deviation_i)² + constant
+
+The first two terms are the marginal likelihood, C. Rasmussen and C. Williams, "Gaussian Processes for Machine Learning"
+(2006), equation 5.8, with the gradient of equation 5.9; y has the prior mean subtracted. The third are the priors
+(`tuning.model.priors`). Pooling changes nothing: pooled ratings have exactly the likelihood, up to a constant, of the
+single ratings that they stand for.
 """
 
 import math
@@ -19,19 +24,17 @@ from sklearn.gaussian_process.kernels import Hyperparameter
 from skopt.learning.gaussian_process.gpr import GaussianProcessRegressor
 from skopt.learning.gaussian_process.kernels import Kernel
 
+from tuning.model.arrays import Floats, Indices
 from tuning.model.pooling import Ratings
-from tuning.model.surrogate import (
-    API_LEVEL_VARIANCE,
-    FALL,
+from tuning.model.priors import (
     LENGTHSCALE_PRIOR,
-    LEVEL_VARIANCE,
     NOISE_VARIANCE_PRIOR,
     SIGNAL_VARIANCE_PRIOR,
     SIMILARITY_ODDS_PRIOR,
-    Floats,
-    Indices,
+    LogNormal,
     complete,
     level_covariance,
+    level_variance,
     prior_mean,
 )
 from tuning.spaces import Mode
@@ -40,23 +43,25 @@ from tuning.studies import Hyperparameters
 TIME_BUDGET = 2.0  # seconds; past it the best hyperparameters found so far are taken
 
 _SQRT5 = math.sqrt(5.0)
-_LENGTHSCALE_BOUNDS = (0.03, 3.0)
-# The floor keeps the model from declaring the whole space flat after a few like ratings.
-_SIGNAL_VARIANCE_BOUNDS = (0.5, 20.0)
-_NOISE_VARIANCE_BOUNDS = (0.01, 4.0)
-_SIMILARITY_ODDS_BOUNDS = (0.01, 100.0)
 _RIDGE = 1e-10
 # A hundredth of the log posterior is nothing beside what the ratings leave open; a third of the work is spared.
 _TOLERANCES = {"ftol": 1e-6, "gtol": 1e-2}
 
 
 class StudyKernel(Kernel):  # type: ignore[misc]
-    """The covariance of `tuning.model.surrogate` as a scikit-optimize kernel, with its gradient in log hyperparameters.
+    """The covariance of `tuning.model.surrogate.covariance` as scikit-optimize takes it, with its gradient.
 
-    Inputs have shape (n, columns + 3): coordinates, trend, API's index, and how many ratings were pooled. `owners` has
-    for each column the index of its coordinate and hence lengthscale; the columns of a coordinate are adjacent. Of a
-    set of inputs with itself the noise of the pooled ratings is part; between two sets it is not. The similarity enters
-    by its odds, so that its logarithm, like everything that the regressor fits, is unbounded.
+    An input is one rated setting, one row of columns + 3 numbers:
+
+        x[:-3]  coordinates    x[-3]  trend    x[-2]  index of the API    x[-1]  number n of ratings pooled
+
+    The first three are those of `tuning.model.encoding.Points`. Between two sets of inputs the kernel is the covariance
+    of their true ratings. Of one set with itself it is that of the mean ratings, with noise variance / n added on the
+    diagonal. All are in squared rating points.
+
+    `owners`, shape (columns,), has the index of each column's coordinate: the columns of one coordinate, which are
+    adjacent, share its lengthscale. `lengthscales` has shape (coordinates,), in shares of the range. `similarity_odds`
+    is s / (1 - s) of the similarity s: as a positive number it is fitted by its logarithm like the others.
     """
 
     def __init__(
@@ -76,19 +81,23 @@ class StudyKernel(Kernel):  # type: ignore[misc]
 
     @property
     def hyperparameter_lengthscales(self) -> Hyperparameter:
-        return Hyperparameter("lengthscales", "numeric", _LENGTHSCALE_BOUNDS, np.size(self.lengthscales))
+        """The lengthscales as scikit-learn describes what it fits: one per coordinate, with bounds."""
+        return _fitted("lengthscales", LENGTHSCALE_PRIOR, np.size(self.lengthscales))
 
     @property
     def hyperparameter_signal_variance(self) -> Hyperparameter:
-        return Hyperparameter("signal_variance", "numeric", _SIGNAL_VARIANCE_BOUNDS)
+        """The signal variance as scikit-learn describes what it fits."""
+        return _fitted("signal_variance", SIGNAL_VARIANCE_PRIOR)
 
     @property
     def hyperparameter_noise_variance(self) -> Hyperparameter:
-        return Hyperparameter("noise_variance", "numeric", _NOISE_VARIANCE_BOUNDS)
+        """The noise variance as scikit-learn describes what it fits."""
+        return _fitted("noise_variance", NOISE_VARIANCE_PRIOR)
 
     @property
     def hyperparameter_similarity_odds(self) -> Hyperparameter:
-        return Hyperparameter("similarity_odds", "numeric", _SIMILARITY_ODDS_BOUNDS)
+        """The odds of the similarity as scikit-learn describes what it fits."""
+        return _fitted("similarity_odds", SIMILARITY_ODDS_PRIOR)
 
     def __call__(
         self,
@@ -96,9 +105,11 @@ class StudyKernel(Kernel):  # type: ignore[misc]
         Y: Floats | None = None,  # noqa: N803
         eval_gradient: bool = False,
     ) -> "Floats | tuple[Floats, Floats]":
-        """The covariance, shape (len(X), len(Y)); with `eval_gradient` also its derivatives, (n, n, coordinates + 3).
+        """Return the covariance of n inputs with m, shape (n, m), and with `eval_gradient` its derivatives.
 
-        Derivatives are by the logarithms of the hyperparameters in alphabetical order, scikit-learn's order of theta.
+        Without Y it is that of X with itself. The derivatives, shape (n, n, coordinates + 3), are by the logarithms of
+        the hyperparameters in scikit-learn's order, alphabetical by name: lengthscales, noise variance, signal
+        variance, odds of the similarity.
         """
         a, b = np.asarray(X), np.asarray(X if Y is None else Y)
         differences = (a[:, None, :-3] - b[None, :, :-3]) / np.atleast_1d(self.lengthscales)[self.owners]
@@ -114,7 +125,7 @@ class StudyKernel(Kernel):  # type: ignore[misc]
         level = level_covariance(a[:, -3], b[:, -3], ~across)
         if not eval_gradient:
             return np.asarray(signal + level + noise)
-        # d/d(log l) of Matern 5/2 is 5/3 (1 + root) exp(-root) times the coordinate's scaled square.
+        # d k / d log l_j = s² 5/3 (1 + √5 r) exp(-√5 r) (x_j - x'_j)² / l_j² of the Matern 5/2 kernel k.
         of_coordinates = np.add.reduceat(squares, np.flatnonzero(np.diff(self.owners, prepend=-1)), axis=2)
         by_lengthscale = ((5.0 / 3.0) * scale * (1.0 + root) * decay)[:, :, None] * of_coordinates
         by_odds = np.where(across, signal * (1.0 - similarity), 0.0)
@@ -122,21 +133,23 @@ class StudyKernel(Kernel):  # type: ignore[misc]
         return np.asarray(signal + level + noise), gradient
 
     def diag(self, X: Floats) -> Floats:  # noqa: N803
-        """The diagonal of the covariance of X with itself, shape (n,), noise included."""
+        """Return the diagonal of the covariance of n inputs with themselves, shape (n,), noise included."""
         x = np.asarray(X)
-        level = LEVEL_VARIANCE + API_LEVEL_VARIANCE + (FALL * x[:, -3]) ** 2
-        return np.asarray(self.signal_variance + level + self.noise_variance / x[:, -1])
+        return np.asarray(self.signal_variance + level_variance(x[:, -3]) + self.noise_variance / x[:, -1])
 
     def is_stationary(self) -> bool:
-        """Not so: the noise depends on how many ratings were pooled."""
+        """Return False: the noise depends on how many ratings were pooled."""
         return False
 
     def _check_bounds_params(self) -> None:
-        """The floor of the signal variance is meant to be reached; scikit-learn would warn of it."""
+        """Check nothing: the floor of the signal variance is meant to be reached; scikit-learn would warn of it."""
 
 
 class StudyRegressor(GaussianProcessRegressor):  # type: ignore[misc]
-    """scikit-optimize's regressor with log priors, exact pooling and a deadline; it maximizes the posterior."""
+    """scikit-optimize's regressor with log priors, exact pooling and a deadline; it maximizes the posterior.
+
+    `scatter` is that of the pooled ratings (`tuning.model.pooling.Ratings`), `time_budget` is in seconds.
+    """
 
     def __init__(self, kernel: StudyKernel, *, scatter: float, time_budget: float) -> None:
         super().__init__(kernel=kernel, alpha=_RIDGE, optimizer=self._optimize)
@@ -146,14 +159,23 @@ class StudyRegressor(GaussianProcessRegressor):  # type: ignore[misc]
     def log_marginal_likelihood(
         self, theta: Floats | None = None, eval_gradient: bool = False, clone_kernel: bool = True
     ) -> "float | tuple[float, Floats]":
-        """What scikit-learn maximizes: here the log posterior, not the marginal likelihood alone."""
+        """Return what scikit-learn maximizes: here `log_posterior`, not the marginal likelihood alone.
+
+        `theta` has the logarithms of the hyperparameters; with None the value is that of the fit.
+        """
         if theta is None:
             return float(self.log_marginal_likelihood_value_)
         value, gradient = self.log_posterior(theta, clone_kernel=clone_kernel)
         return (value, gradient) if eval_gradient else value
 
     def log_posterior(self, theta: Floats, *, clone_kernel: bool = True) -> tuple[float, Floats]:
-        """Marginal likelihood of the single ratings plus log priors, up to a constant, and its gradient by theta."""
+        """Return the log posterior of the hyperparameters up to a constant, and its gradient by `theta`.
+
+        `theta`, shape (coordinates + 3,), has their logarithms in the order of `StudyKernel.__call__`. The likelihood
+        is that of the single ratings: that of the N means, and of the `scatter` of n ratings about them,
+
+            -½ (n - N) log(noise variance) - ½ scatter / noise variance
+        """
         value, gradient = super().log_marginal_likelihood(theta, eval_gradient=True, clone_kernel=clone_kernel)
         medians, deviations = _priors(len(theta) - 3)
         z = (theta - np.log(medians)) / deviations
@@ -167,7 +189,7 @@ class StudyRegressor(GaussianProcessRegressor):  # type: ignore[misc]
     def _optimize(
         self, objective: Callable[[Floats], tuple[float, Floats]], initial: Floats, bounds: Floats
     ) -> tuple[Floats, float]:
-        """L-BFGS-B until it converges or time is up; then the best point seen."""
+        """Minimize by L-BFGS-B until it converges or time is up; return the best point seen and its value."""
         deadline = time.monotonic() + self.time_budget
         best, lowest = initial, math.inf
 
@@ -192,25 +214,26 @@ class _DeadlineError(Exception):
 def fit(
     mode: Mode, ratings: Ratings, start: Hyperparameters | None, *, time_budget: float = TIME_BUDGET
 ) -> Hyperparameters:
-    """The hyperparameters most probable given the ratings, searched from `start` (None: from the priors' modes).
+    """Find the hyperparameters most probable given the ratings, starting at `start` (None: at the priors' modes).
 
-    Takes about `time_budget` seconds at most: one evaluation may overrun it. `ratings` must not be empty.
+    It takes about `time_budget` seconds at most: one evaluation may overrun it. `ratings` must not be empty.
 
-    Raises ValueError or numpy's LinAlgError if the ratings admit no fit; they are none that validation lets in.
+    Raises:
+        ValueError: the ratings are not finite; validation lets none of these in.
+        numpy.linalg.LinAlgError: the covariance is not positive definite at the hyperparameters found.
     """
     initial = complete(mode, start)
-    low, high = _SIGNAL_VARIANCE_BOUNDS
     kernel = StudyKernel(
         np.array([mode.coordinates.index(name) for name in mode.columns]),
         np.array([initial.lengthscales[axis.first] for axis in mode.axes]),
-        min(max(initial.signal_variance, low), high),
+        min(max(initial.signal_variance, SIGNAL_VARIANCE_PRIOR.low), SIGNAL_VARIANCE_PRIOR.high),
         initial.noise_variance,
         initial.similarity / (1.0 - initial.similarity),
     )
     points = ratings.points
     inputs = np.column_stack([points.coordinates, points.trends, points.apis, ratings.counts])
     regressor = StudyRegressor(kernel, scatter=ratings.scatter, time_budget=time_budget)
-    regressor.fit(inputs, ratings.means - prior_mean(points))
+    regressor.fit(inputs, ratings.means - prior_mean(points.trends))
     fitted = regressor.kernel_
     odds = float(fitted.similarity_odds)
     return Hyperparameters(
@@ -225,7 +248,11 @@ def fit(
     )
 
 
+def _fitted(name: str, prior: LogNormal, count: int = 1) -> Hyperparameter:
+    return Hyperparameter(name, "numeric", (prior.low, prior.high), count)
+
+
 def _priors(dimensions: int) -> tuple[Floats, Floats]:
-    """Medians and log deviations in the order of theta: alphabetical by name, as scikit-learn sorts."""
+    """Return the medians and the deviations of the logarithms, in the order of theta."""
     priors = [LENGTHSCALE_PRIOR] * dimensions + [NOISE_VARIANCE_PRIOR, SIGNAL_VARIANCE_PRIOR, SIMILARITY_ODDS_PRIOR]
     return np.array([prior.median for prior in priors]), np.array([prior.deviation for prior in priors])

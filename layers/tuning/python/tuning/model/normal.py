@@ -8,9 +8,8 @@ import math
 from statistics import NormalDist
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from tuning.model.arrays import Floats
 
 _SQRT_HALF = math.sqrt(0.5)
 _INVERSE_SQRT_2PI = 1.0 / math.sqrt(2.0 * math.pi)
@@ -18,20 +17,21 @@ _STANDARD = NormalDist()
 
 
 def density(z: Floats) -> Floats:
-    """The density at z: exp(-z² / 2) / √(2π)."""
+    """Return the density at z: exp(-z² / 2) / √(2π)."""
     return np.asarray(_INVERSE_SQRT_2PI * np.exp(-0.5 * z * z))
 
 
 def cdf(z: Floats) -> Floats:
-    """The probability of a value below z: erfc(-z / √2) / 2. Exact in the lower tail too, where 1 - erf is not."""
+    """Return the probability below z: erfc(-z / √2) / 2. Exact in the lower tail too, where 1 + erf is not."""
     complement = np.fromiter(map(math.erfc, (-_SQRT_HALF * z).ravel().tolist()), np.float64, z.size)
     return np.asarray(0.5 * complement.reshape(z.shape))
 
 
 def quantile(probability: Floats) -> Floats:
-    """The z below which a value lies with this probability, the inverse of `cdf`.
+    """Return the z below which a value lies with this probability, the inverse of `cdf`.
 
-    Raises ValueError for a probability that is not strictly within (0, 1).
+    Raises:
+        ValueError: a probability is not strictly within (0, 1).
     """
     found = np.fromiter(map(_STANDARD.inv_cdf, probability.ravel().tolist()), np.float64, probability.size)
     return np.asarray(found.reshape(probability.shape))

@@ -1,8 +1,9 @@
 """Pooling: a study's ratings as the surrogate's data, each distinct setting once, so that its cost stays bounded.
 
-Repeated ratings of a setting become their mean with a smaller noise, which loses nothing. Past MAX_POINTS distinct
-settings the most informative are kept. What a process has pooled it remembers and only adds to; the result is that of
-pooling everything anew, bit for bit. This module judges no rating and knows nothing of a model.
+The n ratings of one setting become their mean with noise variance / n, which loses nothing: the posterior is the same.
+Past MAX_POINTS distinct settings the most informative are kept. What a process has pooled it remembers and only adds
+to; the result is that of pooling everything anew, bit for bit. This module judges no rating and knows nothing of a
+model.
 """
 
 from collections.abc import Sequence
@@ -11,11 +12,13 @@ from operator import is_
 
 import numpy as np
 
-from tuning.model.surrogate import PRIOR_MEAN, Floats, Indices, Points, locate
+from tuning.model.arrays import Floats, Indices
+from tuning.model.encoding import Points, admits, encode
+from tuning.model.priors import PRIOR_MEAN
 from tuning.observations import Observation, Setting
-from tuning.spaces import CategoricalParameter, Mode
+from tuning.spaces import Mode
 
-MAX_POINTS = 512  # distinct settings that the model holds
+MAX_POINTS = 512  # distinct settings that the model takes
 
 _REMEMBERED = 8  # modes
 _BEST = 4  # one in so many of the points kept is there for being among the best rated
@@ -24,9 +27,10 @@ _CELLS = 8  # along each column: settings that share a cell are so alike that on
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ratings:
-    """Pooled ratings: distinct settings, the mean rating of each, how often each was rated; all of length n.
+    """Pooled ratings: n distinct settings with the mean rating of each and how often each was rated, both (n,).
 
-    `scatter` is the sum of squared deviations of the single ratings from their setting's mean.
+    `scatter` is the sum of squared deviations of these ratings from their setting's mean, in squared rating points.
+    `total` counts every single rating that the mode admits, those of settings that were left out included.
     """
 
     settings: tuple[Setting, ...]
@@ -34,38 +38,14 @@ class Ratings:
     means: Floats
     counts: Floats
     scatter: float
+    total: int
 
     def __len__(self) -> int:
         return len(self.settings)
 
-    @property
-    def total(self) -> int:
-        """How many single ratings were pooled."""
-        return int(self.counts.sum())
-
-
-def admits(mode: Mode, setting: Setting) -> bool:
-    """Whether the model can place the setting: its API is in the mode and has exactly these parameters, of these kinds.
-
-    Bounds do not matter here: what was rated under narrower or wider bounds still teaches. So does a choice that the
-    API no longer offers, if another API of the mode does; one that nobody offers is nowhere.
-    """
-    api = mode.find_api(setting.api)
-    values = dict(setting.values)
-    if api is None or values.keys() != {parameter.name for parameter in api.parameters}:
-        return False
-    for parameter in api.parameters:
-        value = values[parameter.name]
-        if isinstance(parameter, CategoricalParameter):
-            if value not in mode.find_axis(parameter.coordinate).choices:
-                return False
-        elif isinstance(value, str):
-            return False
-    return True
-
 
 def pool(mode: Mode, observations: Sequence[Observation], *, limit: int = MAX_POINTS) -> Ratings:
-    """Pools repeated ratings of one setting into its mean, in order of first rating.
+    """Pool the ratings of each setting into their mean, settings in order of first rating.
 
     Observations that the mode no longer admits are passed over. Past `limit` distinct settings a quarter of the limit
     goes to the best rated and the rest to the most often rated of each cell of the space, the newer first, then to the
@@ -87,7 +67,8 @@ def pool(mode: Mode, observations: Sequence[Observation], *, limit: int = MAX_PO
 class _Tally:
     """Every distinct setting rated so far, its ratings summed up; never changed, so that threads may share it.
 
-    `newest` has for each setting the index of its latest observation; `held`, by limit, what `ratings` has worked out.
+    `rows` has the row of each setting in `points` and in the arrays, all (n,). `newest` has the index of each setting's
+    latest observation; `kept`, by limit, what `ratings` has worked out.
     """
 
     observations: tuple[Observation, ...]
@@ -97,14 +78,14 @@ class _Tally:
     sums: Floats
     squares: Floats
     newest: Indices
-    held: dict[int, Ratings] = field(default_factory=dict)
+    kept: dict[int, Ratings] = field(default_factory=dict)
 
     def begins(self, observations: tuple[Observation, ...]) -> bool:
-        """Whether these observations are those of the tally and perhaps more."""
+        """Return whether these observations are those of the tally and perhaps more."""
         return len(self.observations) <= len(observations) and all(map(is_, self.observations, observations))
 
     def extended(self, mode: Mode, observations: tuple[Observation, ...]) -> "_Tally":
-        """The tally of these observations, which begin with its own."""
+        """Return the tally of these observations, which begin with its own."""
         fresh = [
             (index, observation)
             for index, observation in enumerate(observations[len(self.observations) :], len(self.observations))
@@ -122,25 +103,25 @@ class _Tally:
             sums[row] += observation.rating
             squares[row] += observation.rating**2
             newest[row] = index
-        added = locate(mode, list(rows)[len(self.rows) :]) if grown else None
+        added = encode(mode, list(rows)[len(self.rows) :]) if grown else None
         points = self.points if added is None else self.points.join(added)
         return _Tally(observations, rows, points, counts, sums, squares, newest)
 
     def ratings(self, limit: int) -> Ratings:
-        """What the model holds of it."""
-        if limit not in self.held:
-            self.held[limit] = self._hold(limit)
-        return self.held[limit]
+        """Return what the model takes of it: at most `limit` settings."""
+        if limit not in self.kept:
+            self.kept[limit] = self._keep(limit)
+        return self.kept[limit]
 
-    def _hold(self, limit: int) -> Ratings:
+    def _keep(self, limit: int) -> Ratings:
         settings, points, counts, sums, squares = tuple(self.rows), self.points, self.counts, self.sums, self.squares
+        total = int(counts.sum())
         if len(settings) > limit:
             kept = self._most_informative(limit)
             settings, points = tuple(settings[row] for row in kept), points.take(kept)
             counts, sums, squares = counts[kept], sums[kept], squares[kept]
-        return Ratings(
-            settings, points, sums / counts, counts, float(np.maximum(squares - sums**2 / counts, 0.0).sum())
-        )
+        scatter = float(np.maximum(squares - sums**2 / counts, 0.0).sum())
+        return Ratings(settings, points, sums / counts, counts, scatter, total)
 
     def _most_informative(self, limit: int) -> Indices:
         # Shrunk by one rating of the prior mean: a single lucky rating is less than several good ones.
@@ -160,7 +141,7 @@ class _Tally:
 
 def _nothing(mode: Mode) -> _Tally:
     none = np.zeros(0)
-    return _Tally((), {}, locate(mode, []), none, none, none, np.zeros(0, dtype=np.intp))
+    return _Tally((), {}, encode(mode, []), none, none, none, np.zeros(0, dtype=np.intp))
 
 
 # By mode, what this process pooled last.

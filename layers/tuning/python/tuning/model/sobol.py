@@ -40,12 +40,13 @@ _DIRECTIONS: tuple[tuple[int, tuple[int, ...]], ...] = (
 
 
 def sobol(count: int, dimensions: int, *, seed: str | None = None) -> NDArray[np.float64]:
-    """The first `count` points of the sequence, shape (count, dimensions).
+    """Return the first `count` points of the sequence, shape (count, dimensions).
 
     Without a seed the points are the sequence itself, within [0, 1). With one, every point is shifted alike, by bits
     that depend on the seed alone, and lies strictly within (0, 1); the balance of the sequence is kept.
 
-    Raises ValueError for a count or a dimension out of range.
+    Raises:
+        ValueError: the count is not from 1 to MAX_POINTS, or the dimensions are not from 1 to MAX_DIMENSIONS.
     """
     if not 1 <= dimensions <= MAX_DIMENSIONS:
         raise ValueError(f"1 to {MAX_DIMENSIONS} dimensions, not {dimensions}")
@@ -72,7 +73,7 @@ def _sequence(count: int, dimensions: int) -> NDArray[np.int64]:
 
 @lru_cache(maxsize=16)
 def _direction_numbers(dimensions: int) -> NDArray[np.int64]:
-    """Shape (bits, dimensions), the first row for the lowest bit of the index."""
+    """Return the direction numbers, shape (bits, dimensions), the first row for the lowest bit of the index."""
     numbers = np.zeros((_BITS, dimensions), dtype=np.int64)
     for dimension in range(dimensions):
         coefficients, initial = _DIRECTIONS[dimension - 1] if dimension else (0, ())

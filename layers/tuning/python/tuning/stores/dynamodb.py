@@ -348,7 +348,7 @@ class DynamoDbObservationStore(ObservationStore):
         everything = self._table.query("outstanding", " ", _TOP, deadline, page=_FEW + 1)
         first = list(islice(everything, _FEW + 1))
         if len(first) <= _FEW:
-            return [row for row in first if row["sk"] in keys or str(row.get("id")) in ids]
+            return [row for row in first if self._place(row) in keys or str(row.get("id")) in ids]
         found = list(self._table.get_many((("outstanding", sk) for sk in sorted(keys)), deadline))
         elsewhere = set()
         # As a rule it is the parameters suggested that are rated, and the id is found with them.
@@ -358,6 +358,10 @@ class DynamoDbObservationStore(ObservationStore):
                 elsewhere.add(_text(row, "place"))
         named = self._table.get_many((("outstanding", sk) for sk in sorted(elsewhere - keys)), deadline)
         return [*found, *(row for row in named if str(row.get("id")) in unknown)]
+
+    def _place(self, row: Row) -> str:
+        with self._reading_row(row):
+            return _text(row, "sk")
 
     def _in_order(self, rows: Iterable[Row]) -> tuple[Suggestion, ...]:
         """The suggestions of the rows, oldest first."""
@@ -400,7 +404,9 @@ class DynamoDbObservationStore(ObservationStore):
             known, batch = _text(row, "fingerprint"), _text(row, "batch")
             samples_seen = _number(row, "samples_seen")
         if known != fingerprint:
-            raise IdempotencyMismatchError("this idempotency key was used before with another body")
+            raise IdempotencyMismatchError(
+                "this idempotency key was used before with another body; send new results with a new key"
+            )
         return samples_seen, batch
 
     def _suggestion(self, row: Row) -> Suggestion:

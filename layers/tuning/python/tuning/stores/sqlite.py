@@ -250,7 +250,9 @@ class SqliteObservationStore(ObservationStore):
             return None
         fingerprint, samples_seen = self._receipt_of(idempotency_key.key, row)
         if fingerprint != idempotency_key.fingerprint:
-            raise IdempotencyMismatchError("this idempotency key was used before with another body")
+            raise IdempotencyMismatchError(
+                "this idempotency key was used before with another body; send new results with a new key"
+            )
         return Recorded(samples_seen, replayed=True)
 
     def _receipt_of(self, key: object, row: Sequence[object]) -> tuple[str, int]:

@@ -1,0 +1,96 @@
+"""The caption function: POST /generate-caption/, a picture in the request and its caption in the answer."""
+
+from typing import Annotated
+
+from fastapi import Depends, FastAPI, Query, Request, UploadFile
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+from captioning.captions import caption_picture, choose_decoding
+from captioning.model.decoding import MAX_BEAM_WIDTH, MAX_LENGTH_PENALTY
+from functions.caption.refusals import STATUSES
+from functions.caption.resources import Resources
+from web.application import create_app, entry_point, require_multipart
+from web.entry import Handler
+from web.metrics import Metric
+
+_BEAM_WIDTH = "partial captions considered per word; 1 is greedy (default: the bundle's)"
+_LENGTH_PENALTY = "0 prefers short captions, 1 neither (default: the bundle's)"
+
+
+class Alternative(BaseModel):
+    """A caption, one of several."""
+
+    caption: str
+    confidence: float = Field(description="geometric mean of the words' probabilities, 0 to 1")
+
+
+class CaptionedPicture(BaseModel):
+    """What a picture shows."""
+
+    filename: str = Field(examples=["image.jpg"])
+    caption: str = Field(examples=["a brown dog runs through the grass"])
+    confidence: float = Field(description="geometric mean of the words' probabilities, 0 to 1")
+    model_version: str
+    cached: bool = Field(description="whether the same picture was captioned before, by the same model in the same way")
+    alternatives: list[Alternative] | None = Field(
+        default=None, description="if asked for: the best captions, `caption` first"
+    )
+
+
+def build(resources: Resources) -> tuple[FastAPI, Handler]:
+    """Build the function: its application, and the handler that Lambda calls."""
+    app, log = create_app(service="caption", title="Picture captioning", settings=resources.settings, statuses=STATUSES)
+    resources.warm_up(log)
+
+    @app.post(
+        "/generate-caption/",
+        tags=["captioning"],
+        summary="Say in words what a picture shows",
+        response_model_exclude_none=True,
+        dependencies=[Depends(require_multipart)],
+    )
+    async def generate_caption(
+        request: Request,
+        file: UploadFile,
+        beam_width: Annotated[
+            int | None,
+            Query(ge=1, le=MAX_BEAM_WIDTH, description=_BEAM_WIDTH),
+        ] = None,
+        length_penalty: Annotated[
+            float | None,
+            Query(ge=0, le=MAX_LENGTH_PENALTY, description=_LENGTH_PENALTY),
+        ] = None,
+        alternatives: Annotated[
+            int | None, Query(ge=1, le=MAX_BEAM_WIDTH, description="give so many captions, if there are, best first")
+        ] = None,
+    ) -> CaptionedPicture:
+        """`file` is a JPEG, PNG, GIF, WebP, BMP or TIFF picture; of an animation the first frame counts."""
+        # FastAPI would quietly take the last of several.
+        if (count := len((await request.form()).getlist("file"))) > 1:
+            raise HTTPException(422, f"file: one picture at a time, not {count}")
+        if alternatives and beam_width and alternatives > beam_width:
+            message = f"must be at most beam_width, which is {beam_width}"
+            raise RequestValidationError(
+                [{"type": "value_error", "loc": ("query", "alternatives"), "msg": message, "input": alternatives}]
+            )
+        picture, captioner = await file.read(), resources.service.captioner()
+        decoding = choose_decoding(
+            captioner.decoding, beam_width=beam_width, length_penalty=length_penalty, alternatives=alternatives
+        )
+        with resources.metrics.timed(Metric.CAPTION_LATENCY):
+            found = caption_picture(captioner, resources.store, picture, decoding)
+        resources.metrics.count(Metric.CACHE_HITS, int(found.cached))
+        ranked = [Alternative(caption=found.caption, confidence=round(found.confidence, 4))]
+        ranked += [Alternative(caption=one.text, confidence=round(one.confidence, 4)) for one in found.alternatives]
+        return CaptionedPicture(
+            filename=file.filename or "",
+            caption=found.caption,
+            confidence=round(found.confidence, 4),
+            model_version=found.model_version,
+            cached=found.cached,
+            alternatives=ranked[:alternatives] if alternatives else None,
+        )
+
+    return app, entry_point(app, resources.metrics)

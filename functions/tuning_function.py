@@ -1,0 +1,51 @@
+"""What the two functions of tuning are built on: an application, the observations and the search space."""
+
+from functools import cached_property
+
+from tuning.errors import SpaceError, StoreUrlError
+from tuning.space_file import load_spaces
+from tuning.spaces import Spaces
+from tuning.stores import open_store
+from tuning.stores.port import ObservationStore
+from web.application import create_app, entry_point
+from web.entry import Handler
+from web.metrics import Metrics
+from web.settings import Settings
+
+
+class TuningFunction:
+    """A function of tuning, to whose `app` routes are added; `handler` is what Lambda calls."""
+
+    def __init__(self, service: str, settings: Settings) -> None:
+        """Make the application, and open the store and the space while nobody's request waits for them.
+
+        What cannot be opened is logged, and tried again with each request. A store reads nothing yet: one that is down
+        does not stop the start.
+        """
+        self.settings = settings
+        self.metrics = Metrics(service)
+        self.app, log = create_app(
+            service=service,
+            title="Picture tuning",
+            settings=settings,
+            packages=("tuning", "storage"),
+        )
+        try:
+            _ = self.store, self.spaces
+        except (StoreUrlError, SpaceError) as error:
+            log.error("no request can be answered: %s", error)  # noqa: TRY400  (the message says all)
+
+    @cached_property
+    def store(self) -> ObservationStore:
+        """The observations."""
+        return open_store(self.settings.observation_store)
+
+    @cached_property
+    def spaces(self) -> Spaces:
+        """The search space: the team's own, or the shipped one."""
+        return load_spaces(self.settings.spaces)
+
+    @cached_property
+    def handler(self) -> Handler:
+        """The Lambda handler of the application."""
+        return entry_point(self.app, self.metrics)

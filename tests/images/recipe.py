@@ -1,0 +1,78 @@
+"""What the functions' Dockerfile puts into an image, read without an engine; and what is to be in it."""
+
+import json
+import re
+from dataclasses import dataclass, field
+
+from tests.images.sources import sources
+from tests.stack import ROOT
+
+DOCKERFILE = ROOT / "functions" / "Dockerfile"
+LAYERS = {
+    "suggest": ("storage", "web", "tuning"),
+    "update": ("storage", "web", "tuning"),
+    "caption": ("storage", "web", "captioning"),
+}
+BUNDLE = {"caption": "models/flickr8k"}
+SHARED = {"suggest": ("tuning_function.py",), "update": ("tuning_function.py",)}
+"""Modules of `functions` that several functions are built on."""
+
+TASK_ROOT = "/var/task"
+
+
+def wanted(function: str) -> set[str]:
+    """The files of ours that the image of `function` is to have."""
+    files = {f"/opt/python/{name}" for layer in LAYERS[function] for name in sources(f"layers/{layer}/python")}
+    files |= {
+        f"{TASK_ROOT}/functions/{function}/{name}"
+        for name in sources(f"functions/{function}")
+        if not name.startswith("requirements.")
+    }
+    files |= {f"{TASK_ROOT}/functions/{name}" for name in ("__init__.py", *SHARED.get(function, ()))}
+    if bundle := BUNDLE.get(function):
+        files |= {f"{TASK_ROOT}/{bundle}/{name}" for name in sources(bundle)}
+    return files
+
+
+@dataclass(slots=True)
+class Stage:
+    """A stage of the Dockerfile: its files, and what it runs when it is not told."""
+
+    files: set[str] = field(default_factory=set)
+    command: list[str] = field(default_factory=list)
+
+
+def last_stage(function: str) -> Stage:
+    """Follow the Dockerfile for `function`: FROM, COPY, CMD, and the one `rm`; of packages it knows nothing."""
+    text = re.sub(r"\\\n\s*", "", DOCKERFILE.read_text())
+    text = text.replace("${FUNCTION}", function).replace("${LAMBDA_TASK_ROOT}", TASK_ROOT)
+    stages: dict[str, Stage] = {}
+    stage = Stage()
+    for line in text.splitlines():
+        match line.split():
+            case ["FROM", base, *name]:
+                found = stages.get(base)
+                assert found or "/" in base, f"{line}: there is no such stage before it"
+                stage = Stage(set(found.files), list(found.command)) if found else Stage()
+                if name:
+                    stages[name[-1]] = stage
+            case ["COPY", str(origin), path, target] if origin.startswith("--from="):
+                assert path == target
+                stage.files |= {one for one in stages[origin.partition("=")[2]].files if one.startswith(f"{path}/")}
+            case ["COPY", *paths, target]:
+                for path in paths:
+                    stage.files |= _copied(path, target)
+            case ["CMD", *_]:
+                stage.command = json.loads(line.removeprefix("CMD "))
+            case ["RUN", "rm", str(pattern), *_]:
+                stage.files = {one for one in stage.files if not one.startswith(pattern.removesuffix("*"))}
+    return stage
+
+
+def _copied(path: str, target: str) -> set[str]:
+    if "*" in path:
+        return set()
+    if (ROOT / path).is_dir():
+        return {f"{target.rstrip('/')}/{name}" for name in sources(path)}
+    assert (ROOT / path).is_file(), f"there is no {path} to copy"
+    return {f"{target}{path.rpartition('/')[2]}" if target.endswith("/") else target}
