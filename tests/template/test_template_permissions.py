@@ -1,7 +1,8 @@
 """Least privilege: what the functions may do on AWS is what their adapters do, on what is theirs.
 
-The calls are read from the adapters' sources: whatever in a `*_dynamodb` or `*_s3` module has the name of one of the
-service's operations. Which of two functions makes which of them, tests/integration/test_store_permissions.py watches.
+The calls are read from the adapters' sources: whatever in an `s3` module has the name of one of the service's
+operations, and what the methods of `storage.table` have that a `dynamodb` module uses. Which of two functions makes
+which of them, tests/integration/test_store_permissions.py watches.
 """
 
 import ast
@@ -81,11 +82,26 @@ def _calls(source: str, service: str) -> set[str]:
     return needed
 
 
+def _calls_of_the_table(source: str) -> set[str]:
+    """The actions that a module needs by what it asks of `storage.table.Table`."""
+    asked = {
+        node.attr
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Attribute) and node.value.attr == "_table"
+    }
+    table = (ROOT / "layers/storage/python/storage/table.py").read_text()
+    (found,) = (node for node in ast.parse(table).body if isinstance(node, ast.ClassDef) and node.name == "Table")
+    methods = [node for node in found.body if isinstance(node, ast.FunctionDef) and node.name in asked]
+    return {action for one in methods for action in _calls(ast.unparse(one), "dynamodb")}
+
+
 def _needed(layer: str) -> set[str]:
     found = set()
-    for module in (ROOT / "layers" / layer / "python" / layer).glob("*.py"):
-        if service := re.search(r"_(dynamodb|s3)$", module.stem):
-            found |= _calls(module.read_text(), service[1])
+    for module in (ROOT / "layers" / layer / "python" / layer).rglob("*.py"):
+        if module.stem == "s3":
+            found |= _calls(module.read_text(), "s3")
+        elif module.stem == "dynamodb":
+            found |= _calls_of_the_table(module.read_text())
     return found
 
 
