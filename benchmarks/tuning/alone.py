@@ -22,7 +22,7 @@ _THREADS = (
     *("NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"),
 )
 _ROOT = Path(__file__).resolve().parents[2]
-_LAYER = _ROOT / "layers" / "tuning" / "python"
+_LAYERS = [_ROOT / "layers" / layer / "python" for layer in ("storage", "tuning")]
 _DONE = "ended with status "
 
 
@@ -74,7 +74,7 @@ class Worker:
 
     def _start(self) -> subprocess.Popen[str]:
         environment = os.environ | dict.fromkeys(_THREADS, "1")
-        environment["PYTHONPATH"] = os.pathsep.join((str(_ROOT), str(_LAYER)))
+        environment["PYTHONPATH"] = os.pathsep.join(map(str, (_ROOT, *_LAYERS)))
         return subprocess.Popen(  # noqa: S603 - our own modules
             self._command,
             env=environment,

@@ -119,8 +119,9 @@ def test_the_apis_page_and_the_document_name_every_status_that_is_answered() -> 
     page = (ROOT / "docs/api.md").read_text().partition("## Errors")[2]
     described: str = json.loads((ROOT / "functions/suggest/openapi.json").read_text())["info"]["description"]
     gateways = {answer.status for answer in template.read(ROOT / "template.yaml").gateway_responses.values()}
-    # Those that the modules `web.application`, `local.gateway` and `suggest.app` give by themselves.
-    others = {400, 405, 408, 409, 415, 500}
+    # Those of the groups of errors (`web.problems`), and those that `web.application` and `local.gateway` give by
+    # themselves.
+    others = {400, 405, 408, 409, 415, 422, 500, 503}
 
     for text in (page, described):
         rows = re.findall(r"^\| (\d{3}(?:, \d{3})*) \|", text, re.MULTILINE)
