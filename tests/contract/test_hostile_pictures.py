@@ -1,6 +1,5 @@
 """Whatever bytes are sent as a picture, the function answers, never with a 5xx, and within bounded memory."""
 
-import io
 import json
 import os
 import random
@@ -14,6 +13,7 @@ import pytest
 from PIL import Image
 
 from tests.costly_pictures import some_costly_pictures
+from tests.handwritten import encoded
 from tests.stack import ROOT
 
 MUTATIONS = 1_000
@@ -49,12 +49,6 @@ def send(content):
 statuses = {path.name: send(path.read_bytes()) for path in sorted(Path(sys.argv[1]).iterdir())}
 print("\n" + json.dumps({"statuses": statuses, "megabytes": peak()}))
 """
-
-
-def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
-    stream = io.BytesIO()
-    image.save(stream, kind, **options)
-    return stream.getvalue()
 
 
 def grey(width: int, height: int, kind: str, **options: object) -> bytes:

@@ -14,18 +14,13 @@ from PIL import Image
 from captioning.errors import DamagedPictureError, NotAPictureError, PictureError, PictureTooLargeError
 from captioning.pictures.formats import gif, jpeg, png, prepare, webp
 from captioning.pictures.formats.metadata import exif_orientation
+from tests.handwritten import encoded
 
 Tags = dict[int, tuple[int, list[int]]]
 
 BYTE, ASCII, SHORT, LONG, RATIONAL, UNDEFINED = 1, 2, 3, 4, 5, 7
 WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, OFFSETS, ORIENTATION = 256, 257, 258, 259, 262, 273, 274
 SAMPLES, ROWS, SIZES, TILE_WIDTH, TILE_HEIGHT, TILE_OFFSETS, TILE_SIZES = 277, 278, 279, 322, 323, 324, 325
-
-
-def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
-    stream = io.BytesIO()
-    image.save(stream, kind, **options)
-    return stream.getvalue()
 
 
 def gradient() -> Image.Image:

@@ -29,25 +29,12 @@ from captioning.pictures.levels import read_levels
 from captioning.pictures.limits import MAX_BYTES, MAX_PROGRESSIVE_PIXELS, MAX_WEBP_PIXELS
 from captioning.pictures.protocol import Wanted
 from captioning.pictures.tensors import read_picture
+from tests.handwritten import encoded, photograph
 
 # Levels come through unchanged: scale 1, offset 0.
 SPEC = InputSpec(40, 30, Resampling.BILINEAR, exif_transpose=True, scale=1.0, offset=0.0)
 ONE_LEVEL = 1.01
 LAYERS = os.pathsep.join(str(Path(str(package.__file__)).parents[1]) for package in (captioning, storage))
-
-
-def photograph(width: int = 120, height: int = 90) -> Image.Image:
-    """A picture with smooth colours and some grain, unlike itself in any orientation."""
-    y, x = np.mgrid[0:height, 0:width]
-    grain = np.random.default_rng(7).normal(0, 6, (height, width, 3))
-    bands = np.dstack([200 * x / width, 220 * y / height, 120 + 100 * np.sin(x / 9 + y / 23)])
-    return Image.fromarray(np.clip(bands + grain, 0, 255).astype(np.uint8))
-
-
-def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
-    stream = io.BytesIO()
-    image.save(stream, kind, **options)
-    return stream.getvalue()
 
 
 def levels(picture: bytes, spec: InputSpec = SPEC) -> NDArray[np.float32]:

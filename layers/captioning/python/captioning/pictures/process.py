@@ -11,7 +11,7 @@ import sys
 import warnings
 from contextlib import suppress
 
-from captioning.errors import DamagedPictureError, PictureError, PictureTooLargeError
+from captioning.errors import PictureError, PictureTooLargeError
 from captioning.pictures.levels import read_levels
 from captioning.pictures.limits import MEMORY_BYTES, PROCESSOR_SECONDS
 from captioning.pictures.protocol import (
@@ -60,8 +60,6 @@ def _answer(picture: bytes, wanted: Wanted) -> tuple[Levels | PictureError, bool
     except MemoryError:
         limit = resource.getrlimit(resource.RLIMIT_AS)[0] // (1024 * 1024)
         return PictureTooLargeError(f"the picture takes more memory to read than {limit} MiB"), False
-    except RecursionError:
-        return DamagedPictureError("the picture is nested too deeply"), False
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
 
