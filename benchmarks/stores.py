@@ -26,7 +26,7 @@ from tqdm import tqdm
 
 from benchmarks.drawing import new_figure, save
 from benchmarks.machine import describe
-from tests.dynamodb import DynamoDBMissingError, dynamodb_local, make_table, nobodys_account
+from tests.support.dynamodb import DynamoDBMissingError, dynamodb_local, make_table, nobodys_account
 from tuning.errors import TuningError
 from tuning.observations import Observation, Setting, Suggestion
 from tuning.stores import open_store

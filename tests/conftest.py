@@ -9,9 +9,9 @@ from typing import NoReturn
 import pytest
 from PIL import Image, ImageDraw
 
-from tests.dynamodb import DynamoDBMissingError, dynamodb_local, nobodys_account
-from tests.ministack import MinistackMissingError, ministack
-from tests.stack import Stack
+from tests.support.dynamodb import DynamoDBMissingError, dynamodb_local, nobodys_account
+from tests.support.ministack import MinistackMissingError, ministack
+from tests.support.stack import Stack
 from tuning.stores import open_store
 from tuning.stores.port import ObservationStore
 

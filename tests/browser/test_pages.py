@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.stack import Stack
+from tests.support.stack import Stack
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here; on Debian: apt install chromium")

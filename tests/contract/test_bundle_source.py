@@ -15,7 +15,7 @@ from captioning.sources.port import BundleSource
 from captioning.sources.publication import Release
 from captioning.sources.s3 import S3Source
 from storage.urls import S3Place
-from tests.published import make_bucket, rewrite, s3_client, tiny_bundle
+from tests.support.published import make_bucket, rewrite, s3_client, tiny_bundle
 from tools.captioner.publishing import publish_bundle
 
 FILES = (MANIFEST, ENCODER, DECODER, VOCABULARY)

@@ -1,6 +1,6 @@
 """What every caption store promises, whatever keeps it; and what the one in SQLite does when its file is in trouble.
 
-What the one in DynamoDB does when the service is in trouble: tests/unit/captioning/test_caption_store_dynamodb.py.
+What the one in DynamoDB does when the service is in trouble: tests/unit/captioning/stores/test_dynamodb.py.
 """
 
 import multiprocessing
@@ -27,7 +27,7 @@ from captioning.outcomes import Outcome
 from captioning.stores import open_caption_store
 from captioning.stores.port import CaptionStore
 from storage.errors import TransientError
-from tests.dynamodb import make_table
+from tests.support.dynamodb import make_table
 
 DOG = Caption("a dog runs through the grass", 0.1 + 0.2, "v1")
 OTHER = Caption("two dogs' ball — été", 1e-12, "v2", (Alternative("a ball", 2 / 3), Alternative("ñandú", 1e-300)))

@@ -24,8 +24,8 @@ from captioning.outcomes import Outcome
 from captioning.stores import open_caption_store
 from captioning.stores.dynamodb import DynamoDbCaptionStore
 from captioning.stores.port import CaptionStore
-from tests.dynamodb import make_table
-from tests.pictures import speckled
+from tests.support.dynamodb import make_table
+from tests.support.pictures import speckled
 
 DOG = Caption("a dog", 0.5, "v1", (Alternative("a cat", 0.25),))
 CAPTIONED = Outcome("uploads/a", "A1", caption=Caption("a dog", 0.5, "v1"))

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.stores import store_url
+from tests.support.stores import store_url
 from tuning.errors import StoreCorruptError, TuningError
 from tuning.observations import Observation, Setting, Suggestion
 from tuning.space_file import load_spaces

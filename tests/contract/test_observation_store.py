@@ -1,4 +1,4 @@
-"""The promises of an observation store, held against every adapter (`tests.stores`)."""
+"""The promises of an observation store, held against every adapter (`tests.support.stores`)."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.stores import EMULATED, store_url
+from tests.support.stores import EMULATED, store_url
 from tuning.errors import IdempotencyMismatchError, InvalidRequestError, SettingTakenError
 from tuning.observations import Observation, Setting, Suggestion
 from tuning.stores import open_store

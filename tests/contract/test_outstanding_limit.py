@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 import tuning.suggest
-from tests.stack import ROOT
-from tests.stores import ADAPTERS, store_url
+from tests.support.stack import ROOT
+from tests.support.stores import ADAPTERS, store_url
 from tuning.errors import TooManyOutstandingError
 from tuning.observations import Suggestion
 from tuning.space_file import load_spaces

@@ -1,6 +1,6 @@
 """What every bucket of uploads promises, whatever keeps it; and what forms it lets in.
 
-What the one in S3 does when the service is in trouble: tests/unit/captioning/test_upload_bucket_s3.py.
+What the one in S3 does when the service is in trouble: tests/unit/captioning/buckets/test_s3.py.
 """
 
 import base64
@@ -26,7 +26,7 @@ from captioning.errors import (
     UploadReplacedError,
 )
 from captioning.outcomes import Outcome
-from tests.buckets import Fixture, bucket_fixture, upload
+from tests.support.buckets import Fixture, bucket_fixture, upload
 
 KEY = "uploads/two dogs + a été 🐶/100%.jpg"
 CAPTION = Caption("two dogs' ball — été", 0.1 + 0.2, "v1")

@@ -6,7 +6,7 @@ from graphlib import TopologicalSorter
 import grimp
 import pytest
 
-from tests.stack import ROOT
+from tests.support.stack import ROOT
 
 PACKAGES = ("functions", "storage", "web", "tuning", "captioning", "local", "tools", "benchmarks")
 

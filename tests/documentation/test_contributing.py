@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.stack import ROOT
+from tests.support.stack import ROOT
 
 MAKEFILE = (ROOT / "Makefile").read_text()
 TARGETS = set(re.findall(r"^([a-z][a-z-]*|\.venv[a-z-]*/[a-z]+\.?stamp):", MAKEFILE, re.MULTILINE))

@@ -10,7 +10,7 @@ import yaml
 from packaging.specifiers import SpecifierSet
 
 from tests.documentation.test_contributing import TARGETS
-from tests.stack import ROOT
+from tests.support.stack import ROOT
 
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]

@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from tests.stack import ROOT, Stack
+from tests.support.stack import ROOT, Stack
 
 SCHEMATHESIS = ROOT / ".venv-schemathesis" / "bin" / "schemathesis"
 CONFIGURATION = Path(__file__).with_name("schemathesis.toml")

@@ -19,7 +19,7 @@ from pathlib import Path
 from tests.images.engine import DockerError, Engine, EngineMissingError, install
 from tests.images.recipe import DOCKERFILE
 from tests.images.wheels import fetch
-from tests.stack import ROOT
+from tests.support.stack import ROOT
 
 AWS, STAND_IN = "AWS's base image", "the stand-in for AWS's base image"
 

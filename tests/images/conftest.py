@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from tests.events import HANDLERS, events_for
 from tests.images.base import prepare, wheelhouse
 from tests.images.engine import Engine, EngineMissingError, engine
 from tests.images.sam import BUILT, Function, Sam
 from tests.images.wheels import WheelsMissingError
+from tests.support.events import HANDLERS, events_for
 
 
 @dataclass(frozen=True, slots=True)

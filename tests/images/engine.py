@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.stack import ROOT
+from tests.support.stack import ROOT
 
 _DATA = ROOT / "build" / "docker"
 _START_SECONDS = 60

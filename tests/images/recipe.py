@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass, field
 
 from tests.images.sources import sources
-from tests.stack import ROOT
+from tests.support.stack import ROOT
 
 DOCKERFILE = ROOT / "functions" / "Dockerfile"
 LAYERS = {

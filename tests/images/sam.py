@@ -17,9 +17,9 @@ from typing import Any
 import yaml
 
 from local.template import _Loader
-from tests.events import ENVIRONMENT
 from tests.images.engine import Engine
-from tests.stack import ROOT
+from tests.support.events import ENVIRONMENT
+from tests.support.stack import ROOT
 
 BUILT = ROOT / "build" / "images"
 _COMMAND = ROOT / ".venv-sam" / "bin" / "sam"

@@ -3,7 +3,7 @@
 import subprocess
 from pathlib import Path
 
-from tests.stack import ROOT
+from tests.support.stack import ROOT
 
 
 def sources(folder: str) -> set[str]:

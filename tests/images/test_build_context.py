@@ -9,7 +9,7 @@ from local.template import read
 from tests.conftest import go_without
 from tests.images.recipe import LAYERS, last_stage, wanted
 from tests.images.sources import sources
-from tests.stack import ROOT
+from tests.support.stack import ROOT
 
 # As SAM does: its Docker library decides what .dockerignore leaves in.
 _LIST = """

@@ -16,8 +16,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.contract.test_upload_events import ANSWERS, CAPTIONED, PICTURE, STATUSES, put
-from tests.events import ENVIRONMENT, EVENTS, HANDLERS, assert_answered, events_for
+from tests.http.test_upload_events import ANSWERS, CAPTIONED, PICTURE, STATUSES, put
 from tests.images.base import architecture, base_name
 from tests.images.conftest import Measured, Report
 from tests.images.engine import Engine
@@ -25,9 +24,10 @@ from tests.images.instance import BUCKET, Instance, instance
 from tests.images.recipe import LAYERS, wanted
 from tests.images.sam import Function, Sam
 from tests.images.wheels import pins
-from tests.readme import requests_shown
-from tests.spaces import MIXED, assert_legal
-from tests.stack import ROOT
+from tests.support.events import ENVIRONMENT, EVENTS, HANDLERS, assert_answered, events_for
+from tests.support.readme import requests_shown
+from tests.support.spaces import MIXED, assert_legal
+from tests.support.stack import ROOT
 from tuning.observations import Setting
 from tuning.space_file import load_spaces
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
-from tests.stack import ROOT
+from tests.support.stack import ROOT
 
 ARCHITECTURES = ("x86_64", "aarch64")
 FUNCTIONS = tuple(ROOT / "functions" / name / "requirements.txt" for name in ("suggest", "update", "caption"))

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.costly_pictures import some_costly_pictures
-from tests.stack import Stack
+from tests.support.costly_pictures import some_costly_pictures
+from tests.support.stack import Stack
 
 FOUND = 200
 UNREADABLE = 422

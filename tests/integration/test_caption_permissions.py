@@ -17,11 +17,11 @@ import pytest
 from captioning.buckets.port import PresignedPost
 from captioning.buckets.s3 import S3Bucket
 from local.template import parse
-from tests.contract.test_upload_events import PICTURE
-from tests.dynamodb import make_table
-from tests.events import HANDLERS, events_for
-from tests.published import TINY, make_bucket, s3_client
-from tests.stack import ROOT
+from tests.http.test_upload_events import PICTURE
+from tests.support.dynamodb import make_table
+from tests.support.events import HANDLERS, events_for
+from tests.support.published import TINY, make_bucket, s3_client
+from tests.support.stack import ROOT
 from tools.captioner.publishing import publish_bundle
 
 # A bundle is published, and three functions start.

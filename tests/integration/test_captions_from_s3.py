@@ -13,8 +13,8 @@ from captioning.sources.s3 import S3Source
 from functions.caption import caption_routes, status_routes
 from functions.caption.resources import Resources
 from storage.urls import S3Place, parse_source
-from tests.published import make_bucket, s3_client, tiny_bundle
-from tests.stack import ROOT
+from tests.support.published import make_bucket, s3_client, tiny_bundle
+from tests.support.stack import ROOT
 from tools.captioner.publishing import publish_bundle, roll_back
 from web.entry import Handler
 from web.settings import Settings

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.stack import ROOT, Stack
+from tests.support.stack import ROOT, Stack
 from tools.smoke import CHECKS
 
 DOCKERFILE = (ROOT / "local/Dockerfile").read_text()

@@ -15,8 +15,8 @@ from captioning.caption import Caption
 from captioning.errors import CaptionStoreDamagedError
 from captioning.stores import open_caption_store
 from captioning.stores.port import CaptionStore
-from tests.handwritten import encoded
-from tests.stack import Stack
+from tests.support.handwritten import encoded
+from tests.support.stack import Stack
 from tuning.errors import StoreCorruptError, StoreRefusedError, StoreUnavailableError, TuningError
 from tuning.observations import Observation, Setting, Suggestion
 from tuning.stores import open_store

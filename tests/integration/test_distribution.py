@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from tests.readme import blocks
-from tests.stack import ROOT
+from tests.support.readme import blocks
+from tests.support.stack import ROOT
 from web.settings import VERSION
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())

@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from benchmarks.load import resident
-from tests.stack import Stack
+from tests.support.stack import Stack
 
 
 class Limited(Stack):

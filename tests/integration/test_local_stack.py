@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import requests
 
-from tests.stack import ROOT, Stack
+from tests.support.stack import ROOT, Stack
 
 RESULT = {
     "parameters": {"api": "leonardo", "init_strength": 0.28, "guidance_scale": 7.2, "controlnet_weight": 0.89},

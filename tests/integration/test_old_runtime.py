@@ -9,7 +9,7 @@ import pytest
 
 from captioning.captioner import Captioner
 from captioning.model.bundle import open_bundle
-from tests.stack import ROOT
+from tests.support.stack import ROOT
 
 PYTHON = ROOT / ".venv-tflite" / "bin" / "python"
 SCRIPT = """

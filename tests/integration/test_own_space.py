@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.spaces import MIXED, assert_legal
-from tests.stack import Stack
+from tests.support.spaces import MIXED, assert_legal
+from tests.support.stack import Stack
 from tools.openapi import DOCUMENT
 from tuning.observations import Setting
 from tuning.space_file import load_spaces

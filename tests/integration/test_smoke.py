@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.stack import ROOT, Stack
+from tests.support.stack import ROOT, Stack
 from tools.smoke import CHECKS
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.stack import Stack
-from tests.stores import store_url
+from tests.support.stack import Stack
+from tests.support.stores import store_url
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import threading
 
 from PIL import Image
 
-from tests.stack import Stack
+from tests.support.stack import Stack
 
 PICTURES = 8
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ReadTimeoutError
 
-from tests.stores import store_url
+from tests.support.stores import store_url
 from tuning.errors import StoreUnavailableError
 from tuning.observations import Observation, Setting, Suggestion
 from tuning.stores import open_store

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from local.template import parse
-from tests.stack import ROOT
-from tests.stores import store_url
+from tests.support.stack import ROOT
+from tests.support.stores import store_url
 from tuning.history import browse
 from tuning.observations import Suggestion
 from tuning.space_file import load_spaces

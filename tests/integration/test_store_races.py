@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.stores import ADAPTERS, store_url
+from tests.support.stores import ADAPTERS, store_url
 from tuning.observations import Observation, Setting
 from tuning.stores.port import ObservationStore
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.stores import ADAPTERS, store_url
+from tests.support.stores import ADAPTERS, store_url
 from tuning.errors import SpaceExhaustedError, StoreUnavailableError
 from tuning.observations import Suggestion
 from tuning.space_file import load_spaces

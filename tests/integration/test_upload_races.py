@@ -20,7 +20,7 @@ from captioning.model.decoding import Decoding
 from captioning.outcomes import Outcome, Upload, comparable
 from captioning.stores import open_caption_store
 from captioning.stores.port import CaptionStore
-from tests.dynamodb import make_table
+from tests.support.dynamodb import make_table
 
 PROCESSES, KEYS, VERSIONS = 5, 2, 12
 

@@ -14,9 +14,9 @@ import pytest
 
 from functions.suggest import pages
 from local.template import Route, parse, read
-from tests.contract.test_events import replay
-from tests.events import EVENTS
-from tests.stack import ROOT
+from tests.http.test_events import replay
+from tests.support.events import EVENTS
+from tests.support.stack import ROOT
 
 DAY = 86_400
 MOST = 1.00  # dollars

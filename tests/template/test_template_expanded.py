@@ -12,7 +12,7 @@ import botocore.session
 import pytest
 from cfnlint.api import lint
 
-from tests.ministack import MinistackMissingError, ministack
+from tests.support.ministack import MinistackMissingError, ministack
 
 ROOT = Path(__file__).resolve().parents[2]
 SAM = ROOT / ".venv-sam" / "bin" / "python"

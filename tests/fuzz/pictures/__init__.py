@@ -6,5 +6,5 @@ judged and held against plain Pillow's (`judge`, `plain`).
 
 Picture number N of seed S is always the same one: `make fuzz SEED=S ONLY=N` makes it, judges it and keeps it. What is
 found is written to build/fuzz, a file per find, and the run fails. A find is mended in `captioning.pictures`, and
-becomes a test in tests/unit/captioning/test_picture_finds.py.
+becomes a test in tests/unit/captioning/pictures/test_finds.py.
 """

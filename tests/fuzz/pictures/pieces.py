@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from tests.handwritten import (
+from tests.support.handwritten import (
     STRIP_OFFSETS,
     STRIP_SIZES,
     TIFF_TYPES,

@@ -8,7 +8,7 @@ from itertools import product
 import numpy as np
 from PIL import Image, ImageDraw
 
-from tests.handwritten import (
+from tests.support.handwritten import (
     bmp,
     chunk,
     encoded,

@@ -27,8 +27,8 @@ from captioning.pictures.limits import MAX_BYTES
 from captioning.stores import open_caption_store
 from captioning.stores.port import CaptionStore
 from captioning.uploads import PRESIGNED_SECONDS, MediaType, Pending, caption_upload, find_outcome, presign_upload
-from tests.buckets import upload
-from tests.pictures import speckled
+from tests.support.buckets import upload
+from tests.support.pictures import speckled
 
 KEY = "uploads/two dogs + a été 🐶/100%.jpg"
 

@@ -1,4 +1,4 @@
-"""The gateway's rules, with a small handler behind it; the real functions answer through it in tests/contract."""
+"""The gateway's rules, with a small handler behind it; the real functions answer through it in tests/http."""
 
 import asyncio
 import base64
@@ -7,7 +7,6 @@ import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -46,7 +45,7 @@ _TEMPLATE = Template(
         _route("GET", "/limited", rate=Rate(per_second=0.001, burst=2)),
         *(_route("GET", f"/{name}") for name in ("fail", "nonsense", "huge", "binary", "slow", "surrogate", "header")),
     ),
-    handlers={"Echo": "echo.handler"},
+    handlers={"Echo": "tests.support.echo.handler"},
     binary_media_types=frozenset({"multipart/form-data", "image/x"}),
     gateway_responses={
         kind: GatewayResponse(
@@ -63,11 +62,9 @@ _TEMPLATE = Template(
 
 @pytest.fixture(scope="module")
 def echo() -> Iterator[Function]:
-    sys.path.insert(0, str(Path(__file__).parent))
-    function = Function("Echo", "echo.handler")
+    function = Function("Echo", "tests.support.echo.handler")
     yield function
     function.close()
-    sys.path.remove(str(Path(__file__).parent))
 
 
 def _ask(
@@ -274,7 +271,7 @@ def test_a_call_that_timed_out_before_it_began_is_never_begun(echo: Function, mo
 
 
 def test_a_stopping_server_tells_what_it_does_not_begin_to_come_again() -> None:
-    function = Function("Echo", "echo.handler")
+    function = Function("Echo", "tests.support.echo.handler")
     function.close()
     (response,) = _ask(function, "POST", "/echo")
     assert (response.status, dict(response.headers)["retry-after"]) == (503, "1")

@@ -1,4 +1,4 @@
-"""Forms of any charset and any bytes: let in, or refused with S3's kind of error; the rest is in tests/contract."""
+"""Forms of any charset and any bytes: let in, or refused with S3's kind of error; the rest is in tests/http."""
 
 import asyncio
 from pathlib import Path

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.stack import ROOT
+from tests.support.stack import ROOT
 
 
 class _Database(BaseHTTPRequestHandler):

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from tests.stack import ROOT
+from tests.support.stack import ROOT
 from tools.release import ReleaseError, notes
 from web.settings import VERSION
 

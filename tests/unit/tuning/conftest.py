@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.spaces import MIXED
+from tests.support.spaces import MIXED
 from tuning.model.design import initial_design
 from tuning.observations import Observation, Setting
 from tuning.space_file import load_spaces

@@ -1,0 +1,138 @@
+"""The words against the deeds: what README and docs/ say is what the code does."""
+
+import json
+import re
+import subprocess
+import sys
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+import tuning.suggest
+from captioning import uploads
+from captioning.buckets import port as bucket
+from captioning.pictures import limits
+from captioning.pictures.formats import gif, jpeg, png, tiff, webp
+from captioning.stores import dynamodb as store_dynamodb
+from functions.caption import refusals, upload_routes
+from local import template
+from local.gateway import REQUEST_LIMIT
+from local.settings import LocalSettings
+from tests.support.readme import blocks, requests_shown
+from tests.support.stack import ROOT, Stack
+from tuning import space_file, validation
+from web.settings import Settings
+
+
+@pytest.mark.parametrize(("readme", "file"), [("README.md", "dog.jpg"), ("README.es.md", "perro.jpg")])
+def test_the_readmes_requests_get_answers_of_the_shape_it_shows(
+    stack: Stack, tmp_path: Path, picture: bytes, readme: str, file: str
+) -> None:
+    (tmp_path / file).write_bytes(picture)
+    requests = requests_shown(readme)
+    assert len(requests) == 4
+    for command, shown in requests:
+        here = command.replace("http://127.0.0.1:8000", stack.url).rstrip() + " --silent --show-error"
+        done = subprocess.run(["bash", "-c", here], cwd=tmp_path, capture_output=True, text=True, check=True)
+        assert set(json.loads(done.stdout)) == set(shown), command
+
+
+def test_the_apis_page_shows_how_to_upload(stack: Stack, tmp_path: Path, picture: bytes) -> None:
+    (tmp_path / "dog.jpg").write_bytes(picture)
+    (program,) = [content for language, content in blocks("docs/api.md") if language == "python"]
+    here = program.replace("http://127.0.0.1:8000", stack.url)
+    done = subprocess.run([sys.executable, "-c", here], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == stack.post("/generate-caption/", files={"file": picture}).json()["caption"]
+
+
+def test_both_readmes_show_the_same_requests_and_the_committed_model() -> None:
+    english, spanish = ([content for _, content in blocks(name)] for name in ("README.md", "README.es.md"))
+    version = json.loads((ROOT / "models/flickr8k/manifest.json").read_text())["model_version"]
+
+    assert [content.replace("perro.jpg", "dog.jpg") for content in spanish] == english
+    assert f'"model_version": "{version}"' in (ROOT / "README.md").read_text()
+
+
+def test_every_setting_is_documented_with_its_default_and_no_other_is() -> None:
+    table = re.findall(r"^\| `([A-Z_]+)` \| (.+?) \|", (ROOT / "docs/operations.md").read_text(), re.MULTILINE)
+    settings = {
+        field.name.upper(): str(field.default) for settings in (Settings, LocalSettings) for field in fields(settings)
+    }
+    shown = {"None": "(none)", "False": "`0`"}
+
+    assert dict(table) == {name: shown.get(default, f"`{default}`") for name, default in settings.items()}
+
+
+def test_the_limits_are_those_of_the_code() -> None:
+    table = dict(re.findall(r"^\| (.+?) \| (.+?) \|$", (ROOT / "docs/operations.md").read_text(), re.MULTILINE))
+
+    assert table["results in an update"] == f"1 to {validation.MAX_RESULTS:,}"
+    assert table["suggestions in a request"] == f"1 to {validation.MAX_COUNT}"
+    assert table["a suggestion stays outstanding"] == f"{tuning.suggest.OUTSTANDING_FOR.total_seconds() / 3600:g} hours"
+    assert table["`Idempotency-Key`"] == f"1 to {validation.MAX_KEY_LENGTH} characters"
+    assert table["a request's body"].startswith(f"{REQUEST_LIMIT // 2**20} MiB")
+    picture = f"{limits.MAX_BYTES // 2**20} MiB, {limits.MAX_PIXELS // 10**6} million pixels"
+    assert (
+        table["coordinates in a mode; choices of a parameter"]
+        == f"{space_file.MAX_COORDINATES}; {space_file.MAX_CHOICES}"
+    )
+    assert table["a picture"] == picture
+    assert table["a presigned upload"] == f"{uploads.PRESIGNED_SECONDS // 60} minutes, one key"
+    assert table["an upload's `filename`"] == f"1 to {uploads.MAX_NAME_BYTES} bytes in UTF-8"
+    assert table["an uploaded picture's key"] == f"{bucket.MAX_KEY_BYTES:,} bytes in UTF-8"
+    assert table["`Retry-After` of a caption to come"].startswith(f"1 to {upload_routes.MAX_RETRY_AFTER} s")
+    assert table["a picture that costs more memory"] == (
+        f"{limits.MAX_PROGRESSIVE_PIXELS // 10**6} million pixels of a progressive JPEG, "
+        f"{limits.MAX_WEBP_PIXELS // 10**6} million of a WebP"
+    )
+    assert table["a caption stays in DynamoDB"] == f"{store_dynamodb.LIFETIME_SECONDS // 86_400} days"
+
+
+def test_the_limits_of_a_picture_are_those_of_the_code() -> None:
+    table = dict(re.findall(r"^\| (.+?) \| (.+?) \|$", (ROOT / "docs/api.md").read_text(), re.MULTILINE))
+
+    assert table["pixels"] == (
+        f"{limits.MAX_PIXELS // 10**6} million, and {limits.MAX_SIDE:,} along a side; "
+        f"of a progressive JPEG {limits.MAX_PROGRESSIVE_PIXELS // 10**6} million, "
+        f"of a WebP {limits.MAX_WEBP_PIXELS // 10**6} million"
+    )
+    assert table["bytes, by the function"] == f"{limits.MAX_BYTES // 2**20} MiB"
+    assert table["time and memory to read it"].startswith(
+        f"{limits.PROCESSOR_SECONDS:g} s of a processor and {limits.MEMORY_BYTES // 2**20} MiB"
+    )
+    assert table["structure, JPEG"] == (
+        f"{jpeg.MAX_SCANS} scans, {jpeg.MAX_MARKERS:,} markers, "
+        f"{jpeg.MAX_HEAD_BYTES // 2**10} KiB of tables before the first scan"
+    )
+    assert table["structure, TIFF"] == (
+        f"{tiff.MAX_SEGMENTS:,} strips or tiles, {tiff.MAX_ENTRIES:,} entries of the first directory; "
+        f"a strip or tile and the picture have {tiff.MAX_DECODED_BYTES // 2**20} MiB together"
+    )
+    assert table["structure, others"] == (
+        f"{png.MAX_CHUNKS:,} chunks of a PNG, {webp.MAX_CHUNKS:,} of a WebP, "
+        f"{gif.MAX_SUB_BLOCKS:,} sub-blocks before a GIF's first frame"
+    )
+
+
+def test_the_apis_page_and_the_document_name_every_status_that_is_answered() -> None:
+    page = (ROOT / "docs/api.md").read_text().partition("## Errors")[2]
+    described: str = json.loads((ROOT / "functions/suggest/openapi.json").read_text())["info"]["description"]
+    gateways = {answer.status for answer in template.read(ROOT / "template.yaml").gateway_responses.values()}
+    # Those of the groups of errors (`web.problems`), and those that `web.application` and `local.gateway` give by
+    # themselves.
+    others = {400, 405, 408, 409, 415, 422, 500, 503}
+
+    for text in (page, described):
+        rows = re.findall(r"^\| (\d{3}(?:, \d{3})*) \|", text, re.MULTILINE)
+        assert {int(status) for row in rows for status in row.split(", ")} == {
+            *gateways,
+            *refusals.STATUSES.values(),
+            *others,
+        }
+
+
+def test_every_link_in_the_docs_leads_somewhere() -> None:
+    for page in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "models").glob("*.md")]:
+        for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text()):
+            assert target.startswith("http") or (page.parent / target).exists(), f"{page.name}: {target}"

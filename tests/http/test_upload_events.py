@@ -1,0 +1,75 @@
+"""The events of the bucket replayed through the real handlers, over a bucket that has the pictures they speak of."""
+
+import json
+import struct
+from pathlib import Path
+from typing import Any
+
+from tests.http.test_events import replay
+from tests.support.events import EVENTS
+
+STATUSES = {
+    "upload-plain": ["captioned"],
+    "upload-duplicate": ["captioned"],
+    "upload-form": ["captioned"],
+    "upload-url-encoded": ["captioned"],
+    "upload-versioned": ["captioned"],
+    "upload-deleted": ["gone"],
+    "upload-damaged": ["failed"],
+    "upload-replaced": ["replaced"],
+    "upload-several": ["captioned", "captioned", "captioned"],
+    "upload-removed": [],
+    "upload-outside": [],
+    "upload-test": [],
+}
+ANSWERS = {
+    "status-of-upload": 200,
+    "status-of-upload-encoded": 200,
+    "status-of-upload-pending": 202,
+    "status-of-upload-damaged": 422,
+    "status-of-upload-deleted": 404,
+    "status-of-upload-unknown": 404,
+}
+# A BMP of one yellow pixel, whose ETag the events have.
+PICTURE = struct.pack("<2sIII IiiHH6I 4B", b"BM", 58, 0, 54, 40, 1, 1, 1, 24, 0, 4, 0, 0, 0, 0, 0, 220, 255, 0)
+CAPTIONED = {
+    "5f0c3a1b9e6d4c2f8a7b6c5d4e3f2a1b/dog.jpg",
+    "dog.jpg",
+    "several/one.jpg",
+    "several/two.jpg",
+    "two dogs + a été 🐶/100%.jpg",
+    "versioned.jpg",
+}
+
+
+def put(folder: Path, name: str, content: bytes) -> None:
+    path = folder / "uploads" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+
+
+def replay_all(recipient: str, folder: Path, names: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    answers = replay(recipient, folder, *(EVENTS / f"{name}.json" for name in names))
+    return {path.stem: answer for path, answer in answers.items()}
+
+
+def test_each_event_of_the_bucket_has_its_outcome_and_callers_are_told(tmp_path: Path) -> None:
+    for name in (*CAPTIONED, "pending.jpg", "replaced.jpg"):
+        put(tmp_path, name, PICTURE)
+    put(tmp_path, "damaged.jpg", b"hello")
+
+    done = replay_all("upload", tmp_path, STATUSES)
+    assert {name: [one["status"] for one in answer["uploads"]] for name, answer in done.items()} == STATUSES
+
+    published = tmp_path / "captions/uploads"
+    outcomes = {path.relative_to(published).as_posix(): path for path in published.rglob("*.json")}
+    assert set(outcomes) == {f"{name}.json" for name in (*CAPTIONED, "damaged.jpg", "deleted.jpg")}
+    dog = json.loads(outcomes["dog.jpg.json"].read_text())
+    assert dog["sequencer"] == "0065A1B2C3D4E5F6", "an older event changes nothing"
+
+    told = replay_all("status", tmp_path, ANSWERS)
+    assert {name: answer["statusCode"] for name, answer in told.items()} == ANSWERS
+    assert json.loads(told["status-of-upload"]["body"])["caption"] == dog["caption"]
+    assert json.loads(told["status-of-upload-encoded"]["body"])["key"] == "uploads/two dogs + a été 🐶/100%.jpg"
+    for name, answer in told.items():
+        assert ("retry-after" in answer["headers"]) == (ANSWERS[name] == 202)
