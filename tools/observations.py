@@ -31,8 +31,8 @@ from typing import NoReturn, ParamSpec, TypeVar
 
 from tqdm import tqdm
 
-from tuning.errors import SettingTakenError, StoreUnavailableError, TuningError
-from tuning.observations import MAX_RATING, MIN_RATING, Observation, Setting, Suggestion
+from tuning.errors import AlreadyPendingError, StoreUnavailableError, TuningError
+from tuning.observations import MAX_POSITION, MAX_RATING, MIN_RATING, Observation, Setting, Suggestion
 from tuning.spaces import Value
 from tuning.stores import open_store
 from tuning.stores.port import IdempotencyKey, ObservationStore
@@ -258,15 +258,14 @@ class _Entry:
 def _recorded(store: ObservationStore, expected: int, doing: str) -> list[Observation]:
     """Return the store's observations in the order recorded."""
     newest_first: list[Observation] = []
-    cursor: str | None = None
+    before: int | None = MAX_POSITION
     with _bar(expected, doing) as bar:
-        while True:
-            page = _patiently(store.history, mode=None, limit=_PAGE, cursor=cursor)
+        while before is not None:
+            page = _patiently(store.history, mode=None, limit=_PAGE, before=before)
             newest_first += page.observations
             bar.update(len(page.observations))
-            cursor = page.next_cursor
-            if cursor is None:
-                return newest_first[::-1]
+            before = page.earliest
+    return newest_first[::-1]
 
 
 def _missing(archive: Archive, held: Sequence[Observation]) -> list[tuple[int, Observation]]:
@@ -311,7 +310,7 @@ def _key(batch: Sequence[tuple[int, Observation]]) -> IdempotencyKey:
 def _claim(store: ObservationStore, suggestion: Suggestion, now: datetime) -> None:
     try:
         _patiently(store.claim, [suggestion], now=now)
-    except SettingTakenError:
+    except AlreadyPendingError:
         # It was moved before, or somebody has been given the same setting since: a rating is welcome either way.
         return
 

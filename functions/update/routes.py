@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 
 from functions.tuning_function import TuningFunction
 from tuning.update import preload, update
+from tuning.validation import MAX_KEY_LENGTH
 from web.application import require_json
 from web.metrics import Metric
 from web.settings import Settings
@@ -54,7 +55,7 @@ def build(settings: Settings) -> TuningFunction:
             str | None,
             Header(
                 min_length=1,
-                max_length=255,
+                max_length=MAX_KEY_LENGTH,
                 description="recommended: makes a retry harmless (same key, same body, same answer), also after a 504",
             ),
         ] = None,

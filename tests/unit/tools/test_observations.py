@@ -54,7 +54,7 @@ def fill(url: str, count: int) -> None:
 
 def everything(url: str) -> list[Observation]:
     store = open_store(url)
-    page = store.history(mode=None, limit=100_000, cursor=None)
+    page = store.history(mode=None, limit=100_000)
     store.close()
     return list(page.observations)
 

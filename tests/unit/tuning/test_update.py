@@ -28,7 +28,7 @@ def claim(store: ObservationStore, mode: str, setting: Setting, now: datetime) -
 
 
 def locations(caught: pytest.ExceptionInfo[InvalidRequestError]) -> list[tuple[str | int, ...]]:
-    return [problem.location for problem in caught.value.problems]
+    return [field.location for field in caught.value.fields]
 
 
 def test_twenty_four_ratings_of_both_modes_give_048(
@@ -55,7 +55,7 @@ def test_a_rating_without_mode_belongs_where_its_parameters_are_outstanding(
     claim(store, "surfaces", leonardo, now)
     update(store, spaces, results=[result(leonardo), result(leonardo)], now=now)
     update(store, spaces, results=[result(leonardo)], now=now)
-    found = store.history(mode=None, limit=9, cursor=None).observations
+    found = store.history(mode=None, limit=9).observations
     assert [observation.mode for observation in found] == ["structure", "surfaces", "surfaces"]
     assert [observation.suggestion_id for observation in found] == [None, "in-surfaces", "in-surfaces"]
 
@@ -173,7 +173,7 @@ def test_a_key_that_is_no_short_printable_text_is_refused(
     with pytest.raises(InvalidRequestError) as caught:
         update(store, spaces, results=[result(leonardo)], idempotency_key=key, now=now)
     assert locations(caught) == [("Idempotency-Key",)]
-    assert caught.value.problems[0].root == "header"
+    assert caught.value.fields[0].root == "header"
 
 
 def test_the_surrogate_learns_from_the_sixth_rating_on(

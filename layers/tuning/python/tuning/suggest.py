@@ -13,7 +13,7 @@ import secrets
 from datetime import datetime, timedelta
 from time import monotonic
 
-from tuning.errors import SettingTakenError, SpaceExhaustedError, StoreUnavailableError, TooManyOutstandingError
+from tuning.errors import AlreadyPendingError, SpaceExhaustedError, StoreUnavailableError, TooManyOutstandingError
 from tuning.model.acquisition import choose
 from tuning.model.design import initial_design
 from tuning.model.encoding import admits
@@ -73,7 +73,7 @@ def suggest(
         )
         try:
             store.claim(suggestions, giving_way=giving_way, now=now)
-        except SettingTakenError:
+        except AlreadyPendingError:
             continue
         if giving_way:
             _logger.info("%d suggestions of mode %s made way for new ones", len(giving_way), space.name)

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tuning.errors import InvalidRequestError, NoRatingsError, Problem
+from tuning.errors import InvalidField, InvalidRequestError, NoRatingsError
 from tuning.observations import Observation, Suggestion
 from tuning.space_file import load_spaces
 from tuning.spaces import Spaces, Value
@@ -106,13 +106,13 @@ def _results(results: Iterable[object], mode: str) -> list[dict[str, object]]:
         InvalidRequestError: an entry is not a pair.
     """
     found: list[dict[str, object]] = []
-    problems = []
+    invalid = []
     for index, result in enumerate(results):
         if isinstance(result, tuple | list) and len(result) == 2:  # noqa: PLR2004 - a pair
             found.append({"parameters": result[0], "rating": result[1], "mode": mode})
         else:
             message = f"must be a pair of parameters and rating, not {quote(result)}"
-            problems.append(Problem(("results", index), message))
-    if problems:
-        raise InvalidRequestError(tuple(problems))
+            invalid.append(InvalidField(("results", index), message))
+    if invalid:
+        raise InvalidRequestError(tuple(invalid))
     return found

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from time import monotonic
 
-from tuning.errors import InvalidRequestError, Problem
+from tuning.errors import InvalidField, InvalidRequestError
 from tuning.model.pooling import pool
 from tuning.observations import Observation, Setting, Suggestion
 from tuning.spaces import Mode, Spaces
@@ -36,7 +36,7 @@ _logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Receipt:
+class Acknowledgement:
     """What an update did. `samples_seen` counts the ratings of all modes once these were in.
 
     `replayed` says that the idempotency key had been used before and nothing was recorded anew; `learned`, that the
@@ -57,7 +57,7 @@ def update(
     results: object,
     idempotency_key: str | None = None,
     now: datetime,
-) -> Receipt:
+) -> Acknowledgement:
     """Record 1 to 1,000 results (see `tuning.validation.parse_results` for their shape) and learn from them.
 
     The same key with the same results records nothing and gives the first answer again.
@@ -86,7 +86,7 @@ def update(
     rated = {observation.mode for observation in observations}
     modes = [mode for mode in spaces.modes if mode.name in rated]
     fits = [] if recorded.replayed else [_learn(store, mode, began) for mode in modes]
-    return Receipt(
+    return Acknowledgement(
         samples_seen=recorded.samples_seen,
         convergence_score=convergence(recorded.samples_seen),
         replayed=recorded.replayed,
@@ -158,7 +158,7 @@ def _attribute(
     Raises:
         InvalidRequestError: a result contradicts the suggestion that it names, or its mode lacks its API.
     """
-    problems: list[Problem] = []
+    invalid: list[InvalidField] = []
     observations = []
     for index, result in enumerate(results):
         answered = _answered(result, outstanding, spaces)
@@ -167,11 +167,11 @@ def _attribute(
         if not found and (space := spaces.find_mode(mode)) and space.find_api(result.setting.api) is None:
             found = "parameters", f"mode {mode} has no API {result.setting.api}"
         if found:
-            problems.append(Problem(("results", index, found[0]), found[1]))
+            invalid.append(InvalidField(("results", index, found[0]), found[1]))
         identity = answered.id if answered else result.suggestion_id
         observations.append(Observation(mode, result.setting, result.rating, now, identity))
-    if problems:
-        raise InvalidRequestError(tuple(problems))
+    if invalid:
+        raise InvalidRequestError(tuple(invalid))
     return tuple(observations)
 
 

@@ -37,12 +37,12 @@ from storage.table import MAX_CHANGES, CallLimits, Delete, LostRaceError, Put, R
 from storage.urls import TablePlace
 from tuning.errors import (
     STORE_ERRORS,
+    AlreadyPendingError,
     IdempotencyMismatchError,
-    SettingTakenError,
     StoreCorruptError,
     StoreUnavailableError,
 )
-from tuning.observations import Observation, Setting, Suggestion
+from tuning.observations import MAX_POSITION, Observation, Setting, Suggestion
 from tuning.stores.port import MAX_BATCH, MAX_CLAIM, HistoryPage, IdempotencyKey, ObservationStore, Recorded
 from tuning.stores.records import (
     dump_hyperparameters,
@@ -52,7 +52,6 @@ from tuning.stores.records import (
     load_observation,
     load_suggestion,
     load_text,
-    parse_cursor,
     timestamp,
 )
 from tuning.studies import Hyperparameters, Study
@@ -121,6 +120,7 @@ class DynamoDbObservationStore(ObservationStore):
         self._damage: tuple[float, str] | None = None
 
     def record(self, observations: Sequence[Observation], *, idempotency_key: IdempotencyKey | None) -> Recorded:
+        """See ObservationStore."""
         if len(observations) > MAX_BATCH:
             raise ValueError(f"a batch holds up to {MAX_BATCH:,} observations, not {len(observations):,}")
         chunks = [_Chunk.of(mode, ratings) for mode, ratings in _packed(observations)]
@@ -155,6 +155,7 @@ class DynamoDbObservationStore(ObservationStore):
         raise _crowded()
 
     def find_receipt(self, idempotency_key: IdempotencyKey) -> Recorded | None:
+        """See ObservationStore."""
         row = self._table.get(f"receipt#key#{idempotency_key.key}", "receipt", Deadline(PATIENCE))
         if row is None:
             return None
@@ -166,6 +167,7 @@ class DynamoDbObservationStore(ObservationStore):
         return Recorded(samples_seen, replayed=True)
 
     def claim(self, suggestions: Sequence[Suggestion], *, giving_way: Sequence[Suggestion] = (), now: datetime) -> None:
+        """See ObservationStore."""
         if max(len(suggestions), len(giving_way)) > MAX_CLAIM:
             raise ValueError(f"up to {MAX_CLAIM} suggestions are claimed at once, not {len(suggestions):,}")
         deadline = Deadline(RACING_PATIENCE)
@@ -173,7 +175,7 @@ class DynamoDbObservationStore(ObservationStore):
         puts = [_put_suggestion(suggestion, place, now, leaving) for place, suggestion in enumerate(suggestions)]
         taken = {put.row["sk"] for put in puts}
         if len(taken) < len(puts):
-            raise SettingTakenError("a setting cannot be claimed twice at once")
+            raise AlreadyPendingError("a setting cannot be claimed twice at once")
         fixed = [*puts, *map(_put_place, suggestions)]
         freed = [one for sk, one in leaving.items() if sk not in taken]
         if not fixed and not freed:
@@ -192,11 +194,12 @@ class DynamoDbObservationStore(ObservationStore):
                 return  # an attempt succeeded whose answer was lost
             holding = self._unanswered(holders, deadline)
             if holding:
-                raise SettingTakenError(f"{holding[0].setting.key} is outstanding in mode {holding[0].mode}")
+                raise AlreadyPendingError(f"{holding[0].setting.key} is outstanding in mode {holding[0].mode}")
             self._tidy(holders, deadline)
         raise _crowded()
 
     def study(self, mode: str, *, now: datetime | None) -> Study:
+        """See ObservationStore."""
         deadline = Deadline(PATIENCE)
         # Before the observations: a suggestion rated between the two reads must not be missing from both.
         held = self._held(deadline, mode) if now else ()
@@ -210,6 +213,7 @@ class DynamoDbObservationStore(ObservationStore):
         return Study(mode, begun.seed, hyperparameters, prefix.observations, outstanding)
 
     def outstanding(self, *, now: datetime) -> tuple[Suggestion, ...]:
+        """See ObservationStore."""
         deadline = Deadline(PATIENCE)
         held = [suggestion for suggestion in self._held(deadline) if suggestion.expires_at > now]
         return tuple(self._unanswered(held, deadline))
@@ -217,12 +221,14 @@ class DynamoDbObservationStore(ObservationStore):
     def find_outstanding(
         self, *, ids: Collection[str], places: Collection[tuple[str, Setting]], now: datetime
     ) -> tuple[Suggestion, ...]:
+        """See ObservationStore."""
         deadline = Deadline(PATIENCE)
         rows = self._look_up({_suggestion_key(*place) for place in places}, set(ids), deadline)
         found = [suggestion for suggestion in self._in_order(rows) if suggestion.expires_at > now]
         return tuple(self._unanswered(found, deadline))
 
     def verify(self, *, now: datetime) -> int:
+        """See ObservationStore."""
         head = self._head(Deadline(PATIENCE))
         if self._damage and time.monotonic() < self._damage[0]:
             raise StoreCorruptError(self._damage[1])
@@ -234,6 +240,7 @@ class DynamoDbObservationStore(ObservationStore):
         return head.count
 
     def save_hyperparameters(self, mode: str, hyperparameters: Hyperparameters) -> None:
+        """See ObservationStore."""
         fitted_on = hyperparameters.fitted_on
         row: Row = {
             "pk": _partition(mode),
@@ -258,10 +265,11 @@ class DynamoDbObservationStore(ObservationStore):
         raise _crowded()
 
     def count(self) -> int:
+        """See ObservationStore."""
         return self._head(Deadline(PATIENCE)).count
 
-    def history(self, *, mode: str | None, limit: int, cursor: str | None) -> HistoryPage:
-        before = parse_cursor(cursor)
+    def history(self, *, mode: str | None, limit: int, before: int = MAX_POSITION) -> HistoryPage:
+        """See ObservationStore."""
         deadline = Deadline(PATIENCE)
         studies = self._head(deadline).studies
         found: list[tuple[int, Observation]] = []
@@ -271,10 +279,11 @@ class DynamoDbObservationStore(ObservationStore):
                 found += islice(newest_first, limit + 1)
         found.sort(key=lambda entry: -entry[0])
         page = found[:limit]
-        next_cursor = str(page[-1][0]) if len(found) > limit else None
-        return HistoryPage(tuple(observation for _, observation in page), next_cursor)
+        earliest = page[-1][0] if len(found) > limit else None
+        return HistoryPage(tuple(observation for _, observation in page), earliest)
 
     def close(self) -> None:
+        """See ObservationStore."""
         self._table.close()
 
     def _head(self, deadline: Deadline) -> _Head:

@@ -15,7 +15,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from tuning.observations import Observation, Setting, Suggestion
+from tuning.observations import MAX_POSITION, Observation, Setting, Suggestion
 from tuning.studies import Hyperparameters, Study
 
 MAX_BATCH = 1_000  # observations that every adapter records at once
@@ -40,10 +40,10 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True)
 class HistoryPage:
-    """Observations, newest first, and where the next page begins (None at the end)."""
+    """Observations, newest first; `earliest` is the position before which the next page begins, None at the end."""
 
     observations: tuple[Observation, ...]
-    next_cursor: str | None
+    earliest: int | None
 
 
 class ObservationStore(ABC):
@@ -66,7 +66,7 @@ class ObservationStore(ABC):
 
     @abstractmethod
     def claim(self, suggestions: Sequence[Suggestion], *, giving_way: Sequence[Suggestion] = (), now: datetime) -> None:
-        """Makes all of the up to MAX_CLAIM suggestions outstanding, or none. Raises SettingTakenError.
+        """Makes all of the up to MAX_CLAIM suggestions outstanding, or none. Raises AlreadyPendingError.
 
         With them, up to MAX_CLAIM others that are `giving_way` end, if they are outstanding still. How many may be
         outstanding is not decided here (`tuning.suggest`).
@@ -108,8 +108,8 @@ class ObservationStore(ABC):
         """How many observations all modes have together."""
 
     @abstractmethod
-    def history(self, *, mode: str | None, limit: int, cursor: str | None) -> HistoryPage:
-        """A page of observations, of one mode or all. Raises InvalidRequestError for a cursor that it never gave."""
+    def history(self, *, mode: str | None, limit: int, before: int = MAX_POSITION) -> HistoryPage:
+        """Return up to `limit` observations, of one mode or all (None), that were recorded before that position."""
 
     @abstractmethod
     def close(self) -> None:

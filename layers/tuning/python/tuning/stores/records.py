@@ -2,7 +2,7 @@
 
 Text throughout: JSON writes a float by its shortest exact form, so that it is read back bit for bit, and a number type
 of a database need not reach as far as a float does. For what this code itself wrote; callers' input goes through
-`tuning.observations`. But storage gets damaged, so that every `load_` function takes whatever a row may hold, of any
+`tuning.validation`. But storage gets damaged, so that every `load_` function takes whatever a row may hold, of any
 type, and raises ValueError for what the matching `dump_` function cannot have written.
 """
 
@@ -11,11 +11,8 @@ import math
 from dataclasses import asdict
 from datetime import UTC, datetime
 
-from tuning.errors import InvalidRequestError, Problem
 from tuning.observations import MAX_RATING, MIN_RATING, Observation, Setting, Suggestion
 from tuning.studies import Hyperparameters
-
-NEWEST = 2**63 - 1  # beyond the position of any observation
 
 _SHOWN = 60  # characters of a damaged value in an error's text
 
@@ -157,12 +154,3 @@ def _short(stored: object) -> str:
 def timestamp(moment: datetime) -> str:
     """Fixed-width UTC text, so that the order of texts is the order of moments."""
     return moment.astimezone(UTC).isoformat(timespec="microseconds")
-
-
-def parse_cursor(cursor: str | None) -> int:
-    """The position of the observation before which a page begins. Raises InvalidRequestError."""
-    if cursor is None:
-        return NEWEST
-    if not (cursor.isascii() and cursor.isdecimal() and len(cursor) <= len(str(NEWEST)) and int(cursor) <= NEWEST):
-        raise InvalidRequestError((Problem(("cursor",), "is not one that an earlier page gave", "query"),))
-    return int(cursor)

@@ -19,8 +19,8 @@ from datetime import datetime
 from pathlib import Path
 
 from storage.sqlite import Database, DatabaseKind
-from tuning.errors import STORE_ERRORS, IdempotencyMismatchError, SettingTakenError, StoreCorruptError
-from tuning.observations import Observation, Setting, Suggestion
+from tuning.errors import STORE_ERRORS, AlreadyPendingError, IdempotencyMismatchError, StoreCorruptError
+from tuning.observations import MAX_POSITION, Observation, Setting, Suggestion
 from tuning.stores.port import HistoryPage, IdempotencyKey, ObservationStore, Recorded
 from tuning.stores.records import (
     dump_hyperparameters,
@@ -30,7 +30,6 @@ from tuning.stores.records import (
     load_observation,
     load_suggestion,
     load_text,
-    parse_cursor,
     timestamp,
 )
 from tuning.studies import Hyperparameters, Study
@@ -100,6 +99,7 @@ class SqliteObservationStore(ObservationStore):
         self._verified, self._verified_until = 0, 0.0
 
     def record(self, observations: Sequence[Observation], *, idempotency_key: IdempotencyKey | None) -> Recorded:
+        """See ObservationStore."""
         with self._database.transaction() as connection:
             if idempotency_key and (recorded := self._receipt(connection, idempotency_key)):
                 return recorded
@@ -122,10 +122,12 @@ class SqliteObservationStore(ObservationStore):
         return Recorded(samples_seen, replayed=False)
 
     def find_receipt(self, idempotency_key: IdempotencyKey) -> Recorded | None:
+        """See ObservationStore."""
         with self._database.reading() as lent:
             return self._receipt(lent.connection, idempotency_key)
 
     def claim(self, suggestions: Sequence[Suggestion], *, giving_way: Sequence[Suggestion] = (), now: datetime) -> None:
+        """See ObservationStore."""
         with self._database.transaction() as connection:
             # What is no moment at all is not expired but damaged, and stays to be found.
             expired = "DELETE FROM suggestions WHERE expires_at <= ? AND expires_at LIKE '____-__-__T%'"
@@ -144,9 +146,10 @@ class SqliteObservationStore(ObservationStore):
                     ),
                 )
                 if cursor.rowcount == 0:
-                    raise SettingTakenError(f"{s.setting.key} is outstanding in mode {s.mode}")
+                    raise AlreadyPendingError(f"{s.setting.key} is outstanding in mode {s.mode}")
 
     def study(self, mode: str, *, now: datetime | None) -> Study:
+        """See ObservationStore."""
         # Taken before the view begins, so that the view holds all of it.
         known = self._prefixes.get(mode)
         with self._database.reading() as lent:
@@ -168,12 +171,14 @@ class SqliteObservationStore(ObservationStore):
         return self.study(mode, now=now)
 
     def outstanding(self, *, now: datetime) -> tuple[Suggestion, ...]:
+        """See ObservationStore."""
         with self._database.reading() as lent:
             return self._outstanding(lent.connection, None, now)
 
     def find_outstanding(
         self, *, ids: Collection[str], places: Collection[tuple[str, Setting]], now: datetime
     ) -> tuple[Suggestion, ...]:
+        """See ObservationStore."""
         # Each statement looks its keys up in an index, however many rows there are.
         keys = [[mode, setting.key] for mode, setting in places]
         rows: dict[int, Sequence[object]] = {}
@@ -186,6 +191,7 @@ class SqliteObservationStore(ObservationStore):
         return tuple(sorted((s for s in found if s.expires_at > now), key=lambda s: s.suggested_at))
 
     def verify(self, *, now: datetime) -> int:
+        """See ObservationStore."""
         began = time.monotonic()
         with self._database.reading() as lent:
             connection = lent.connection
@@ -208,6 +214,7 @@ class SqliteObservationStore(ObservationStore):
             return _count(connection)
 
     def save_hyperparameters(self, mode: str, hyperparameters: Hyperparameters) -> None:
+        """See ObservationStore."""
         with self._database.transaction() as connection:
             connection.execute(
                 "INSERT INTO studies (mode, seed, hyperparameters, fitted_on) VALUES (?, ?, ?, ?)"
@@ -217,21 +224,23 @@ class SqliteObservationStore(ObservationStore):
             )
 
     def count(self) -> int:
+        """See ObservationStore."""
         with self._database.reading() as lent:
             return _count(lent.connection)
 
-    def history(self, *, mode: str | None, limit: int, cursor: str | None) -> HistoryPage:
-        before = parse_cursor(cursor)
+    def history(self, *, mode: str | None, limit: int, before: int = MAX_POSITION) -> HistoryPage:
+        """See ObservationStore."""
         with self._database.reading() as lent:
             rows = lent.connection.execute(
                 f"{_SELECT_OBSERVATIONS} WHERE id < ? AND (? IS NULL OR mode = ?) ORDER BY id DESC LIMIT ?",
                 (before, mode, mode, limit + 1),
             ).fetchall()
         page = rows[:limit]
-        next_cursor = str(page[-1][0]) if len(rows) > limit else None
-        return HistoryPage(tuple(self._observation(rowid, row) for rowid, *row in page), next_cursor)
+        earliest = page[-1][0] if len(rows) > limit else None
+        return HistoryPage(tuple(self._observation(rowid, row) for rowid, *row in page), earliest)
 
     def close(self) -> None:
+        """See ObservationStore."""
         self._database.close()
 
     @contextmanager
