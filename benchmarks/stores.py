@@ -190,16 +190,16 @@ def measure(
 
         def cold() -> Cost:
             with closing(open_store(url)) as another:
-                return _cost(meter, lambda: another.study("structure", now=_now()))
+                return _cost(meter, lambda: another.mode_study("structure", now=_now()))
 
         def warm() -> Cost:
             store.record(_observations("structure", 1), idempotency_key=None)
-            return _cost(meter, lambda: store.study("structure", now=_now()))
+            return _cost(meter, lambda: store.mode_study("structure", now=_now()))
 
         for size in tqdm(reads, f"{name}, reads", disable=None, leave=False):
             _fill(store, "structure", size)
             note("cold read", size, [cold() for _ in range(repeats)])
-            store.study("structure", now=_now())
+            store.mode_study("structure", now=_now())
             note("warm read", size, [warm() for _ in range(repeats)])
         for size in tqdm(updates, f"{name}, updates", disable=None, leave=False):
             note("update", size, [_update(store, meter, _observations("surfaces", size)) for _ in range(repeats)])
@@ -264,7 +264,7 @@ def _history(store: ObservationStore, meter: Meter) -> Cost:
 
 def _fill(store: ObservationStore, mode: str, size: int) -> None:
     """Brings the mode's study to that many observations, by updates of a few ratings each, as people send them."""
-    lacking = size - len(store.study(mode, now=_now()).observations)
+    lacking = size - len(store.mode_study(mode, now=_now()).observations)
     for start in range(0, lacking, RATINGS_AT_ONCE):
         batch = min(RATINGS_AT_ONCE, lacking - start)
         store.record(_observations(mode, batch, answering=True), idempotency_key=None)

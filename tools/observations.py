@@ -37,7 +37,7 @@ from tuning.spaces import Value
 from tuning.stores import open_store
 from tuning.stores.port import IdempotencyKey, ObservationStore
 from tuning.stores.records import timestamp
-from tuning.studies import Hyperparameters
+from tuning.study import Hyperparameters
 from tuning.validation import parse_number, quote
 
 FORMAT = 1  # of archives; an archive of a later format is refused

@@ -22,7 +22,7 @@ from tuning.observations import Observation, Setting, Suggestion
 from tuning.space_file import load_spaces
 from tuning.stores import open_store
 from tuning.stores.port import IdempotencyKey, ObservationStore
-from tuning.studies import Hyperparameters
+from tuning.study import Hyperparameters
 from tuning.update import update
 
 NOW = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -34,8 +34,8 @@ HELD = Suggestion("s", "structure", SETTING, NOW, NOW + timedelta(days=1))
 LEARNED = Hyperparameters((("strength", 0.3),), 1.0, 0.2, 0.5, 1)
 
 USES: dict[str, Callable[[ObservationStore], object]] = {
-    "study": lambda store: store.study("structure", now=NOW),
-    "progress": lambda store: store.study("structure", now=None),
+    "study": lambda store: store.mode_study("structure", now=NOW),
+    "progress": lambda store: store.mode_study("structure", now=None),
     "outstanding": lambda store: store.outstanding(now=NOW),
     "find": lambda store: store.find_outstanding(ids={"s"}, places={("structure", SETTING)}, now=NOW),
     "receipt": lambda store: store.find_receipt(KEY),
@@ -49,7 +49,7 @@ USES: dict[str, Callable[[ObservationStore], object]] = {
 
 
 def fill(store: ObservationStore) -> None:
-    store.study("structure", now=NOW)
+    store.mode_study("structure", now=NOW)
     store.record([Observation("structure", SETTING, 4.0, NOW, "answered")], idempotency_key=KEY)
     store.save_hyperparameters("structure", LEARNED)
     store.claim([HELD], now=NOW)

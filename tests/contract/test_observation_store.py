@@ -11,7 +11,7 @@ from tuning.errors import AlreadyPendingError, IdempotencyMismatchError
 from tuning.observations import MAX_POSITION, Observation, Setting, Suggestion
 from tuning.stores import open_store
 from tuning.stores.port import MAX_CLAIM, IdempotencyKey, ObservationStore
-from tuning.studies import Hyperparameters
+from tuning.study import Hyperparameters
 
 NOW = datetime(2030, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -46,7 +46,7 @@ def test_a_new_store_is_empty(store: ObservationStore) -> None:
     assert store.count() == 0
     assert store.outstanding(now=NOW) == ()
     assert store.history(mode=None, limit=5).observations == ()
-    study = store.study("structure", now=NOW)
+    study = store.mode_study("structure", now=NOW)
     assert (study.observations, study.outstanding, study.hyperparameters) == ((), (), None)
 
 
@@ -54,8 +54,8 @@ def test_observations_come_back_as_they_went_in_and_in_order(store: ObservationS
     batch = [observation(0, suggestion_id="s"), observation(1, mode="surfaces"), observation(2)]
     assert store.record(batch, idempotency_key=None).samples_seen == 3
     assert store.record([observation(3)], idempotency_key=None).samples_seen == 4
-    assert store.study("structure", now=NOW).observations == (batch[0], batch[2], observation(3))
-    assert store.study("surfaces", now=NOW).observations == (batch[1],)
+    assert store.mode_study("structure", now=NOW).observations == (batch[0], batch[2], observation(3))
+    assert store.mode_study("surfaces", now=NOW).observations == (batch[1],)
     assert store.count() == 4
 
 
@@ -64,7 +64,7 @@ def test_numbers_are_kept_to_the_last_bit(store: ObservationStore, value: float)
     exact = Observation("structure", Setting("a", (("p", value),)), 1 + 2 / 3, NOW)
     store.record([exact], idempotency_key=None)
     store.claim([Suggestion("s", "structure", exact.setting, NOW, NOW + DAY)], now=NOW)
-    (found,) = store.study("structure", now=NOW).observations
+    (found,) = store.mode_study("structure", now=NOW).observations
     assert float(found.setting.values[0][1]).hex() == value.hex()
     assert found.rating.hex() == (1 + 2 / 3).hex()
     (claimed,) = store.outstanding(now=NOW)
@@ -76,14 +76,14 @@ def test_whole_numbers_and_choices_are_kept_as_what_they_are(store: ObservationS
     kept = Observation("structure", Setting("a", values), 4.0, NOW)
     store.record([kept], idempotency_key=None)
     store.claim([Suggestion("s", "structure", kept.setting, NOW, NOW + DAY)], now=NOW)
-    for setting in (store.study("structure", now=NOW).observations[0].setting, store.outstanding(now=NOW)[0].setting):
+    for setting in (store.mode_study("structure", now=NOW).observations[0].setting, store.outstanding(now=NOW)[0].setting):
         assert setting.values == values
         assert [type(value) for _, value in setting.values] == [int, float, str, str]
 
 
 def test_a_batch_of_a_thousand_is_one_batch(store: ObservationStore) -> None:
     assert store.record([observation(step) for step in range(1_000)], idempotency_key=key()).samples_seen == 1_000
-    assert len(store.study("structure", now=NOW).observations) == 1_000
+    assert len(store.mode_study("structure", now=NOW).observations) == 1_000
 
 
 def test_a_batch_that_cannot_be_recorded_whole_is_not_recorded_at_all(store: ObservationStore) -> None:
@@ -111,9 +111,9 @@ def test_a_study_read_again_and_again_is_the_study(url: str, store: ObservationS
             [observation(step), observation(step, mode="surfaces"), observation(step + 50)], idempotency_key=None
         )
         expected = [observation(at) for done in range(step + 1) for at in (done, done + 50)]
-        assert list(store.study("structure", now=NOW).observations) == expected
-        assert len(store.study("surfaces", now=NOW).observations) == step + 1
-    assert other.study("structure", now=NOW).observations == store.study("structure", now=NOW).observations
+        assert list(store.mode_study("structure", now=NOW).observations) == expected
+        assert len(store.mode_study("surfaces", now=NOW).observations) == step + 1
+    assert other.mode_study("structure", now=NOW).observations == store.mode_study("structure", now=NOW).observations
     other.close()
 
 
@@ -152,7 +152,7 @@ def test_counts_are_exact_under_concurrent_writers(store: ObservationStore) -> N
     assert sorted(done) == list(range(3, 123, 3))
     assert store.count() == 120
     for mode in ("structure", "surfaces"):
-        assert len(store.study(mode, now=NOW).observations) == 60
+        assert len(store.mode_study(mode, now=NOW).observations) == 60
 
 
 def test_a_reader_sees_what_was_acknowledged_before_and_whole_batches_only(url: str, store: ObservationStore) -> None:
@@ -170,7 +170,7 @@ def test_a_reader_sees_what_was_acknowledged_before_and_whole_batches_only(url: 
     try:
         for _ in range(60):
             known = acknowledged
-            seen = len(reader.study("structure", now=NOW).observations)
+            seen = len(reader.mode_study("structure", now=NOW).observations)
             assert seen >= known
             assert seen % 2 == 0
     finally:
@@ -182,7 +182,7 @@ def test_a_reader_sees_what_was_acknowledged_before_and_whole_batches_only(url: 
 def test_a_claimed_setting_is_outstanding_in_its_mode(store: ObservationStore) -> None:
     store.claim([suggestion("a", 0), suggestion("b", 1)], now=NOW)
     store.claim([suggestion("c", 0, mode="surfaces")], now=NOW + timedelta(seconds=1))
-    assert [found.id for found in store.study("structure", now=NOW).outstanding] == ["a", "b"]
+    assert [found.id for found in store.mode_study("structure", now=NOW).outstanding] == ["a", "b"]
     assert store.outstanding(now=NOW) == (suggestion("a", 0), suggestion("b", 1), suggestion("c", 0, mode="surfaces"))
 
 
@@ -237,7 +237,7 @@ def test_a_suggestion_expires_on_its_moment(store: ObservationStore) -> None:
         store.claim([suggestion("b", now=just_before)], now=just_before)
     at = NOW + timedelta(hours=1)
     assert store.outstanding(now=at) == ()
-    assert store.study("structure", now=at).outstanding == ()
+    assert store.mode_study("structure", now=at).outstanding == ()
     store.claim([suggestion("b", now=at)], now=at)
     assert [found.id for found in store.outstanding(now=at)] == ["b"]
 
@@ -294,8 +294,8 @@ def test_a_receipt_is_found_by_its_key_and_its_body(store: ObservationStore) -> 
 def test_a_study_without_a_moment_is_without_what_is_outstanding(store: ObservationStore) -> None:
     store.claim([suggestion("a")], now=NOW)
     store.record([observation(1)], idempotency_key=None)
-    assert store.study("structure", now=None).outstanding == ()
-    assert store.study("structure", now=None).observations == (observation(1),)
+    assert store.mode_study("structure", now=None).outstanding == ()
+    assert store.mode_study("structure", now=None).observations == (observation(1),)
 
 
 def test_a_sound_store_is_verified_by_its_count(store: ObservationStore) -> None:
@@ -314,16 +314,16 @@ def test_moments_of_any_zone_are_one_time(store: ObservationStore) -> None:
 
 
 def test_a_study_keeps_its_seed_and_differs_from_others(url: str, store: ObservationStore) -> None:
-    seed = store.study("structure", now=NOW).seed
+    seed = store.mode_study("structure", now=NOW).seed
     other = open_store(url)
-    assert other.study("structure", now=NOW).seed == seed
+    assert other.mode_study("structure", now=NOW).seed == seed
     other.close()
-    assert store.study("surfaces", now=NOW).seed != seed
+    assert store.mode_study("surfaces", now=NOW).seed != seed
 
 
 def test_many_who_begin_a_study_at_once_begin_the_same(store: ObservationStore) -> None:
     with ThreadPoolExecutor(8) as pool:
-        assert len(set(pool.map(lambda _: store.study("structure", now=NOW).seed, range(16)))) == 1
+        assert len(set(pool.map(lambda _: store.mode_study("structure", now=NOW).seed, range(16)))) == 1
 
 
 def test_hyperparameters_come_back_exactly_and_never_go_back_in_time(store: ObservationStore) -> None:
@@ -331,13 +331,13 @@ def test_hyperparameters_come_back_exactly_and_never_go_back_in_time(store: Obse
         return Hyperparameters((("strength", 1 / 3), ("guidance", 0.1 + 0.2)), 1.1, 0.16, 2 / 3, fitted_on)
 
     store.save_hyperparameters("structure", learned(10))
-    seed = store.study("structure", now=NOW).seed
-    assert store.study("structure", now=NOW).hyperparameters == learned(10)
+    seed = store.mode_study("structure", now=NOW).seed
+    assert store.mode_study("structure", now=NOW).hyperparameters == learned(10)
     store.save_hyperparameters("structure", learned(20))
     store.save_hyperparameters("structure", learned(19))
-    assert store.study("structure", now=NOW).hyperparameters == learned(20)
-    assert store.study("structure", now=NOW).seed == seed
-    assert store.study("surfaces", now=NOW).hyperparameters is None
+    assert store.mode_study("structure", now=NOW).hyperparameters == learned(20)
+    assert store.mode_study("structure", now=NOW).seed == seed
+    assert store.mode_study("surfaces", now=NOW).hyperparameters is None
 
 
 def test_history_is_newest_first_and_pages_neither_skip_nor_repeat(store: ObservationStore) -> None:

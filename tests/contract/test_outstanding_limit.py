@@ -82,7 +82,7 @@ def test_a_suggestion_that_made_way_can_be_rated_all_the_same(store: Observation
     ask(store, NOW + RESERVED_FOR)
     result = {"parameters": first.setting.to_plain(), "rating": 5, "suggestion_id": first.id, "mode": "structure"}
     update(store, SPACES, results=[result], now=NOW + RESERVED_FOR)
-    (recorded,) = store.study("structure", now=None).observations
+    (recorded,) = store.mode_study("structure", now=None).observations
     assert (recorded.setting, recorded.suggestion_id) == (first.setting, first.id)
 
 

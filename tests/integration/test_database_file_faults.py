@@ -64,7 +64,7 @@ def delete(path: Path, *ends: str) -> None:
 USES: dict[str, Callable[[ObservationStore], object]] = {
     "record": lambda store: store.record([RATING], idempotency_key=None),
     "claim": lambda store: store.claim([Suggestion("s", "structure", SETTING, NOW, NOW + timedelta(days=1))], now=NOW),
-    "study": lambda store: store.study("structure", now=NOW),
+    "study": lambda store: store.mode_study("structure", now=NOW),
     "count": lambda store: store.count(),
     "history": lambda store: store.history(mode=None, limit=1),
     "verify": lambda store: store.verify(now=NOW),
@@ -104,14 +104,14 @@ def test_another_file_in_its_place_is_taken_up_without_the_log_of_the_old(
     copy.close()
     source.close()
     rate(store, 5)
-    assert store.study("structure", now=None).observations == (RATING,) * 8
+    assert store.mode_study("structure", now=None).observations == (RATING,) * 8
     old = path.with_name("old.db")
     os.link(path, old)
     backup.rename(path)
     if not log_stays:
         delete(path, "-wal", "-shm")
     assert store.count() == 3
-    assert store.study("structure", now=None).observations == (RATING,) * 3
+    assert store.mode_study("structure", now=None).observations == (RATING,) * 3
     assert rate(store) == 4
     store.close()
     assert count(path) == 4
@@ -347,7 +347,7 @@ def test_what_one_thread_wrote_to_a_file_that_another_thread_found_exchanged_is_
 
     with pytest.raises(StoreUnavailableError), database.transaction() as connection:
         write(connection)
-    assert {o.rating for o in store.study("structure", now=NOW).observations} == {4.0}
+    assert {o.rating for o in store.mode_study("structure", now=NOW).observations} == {4.0}
 
 
 def test_a_caption_goes_to_the_file_that_is_there_though_it_was_exchanged_while_it_was_written(

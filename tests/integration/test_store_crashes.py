@@ -90,7 +90,7 @@ def assert_before(url: str) -> None:
     store = open_store(url)
     assert store.count() == 0
     assert {suggestion.id for suggestion in store.outstanding(now=NOW)} == {s.id for s in suggestions()}
-    assert not any(store.study(name, now=NOW).observations for name in ("structure", "surfaces"))
+    assert not any(store.mode_study(name, now=NOW).observations for name in ("structure", "surfaces"))
     assert store.history(mode=None, limit=10).observations == ()
     store.close()
 
@@ -102,7 +102,7 @@ def assert_after(url: str) -> None:
     assert store.count() == SIZE
     assert sorted(suggestion.id for suggestion in store.outstanding(now=NOW)) == sorted(unanswered)
     for name in ("structure", "surfaces"):
-        study = store.study(name, now=NOW)
+        study = store.mode_study(name, now=NOW)
         assert study.observations == tuple(o for o in batch if o.mode == name)
         assert {suggestion.id for suggestion in study.outstanding} <= set(unanswered)
     assert list(store.history(mode=None, limit=SIZE + 1).observations) == batch[::-1]

@@ -50,7 +50,7 @@ input()
 seen, reads, total = (), 0, int(sys.argv[2])
 while len(seen) < total:
     counted = store.count()
-    found = store.study("structure", now=now).observations
+    found = store.mode_study("structure", now=now).observations
     assert len(found) >= counted, "counted before they could be read"
     assert found[: len(seen)] == seen, "what was seen has changed"
     place = 0
@@ -126,7 +126,7 @@ def test_many_writers_and_readers_of_one_study_agree_on_every_number(url: str, s
         assert acknowledged[update] == counted
     assert acknowledged.keys() == batches.keys()
 
-    found = store.study("structure", now=NOW).observations
+    found = store.mode_study("structure", now=NOW).observations
     assert store.count() == len(found) == len(everything)
     assert Counter(found) == Counter(everything)
     assert min(reads) > 1  # of the empty store, and at least once more

@@ -116,7 +116,7 @@ def test_a_writer_killed_at_any_moment_loses_nothing_and_leaves_no_half_batch(
     for attempt in range(6):
         process = start(WRITE_FOREVER, url, f"run{attempt}")
         acknowledged |= {line.strip() for line in killed_after(process, 20, 0.003 * attempt)}
-        recorded = Counter(o.suggestion_id or "" for o in store.study("structure", now=datetime.now(UTC)).observations)
+        recorded = Counter(o.suggestion_id or "" for o in store.mode_study("structure", now=datetime.now(UTC)).observations)
         batches = dict(name.split(" of ") for name in recorded)
         assert acknowledged <= batches.keys()
         assert all(count == int(name.split(" of ")[1]) for name, count in recorded.items())
@@ -130,7 +130,7 @@ def test_updates_killed_at_any_moment_keep_ratings_and_suggestions_in_step(url: 
     for attempt in range(2):
         lines = killed_after(start(UPDATE_FOREVER, url, f"run{attempt}"), 5, 0.02)
         acknowledged |= {identity for line in lines for identity in line.split()}
-    study = store.study("structure", now=datetime.now(UTC))
+    study = store.mode_study("structure", now=datetime.now(UTC))
     rated = {observation.suggestion_id for observation in study.observations}
     assert acknowledged <= rated
     assert len(rated) == len(study.observations)

@@ -25,7 +25,7 @@ from tuning.errors import StoreUnavailableError
 from tuning.observations import Observation, Setting, Suggestion
 from tuning.stores import open_store
 from tuning.stores.port import IdempotencyKey, ObservationStore, Recorded
-from tuning.studies import Hyperparameters
+from tuning.study import Hyperparameters
 
 NOW = datetime.now(UTC)
 LEARNED = Hyperparameters((("strength", 0.1 + 0.2), ("guidance", 1 / 3)), 1.5, 0.25, 0.7, fitted_on=41)
@@ -90,7 +90,7 @@ def test_a_copy_is_equal_in_order_numbers_moments_and_suggestions(source: str, e
     assert everything(elsewhere) == [rated(number) for number in reversed(range(450))]
     store = open_store(elsewhere)
     for mode in ("structure", "surfaces"):
-        study = store.study(mode, now=NOW)
+        study = store.mode_study(mode, now=NOW)
         assert study.observations == tuple(rated(n) for n in range(450) if rated(n).mode == mode)
         assert study.hyperparameters == (LEARNED if mode == "structure" else None)
     assert store.outstanding(now=NOW) == (ADVICE,)

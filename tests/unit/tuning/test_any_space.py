@@ -20,7 +20,7 @@ from tuning.model.priors import complete
 from tuning.observations import Observation, Setting, Suggestion
 from tuning.space_file import load_spaces
 from tuning.spaces import Api, CategoricalParameter, IntegerParameter, Mode, RealParameter, Spaces
-from tuning.studies import INITIAL_RATINGS, Hyperparameters, Study
+from tuning.study import INITIAL_RATINGS, Hyperparameters, ModeStudy
 from tuning.suggest import propose
 
 NOW = datetime(2030, 1, 2, tzinfo=UTC)
@@ -43,7 +43,7 @@ def rate(settings: list[Setting], *ratings: float) -> tuple[Observation, ...]:
 
 
 @st.composite
-def studies(draw: st.DrawFn, mode: Mode) -> Study:
+def studies(draw: st.DrawFn, mode: Mode) -> ModeStudy:
     """Ratings of every provenance, some repeated, suggestions of other spaces outstanding, and anything learned."""
     rated = draw(st.lists(st.tuples(settings_of(mode), st.floats(1, 5)), max_size=12))
     observations = tuple(Observation("any", setting, rating, NOW) for setting, rating in rated)
@@ -55,7 +55,7 @@ def studies(draw: st.DrawFn, mode: Mode) -> Study:
     )
     hyperparameters = draw(st.sampled_from([None, learned]))
     repeats = draw(st.integers(1, 3))
-    return Study("any", draw(st.integers(0, 2**48)), hyperparameters, observations * repeats, hold(old))
+    return ModeStudy("any", draw(st.integers(0, 2**48)), hyperparameters, observations * repeats, hold(old))
 
 
 @AT_LENGTH
@@ -113,7 +113,7 @@ def test_a_space_is_read_as_it_was_written(tmp_path_factory: pytest.TempPathFact
 def test_a_small_space_is_given_out_whole_and_then_refused(mode: Mode, rated: int) -> None:
     """Before the model speaks, and when it does."""
     everything = list({setting for setting, _ in zip(initial_design(mode, "s"), range(9), strict=False)})
-    study = Study("any", 1, None, rate(everything[:1] * rated, 4.0), ())
+    study = ModeStudy("any", 1, None, rate(everything[:1] * rated, 4.0), ())
     given_out: tuple[Setting, ...] = ()
     while len(given_out) < mode.size:
         given_out += propose(mode, replace(study, outstanding=hold(given_out)), count=1)
@@ -163,7 +163,7 @@ def poor_studies(mode: Mode) -> dict[str, tuple[Observation, ...]]:
 @pytest.mark.parametrize("poor", poor_studies(SHIPPED))
 def test_a_poor_study_is_learned_from_and_goes_on(space: str, poor: str) -> None:
     mode = MODES[space]
-    study = Study("any", 7, None, poor_studies(mode)[poor], ())
+    study = ModeStudy("any", 7, None, poor_studies(mode)[poor], ())
     ratings = pool(mode, study.observations)
     learned = replace(study, hyperparameters=fit(mode, ratings, None))
     for known in (study, learned):
@@ -200,7 +200,7 @@ def test_settings_that_hardly_differ_do_not_make_the_kernel_singular() -> None:
         for step in range(200)
     ]
     smooth = Hyperparameters(tuple((name, 3.0) for name in SHIPPED.coordinates), 20.0, 0.01, 0.99, 200)
-    study = Study("any", 1, smooth, rate(near, 1.0, 5.0), ())
+    study = ModeStudy("any", 1, smooth, rate(near, 1.0, 5.0), ())
     assert len(set(near)) > INITIAL_RATINGS
     for setting in propose(SHIPPED, study, count=4):
         assert_legal(SHIPPED, setting)
@@ -215,6 +215,6 @@ def test_ratings_of_a_space_in_quite_other_units_do_not_make_the_kernel_singular
         far = generator.uniform(-1e6, 1e6, (20, 2))
         values = np.concatenate([far, far + generator.normal(0.0, 1e-5, (20, 2))])
         settings = [Setting("only", (("p", float(p)), ("q", float(q)))) for p, q in values]
-        study = Study("any", seed, rough, rate(settings, 1.0, 5.0, 3.0), ())
+        study = ModeStudy("any", seed, rough, rate(settings, 1.0, 5.0, 3.0), ())
         for setting in propose(mode, study, count=2):
             assert_legal(mode, setting)

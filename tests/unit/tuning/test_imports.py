@@ -41,10 +41,10 @@ def test_a_study_that_is_read_is_modelled_on_numpy_alone() -> None:
         "from tuning.stats import assess\n"
         "from tuning.suggest import propose\n"
         "from tuning.space_file import load_spaces\n"
-        "from tuning.studies import Study\n"
+        "from tuning.study import ModeStudy\n"
         "mode, now = load_spaces().modes[0], datetime.now(UTC)\n"
         "rated = [Observation(mode.name, s, 3.0, now) for s, _ in zip(initial_design(mode, '1'), range(30))]\n"
-        "study = Study(mode.name, 1, None, tuple(rated), ())\n"
+        "study = ModeStudy(mode.name, 1, None, tuple(rated), ())\n"
         "propose(mode, study, count=2), assess([(mode, study)])"
     )
     modules = imported_by(statement)

@@ -24,7 +24,7 @@ from tuning.observations import Observation, Setting, Suggestion
 from tuning.space_file import load_spaces
 from tuning.spaces import Api, Mode, RealParameter, Spaces
 from tuning.stores.port import ObservationStore
-from tuning.studies import INITIAL_RATINGS, Study
+from tuning.study import INITIAL_RATINGS, ModeStudy
 from tuning.suggest import OUTSTANDING_FOR, propose, suggest
 from tuning.validation import MAX_COUNT
 
@@ -35,12 +35,12 @@ MODE = SPACES.modes[0]
 NOW = datetime(2030, 1, 2, tzinfo=UTC)
 
 
-def study(observations: list[Observation], outstanding: tuple[Setting, ...] = (), seed: int = 1) -> Study:
+def study(observations: list[Observation], outstanding: tuple[Setting, ...] = (), seed: int = 1) -> ModeStudy:
     claimed = tuple(
         Suggestion(f"s{index}", "structure", setting, NOW, NOW + OUTSTANDING_FOR)
         for index, setting in enumerate(outstanding)
     )
-    return Study("structure", seed, None, tuple(observations), claimed)
+    return ModeStudy("structure", seed, None, tuple(observations), claimed)
 
 
 @st.composite

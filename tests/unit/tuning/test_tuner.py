@@ -19,7 +19,7 @@ from tuning.observations import Setting
 from tuning.spaces import Mode, Spaces
 from tuning.stats import summarize
 from tuning.stores.port import ObservationStore
-from tuning.studies import INITIAL_RATINGS, Hyperparameters
+from tuning.study import INITIAL_RATINGS, Hyperparameters
 from tuning.update import ALWAYS_REFIT, update
 from tuning.validation import MAX_COUNT
 
@@ -94,7 +94,7 @@ def test_a_small_space_is_exhausted_and_free_again_once_told(tmp_path: Path) -> 
 
 def test_it_knows_what_the_functions_know(store: ObservationStore, spaces: Spaces, now: datetime) -> None:
     told = [(LEONARDO | {"init_strength": 0.1 + step / 50}, 1 + step / 5) for step in range(20)]
-    tuner = Tuner(seed=store.study("structure", now=now).seed)
+    tuner = Tuner(seed=store.mode_study("structure", now=now).seed)
     for start in (0, 10):
         tuner.tell(told[start : start + 10])
         results = [{"parameters": parameters, "rating": rating} for parameters, rating in told[start : start + 10]]

@@ -75,7 +75,7 @@ def test_a_rated_suggestion_is_no_longer_outstanding(store: ObservationStore, sp
     first, second = suggest(store, spaces, mode="surfaces", count=2, now=now)
     update(store, spaces, results=[result(first.setting, suggestion_id=first.id)], now=now)
     assert store.outstanding(now=now) == (second,)
-    (recorded,) = store.study("surfaces", now=now).observations
+    (recorded,) = store.mode_study("surfaces", now=now).observations
     assert (recorded.setting, recorded.suggestion_id) == (first.setting, first.id)
 
 
@@ -85,7 +85,7 @@ def test_a_late_or_unknown_suggestion_id_is_kept_with_the_rating(
     claim(store, "surfaces", leonardo, now)
     late = now + OUTSTANDING_FOR
     update(store, spaces, results=[result(leonardo, suggestion_id="in-surfaces")], now=late)
-    (recorded,) = store.study("structure", now=late).observations
+    (recorded,) = store.mode_study("structure", now=late).observations
     assert recorded.suggestion_id == "in-surfaces"
 
 
@@ -153,7 +153,7 @@ def test_of_ten_thousand_outstanding_an_update_reads_what_it_answers(
     monkeypatch.setattr(store_sqlite, "load_suggestion", load)
     update(store, spaces, results=[result(leonardo)] * 1_000, now=now)
     assert len(read) == 1
-    assert {o.suggestion_id for o in store.study("surfaces", now=None).observations} == {claimed.id}
+    assert {o.suggestion_id for o in store.mode_study("surfaces", now=None).observations} == {claimed.id}
 
 
 def test_a_key_used_with_another_body_is_refused(
@@ -180,12 +180,12 @@ def test_the_surrogate_learns_from_the_sixth_rating_on(
     store: ObservationStore, spaces: Spaces, leonardo: Setting, now: datetime
 ) -> None:
     update(store, spaces, results=[result(leonardo)] * 5, now=now)
-    assert store.study("structure", now=now).hyperparameters is None
+    assert store.mode_study("structure", now=now).hyperparameters is None
     update(store, spaces, results=[result(leonardo, 1.5)], now=now)
-    learned = store.study("structure", now=now).hyperparameters
+    learned = store.mode_study("structure", now=now).hyperparameters
     assert learned is not None
     assert learned.fitted_on == 6
-    assert store.study("surfaces", now=now).hyperparameters is None
+    assert store.mode_study("surfaces", now=now).hyperparameters is None
 
 
 def test_a_large_study_refits_when_its_ratings_have_doubled(
@@ -194,7 +194,7 @@ def test_a_large_study_refits_when_its_ratings_have_doubled(
     fitted_on = []
     for size in (200, 1, 198, 1, 1):
         update(store, spaces, results=[result(leonardo)] * size, now=now)
-        learned = store.study("structure", now=now).hyperparameters
+        learned = store.mode_study("structure", now=now).hyperparameters
         fitted_on.append(learned.fitted_on if learned else None)
     assert fitted_on == [200, 200, 200, 400, 400]
 
@@ -233,6 +233,6 @@ def test_an_update_that_took_long_records_and_leaves_the_learning_to_a_later_one
         receipt = update(store, spaces, results=[result(leonardo)] * 6, now=now)
     assert (receipt.samples_seen, receipt.learned) == (6, False)
     assert "no time left to learn" in caplog.text
-    assert store.study("structure", now=now).hyperparameters is None
+    assert store.mode_study("structure", now=now).hyperparameters is None
     monkeypatch.undo()
     assert update(store, spaces, results=[result(leonardo)], now=now).learned

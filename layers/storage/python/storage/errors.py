@@ -4,6 +4,7 @@
     ├── TransientError           retry later, after `retry_after` seconds; the request was good
     │   └── UnavailableError     a storage is locked, full, throttled or out of reach
     ├── RequestError             fix the request; sent again unchanged, it fails again
+    ├── MissingError             name something else: what the request names is not there
     ├── ConflictError            the request is good, but the state that it meets stands against it
     └── PermanentError           give up; a person must repair the deployment
         ├── DamagedError         a storage does not hold what was written to it
@@ -35,6 +36,10 @@ class UnavailableError(TransientError):
 
 class RequestError(ExpectedError):
     """Fix the request: sent again unchanged, it fails again."""
+
+
+class MissingError(ExpectedError):
+    """Name something else: what the request names is not there."""
 
 
 class ConflictError(ExpectedError):

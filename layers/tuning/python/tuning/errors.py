@@ -4,6 +4,13 @@
     ├── StoreUnavailableError    (transient) locked, full or out of reach; carries `retry_after` seconds
     ├── InvalidRequestError      (request) carries every field that is wrong, with its location
     ├── IdempotencyMismatchError (request) the key was used before with another body
+    ├── StudyMissingError        (missing) there is no study of that name
+    ├── EntryMissingError        (missing) the history has no entry of that id
+    ├── SuggestionMissingError   (missing) nothing of that id is outstanding
+    ├── StudyExistsError         (conflict) there is a study of that name already
+    ├── StudyArchivedError       (conflict) the study takes nothing until it is restored
+    ├── EntryStateError          (conflict) what is withdrawn or failed cannot be corrected so
+    ├── RevisionMismatchError    (conflict) somebody else corrected the entry first
     ├── AlreadyPendingError      (conflict) somebody claimed the same setting first
     ├── NoRatingsError           (conflict) nothing can be recommended before the first rating
     ├── SpaceExhaustedError      (conflict) every setting of the mode is with a rater
@@ -24,6 +31,7 @@ from storage.errors import (
     ConflictError,
     DamagedError,
     ExpectedError,
+    MissingError,
     PermanentError,
     RefusedError,
     RequestError,
@@ -65,6 +73,49 @@ class InvalidRequestError(TuningError, RequestError):
 
 class IdempotencyMismatchError(TuningError, RequestError):
     """The idempotency key was used before with another body."""
+
+
+class StudyMissingError(TuningError, MissingError):
+    """There is no study of that name; `name` is the name."""
+
+    def __init__(self, name: str, nearest: str | None = None) -> None:
+        """Say so, and which name is nearest, if there is one that is near."""
+        hint = f"did you mean {nearest}?" if nearest else "GET /ml/studies lists what there is"
+        super().__init__(f"there is no study {name}; {hint}")
+        self.name = name
+
+
+class EntryMissingError(TuningError, MissingError):
+    """The history has no entry of that id."""
+
+
+class SuggestionMissingError(TuningError, MissingError):
+    """No suggestion of that id is outstanding."""
+
+
+class StudyExistsError(TuningError, ConflictError):
+    """There is a study of that name already."""
+
+
+class StudyArchivedError(TuningError, ConflictError):
+    """The study is archived: restore it, or name another."""
+
+    def __init__(self, name: str) -> None:
+        """Say which study it is."""
+        super().__init__(f"study {name} is archived and takes nothing: restore it, or name another study")
+
+
+class EntryStateError(TuningError, ConflictError):
+    """The entry is withdrawn, or is a failure, and cannot be corrected in this way."""
+
+
+class RevisionMismatchError(TuningError, ConflictError):
+    """The entry has another revision than the caller had seen; `revision` is the present one."""
+
+    def __init__(self, identity: str, revision: int) -> None:
+        """Say which entry it is and where it stands."""
+        super().__init__(f"{identity} is at revision {revision} by now: read it again, then correct that")
+        self.revision = revision
 
 
 class AlreadyPendingError(TuningError, ConflictError):

@@ -1,4 +1,4 @@
-"""What is suggested and observed: settings, suggestions and ratings.
+"""What is suggested and observed: settings, suggestions, ratings, failures, and what people correct of them later.
 
 Values only: nothing here judges them. Callers' input becomes values in `tuning.validation`.
 """
@@ -10,7 +10,9 @@ from datetime import datetime
 from tuning.spaces import Value
 
 MIN_RATING, MAX_RATING = 1.0, 5.0
-MAX_POSITION = 2**63 - 1  # of an observation; a store numbers those of all modes, in the order recorded, from 1
+MAX_POSITION = 2**63 - 1  # of an entry; a study numbers those of all its modes, in the order recorded, from 1
+DEFAULT_STUDY = "default"
+"""The study that is there from the start, and that calls mean which name none."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,24 +45,101 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """One person's rating of one setting."""
+    """One person's rating of one setting, 1 to 5.
+
+    `rater` is a pseudonym, `picture` the opaque id of the picture that was enhanced; None where the caller did not say.
+    """
 
     mode: str
     setting: Setting
     rating: float
     recorded_at: datetime
     suggestion_id: str | None = None
+    rater: str | None = None
+    picture: str | None = None
+    comment: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A setting that nobody could rate: the enhancer refused it, or its rater skipped it. `reason` says which."""
+
+    mode: str
+    setting: Setting
+    reason: str
+    recorded_at: datetime
+    suggestion_id: str | None = None
+    rater: str | None = None
+    picture: str | None = None
+    comment: str | None = None
+
+
+Told = Observation | Failure
+"""What a caller may tell of a setting."""
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """The state of an entry of a study's history: number 1 is the entry as it was recorded, each later one a correction.
+
+    `rating` is None of a failure. `reviser` is the pseudonym of who corrected it; None for number 1 and where the
+    caller did not say.
+    """
+
+    number: int
+    rating: float | None
+    comment: str | None
+    withdrawn: bool
+    made_at: datetime
+    reviser: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What was told at a position of a study's log, as it stands.
+
+    `told` has the present rating and comment, those of `revision`, which is the last; `earlier` are those before it,
+    oldest first.
+    """
+
+    study: str
+    position: int
+    told: Told
+    revision: Revision
+    earlier: tuple[Revision, ...] = ()
+
+    @property
+    def id(self) -> str:
+        """What callers name it by: `<study>-<position>`."""
+        return entry_id(self.study, self.position)
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """What is to be changed of an entry: None leaves a field as it is, and an empty `comment` removes the comment."""
+
+    made_at: datetime
+    rating: float | None = None
+    comment: str | None = None
+    withdrawn: bool | None = None
+    reviser: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """A setting that somebody has been asked to try; outstanding until it is rated or expires."""
+    """A setting that somebody has been asked to try; outstanding until it is rated, given back or expires."""
 
     id: str
     mode: str
     setting: Setting
     suggested_at: datetime
     expires_at: datetime
+    study: str = DEFAULT_STUDY
+
+
+def entry_id(study: str, position: int) -> str:
+    """Return what callers name an entry by."""
+    return f"{study}-{position}"
 
 
 def _canonical(value: Value) -> float | str:

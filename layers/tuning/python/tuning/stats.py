@@ -14,7 +14,7 @@ from tuning.model.priors import complete
 from tuning.observations import Observation, Setting
 from tuning.spaces import Mode, Spaces, Value
 from tuning.stores.port import ObservationStore
-from tuning.studies import BUDGET, INITIAL_RATINGS, Study, convergence
+from tuning.study import BUDGET, INITIAL_RATINGS, ModeStudy, convergence
 from tuning.validation import validate_mode
 
 # Rating points. People tell half points apart at best; a gain of a twentieth is not worth anybody's time.
@@ -88,10 +88,10 @@ def summarize(store: ObservationStore, spaces: Spaces, *, mode: str | None = Non
         StoreRefusedError: it is not there, or does not admit us.
     """
     modes = spaces.modes if mode is None else (validate_mode(spaces, mode),)
-    return assess([(space, store.study(space.name, now=None)) for space in modes])
+    return assess([(space, store.mode_study(space.name, now=None)) for space in modes])
 
 
-def assess(studies: Sequence[tuple[Mode, Study]]) -> Progress:
+def assess(studies: Sequence[tuple[Mode, ModeStudy]]) -> Progress:
     """Return the progress of these studies together; a pure function."""
     samples = sum(len(study.observations) for _, study in studies)
     best = _find_best(studies)
@@ -107,7 +107,7 @@ def assess(studies: Sequence[tuple[Mode, Study]]) -> Progress:
     )
 
 
-def recommend(mode: Mode, study: Study) -> Recommendation | None:
+def recommend(mode: Mode, study: ModeStudy) -> Recommendation | None:
     """Recommend the best setting of a study; None without a rating that the mode admits. A pure function."""
     ratings = pool(mode, study.observations)
     if not ratings.total:
@@ -128,7 +128,7 @@ def check(store: ObservationStore, *, now: datetime) -> int:
     return store.verify(now=now)
 
 
-def _apis(studies: Sequence[tuple[Mode, Study]]) -> tuple[ApiProgress, ...]:
+def _apis(studies: Sequence[tuple[Mode, ModeStudy]]) -> tuple[ApiProgress, ...]:
     # Of the ratings at hand: a store's own summary is another read in one adapter, and all ratings anew in the other.
     ratings: dict[str, list[float]] = {api.name: [] for mode, _ in studies for api in mode.apis}
     for _, study in studies:
@@ -137,12 +137,12 @@ def _apis(studies: Sequence[tuple[Mode, Study]]) -> tuple[ApiProgress, ...]:
     return tuple(ApiProgress(name, len(of), math.fsum(of) / len(of) if of else None) for name, of in ratings.items())
 
 
-def _find_best(studies: Iterable[tuple[Mode, Study]]) -> tuple[Observation, Mode, Study] | None:
+def _find_best(studies: Iterable[tuple[Mode, ModeStudy]]) -> tuple[Observation, Mode, ModeStudy] | None:
     rated = [(observation, mode, study) for mode, study in studies for observation in study.observations]
     return min(rated, key=lambda entry: (-entry[0].rating, entry[0].recorded_at), default=None)
 
 
-def _recommend_of(studies: Iterable[tuple[Mode, Study]]) -> Recommendation | None:
+def _recommend_of(studies: Iterable[tuple[Mode, ModeStudy]]) -> Recommendation | None:
     # A study that has just begun must not hide what is known of another.
     known = [(mode, study) for mode, study in studies if pool(mode, study.observations).total >= INITIAL_RATINGS]
     best = _find_best(known)

@@ -22,7 +22,7 @@ from tuning.model.priors import complete
 from tuning.observations import Setting, Suggestion
 from tuning.spaces import Mode, Spaces
 from tuning.stores.port import MAX_CLAIM, ObservationStore
-from tuning.studies import INITIAL_RATINGS, Study
+from tuning.study import INITIAL_RATINGS, ModeStudy
 from tuning.validation import validate_request
 
 DEFAULT_COUNT = 2
@@ -63,7 +63,7 @@ def suggest(
     for attempt in range(_ATTEMPTS):
         if monotonic() - began > _TRY_AGAIN_WITHIN:
             break
-        study = store.study(space.name, now=now)
+        study = store.mode_study(space.name, now=now)
         giving_way = _make_room(study, count, now)
         # Those who lost a race must not all run for the same next setting.
         salt = secrets.token_hex(8) if attempt else ""
@@ -81,7 +81,7 @@ def suggest(
     raise StoreUnavailableError("too many raters ask at this moment", retry_after=_RETRY_AFTER)
 
 
-def _make_room(study: Study, count: int, now: datetime) -> tuple[Suggestion, ...]:
+def _make_room(study: ModeStudy, count: int, now: datetime) -> tuple[Suggestion, ...]:
     """Return the oldest suggestions, which make way for `count` new ones where there is no room for them.
 
     A store may hold more than MAX_OUTSTANDING, of an older release or of asking at once: then so many more make way as
@@ -104,7 +104,7 @@ def _make_room(study: Study, count: int, now: datetime) -> tuple[Suggestion, ...
     return oldest
 
 
-def propose(mode: Mode, study: Study, *, count: int, salt: str = "") -> tuple[Setting, ...]:
+def propose(mode: Mode, study: ModeStudy, *, count: int, salt: str = "") -> tuple[Setting, ...]:
     """Propose `count` settings worth rating next.
 
     Before INITIAL_RATINGS ratings they are of the initial design, then the model chooses. A pure function. A `salt`

@@ -23,7 +23,7 @@ from tuning.observations import Observation, Suggestion
 from tuning.space_file import load_spaces
 from tuning.spaces import Spaces, Value
 from tuning.stats import Progress, Recommendation, assess, recommend
-from tuning.studies import Study
+from tuning.study import ModeStudy
 from tuning.suggest import DEFAULT_COUNT, propose
 from tuning.update import relearn
 from tuning.validation import parse_results, quote, validate_count, validate_mode
@@ -50,7 +50,7 @@ class Tuner:
         """
         self._spaces = space if isinstance(space, Spaces) else load_spaces(space)
         self._mode = validate_mode(self._spaces, mode)
-        self._study = Study(mode, seed, None, (), ())
+        self._study = ModeStudy(mode, seed, None, (), ())
 
     def ask(self, n: int = DEFAULT_COUNT) -> list[Trial]:
         """Return n settings to try next, different from each other and from all that were asked for and not yet told.

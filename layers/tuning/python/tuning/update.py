@@ -23,7 +23,7 @@ from tuning.model.pooling import pool
 from tuning.observations import Observation, Setting, Suggestion
 from tuning.spaces import Mode, Spaces
 from tuning.stores.port import IdempotencyKey, ObservationStore
-from tuning.studies import INITIAL_RATINGS, Hyperparameters, Study, convergence
+from tuning.study import INITIAL_RATINGS, Hyperparameters, ModeStudy, convergence
 from tuning.validation import Result, parse_results, validate_key
 
 # Ratings up to which every update refits; beyond, hyperparameters hardly move and are refitted when ratings doubled.
@@ -95,7 +95,7 @@ def update(
     )
 
 
-def relearn(mode: Mode, study: Study, *, time_budget: float | None = None) -> Hyperparameters | None:
+def relearn(mode: Mode, study: ModeStudy, *, time_budget: float | None = None) -> Hyperparameters | None:
     """Fit the study's hyperparameters anew if that is due, and return them; None if it is not.
 
     It is due with each update from INITIAL_RATINGS to ALWAYS_REFIT ratings, and then when their number has doubled
@@ -209,7 +209,7 @@ def _learn(store: ObservationStore, mode: Mode, began: float) -> float | None:
         )
         return None
     try:
-        study = store.study(mode.name, now=None)  # learning has no use for what is outstanding
+        study = store.mode_study(mode.name, now=None)  # learning has no use for what is outstanding
         fitting = monotonic()
         if learned := relearn(mode, study):
             fit_seconds = monotonic() - fitting

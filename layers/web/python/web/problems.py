@@ -20,7 +20,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from storage.errors import ConflictError, PermanentError, RequestError, TransientError
+from storage.errors import ConflictError, MissingError, PermanentError, RequestError, TransientError
 from web import logs
 from web.text import readable
 
@@ -31,6 +31,7 @@ _REPAIR_TIME = 60
 
 _STATUSES: Mapping[type[Exception], int] = {
     RequestError: 422,
+    MissingError: 404,
     ConflictError: 409,
     TransientError: 503,
     PermanentError: 503,

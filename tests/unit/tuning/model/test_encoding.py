@@ -18,7 +18,7 @@ from tuning.model.priors import complete, level_covariance, prior_modes
 from tuning.model.surrogate import covariance
 from tuning.observations import Observation, Setting, Suggestion
 from tuning.spaces import Api, CategoricalParameter, IntegerParameter, Mode, RealParameter, Spaces
-from tuning.studies import Hyperparameters, Study
+from tuning.study import Hyperparameters, ModeStudy
 from tuning.suggest import propose
 
 NOW = datetime(2030, 1, 2, tzinfo=UTC)
@@ -83,7 +83,7 @@ def test_what_has_a_place_teaches_and_what_has_none_is_passed_over(portraits: Mo
     assert ratings.points.coordinates[:, 1] == pytest.approx([1.25, 0.2625, 0.25, 0.25])
     assert ratings.points.coordinates[3, 0] == FARTHEST
     for count in (1, 5):
-        study = Study("portraits", 1, None, tuple(rated([*nowhere, *placed] * count)), ())
+        study = ModeStudy("portraits", 1, None, tuple(rated([*nowhere, *placed] * count)), ())
         for setting in propose(portraits, study, count=4):
             assert_legal(portraits, setting)
 
@@ -184,7 +184,7 @@ def test_a_space_of_one_parameter_is_tuned(parameter: RealParameter | IntegerPar
     everything = [decode(mode, 0, row) for row in enumerate_points(mode).coordinates]
     assert len(set(everything)) == 5
     best = everything[3]
-    study = Study("portraits", 3, None, (), ())
+    study = ModeStudy("portraits", 3, None, (), ())
     for _ in range(12):
         chosen = propose(mode, study, count=2)
         assert len(set(chosen)) == 2
@@ -204,7 +204,7 @@ def test_the_model_finds_the_choice_and_the_number_that_please(portraits: Mode) 
             return 2.5
         return 4.6 - 2.0 * (values["sampler"] != "dpm++ 2m") - ((float(values["steps"]) - 38) / 20) ** 2
 
-    study = Study("portraits", 5, None, (), ())
+    study = ModeStudy("portraits", 5, None, (), ())
     for _ in range(15):
         chosen = propose(portraits, study, count=2)
         new = [Observation("portraits", setting, worth(setting), NOW) for setting in chosen]
@@ -222,5 +222,5 @@ def test_outstanding_suggestions_of_every_kind_are_not_given_again(portraits: Mo
     asked: tuple[Setting, ...] = ()
     for _ in range(10):
         held = tuple(Suggestion(s.key, "portraits", s, NOW, NOW + timedelta(hours=1)) for s in asked)
-        asked += propose(portraits, Study("portraits", 1, None, observations, held), count=3)
+        asked += propose(portraits, ModeStudy("portraits", 1, None, observations, held), count=3)
     assert len(set(asked)) == len({setting.key for setting in asked}) == 30

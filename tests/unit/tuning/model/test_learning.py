@@ -18,7 +18,7 @@ from tuning.model.priors import complete, prior_mean, prior_modes
 from tuning.model.surrogate import Surrogate, covariance
 from tuning.observations import Observation
 from tuning.spaces import Mode
-from tuning.studies import Hyperparameters
+from tuning.study import Hyperparameters
 
 RateMany = Callable[[int], list[Observation]]
 

@@ -22,7 +22,7 @@ from tuning.model.priors import (
 from tuning.model.surrogate import Surrogate, covariance
 from tuning.observations import Observation, Setting
 from tuning.spaces import Api, CategoricalParameter, Mode, RealParameter
-from tuning.studies import Hyperparameters
+from tuning.study import Hyperparameters
 
 RateMany = Callable[[int], list[Observation]]
 

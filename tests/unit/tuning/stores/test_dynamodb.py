@@ -22,7 +22,7 @@ from tuning.observations import MAX_POSITION, Observation, Setting, Suggestion
 from tuning.stores import dynamodb as store_dynamodb
 from tuning.stores import open_store
 from tuning.stores.port import MAX_BATCH, MAX_CLAIM, IdempotencyKey, ObservationStore
-from tuning.studies import Hyperparameters
+from tuning.study import Hyperparameters
 
 NOW = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 ATTEMPTS = store_dynamodb.LIMITS.attempts
@@ -333,15 +333,15 @@ def test_batches_and_claims_beyond_the_limits_are_refused() -> None:
 def test_a_warm_store_reads_what_is_new_and_nothing_else(store: ObservationStore, url: str) -> None:
     for step in range(5):
         store.record([observation(step)], idempotency_key=None)
-    assert len(store.study("structure", now=NOW).observations) == 5
+    assert len(store.mode_study("structure", now=NOW).observations) == 5
     made = calls_of(store)
-    assert len(store.study("structure", now=NOW).observations) == 5
+    assert len(store.mode_study("structure", now=NOW).observations) == 5
     assert made == [("Query", 0), ("GetItem", 1), ("GetItem", 0)]  # suggestions, head, hyperparameters
     other = open_store(url)
     other.record([observation(7), observation(8)], idempotency_key=None)
     other.close()
     made.clear()
-    assert len(store.study("structure", now=NOW).observations) == 7
+    assert len(store.mode_study("structure", now=NOW).observations) == 7
     assert made == [("Query", 0), ("GetItem", 1), ("Query", 1), ("GetItem", 0)]
 
 
@@ -352,7 +352,7 @@ def test_every_read_is_strongly_consistent(store: ObservationStore) -> None:
             f"provide-client-params.dynamodb.{operation}", lambda params, **_: asked.append(params)
         )
     store.record([observation(0, "s")], idempotency_key=None)
-    store.study("structure", now=NOW)
+    store.mode_study("structure", now=NOW)
     store.history(mode=None, limit=1)
     assert len(asked) == 8
     assert all(params["ConsistentRead"] is True for params in asked)
@@ -361,7 +361,7 @@ def test_every_read_is_strongly_consistent(store: ObservationStore) -> None:
 def test_a_large_batch_is_few_items(store: ObservationStore) -> None:
     store.record([observation(step) for step in range(1_000)], idempotency_key=None)
     made = calls_of(store)
-    assert len(store.study("structure", now=NOW).observations) == 1_000
+    assert len(store.mode_study("structure", now=NOW).observations) == 1_000
     assert ("Query", 1_000 // store_dynamodb.CHUNK) in made
 
 
@@ -377,7 +377,7 @@ def test_a_study_of_several_megabytes_is_read_page_by_page_and_whole(store: Obse
     expected = [observation for batch in batches for observation in batch]
     cold = open_store(url)
     made = calls_of(cold)
-    assert list(cold.study("structure", now=NOW).observations) == expected
+    assert list(cold.mode_study("structure", now=NOW).observations) == expected
     assert len([name for name, items in made if name == "Query" and items]) > 1
 
     made.clear()
@@ -445,7 +445,7 @@ def test_a_table_of_an_earlier_release_is_read_and_gone_on_with(
     replace_item(url, dynamodb_endpoint, head | {"studies": {"S": json.dumps(earlier)}}, ("store", "head"))
     for _ in range(2):
         other = open_store(url)
-        assert other.study("structure", now=NOW).observations == (observation(0), observation(1))
+        assert other.mode_study("structure", now=NOW).observations == (observation(0), observation(1))
         other.close()
     assert store.record([observation(2)], idempotency_key=None).samples_seen == 3
     now = json.loads(items_of(url, dynamodb_endpoint)["store", "head"]["studies"]["S"])["structure"]
@@ -461,7 +461,7 @@ def test_observations_that_are_missing_are_noticed(
     key = next(key for key in items_of(url, dynamodb_endpoint) if key[1].startswith("observation#"))
     replace_item(url, dynamodb_endpoint, None, key)
     with pytest.raises(StoreCorruptError, match="of 3 observations of mode structure"):
-        store.study("structure", now=NOW)
+        store.mode_study("structure", now=NOW)
 
 
 @pytest.mark.parametrize(
@@ -483,14 +483,14 @@ def test_an_item_that_is_no_stores_is_noticed(
     store.record([observation()], idempotency_key=None)
     store.claim([suggestion("s", 1)], now=NOW)
     store.save_hyperparameters("structure", Hyperparameters((("guidance", 0.3),), 1.0, 0.2, 0.5, 1))
-    assert len(store.study("structure", now=NOW).outstanding) == 1
+    assert len(store.mode_study("structure", now=NOW).outstanding) == 1
     items = items_of(url, dynamodb_endpoint)
     key = next(key for key in items if key[1].startswith(sort_key))
     replace_item(url, dynamodb_endpoint, {**items[key], attribute: value}, key)
     store.close()
     cold = open_store(url)
     with pytest.raises(StoreCorruptError):
-        cold.study("structure", now=NOW)
+        cold.mode_study("structure", now=NOW)
     cold.close()
 
 
@@ -498,12 +498,12 @@ def test_a_table_emptied_under_a_warm_store_is_read_anew(
     store: ObservationStore, url: str, dynamodb_endpoint: str
 ) -> None:
     store.record([observation(step) for step in range(3)], idempotency_key=None)
-    assert len(store.study("structure", now=NOW).observations) == 3
+    assert len(store.mode_study("structure", now=NOW).observations) == 3
     for key in items_of(url, dynamodb_endpoint):
         replace_item(url, dynamodb_endpoint, None, key)
-    assert store.study("structure", now=NOW).observations == ()
+    assert store.mode_study("structure", now=NOW).observations == ()
     store.record([observation(9)], idempotency_key=None)
-    assert store.study("structure", now=NOW).observations == (observation(9),)
+    assert store.mode_study("structure", now=NOW).observations == (observation(9),)
 
 
 def test_threads_share_a_warm_store(store: ObservationStore) -> None:
@@ -513,7 +513,7 @@ def test_threads_share_a_warm_store(store: ObservationStore) -> None:
     def read() -> None:
         seen = 0
         for _ in range(20):
-            found = store.study("structure", now=NOW).observations
+            found = store.mode_study("structure", now=NOW).observations
             if [o.setting for o in found] != [observation(step).setting for step in range(len(found))]:
                 failures.append("out of order")
             if len(found) < seen:
@@ -552,12 +552,12 @@ def test_a_study_is_one_view_whatever_is_recorded_while_it_is_read(
     other.record([observation(0)], idempotency_key=None)
     batch = [observation(5, "s"), observation(6)]
     calls = meanwhile(store, "after-call.dynamodb", call, lambda: other.record(batch, idempotency_key=None))
-    study = store.study("structure", now=NOW)
+    study = store.mode_study("structure", now=NOW)
     assert len(calls) == 4
     assert list(study.observations) in ([observation(0)], [observation(0), *batch])
     # A suggestion is with a rater or rated: never neither, never both.
     assert (len(study.outstanding) == 1) == (len(study.observations) == 1)
-    assert store.study("structure", now=NOW).observations == (observation(0), *batch)
+    assert store.mode_study("structure", now=NOW).observations == (observation(0), *batch)
     other.close()
 
 

@@ -100,10 +100,10 @@ def test_a_warm_store_reads_what_is_new_and_nothing_else(
         if new:
             other.record([observation] * new, idempotency_key=None)
         rows = 0
-        known = len(store.study("structure", now=observation.recorded_at).observations)
+        known = len(store.mode_study("structure", now=observation.recorded_at).observations)
         read.append((rows, known))
     assert read == [(100, 100), (0, 100), (2, 102), (0, 102), (1, 103)]
-    assert store.study("structure", now=observation.recorded_at).observations == (observation,) * 103
+    assert store.mode_study("structure", now=observation.recorded_at).observations == (observation,) * 103
     store.close()
     other.close()
 
@@ -220,7 +220,7 @@ sys.path[:0] = {sys.path!r}
 from datetime import UTC, datetime
 from tuning.stores.sqlite import SqliteObservationStore
 store = SqliteObservationStore({str(path)!r})
-batch = store.study("structure", now=datetime.now(UTC)).observations
+batch = store.mode_study("structure", now=datetime.now(UTC)).observations
 parents = [id(connection) for connection in store._database._idle]
 child = os.fork()
 if child == 0:

@@ -38,7 +38,7 @@ from tuning.model.priors import (
     prior_mean,
 )
 from tuning.spaces import Mode
-from tuning.studies import Hyperparameters
+from tuning.study import Hyperparameters
 
 TIME_BUDGET = 2.0  # seconds; past it the best hyperparameters found so far are taken
 

@@ -24,7 +24,7 @@ import numpy as np
 
 from tuning.model.arrays import Flags, Floats
 from tuning.spaces import Mode
-from tuning.studies import Hyperparameters
+from tuning.study import Hyperparameters
 
 PRIOR_MEAN = 3.0  # rating points, the middle of the scale; the mean over a whole space
 # Rating points from the middle of a space down to its corners. Whoever declares a range has put what works inside it;
@@ -62,7 +62,7 @@ SIMILARITY_ODDS_PRIOR = LogNormal(1.0, 1.0, 0.01, 100.0)
 class ColumnHyperparameters:
     """The hyperparameters of one mode with one lengthscale per column of its points, as the covariance takes them.
 
-    Those that a study stores have one lengthscale per coordinate (`tuning.studies.Hyperparameters`, where the units
+    Those that a study stores have one lengthscale per coordinate (`tuning.study.Hyperparameters`, where the units
     are); `complete` makes these of those.
     """
 

@@ -54,7 +54,7 @@ from tuning.stores.records import (
     load_text,
     timestamp,
 )
-from tuning.studies import Hyperparameters, Study
+from tuning.study import Hyperparameters, ModeStudy
 
 LIMITS = CallLimits(connect_seconds=1.0, read_seconds=2.0, attempts=3, pause_seconds=0.4, retry_after=2)
 # Seconds after which no further attempt begins: of an operation, and of one that may lose races.
@@ -198,7 +198,7 @@ class DynamoDbObservationStore(ObservationStore):
             self._tidy(holders, deadline)
         raise _crowded()
 
-    def study(self, mode: str, *, now: datetime | None) -> Study:
+    def mode_study(self, mode: str, *, now: datetime | None) -> ModeStudy:
         """See ObservationStore."""
         deadline = Deadline(PATIENCE)
         # Before the observations: a suggestion rated between the two reads must not be missing from both.
@@ -210,7 +210,7 @@ class DynamoDbObservationStore(ObservationStore):
             with self._reading_row(learned):
                 hyperparameters = load_hyperparameters(learned["learned"])
         outstanding = tuple(s for s in held if now and s.expires_at > now and s.id not in prefix.answered)
-        return Study(mode, begun.seed, hyperparameters, prefix.observations, outstanding)
+        return ModeStudy(mode, begun.seed, hyperparameters, prefix.observations, outstanding)
 
     def outstanding(self, *, now: datetime) -> tuple[Suggestion, ...]:
         """See ObservationStore."""
@@ -235,7 +235,7 @@ class DynamoDbObservationStore(ObservationStore):
         if time.monotonic() >= self._verified_until:
             # What this process has read before it does not read again: what is damaged later is met by others.
             for mode in head.studies:
-                self.study(mode, now=now)
+                self.mode_study(mode, now=now)
             self._verified_until = time.monotonic() + _VERIFIED_FOR
         return head.count
 

@@ -1,13 +1,15 @@
 """The port to the storage of observations. `tuning.stores` chooses an adapter; this module knows of none.
 
-Promises of every adapter, held by one contract suite: an acknowledged observation is never lost; a batch is recorded
-whole or not at all; an idempotency key never records twice; counts are exact under concurrent writers; a reader sees
-every observation acknowledged before it began to read; no two suggestions of a mode hold the same setting while both
-are outstanding; numbers come back exactly as they went in; a crash leaves the state before or after, never between; a
-row that is not as it was written is a StoreCorruptError that names it, and never a wrong answer.
+Promises of every adapter, held by one contract suite: what is acknowledged is never lost; a batch is recorded whole or
+not at all; an idempotency key never records twice; counts and the best rating are exact under concurrent writers; a
+reader sees everything acknowledged before it began to read, and never half of a revision; no two suggestions of a mode
+hold the same setting while both are outstanding; numbers come back exactly as they went in; a crash leaves the state
+before or after, never between; studies do not wait for each other; a row that is not as it was written is a
+StoreCorruptError that names it, and never a wrong answer.
 
-Every method may raise StoreUnavailableError (retry later), StoreCorruptError and StoreRefusedError (give up). Values
-go in and come out by value. The port draws no conclusions: it neither validates settings nor judges ratings.
+Every method may raise StoreUnavailableError (retry later), StoreCorruptError and StoreRefusedError (give up), and every
+one that is given a study's name StudyMissingError. DEFAULT_STUDY is always there. Values go in and come out by value.
+The port draws no conclusions: it neither validates settings nor judges ratings.
 """
 
 from abc import ABC, abstractmethod
@@ -15,16 +17,16 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from tuning.observations import MAX_POSITION, Observation, Setting, Suggestion
-from tuning.studies import Hyperparameters, Study
+from tuning.observations import DEFAULT_STUDY, MAX_POSITION, Correction, Entry, Setting, Suggestion, Told
+from tuning.study import Hyperparameters, ModeStudy, Study, StudySummary
 
-MAX_BATCH = 1_000  # observations that every adapter records at once
-MAX_CLAIM = 33  # suggestions that every adapter claims at once, and as many that it ends to make room
+MAX_BATCH = 1_000  # ratings and failures that every adapter records at once
+MAX_CLAIM = 24  # suggestions that every adapter claims at once, and as many that it ends to make room
 
 
 @dataclass(frozen=True, slots=True)
 class IdempotencyKey:
-    """A caller's key, and a fingerprint of the body that it came with."""
+    """A caller's key, and a fingerprint of the request that it came with."""
 
     key: str
     fingerprint: str
@@ -32,85 +34,198 @@ class IdempotencyKey:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """The acknowledgement of a batch: observations of all modes once it was in; whether it had been in before."""
+    """The acknowledgement of a batch.
 
+    `samples_seen` counts the ratings of the study that count once the batch was in; `replayed` says whether it had been
+    in before. `positions` has the position of each of the batch's entries, in its order; None of what a release before
+    studies recorded. `replaced` are those of them that were there before, and have a revision more.
+    """
+
+    samples_seen: int
+    replayed: bool
+    positions: tuple[int, ...] | None = None
+    replaced: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Revised:
+    """The acknowledgement of a correction: the entry as it stood then, and the study's ratings that counted then."""
+
+    entry: Entry
     samples_seen: int
     replayed: bool
 
 
 @dataclass(frozen=True, slots=True)
 class HistoryPage:
-    """Observations, newest first; `earliest` is the position before which the next page begins, None at the end."""
+    """Entries, newest first; the next page is of what is `before` that position, None at the end."""
 
-    observations: tuple[Observation, ...]
-    earliest: int | None
+    entries: tuple[Entry, ...]
+    next_before: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class StudiesPage:
+    """Studies by name; the next page is of what is `after` that name, None at the end."""
+
+    summaries: tuple[StudySummary, ...]
+    next_after: str | None
 
 
 class ObservationStore(ABC):
-    """Observations, outstanding suggestions and learned hyperparameters of every mode."""
+    """Studies: what was told in them, their outstanding suggestions, and what was learned of each mode."""
 
     @abstractmethod
-    def record(self, observations: Sequence[Observation], *, idempotency_key: IdempotencyKey | None) -> Recorded:
-        """Records a batch of up to MAX_BATCH, ending the suggestions it answers, or finds it recorded.
+    def begin(self, study: Study) -> None:
+        """Begin a study. Nothing is checked of the study that it is based on.
 
-        Raises IdempotencyMismatchError. After a StoreUnavailableError the batch may have been recorded; the same
-        idempotency key, remembered for 30 days at least, makes trying again harmless.
+        Raises:
+            StudyExistsError: there is one of that name, archived or not.
+        """
+
+    @abstractmethod
+    def summary(self, study: str) -> StudySummary:
+        """Return one study at a glance."""
+
+    @abstractmethod
+    def studies(self, *, limit: int, after: str = "") -> StudiesPage:
+        """Return a page of all studies, by name, archived ones and DEFAULT_STUDY included."""
+
+    @abstractmethod
+    def study_names(self) -> tuple[str, ...]:
+        """Return the names of all studies, sorted."""
+
+    @abstractmethod
+    def archive(self, study: str, *, archived_at: datetime | None) -> StudySummary:
+        """Archive the study, or with None restore it, and return it. What is so already stays as it is.
+
+        Every batch and revision comes before it, or raises StudyArchivedError.
+        """
+
+    @abstractmethod
+    def record(
+        self, told: Sequence[Told], *, study: str = DEFAULT_STUDY, idempotency_key: IdempotencyKey | None
+    ) -> Recorded:
+        """Record a batch of up to MAX_BATCH, ending the suggestions it answers, or find it recorded.
+
+        A rating of a suggestion that its named rater has rated before is a revision of that rating
+        (`tuning.stores.log`). After a StoreUnavailableError the batch may have been recorded; the same idempotency
+        key, remembered for 30 days at least, makes trying again harmless.
+
+        Raises:
+            IdempotencyMismatchError: the key came with another request before.
+            StudyArchivedError: the study takes nothing, unless the batch is in it already.
         """
 
     @abstractmethod
     def find_receipt(self, idempotency_key: IdempotencyKey) -> Recorded | None:
-        """The acknowledgement of the batch that was recorded with this key; None if none was.
+        """Return the acknowledgement of the batch that was recorded with this key; None if none was.
 
-        Raises IdempotencyMismatchError.
+        Raises:
+            IdempotencyMismatchError: the key came with another request before.
+        """
+
+    @abstractmethod
+    def revise(
+        self,
+        study: str,
+        position: int,
+        correction: Correction,
+        *,
+        seen: int | None,
+        idempotency_key: IdempotencyKey | None,
+    ) -> Revised:
+        """Append a revision to the entry at that position, if the correction changes anything of it.
+
+        With `seen` it is made only if that is the number of the entry's last revision.
+
+        Raises:
+            EntryMissingError: the study has no entry there.
+            RevisionMismatchError: the entry has another revision.
+            EntryStateError: it is withdrawn, or a failure, and cannot be corrected so (`tuning.stores.log.correct`).
+            StudyArchivedError: the study takes nothing.
+            IdempotencyMismatchError: the key came with another request before.
         """
 
     @abstractmethod
     def claim(self, suggestions: Sequence[Suggestion], *, giving_way: Sequence[Suggestion] = (), now: datetime) -> None:
-        """Makes all of the up to MAX_CLAIM suggestions outstanding, or none. Raises AlreadyPendingError.
+        """Make all of the up to MAX_CLAIM suggestions of one study outstanding, or none.
 
         With them, up to MAX_CLAIM others that are `giving_way` end, if they are outstanding still. How many may be
         outstanding is not decided here (`tuning.suggest`).
+
+        Raises:
+            AlreadyPendingError: one of the settings is outstanding.
         """
 
     @abstractmethod
-    def study(self, mode: str, *, now: datetime | None) -> Study:
-        """The mode's study in one consistent view; it begins, with a fresh seed, when first asked for.
+    def give_back(self, suggestion_id: str, *, now: datetime) -> Suggestion | None:
+        """End the suggestion and return it; None if none of that id is outstanding."""
+
+    @abstractmethod
+    def outstanding(
+        self, *, study: str = DEFAULT_STUDY, mode: str | None = None, now: datetime
+    ) -> tuple[Suggestion, ...]:
+        """Return the suggestions of a mode, or of all, that are neither answered, given back nor expired.
+
+        The oldest is first.
+        """
+
+    @abstractmethod
+    def find_suggestions(self, ids: Collection[str]) -> tuple[Suggestion, ...]:
+        """Return the suggestions of those ids, of any study, that were ever claimed, outstanding or not.
+
+        Of what a release before studies suggested, those that are outstanding or were answered at least; of the latter
+        `suggested_at` and `expires_at` may be the moment of the answer.
+        """
+
+    @abstractmethod
+    def find_suggested(
+        self, places: Collection[tuple[str, Setting]], *, study: str = DEFAULT_STUDY, now: datetime
+    ) -> tuple[tuple[Suggestion, bool], ...]:
+        """Return the latest suggestion of each of those places, each a mode and a setting, and if it is outstanding.
+
+        The cost depends on how many are looked for and hardly on how many there are.
+        """
+
+    @abstractmethod
+    def mode_study(self, mode: str, *, study: str = DEFAULT_STUDY, now: datetime | None) -> ModeStudy:
+        """Return a mode of a study in one consistent view; it begins, with a fresh seed, when first asked for.
 
         With None as `now` it is without the suggestions that are outstanding, which then cost nothing.
         """
 
     @abstractmethod
-    def outstanding(self, *, now: datetime) -> tuple[Suggestion, ...]:
-        """The suggestions of every mode that are neither rated nor expired, oldest first."""
-
-    @abstractmethod
-    def find_outstanding(
-        self, *, ids: Collection[str], places: Collection[tuple[str, Setting]], now: datetime
-    ) -> tuple[Suggestion, ...]:
-        """Of what is outstanding, oldest first, that which has one of the ids or is in one of the places.
-
-        A place is a mode and a setting. The cost depends on how many are looked for and hardly on how many there are.
-        """
-
-    @abstractmethod
     def verify(self, *, now: datetime) -> int:
-        """How many observations all modes have together, if everything that requests read can be read.
+        """Return how many ratings of DEFAULT_STUDY count, if everything that requests for it read can be read.
 
         What was found readable may be taken for that for a while, a minute at the most.
         """
 
     @abstractmethod
-    def save_hyperparameters(self, mode: str, hyperparameters: Hyperparameters) -> None:
-        """Keeps what was learned, unless hyperparameters fitted on more ratings are there already."""
+    def save_hyperparameters(
+        self, mode: str, hyperparameters: Hyperparameters, *, study: str = DEFAULT_STUDY, as_of: int
+    ) -> None:
+        """Keep what was learned of the log up to `as_of`, unless what is there was learned of more of it."""
 
     @abstractmethod
-    def count(self) -> int:
-        """How many observations all modes have together."""
+    def count(self, study: str = DEFAULT_STUDY) -> int:
+        """Return how many ratings of the study count."""
 
     @abstractmethod
-    def history(self, *, mode: str | None, limit: int, before: int = MAX_POSITION) -> HistoryPage:
-        """Return up to `limit` observations, of one mode or all (None), that were recorded before that position."""
+    def history(
+        self,
+        *,
+        study: str = DEFAULT_STUDY,
+        mode: str | None = None,
+        rater: str | None = None,
+        picture: str | None = None,
+        withdrawn: bool = False,
+        limit: int,
+        before: int = MAX_POSITION,
+    ) -> HistoryPage:
+        """Return a page of entries: of one mode, rater and picture, or of all; with what is withdrawn, or without."""
 
     @abstractmethod
     def close(self) -> None:
-        """Releases what the store holds open; it may be used again afterwards."""
+        """Release what the store holds open; it may be used again afterwards."""

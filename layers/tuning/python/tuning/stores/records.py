@@ -12,7 +12,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 
 from tuning.observations import MAX_RATING, MIN_RATING, Observation, Setting, Suggestion
-from tuning.studies import Hyperparameters
+from tuning.study import Hyperparameters
 
 _SHOWN = 60  # characters of a damaged value in an error's text
 

@@ -32,7 +32,7 @@ from tuning.stores.records import (
     load_text,
     timestamp,
 )
-from tuning.studies import Hyperparameters, Study
+from tuning.study import Hyperparameters, ModeStudy
 
 BUSY_TIMEOUT = 5.0  # seconds that a writer waits for its turn
 
@@ -148,7 +148,7 @@ class SqliteObservationStore(ObservationStore):
                 if cursor.rowcount == 0:
                     raise AlreadyPendingError(f"{s.setting.key} is outstanding in mode {s.mode}")
 
-    def study(self, mode: str, *, now: datetime | None) -> Study:
+    def mode_study(self, mode: str, *, now: datetime | None) -> ModeStudy:
         """See ObservationStore."""
         # Taken before the view begins, so that the view holds all of it.
         known = self._prefixes.get(mode)
@@ -163,12 +163,12 @@ class SqliteObservationStore(ObservationStore):
                     known = _Prefix(lent.generation, seed)
                 prefix = self._prefixes[mode] = self._read_on(lent.connection, mode, known)
                 outstanding = self._outstanding(lent.connection, mode, now) if now else ()
-                return Study(mode, seed, hyperparameters, prefix.observations, outstanding)
+                return ModeStudy(mode, seed, hyperparameters, prefix.observations, outstanding)
         with self._database.transaction() as connection:
             connection.execute(
                 "INSERT INTO studies (mode, seed) VALUES (?, ?) ON CONFLICT DO NOTHING", (mode, secrets.randbits(48))
             )
-        return self.study(mode, now=now)
+        return self.mode_study(mode, now=now)
 
     def outstanding(self, *, now: datetime) -> tuple[Suggestion, ...]:
         """See ObservationStore."""
