@@ -3,13 +3,3 @@
 When it is due is decided here; the fit is `tuning.model.learning`, which costs more than a second to import and is
 imported when first needed.
 """
-
-import logging
-from time import monotonic
-
-from storage.deadline import Deadline
-from tuning.model.pooling import pool
-from tuning.spaces import Mode
-from tuning.stores.port import ObservationStore
-from tuning.study import INITIAL_RATINGS, Hyperparameters, ModeStudy
-

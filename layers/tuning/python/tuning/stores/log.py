@@ -107,9 +107,7 @@ class Batch:
     replaced: tuple[int, ...]
 
 
-def plan(
-    study: str, told: Sequence[Told], rated_by: Callable[[str, str, str], Sequence[Entry]], *, end: int
-) -> Batch:
+def plan(study: str, told: Sequence[Told], rated_by: Callable[[str, str, str], Sequence[Entry]], *, end: int) -> Batch:
     """Decide what a batch appends to the log that ends at `end`: an entry each, or a revision of an earlier rating.
 
     A rating of a suggestion that its named rater has rated before, withdrawn ratings aside, revises that rating, unless

@@ -11,8 +11,8 @@ import math
 from dataclasses import asdict
 from datetime import UTC, datetime
 
-from tuning.observations import MAX_RATING, MIN_RATING, Observation, Setting, Suggestion
-from tuning.study import Hyperparameters
+from tuning.observations import MAX_RATING, MIN_RATING, Failure, Observation, Revision, Setting, Suggestion, Told
+from tuning.study import Hyperparameters, Study
 
 _SHOWN = 60  # characters of a damaged value in an error's text
 
@@ -33,21 +33,74 @@ def load_setting(stored: object) -> Setting:
     return Setting.from_plain(plain)
 
 
-def load_observation(
-    mode: object, setting: object, rating: object, recorded_at: object, suggestion_id: object
-) -> Observation:
-    """An observation of what was stored of it."""
-    value = _load_number(rating, "a rating")
-    if not MIN_RATING <= value <= MAX_RATING:
-        raise ValueError(f"{value!r} is not a rating from {MIN_RATING:g} to {MAX_RATING:g}")
-    identity = None if suggestion_id is None else load_text(suggestion_id, "a suggestion's id")
-    return Observation(
-        load_text(mode, "a mode"), load_setting(setting), float(value), load_timestamp(recorded_at), identity
+def load_told(
+    mode: object,
+    setting: object,
+    rating: object,
+    reason: object,
+    recorded_at: object,
+    suggestion_id: object = None,
+    rater: object = None,
+    picture: object = None,
+    comment: object = None,
+) -> Told:
+    """Return what was told: a failure if there is a `reason`, an observation if there is a `rating`.
+
+    Raises:
+        ValueError: it is neither, or something of it is not as it was written.
+    """
+    where = load_text(mode, "a mode"), load_setting(setting)
+    who = (
+        load_timestamp(recorded_at),
+        _load_text_or_none(suggestion_id, "a suggestion's id"),
+        _load_text_or_none(rater, "a rater"),
+        _load_text_or_none(picture, "a picture"),
+        _load_text_or_none(comment, "a comment"),
+    )
+    if reason is None:
+        return Observation(*where, _load_rating(rating), *who)
+    if rating is not None:
+        raise ValueError(f"{_short(rating)} is the rating of a failure")
+    return Failure(*where, load_text(reason, "a reason"), *who)
+
+
+def load_revision(
+    number: object, rating: object, comment: object, withdrawn: object, made_at: object, reviser: object
+) -> Revision:
+    """Return a revision of what was stored of it; `withdrawn` is stored as 0 or 1.
+
+    Raises:
+        ValueError: something of it is not as it was written.
+    """
+    if withdrawn not in (0, 1):
+        raise ValueError(f"{_short(withdrawn)} does not say whether an entry is withdrawn")
+    return Revision(
+        load_count(number, "a revision's number"),
+        None if rating is None else _load_rating(rating),
+        _load_text_or_none(comment, "a comment"),
+        bool(withdrawn),
+        load_timestamp(made_at),
+        _load_text_or_none(reviser, "a reviser"),
+    )
+
+
+def load_study(name: object, created_at: object, based_on: object, note: object, archived_at: object) -> Study:
+    """Return a study of what was stored of it.
+
+    Raises:
+        ValueError: something of it is not as it was written.
+    """
+    return Study(
+        load_text(name, "a study"),
+        None if created_at is None else load_timestamp(created_at),
+        _load_text_or_none(based_on, "a study"),
+        _load_text_or_none(note, "a note"),
+        None if archived_at is None else load_timestamp(archived_at),
     )
 
 
 def load_suggestion(
-    identity: object, mode: object, setting: object, suggested_at: object, expires_at: object
+    identity: object, mode: object, setting: object, suggested_at: object, expires_at: object, study: object
 ) -> Suggestion:
     """A suggestion of what was stored of it."""
     return Suggestion(
@@ -56,6 +109,7 @@ def load_suggestion(
         load_setting(setting),
         load_timestamp(suggested_at),
         load_timestamp(expires_at),
+        load_text(study, "a study"),
     )
 
 
@@ -113,6 +167,17 @@ def load_count(stored: object, what: str) -> int:
     if not isinstance(stored, int) or isinstance(stored, bool) or stored < 0:
         raise ValueError(f"{_short(stored)} is not {what}")
     return stored
+
+
+def _load_text_or_none(stored: object, what: str) -> str | None:
+    return None if stored is None else load_text(stored, what)
+
+
+def _load_rating(stored: object) -> float:
+    value = float(_load_number(stored, "a rating"))
+    if not MIN_RATING <= value <= MAX_RATING:
+        raise ValueError(f"{value!r} is not a rating from {MIN_RATING:g} to {MAX_RATING:g}")
+    return value
 
 
 def _load_json(stored: object, what: str) -> object:
