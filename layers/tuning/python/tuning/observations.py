@@ -80,7 +80,7 @@ Told = Observation | Failure
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """The state of an entry of a study's history: number 1 is the entry as it was recorded, each later one a correction.
+    """The state of an entry of the history: number 1 is the entry as it was recorded, each later one a correction.
 
     `rating` is None of a failure. `reviser` is the pseudonym of who corrected it; None for number 1 and where the
     caller did not say.

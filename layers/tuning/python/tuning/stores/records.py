@@ -33,7 +33,7 @@ def load_setting(stored: object) -> Setting:
     return Setting.from_plain(plain)
 
 
-def load_told(
+def load_told(  # noqa: PLR0917 - the columns of a row
     mode: object,
     setting: object,
     rating: object,
@@ -64,7 +64,7 @@ def load_told(
     return Failure(*where, load_text(reason, "a reason"), *who)
 
 
-def load_revision(
+def load_revision(  # noqa: PLR0917 - the columns of a row
     number: object, rating: object, comment: object, withdrawn: object, made_at: object, reviser: object
 ) -> Revision:
     """Return a revision of what was stored of it; `withdrawn` is stored as 0 or 1.
@@ -99,7 +99,7 @@ def load_study(name: object, created_at: object, based_on: object, note: object,
     )
 
 
-def load_suggestion(
+def load_suggestion(  # noqa: PLR0917 - the columns of a row
     identity: object, mode: object, setting: object, suggested_at: object, expires_at: object, study: object
 ) -> Suggestion:
     """A suggestion of what was stored of it."""
