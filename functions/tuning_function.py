@@ -2,15 +2,28 @@
 
 from functools import cached_property
 
-from tuning.errors import SpaceError, StoreUrlError
-from tuning.space_file import load_spaces
+from fastapi import Request
+
+from tuning.errors import RevisionMismatchError, SpaceError, StoreUrlError
+from tuning.validation.space_file import load_spaces
 from tuning.spaces import Spaces
 from tuning.stores import open_store
 from tuning.stores.port import ObservationStore
+from tuning.validation.requests import validate_query
 from web.application import create_app, entry_point
 from web.entry import Handler
 from web.metrics import Metrics
 from web.settings import Settings
+
+
+async def refuse_near_parameters(request: Request) -> None:
+    """Refuse a query with a parameter that is nearly one that its route knows. A dependency of routes.
+
+    Raises:
+        InvalidRequestError: there is one; each is named, with the one that it is near to.
+    """
+    known = [parameter.alias for parameter in request.scope["route"].dependant.query_params]
+    validate_query(request.query_params, known)
 
 
 class TuningFunction:
@@ -29,6 +42,8 @@ class TuningFunction:
             title="Picture tuning",
             settings=settings,
             packages=("tuning", "storage"),
+            # RFC 9110: what If-Match asked for does not hold.
+            statuses={RevisionMismatchError: 412},
         )
         try:
             _ = self.store, self.spaces

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from tests.support.stores import store_url
 from tuning.errors import StoreCorruptError, TuningError
 from tuning.observations import Observation, Setting, Suggestion
-from tuning.space_file import load_spaces
+from tuning.validation.space_file import load_spaces
 from tuning.stores import open_store
 from tuning.stores.port import IdempotencyKey, ObservationStore
 from tuning.study import Hyperparameters

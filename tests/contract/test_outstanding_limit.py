@@ -11,7 +11,7 @@ from tests.support.stack import ROOT
 from tests.support.stores import ADAPTERS, store_url
 from tuning.errors import TooManyOutstandingError
 from tuning.observations import Suggestion
-from tuning.space_file import load_spaces
+from tuning.validation.space_file import load_spaces
 from tuning.stores import open_store
 from tuning.stores.port import ObservationStore
 from tuning.suggest import MAX_OUTSTANDING, OUTSTANDING_FOR, RESERVED_FOR, suggest

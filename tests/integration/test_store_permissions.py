@@ -11,7 +11,7 @@ from tests.support.stack import ROOT
 from tests.support.stores import store_url
 from tuning.history import browse
 from tuning.observations import Suggestion
-from tuning.space_file import load_spaces
+from tuning.validation.space_file import load_spaces
 from tuning.stats import check, summarize
 from tuning.stores import dynamodb as store_dynamodb
 from tuning.stores import open_store

@@ -14,7 +14,7 @@ import pytest
 from tests.support.stores import ADAPTERS, store_url
 from tuning.errors import SpaceExhaustedError, StoreUnavailableError
 from tuning.observations import Suggestion
-from tuning.space_file import load_spaces
+from tuning.validation.space_file import load_spaces
 from tuning.spaces import Api, CategoricalParameter, IntegerParameter, Mode, RealParameter, Spaces
 from tuning.stats import summarize
 from tuning.stores.port import ObservationStore
@@ -28,7 +28,7 @@ from datetime import UTC, datetime
 from tuning.observations import Observation, Setting
 from tuning.suggest import suggest
 from tuning.update import update
-from tuning.space_file import load_spaces
+from tuning.validation.space_file import load_spaces
 from tuning.stores.port import IdempotencyKey
 from tuning.stores import open_store
 spaces, now = load_spaces(), datetime.now(UTC)

@@ -10,7 +10,7 @@ import pytest
 from tests.support.spaces import MIXED
 from tuning.model.design import initial_design
 from tuning.observations import Observation, Setting
-from tuning.space_file import load_spaces
+from tuning.validation.space_file import load_spaces
 from tuning.spaces import Mode, Spaces
 from tuning.stores import open_store
 from tuning.stores.port import ObservationStore

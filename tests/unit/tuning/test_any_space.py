@@ -18,7 +18,7 @@ from tuning.model.learning import fit
 from tuning.model.pooling import pool
 from tuning.model.priors import complete
 from tuning.observations import Observation, Setting, Suggestion
-from tuning.space_file import load_spaces
+from tuning.validation.space_file import load_spaces
 from tuning.spaces import Api, CategoricalParameter, IntegerParameter, Mode, RealParameter, Spaces
 from tuning.study import INITIAL_RATINGS, Hyperparameters, ModeStudy
 from tuning.suggest import propose

@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.spaces import MIXED
 from tuning.errors import SpaceError
-from tuning.space_file import load_spaces
+from tuning.validation.space_file import load_spaces
 from tuning.spaces import CategoricalParameter, IntegerParameter, RealParameter, Spaces
 
 GOOD = """

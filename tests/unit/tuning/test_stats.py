@@ -11,7 +11,7 @@ from tuning.observations import Observation, Setting
 from tuning.spaces import Spaces
 from tuning.stats import ApiProgress, Best, check, summarize
 from tuning.stores.port import ObservationStore
-from tuning.validation import MAX_PAGE
+from tuning.validation.requests import MAX_PAGE
 
 
 def record(store: ObservationStore, mode: str, setting: Setting, ratings: list[float], now: datetime) -> None:

@@ -21,12 +21,12 @@ from tuning.model.pooling import pool
 from tuning.model.priors import prior_modes
 from tuning.model.surrogate import Surrogate
 from tuning.observations import Observation, Setting, Suggestion
-from tuning.space_file import load_spaces
+from tuning.validation.space_file import load_spaces
 from tuning.spaces import Api, Mode, RealParameter, Spaces
 from tuning.stores.port import ObservationStore
 from tuning.study import INITIAL_RATINGS, ModeStudy
 from tuning.suggest import OUTSTANDING_FOR, propose, suggest
-from tuning.validation import MAX_COUNT
+from tuning.validation.requests import MAX_COUNT
 
 RateMany = Callable[[int], list[Observation]]
 

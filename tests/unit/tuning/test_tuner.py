@@ -21,7 +21,7 @@ from tuning.stats import summarize
 from tuning.stores.port import ObservationStore
 from tuning.study import INITIAL_RATINGS, Hyperparameters
 from tuning.update import ALWAYS_REFIT, update
-from tuning.validation import MAX_COUNT
+from tuning.validation.requests import MAX_COUNT
 
 LEONARDO = {"api": "leonardo", "init_strength": 0.28, "guidance_scale": 7.2, "controlnet_weight": 0.89}
 

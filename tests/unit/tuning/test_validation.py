@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tuning.errors import InvalidRequestError
 from tuning.observations import Setting
-from tuning.space_file import load_spaces
+from tuning.validation.space_file import load_spaces
 from tuning.spaces import Spaces
 from tuning.stores.records import dump_setting, load_setting
 from tuning.validation import MAX_INVALID_FIELDS, parse_results

@@ -13,7 +13,7 @@ from tuning.model.cholesky import JITTERS, Cholesky
 from tuning.model.encoding import points_at
 from tuning.model.priors import ColumnHyperparameters
 from tuning.model.surrogate import Surrogate, covariance
-from tuning.space_file import load_spaces
+from tuning.validation.space_file import load_spaces
 from tuning.spaces import Mode
 
 MODE: Mode = load_spaces().modes[0]
