@@ -140,6 +140,4 @@ class Studies(BaseModel):
     @classmethod
     def of(cls, found: StudiesFound) -> "Studies":
         """The page in the API's shape."""
-        return cls(
-            studies=[StudyDescription.of(summary) for summary in found.summaries], next_cursor=found.next_cursor
-        )
+        return cls(studies=[StudyDescription.of(summary) for summary in found.summaries], next_cursor=found.next_cursor)

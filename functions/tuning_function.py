@@ -5,14 +5,14 @@ from functools import cached_property
 from fastapi import Request
 
 from tuning.errors import RevisionMismatchError, SpaceError, StoreUrlError
-from tuning.validation.space_file import load_spaces
 from tuning.spaces import Spaces
 from tuning.stores import open_store
 from tuning.stores.port import ObservationStore
 from tuning.validation.requests import validate_query
+from tuning.validation.space_file import load_spaces
 from web.application import create_app, entry_point
 from web.entry import Handler
-from web.metrics import Metrics
+from web.metrics import Metric, Metrics
 from web.settings import Settings
 
 
@@ -59,6 +59,12 @@ class TuningFunction:
     def spaces(self) -> Spaces:
         """The search space: the team's own, or the shipped one."""
         return load_spaces(self.settings.spaces)
+
+    def measure_learning(self, *, learned: bool, fit_seconds: float) -> None:
+        """Count a learning that failed, and how long the fits took."""
+        self.metrics.count(Metric.LEARNING_FAILED, int(not learned))
+        if fit_seconds:
+            self.metrics.lasted(Metric.FIT_TIME, fit_seconds)
 
     @cached_property
     def handler(self) -> Handler:

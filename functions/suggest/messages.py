@@ -41,7 +41,9 @@ class Health(BaseModel):
     status: str = Field(examples=["healthy"])
     service: str = Field(examples=["ml-service"])
     version: str = Field(examples=["1.0.0"])
-    optimizer_samples: int = Field(description="ratings of the study `default` that count, over all modes", examples=[23])
+    optimizer_samples: int = Field(
+        description="ratings of the study `default` that count, over all modes", examples=[23]
+    )
 
 
 class SuggestRequest(BaseModel):

@@ -7,11 +7,12 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from functions.history_messages import Rated
+from functions.history_messages import Rated, StudyDescription
+from tuning.study import StudySummary
 from tuning.update import Receipt
 
 # Of a study that is not there: whoever sends the example as it is records no invented rating.
-_EXAMPLE = {
+_EXAMPLE: dict[str, Any] = {
     "study": "my-study",
     "results": [
         {
@@ -115,3 +116,14 @@ class Archiving(BaseModel):
     model_config = ConfigDict(extra="allow", json_schema_extra={"examples": [{"archived": True}]})
 
     archived: Any = Field(None, description="true archives it, false restores it")
+
+
+class StudyChanged(StudyDescription):
+    """A study that has begun, was archived or was restored."""
+
+    ignored: list[str] = Field(description="JSON pointers to fields of the request that are not known")
+
+    @classmethod
+    def after(cls, summary: StudySummary, ignored: tuple[str, ...]) -> "StudyChanged":
+        """The study as it is now."""
+        return cls(**StudyDescription.of(summary).model_dump(), ignored=list(ignored))

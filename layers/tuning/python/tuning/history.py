@@ -76,8 +76,8 @@ def browse(
     asked for. Pages neither repeat nor skip an entry while others are being recorded; those appear on a new first page.
 
     Raises:
-        InvalidRequestError: there is no such mode, the limit is not from 1 to `most`, no page gave the cursor, or a name
-            is none that the field can have.
+        InvalidRequestError: there is no such mode, the limit is not from 1 to `most`, no page gave the cursor, or a
+            name is none that the field can have.
         StudyMissingError: there is no such study.
         StoreUnavailableError: the store cannot be read now.
         StoreCorruptError: what it holds cannot be read.

@@ -60,9 +60,7 @@ def learn(
     Never raises: what was recorded stands, and its caller must hear so whatever happens here.
     """
     named = set(modes)
-    fits = [
-        _learn(store, study, mode, revised=revised, began=began) for mode in spaces.modes if mode.name in named
-    ]
+    fits = [_learn(store, study, mode, revised=revised, began=began) for mode in spaces.modes if mode.name in named]
     return None if None in fits else math.fsum(fit for fit in fits if fit is not None)
 
 

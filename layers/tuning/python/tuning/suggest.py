@@ -13,7 +13,13 @@ import secrets
 from datetime import datetime, timedelta
 from time import monotonic
 
-from tuning.errors import AlreadyPendingError, SpaceExhaustedError, StudyArchivedError, StoreUnavailableError, TooManyOutstandingError
+from tuning.errors import (
+    AlreadyPendingError,
+    SpaceExhaustedError,
+    StoreUnavailableError,
+    StudyArchivedError,
+    TooManyOutstandingError,
+)
 from tuning.model.acquisition import choose
 from tuning.model.design import initial_design
 from tuning.model.encoding import admits

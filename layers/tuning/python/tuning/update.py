@@ -18,12 +18,12 @@ from time import monotonic
 
 from storage.errors import ConflictError
 from tuning.errors import InvalidField, InvalidRequestError, StudyMissingError
+from tuning.model.encoding import snap
 from tuning.observations import DEFAULT_STUDY, Failure, Observation, Setting, Suggestion, Told, entry_id
 from tuning.relearning import learn
-from tuning.spaces import Spaces
+from tuning.spaces import Mode, Spaces
 from tuning.stores.port import IdempotencyKey, ObservationStore
 from tuning.study import convergence
-from tuning.model.encoding import snap
 from tuning.validation.requests import validate_key
 from tuning.validation.update import Result, Update, parse_update
 
@@ -58,7 +58,7 @@ def update(
     idempotency_key: str | None = None,
     now: datetime,
 ) -> Receipt:
-    """Record 1 to 1,000 results (see `tuning.validation.update.parse_update` for the request's shape) and learn from them.
+    """Record 1 to 1,000 results and learn from them; `tuning.validation.update.parse_update` says what they look like.
 
     The same key with the same request records nothing and gives the first answer again.
 
@@ -124,6 +124,7 @@ def _attribute(store: ObservationStore, asked: Update, spaces: Spaces, now: date
     told: list[Told] = []
     for index, result in enumerate(asked.results):
         named = known.get(result.suggestion_id) if result.suggestion_id is not None else None
+        identity: str | None
         if named is not None:
             mode, identity = named.mode, named.id
             contradiction = _contradiction(result, named, spaces)
@@ -146,9 +147,7 @@ def _settle_study(asked: Update, known: Mapping[str, Suggestion]) -> str:
     Raises:
         InvalidRequestError: a suggestion is of another study than the request says, or the results are of several.
     """
-    studies = [
-        known[result.suggestion_id].study if result.suggestion_id in known else None for result in asked.results
-    ]
+    studies = [known[result.suggestion_id].study if result.suggestion_id in known else None for result in asked.results]
     if asked.study is not None:
         wrong = [
             InvalidField(("results", index, "suggestion_id"), f"was suggested in study {one}, not in {asked.study}")
@@ -168,12 +167,10 @@ def _settle_study(asked: Update, known: Mapping[str, Suggestion]) -> str:
     return meant[0]
 
 
-def _places(
-    results: Sequence[Result], known: Mapping[str, Suggestion], spaces: Spaces
-) -> set[tuple[str, Setting]]:
+def _places(results: Sequence[Result], known: Mapping[str, Suggestion], spaces: Spaces) -> set[tuple[str, Setting]]:
     """Return where on the grid, by mode, the suggestions may be that the results answer without naming a known one."""
     return {
-        (mode.name, snap_to(mode, result.setting))
+        (mode.name, _snapped(mode, result.setting))
         for result in results
         if result.suggestion_id not in known
         for mode in spaces.modes
@@ -192,7 +189,7 @@ def _infer(
         (not outstanding, mode.name != spaces.default_mode, index, suggestion)
         for index, mode in enumerate(spaces.modes)
         if result.mode in {None, mode.name} and mode.find_api(result.setting.api) is not None
-        for suggestion, outstanding in alike.get(snap_to(mode, result.setting), ())
+        for suggestion, outstanding in alike.get(_snapped(mode, result.setting), ())
         if suggestion.mode == mode.name
     ]
     if not candidates:
@@ -201,14 +198,20 @@ def _infer(
     return suggestion.mode, result.suggestion_id if ended else suggestion.id
 
 
+def _snapped(mode: Mode, setting: Setting) -> Setting:
+    """Return the setting's place on the grid, of an API of the mode."""
+    api = mode.find_api(setting.api)
+    return setting if api is None else snap(api, setting)
+
+
 def _contradiction(result: Result, named: Suggestion, spaces: Spaces) -> tuple[str, str] | None:
     """Return the field at odds with the suggestion that the result names, and why: it rates another picture."""
     if result.mode not in {None, named.mode}:
         return "mode", f"the suggestion was made in mode {named.mode}"
     mode = spaces.find_mode(named.mode)
     given, suggested = result.setting, named.setting
-    if mode is not None and mode.find_api(given.api) and mode.find_api(suggested.api):
-        given, suggested = snap_to(mode, given), snap_to(mode, suggested)
+    if mode is not None:
+        given, suggested = _snapped(mode, given), _snapped(mode, suggested)
     if given != suggested:
         plain = json.dumps(named.setting.to_plain())
         return "suggestion_id", f"was suggested as {plain}; leave it out to rate parameters of your own"

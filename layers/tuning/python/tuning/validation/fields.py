@@ -72,7 +72,7 @@ def _plain(name: str) -> str:
 
 
 def _distance(one: str, other: str, most: int) -> int:
-    """Return how many letters must be put in, left out, exchanged or swapped with the next; more than `most` as most + 1.
+    """Return how many letters are to be added, dropped, exchanged or swapped with the next; above `most`, most + 1.
 
     The optimal string alignment distance (F. Damerau, "A technique for computer detection and correction of spelling
     errors", Communications of the ACM 7 (1964)), by dynamic programming.

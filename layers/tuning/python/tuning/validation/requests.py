@@ -50,7 +50,7 @@ _CORRECTION = Level(
         "picture": "it stays as it is: withdraw the entry, and record another",
     },
 )
-_ARCHIVING = Level(known=("archived",), elsewhere={name: "it stays as it is" for name in ("name", "based_on", "note")})
+_ARCHIVING = Level(known=("archived",), elsewhere=dict.fromkeys(("name", "based_on", "note"), "it stays as it is"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ def parse_suggest(request: object, spaces: Spaces, *, default_count: int) -> Sug
             fixed = parse_fixed(body.get("fixed"), mode)
         except InvalidRequestError as error:
             invalid.extend(error.fields)
-    if invalid or mode is None:
+    if invalid or mode is None or not isinstance(count, int):
         raise InvalidRequestError(tuple(invalid))
     return SuggestRequest(study, mode, count, fixed, capped(ignored))
 
@@ -165,7 +165,9 @@ def parse_correction(request: object, *, now: datetime) -> tuple[Correction, tup
         raise InvalidRequestError((InvalidField((), "says nothing to correct: rating, comment or withdrawn"),))
     if invalid:
         raise InvalidRequestError(tuple(invalid))
-    return Correction(now, rating, comment, withdrawn if isinstance(withdrawn, bool) else None, reviser), capped(ignored)
+    return Correction(now, rating, comment, withdrawn if isinstance(withdrawn, bool) else None, reviser), capped(
+        ignored
+    )
 
 
 def validate_mode(spaces: Spaces, mode: object) -> Mode:
@@ -290,9 +292,7 @@ def find_mode(
     return mode
 
 
-def parse_study(
-    raw: object, at: Location, invalid: list[InvalidField], *, root: Root = "body"
-) -> str | None:
+def parse_study(raw: object, at: Location, invalid: list[InvalidField], *, root: Root = "body") -> str | None:
     """Return a study's name; None if there is none, and one invalid field more if none can be called so."""
     if raw is None:
         return None
@@ -308,9 +308,7 @@ def parse_suggestion_id(raw: object, at: Location, invalid: list[InvalidField]) 
     return parse_text(raw, at, MAX_SUGGESTION_ID_LENGTH, invalid)
 
 
-def parse_rater(
-    raw: object, at: Location, invalid: list[InvalidField], *, root: Root = "body"
-) -> str | None:
+def parse_rater(raw: object, at: Location, invalid: list[InvalidField], *, root: Root = "body") -> str | None:
     """Return a rater's pseudonym, without spaces around it and in one Unicode form, so that a person is one rater."""
     text = parse_text(raw, at, MAX_RATER_LENGTH, invalid, what="a pseudonym of ", root=root)
     if text is None:
@@ -322,9 +320,7 @@ def parse_rater(
     return plain
 
 
-def parse_picture(
-    raw: object, at: Location, invalid: list[InvalidField], *, root: Root = "body"
-) -> str | None:
+def parse_picture(raw: object, at: Location, invalid: list[InvalidField], *, root: Root = "body") -> str | None:
     """Return a picture's id, as given; None if there is none."""
     return parse_text(raw, at, MAX_PICTURE_LENGTH, invalid, what="an id of ", root=root)
 

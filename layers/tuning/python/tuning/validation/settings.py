@@ -6,10 +6,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from numbers import Real
 
-from tuning.errors import InvalidField, InvalidRequestError, Location, Root
-from tuning.observations import MAX_POSITION, MAX_RATING, MIN_RATING, Setting
+from tuning.errors import InvalidField, Location
+from tuning.observations import Setting
 from tuning.spaces import Api, CategoricalParameter, IntegerParameter, Mode, Parameter, RealParameter, Spaces, Value
-
 
 # Clients compute their numbers, so 0.5 may arrive as 0.5000000000000001. Within this share of the range a value
 # counts as lying on the bound.
@@ -66,6 +65,7 @@ def _numeral(number: Real) -> str:
 def parse_setting(
     raw: Mapping[str, object], at: Location, spaces: Spaces, mode: Mode | None, invalid: list[InvalidField]
 ) -> Setting | None:
+    """Return the setting in a result's `parameters`; None, and invalid fields more, if it is none. `at` is the result."""
     at = (*at, "parameters")
     parameters = raw.get("parameters")
     if not isinstance(parameters, Mapping):
@@ -125,5 +125,3 @@ def _foreign_parameters(
             place = (*at, str(name)[:_MAX_QUOTED_LENGTH].encode(errors="replace").decode())
             owner = f"belongs to {owners[name]}" if name in owners else "is not known"
             yield InvalidField(place, f"{owner}; {api.name} takes {', '.join(names)}")
-
-

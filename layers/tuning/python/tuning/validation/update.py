@@ -24,10 +24,9 @@ MAX_INVALID_FIELDS = 1_000  # reported of one request, so that no request makes 
 
 _REQUEST = Level(
     known=("results", "study", "mode", "rater", "picture"),
-    elsewhere={
-        name: "it belongs to each of the results"
-        for name in ("parameters", "rating", "failed", "suggestion_id", "comment", "api")
-    }
+    elsewhere=dict.fromkeys(
+        ("parameters", "rating", "failed", "suggestion_id", "comment", "api"), "it belongs to each of the results"
+    )
     | {
         "suggestions": "send what people thought of them as results",
         "num_suggestions": "it belongs to POST /ml/suggest_parameters",
