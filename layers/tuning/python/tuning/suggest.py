@@ -10,23 +10,19 @@ How many suggestions may be outstanding is decided here, in `_make_room`; docs/d
 import logging
 import math
 import secrets
+from collections.abc import Iterable, Set
 from datetime import datetime, timedelta
+from functools import partial
 from time import monotonic
 
-from tuning.errors import (
-    AlreadyPendingError,
-    SpaceExhaustedError,
-    StoreUnavailableError,
-    StudyArchivedError,
-    TooManyOutstandingError,
-)
+from tuning.errors import AlreadyPendingError, StoreUnavailableError, StudyArchivedError, TooManyOutstandingError
 from tuning.model.acquisition import choose
-from tuning.model.design import initial_design
+from tuning.model.design import initial_design, reserve
 from tuning.model.encoding import admits
 from tuning.model.pooling import pool
 from tuning.model.priors import complete
 from tuning.observations import DEFAULT_STUDY, Setting, Suggestion
-from tuning.spaces import Mode, Spaces
+from tuning.spaces import Fixed, Mode, Spaces
 from tuning.stores.port import MAX_CLAIM, ObservationStore
 from tuning.study import INITIAL_RATINGS, ModeStudy
 from tuning.validation.requests import parse_suggest
@@ -125,11 +121,14 @@ def _make_room(study: ModeStudy, count: int, now: datetime) -> tuple[Suggestion,
     return oldest
 
 
-def propose(mode: Mode, study: ModeStudy, *, count: int, salt: str = "") -> tuple[Setting, ...]:
-    """Propose `count` settings worth rating next.
+def propose(
+    mode: Mode, study: ModeStudy, *, count: int, salt: str = "", fixed: Fixed | None = None
+) -> tuple[Setting, ...]:
+    """Propose `count` settings worth rating next, of which all have what is `fixed`.
 
-    Before INITIAL_RATINGS ratings they are of the initial design, then the model chooses. A pure function. A `salt`
-    gives other settings that are about as good.
+    Before INITIAL_RATINGS ratings they are of the initial design, then the model chooses. Settings that could not be
+    rated come again only when no others are left. A pure function. A `salt` gives other settings that are about as
+    good.
 
     Raises:
         SpaceExhaustedError: too few settings are free.
@@ -137,25 +136,32 @@ def propose(mode: Mode, study: ModeStudy, *, count: int, salt: str = "") -> tupl
     pending = [suggestion.setting for suggestion in study.outstanding if admits(mode, suggestion.setting)]
     ratings = pool(mode, study.observations)
     if ratings.total < INITIAL_RATINGS:
-        return _next_of_design(mode, f"{study.seed}{salt}", pending, ratings.settings, count)
+        design = partial(initial_design, mode, f"{study.seed}{salt}", fixed)
+        for avoided in ({*pending, *study.failed, *ratings.settings}, {*pending, *study.failed}):
+            chosen = _first(design(), avoided, count)
+            if len(chosen) == count:
+                return chosen
+        return reserve(mode, fixed, pending, study.failed, count=count)
     # Fresh candidates for each state of the study, so that what one sample of the space misses the next may have.
     seed = f"{study.seed}{salt}:{len(study.observations)}:{len(pending)}"
-    return choose(mode, ratings, complete(mode, study.hyperparameters), pending, count=count, seed=seed)
+    return choose(
+        mode,
+        ratings,
+        complete(mode, study.hyperparameters),
+        pending,
+        count=count,
+        seed=seed,
+        failed=study.failed,
+        fixed=fixed,
+    )
 
 
-def _next_of_design(
-    mode: Mode, seed: str, pending: list[Setting], rated: tuple[Setting, ...], count: int
-) -> tuple[Setting, ...]:
-    """Return the design's first points that are neither pending nor rated; in a small space rated ones if need be.
-
-    Raises:
-        SpaceExhaustedError: too few settings are free.
-    """
-    for avoided in ({*pending, *rated}, set(pending)):
-        chosen: dict[Setting, None] = {}
-        for setting in initial_design(mode, seed):
-            if setting not in avoided:
-                chosen[setting] = None
-            if len(chosen) == count:
-                return tuple(chosen)
-    raise SpaceExhaustedError(f"mode {mode.name} has fewer than {count} settings left that nobody is rating")
+def _first(settings: Iterable[Setting], avoided: Set[Setting], count: int) -> tuple[Setting, ...]:
+    """Return the first `count` different ones of the settings that are not avoided; fewer if there are no more."""
+    chosen: dict[Setting, None] = {}
+    for setting in settings:
+        if setting not in avoided:
+            chosen[setting] = None
+        if len(chosen) == count:
+            break
+    return tuple(chosen)
