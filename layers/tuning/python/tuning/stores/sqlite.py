@@ -173,7 +173,7 @@ class SqliteObservationStore(ObservationStore):
                         dump_positions(batch.replaced),
                     ),
                 )
-        return Recorded(samples_seen, replayed=False, positions=batch.positions, replaced=batch.replaced)
+        return Recorded(samples_seen, replayed=False, positions=batch.positions, replaced=batch.replaced, study=study)
 
     def find_receipt(self, idempotency_key: IdempotencyKey) -> Recorded | None:
         """See ObservationStore."""
@@ -674,7 +674,13 @@ def _recorded(receipt: _Receipt) -> Recorded:
     """Return what was acknowledged, once again."""
     if receipt.corrected is not None:
         raise _used_before()
-    return Recorded(receipt.samples_seen, replayed=True, positions=receipt.positions, replaced=receipt.replaced)
+    return Recorded(
+        receipt.samples_seen,
+        replayed=True,
+        positions=receipt.positions,
+        replaced=receipt.replaced,
+        study=receipt.study,
+    )
 
 
 def _used_before() -> IdempotencyMismatchError:

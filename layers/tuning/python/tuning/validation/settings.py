@@ -65,7 +65,7 @@ def _numeral(number: Real) -> str:
 def parse_setting(
     raw: Mapping[str, object], at: Location, spaces: Spaces, mode: Mode | None, invalid: list[InvalidField]
 ) -> Setting | None:
-    """Return the setting in a result's `parameters`; None, and invalid fields more, if it is none. `at` is the result."""
+    """Return the setting in the `parameters` of the result at `at`; None, and invalid fields more, if it is none."""
     at = (*at, "parameters")
     parameters = raw.get("parameters")
     if not isinstance(parameters, Mapping):
