@@ -63,7 +63,7 @@ def test_the_suggest_function_may_do_what_it_does(
         patch.setattr(store_dynamodb, "MAX_CHANGES", 3)
         patch.setattr(store_dynamodb.DynamoDbObservationStore, "_tidy", lambda *_: None)
         other = open_store(url)
-        update(other, SPACES, results=[{"parameters": s.setting.to_plain(), "rating": 3} for s in found], now=NOW)
+        update(other, SPACES, request={"results": [{"parameters": s.setting.to_plain(), "rating": 3} for s in found]}, now=NOW)
         other.close()
     store.claim([Suggestion("new", "structure", found[0].setting, NOW, NOW + timedelta(days=1))], now=NOW)
     summarize(store, SPACES)
@@ -81,5 +81,5 @@ def test_the_update_function_may_do_what_it_does(
     found = suggest(store, SPACES, mode="structure", count=5, now=NOW)
     needed.clear()
     results = [{"parameters": s.setting.to_plain(), "rating": 1 + i} for i, s in enumerate(found)]
-    assert update(store, SPACES, results=results, idempotency_key="key", now=NOW).learned
+    assert update(store, SPACES, request={"results": results}, idempotency_key="key", now=NOW).learned
     assert needed == allowed("UpdateFunction")

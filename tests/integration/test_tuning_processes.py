@@ -54,7 +54,7 @@ while True:
     batch += 1
     found = suggest(store, spaces, mode="structure", count=2, now=now)
     results = [{"parameters": s.setting.to_plain(), "rating": 3, "suggestion_id": s.id} for s in found]
-    update(store, spaces, results=results, idempotency_key=f"{sys.argv[2]}-{batch}", now=now)
+    update(store, spaces, request={"results": results}, idempotency_key=f"{sys.argv[2]}-{batch}", now=now)
     print(found[0].id, found[1].id, flush=True)
 """
 
@@ -145,7 +145,7 @@ def test_processes_asking_at_once_get_different_settings(url: str, store: Observ
     results = [
         {"parameters": s.setting.to_plain(), "rating": 1 + i % 5} for i, s in enumerate(store.outstanding(now=now))
     ]
-    update(store, load_spaces(), results=results[:12], now=now)
+    update(store, load_spaces(), request={"results": results[:12]}, now=now)
     modelled = run_together(ASK, url, 4)
     assert len(modelled) == len(set(modelled)) == 48
     assert len(store.outstanding(now=now)) == 48 - 12 + 48
@@ -181,7 +181,7 @@ def test_threads_share_out_a_small_space_and_nobody_gets_what_another_has(store:
             given = [suggestion for batch in pool.map(ask, range(20)) for suggestion in batch]
         assert len(given) == len({suggestion.setting.key for suggestion in given}) == 9 + 5
         results = [{"parameters": s.setting.to_plain(), "rating": 3, "suggestion_id": s.id} for s in given]
-        update(store, spaces, results=results, now=now)
+        update(store, spaces, request={"results": results}, now=now)
 
 
 def test_counts_are_exact_whoever_writes(url: str, store: ObservationStore) -> None:
@@ -195,7 +195,7 @@ def test_after_a_restart_everything_goes_on_as_before(url: str, store: Observati
     for rating in (2, 3, 4, 5):
         batch = suggest(store, spaces, mode="surfaces", count=2, now=now)
         results = [{"parameters": s.setting.to_plain(), "rating": rating} for s in batch]
-        update(store, spaces, results=results, now=now)
+        update(store, spaces, request={"results": results}, now=now)
     before = summarize(store, spaces)
     script = "from tuning.stats import summarize\nprint(summarize(store, spaces))"
     process = start(script, url)

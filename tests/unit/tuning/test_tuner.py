@@ -98,7 +98,7 @@ def test_it_knows_what_the_functions_know(store: ObservationStore, spaces: Space
     for start in (0, 10):
         tuner.tell(told[start : start + 10])
         results = [{"parameters": parameters, "rating": rating} for parameters, rating in told[start : start + 10]]
-        update(store, spaces, results=results, now=now)
+        update(store, spaces, request={"results": results}, now=now)
     assert tuner.stats() == summarize(store, spaces, mode="structure")
 
 
