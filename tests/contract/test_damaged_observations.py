@@ -364,6 +364,8 @@ def test_damage_in_what_is_outstanding_keeps_no_rating_out(path: Path, caplog: p
     store = open_store(f"sqlite:///{path}")
     with damaged(path, "suggestions", "setting", "null"), caplog.at_level(logging.ERROR):
         other = {**VALUES, "guidance_scale": 9.9}
-        receipt = update(store, SPACES, request={"results": [{"parameters": {"api": "leonardo", **other}, "rating": 3}]}, now=NOW)
+        receipt = update(
+            store, SPACES, request={"results": [{"parameters": {"api": "leonardo", **other}, "rating": 3}]}, now=NOW
+        )
     assert receipt.samples_seen == 2
     store.close()
