@@ -322,7 +322,7 @@ def test_an_unknown_name_that_no_text_can_hold_is_still_told(spaces: Spaces) -> 
     [
         ({"Mode": "surfaces"}, ("Mode",), "did you mean mode?"),
         ({"rating": 4}, ("rating",), "it belongs to each of the results"),
-        ({"suggestionId": "x"}, ("suggestionId",), "suggestion_id"),
+        ({"suggestionId": "x"}, ("suggestionId",), "it belongs to each of the results"),
         ({"num_suggestions": 2}, ("num_suggestions",), "suggest_parameters"),
         ({"study": "Kitchens"}, ("study",), "must be 1 to 64 of a-z"),
         ({"mode": "colour"}, ("mode",), "must be one of structure, surfaces"),
