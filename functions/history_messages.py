@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 
 from tuning.history import Page
 from tuning.observations import Entry, Failure, Revision
+from tuning.spaces import Spaces
 from tuning.studies import StudiesFound
 from tuning.study import StudySummary
 
@@ -115,8 +116,8 @@ class StudyDescription(BaseModel):
     last_activity: datetime | None = Field(description="when it last took a rating, a failure or a correction")
 
     @classmethod
-    def of(cls, summary: StudySummary) -> "StudyDescription":
-        """The study in the API's shape."""
+    def of(cls, summary: StudySummary, spaces: Spaces) -> "StudyDescription":
+        """The study in the API's shape, with every mode of the space and those that were rated before they left it."""
         study, best = summary.study, summary.best
         return cls(
             name=study.name,
@@ -125,7 +126,7 @@ class StudyDescription(BaseModel):
             note=study.note,
             archived_at=study.archived_at,
             samples_seen=summary.samples_seen,
-            counts=dict(summary.counts),
+            counts=dict.fromkeys((mode.name for mode in spaces.modes), 0) | dict(summary.counts),
             best=BestRated(mode=best.mode, parameters=best.setting.to_plain(), rating=best.rating) if best else None,
             last_activity=summary.last_activity,
         )

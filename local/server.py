@@ -30,8 +30,8 @@ from local.template import Template
 from local.upload_forms import UploadForms
 from local.upload_watcher import UploadWatcher
 from tuning.errors import SpaceError
-from tuning.validation.space_file import load_spaces
 from tuning.spaces import Spaces
+from tuning.validation.space_file import load_spaces
 from web import logs
 from web.settings import SettingError, Settings
 

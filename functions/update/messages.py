@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from functions.history_messages import Rated, StudyDescription
+from tuning.spaces import Spaces
 from tuning.study import StudySummary
 from tuning.update import Receipt
 
@@ -124,6 +125,6 @@ class StudyChanged(StudyDescription):
     ignored: list[str] = Field(description="JSON pointers to fields of the request that are not known")
 
     @classmethod
-    def after(cls, summary: StudySummary, ignored: tuple[str, ...]) -> "StudyChanged":
+    def after(cls, summary: StudySummary, spaces: Spaces, ignored: tuple[str, ...]) -> "StudyChanged":
         """The study as it is now."""
-        return cls(**StudyDescription.of(summary).model_dump(), ignored=list(ignored))
+        return cls(**StudyDescription.of(summary, spaces).model_dump(), ignored=list(ignored))
