@@ -2,15 +2,28 @@
 
 from functools import cached_property
 
-from tuning.errors import SpaceError, StoreUrlError
-from tuning.space_file import load_spaces
+from fastapi import Request
+
+from tuning.errors import RevisionMismatchError, SpaceError, StoreUrlError
 from tuning.spaces import Spaces
 from tuning.stores import open_store
 from tuning.stores.port import ObservationStore
+from tuning.validation.requests import validate_query
+from tuning.validation.space_file import load_spaces
 from web.application import create_app, entry_point
 from web.entry import Handler
-from web.metrics import Metrics
+from web.metrics import Metric, Metrics
 from web.settings import Settings
+
+
+async def refuse_near_parameters(request: Request) -> None:
+    """Refuse a query with a parameter that is nearly one that its route knows. A dependency of routes.
+
+    Raises:
+        InvalidRequestError: there is one; each is named, with the one that it is near to.
+    """
+    known = [parameter.alias for parameter in request.scope["route"].dependant.query_params]
+    validate_query(request.query_params, known)
 
 
 class TuningFunction:
@@ -29,6 +42,8 @@ class TuningFunction:
             title="Picture tuning",
             settings=settings,
             packages=("tuning", "storage"),
+            # RFC 9110: what If-Match asked for does not hold.
+            statuses={RevisionMismatchError: 412},
         )
         try:
             _ = self.store, self.spaces
@@ -44,6 +59,12 @@ class TuningFunction:
     def spaces(self) -> Spaces:
         """The search space: the team's own, or the shipped one."""
         return load_spaces(self.settings.spaces)
+
+    def measure_learning(self, *, learned: bool, fit_seconds: float) -> None:
+        """Count a learning that failed, and how long the fits took."""
+        self.metrics.count(Metric.LEARNING_FAILED, int(not learned))
+        if fit_seconds:
+            self.metrics.lasted(Metric.FIT_TIME, fit_seconds)
 
     @cached_property
     def handler(self) -> Handler:

@@ -30,7 +30,7 @@ from local.template import Template
 from local.upload_forms import UploadForms
 from local.upload_watcher import UploadWatcher
 from tuning.errors import SpaceError
-from tuning.space_file import load_spaces
+from tuning.validation.space_file import load_spaces
 from tuning.spaces import Spaces
 from web import logs
 from web.settings import SettingError, Settings

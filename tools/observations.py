@@ -38,7 +38,7 @@ from tuning.stores import open_store
 from tuning.stores.port import IdempotencyKey, ObservationStore
 from tuning.stores.records import timestamp
 from tuning.study import Hyperparameters
-from tuning.validation import parse_number, quote
+from tuning.validation.settings import parse_number, quote
 
 FORMAT = 1  # of archives; an archive of a later format is refused
 BATCH = 200  # observations recorded at once: what an interruption can leave to be sent again

@@ -3,9 +3,9 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from tuning.history import Page
+from tuning.observations import DEFAULT_STUDY, Suggestion
 from tuning.stats import Progress
 
 # What the document says of the shipped search space; of another, `functions.suggest.document` says it in its words.
@@ -16,7 +16,7 @@ PARAMETERS = (
 )
 EXAMPLE = {"api": "leonardo", "init_strength": 0.28, "guidance_scale": 7.2, "controlnet_weight": 0.89}
 MODE = "structure"
-MODES = "the study: `structure` or `surfaces`"
+MODES = "the search problem: `structure` or `surfaces`"
 
 Parameters = Annotated[dict[str, Any], Field(description=PARAMETERS, examples=[EXAMPLE])]
 
@@ -41,21 +41,32 @@ class Health(BaseModel):
     status: str = Field(examples=["healthy"])
     service: str = Field(examples=["ml-service"])
     version: str = Field(examples=["1.0.0"])
-    optimizer_samples: int = Field(description="ratings recorded, over all modes", examples=[23])
+    optimizer_samples: int = Field(
+        description="ratings of the study `default` that count, over all modes", examples=[23]
+    )
 
 
 class SuggestRequest(BaseModel):
     """What to suggest."""
 
+    model_config = ConfigDict(extra="allow")  # what is not known is judged with the rest, and told
+
     mode: str = Field(MODE, description=MODES)
     num_suggestions: Count = Field(2, description="how many settings to suggest, 1 to 10")
+    study: str = Field(DEFAULT_STUDY, description="the study that the ratings will belong to")
+    fixed: dict[str, Any] | None = Field(
+        None,
+        description="what every suggestion is to have: an `api`, parameters, or both; the model chooses the rest",
+        examples=[{"api": "leonardo", "guidance_scale": 7.0}],
+    )
 
 
 class Suggestions(BaseModel):
     """Settings to try next, all different from each other and from those that others are trying."""
 
     suggestions: list[Parameters]
-    suggestion_ids: list[str] = Field(description="one id a suggestion; an update may carry it back")
+    suggestion_ids: list[str] = Field(description="one id per suggestion; an update should carry it back")
+    ignored: list[str] = Field(description="JSON pointers to fields of the request that are not known")
 
 
 class ApiStats(BaseModel):
@@ -75,7 +86,7 @@ class Stats(BaseModel):
     best_parameters: Parameters | None = Field(description="the setting with the highest single rating")
     best_rating: float | None = Field(examples=[4.5])
     expected_improvement: float | None = Field(description="rating points that are still to be gained")
-    recommended_mode: str | None = Field(description="whose study the recommendation is from")
+    recommended_mode: str | None = Field(description="the mode that the recommendation is for")
     recommended_parameters: Parameters | None = Field(
         description="the best setting once the raters' disagreement is averaged out; need not have been rated"
     )
@@ -105,35 +116,30 @@ class Stats(BaseModel):
         )
 
 
-class Rated(BaseModel):
-    """One rating, as recorded."""
+class Outstanding(BaseModel):
+    """A suggestion that is neither rated, given back nor expired."""
 
+    suggestion_id: str
+    study: str
     mode: str
     parameters: Parameters
-    rating: float
-    recorded_at: datetime
-    suggestion_id: str | None
-
-
-class History(BaseModel):
-    """Ratings, newest first."""
-
-    observations: list[Rated]
-    next_cursor: str | None = Field(description="where the next page begins; null at the end")
+    suggested_at: datetime
+    expires_at: datetime
 
     @classmethod
-    def of(cls, page: Page) -> "History":
-        """The page in the published shape."""
+    def of(cls, suggestion: Suggestion) -> "Outstanding":
+        """The suggestion in the API's shape."""
         return cls(
-            observations=[
-                Rated(
-                    mode=one.mode,
-                    parameters=one.setting.to_plain(),
-                    rating=one.rating,
-                    recorded_at=one.recorded_at,
-                    suggestion_id=one.suggestion_id,
-                )
-                for one in page.observations
-            ],
-            next_cursor=page.next_cursor,
+            suggestion_id=suggestion.id,
+            study=suggestion.study,
+            mode=suggestion.mode,
+            parameters=suggestion.setting.to_plain(),
+            suggested_at=suggestion.suggested_at,
+            expires_at=suggestion.expires_at,
         )
+
+
+class OutstandingSuggestions(BaseModel):
+    """What is outstanding, the oldest first."""
+
+    suggestions: list[Outstanding]

@@ -29,7 +29,7 @@ from tests.support.readme import requests_shown
 from tests.support.spaces import MIXED, assert_legal
 from tests.support.stack import ROOT
 from tuning.observations import Setting
-from tuning.space_file import load_spaces
+from tuning.validation.space_file import load_spaces
 
 pytestmark = [pytest.mark.images, pytest.mark.timeout(1800)]
 

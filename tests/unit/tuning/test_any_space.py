@@ -19,11 +19,11 @@ from tuning.model.learning import fit
 from tuning.model.pooling import pool
 from tuning.model.priors import complete
 from tuning.observations import Observation, Setting, Suggestion
-from tuning.space_file import load_spaces
 from tuning.spaces import Api, CategoricalParameter, IntegerParameter, Mode, RealParameter, Spaces
 from tuning.study import INITIAL_RATINGS, Hyperparameters, ModeStudy
 from tuning.suggest import propose
-from tuning.validation import parse_fixed
+from tuning.validation.settings import parse_fixed
+from tuning.validation.space_file import load_spaces
 
 NOW = datetime(2030, 1, 2, tzinfo=UTC)
 SHIPPED = load_spaces().modes[0]

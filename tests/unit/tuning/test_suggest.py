@@ -21,12 +21,13 @@ from tuning.model.pooling import pool
 from tuning.model.priors import prior_modes
 from tuning.model.surrogate import Surrogate
 from tuning.observations import Observation, Setting, Suggestion
-from tuning.space_file import load_spaces
 from tuning.spaces import Api, Fixed, Mode, RealParameter, Spaces, Value
 from tuning.stores.port import ObservationStore
 from tuning.study import INITIAL_RATINGS, Hyperparameters, ModeStudy
 from tuning.suggest import OUTSTANDING_FOR, propose, suggest
-from tuning.validation import MAX_COUNT, parse_fixed
+from tuning.validation.requests import MAX_COUNT
+from tuning.validation.settings import parse_fixed
+from tuning.validation.space_file import load_spaces
 
 RateMany = Callable[[int], list[Observation]]
 

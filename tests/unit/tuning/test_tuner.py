@@ -21,7 +21,7 @@ from tuning.stats import summarize
 from tuning.stores.port import ObservationStore
 from tuning.study import INITIAL_RATINGS, Hyperparameters
 from tuning.update import ALWAYS_REFIT, update
-from tuning.validation import MAX_COUNT
+from tuning.validation.requests import MAX_COUNT
 
 LEONARDO = {"api": "leonardo", "init_strength": 0.28, "guidance_scale": 7.2, "controlnet_weight": 0.89}
 
@@ -98,7 +98,7 @@ def test_it_knows_what_the_functions_know(store: ObservationStore, spaces: Space
     for start in (0, 10):
         tuner.tell(told[start : start + 10])
         results = [{"parameters": parameters, "rating": rating} for parameters, rating in told[start : start + 10]]
-        update(store, spaces, results=results, now=now)
+        update(store, spaces, request={"results": results}, now=now)
     assert tuner.stats() == summarize(store, spaces, mode="structure")
 
 

@@ -1,6 +1,6 @@
 """The search space: which APIs compete in which mode, and which values their parameters may take.
 
-Values only. `tuning.space_file` reads them of a file, `tuning.validation` judges callers' input by them.
+Values only. `tuning.validation.space_file` reads them of a file, `tuning.validation` judges callers' input by them.
 """
 
 import math

@@ -15,17 +15,17 @@ from datetime import datetime, timedelta
 from functools import partial
 from time import monotonic
 
-from tuning.errors import AlreadyPendingError, StoreUnavailableError, TooManyOutstandingError
+from tuning.errors import AlreadyPendingError, StoreUnavailableError, StudyArchivedError, TooManyOutstandingError
 from tuning.model.acquisition import choose
 from tuning.model.design import initial_design, reserve
 from tuning.model.encoding import admits
 from tuning.model.pooling import pool
 from tuning.model.priors import complete
-from tuning.observations import Setting, Suggestion
+from tuning.observations import DEFAULT_STUDY, Setting, Suggestion
 from tuning.spaces import Fixed, Mode, Spaces
 from tuning.stores.port import MAX_CLAIM, ObservationStore
 from tuning.study import INITIAL_RATINGS, ModeStudy
-from tuning.validation import validate_request
+from tuning.validation.requests import parse_suggest
 
 DEFAULT_COUNT = 2
 # A rater comes back within a working day or not at all; longer, and abandoned settings would stay barred from others.
@@ -44,34 +44,49 @@ _logger = logging.getLogger(__name__)
 
 
 def suggest(
-    store: ObservationStore, spaces: Spaces, *, mode: str, count: int = DEFAULT_COUNT, now: datetime
+    store: ObservationStore,
+    spaces: Spaces,
+    *,
+    mode: object,
+    count: object = DEFAULT_COUNT,
+    study: object = DEFAULT_STUDY,
+    fixed: object = None,
+    now: datetime,
 ) -> tuple[Suggestion, ...]:
-    """Make and claim `count` suggestions for a mode, different from each other and from all that is outstanding.
+    """Make and claim `count` suggestions for a mode of a study, different from each other and from all outstanding.
 
-    `count` is 1 to 10. They stay outstanding until rated or until OUTSTANDING_FOR has passed. Past MAX_OUTSTANDING the
-    oldest of the mode make way, if RESERVED_FOR has passed for them. Those who ask at the same moment do not see each
-    other's, so that there may be as many more as they ask for in the meantime.
+    `count` is 1 to 10. All have what is `fixed`: an API, parameters, or both. They stay outstanding until rated, given
+    back, or until OUTSTANDING_FOR has passed. Past MAX_OUTSTANDING the oldest of the mode make way, if RESERVED_FOR has
+    passed for them. Those who ask at the same moment do not see each other's, so that there may be as many more as they
+    ask for in the meantime.
 
     Raises:
-        InvalidRequestError: there is no such mode, or the count is not from 1 to 10.
+        InvalidRequestError: there is no such mode, the count is not from 1 to 10, no study can have that name, or
+            nothing in the mode can have what is fixed.
+        StudyMissingError: there is no such study.
+        StudyArchivedError: the study takes nothing.
         SpaceExhaustedError: too few settings are free.
         TooManyOutstandingError: the mode has MAX_OUTSTANDING, all too new to make way.
         StoreUnavailableError: the store cannot be used now, or too many ask at this moment.
         StoreCorruptError: what it holds cannot be read.
         StoreRefusedError: it is not there, or does not admit us.
     """
-    space = validate_request(spaces, mode, count)
+    body = {"mode": mode, "num_suggestions": count, "study": study, "fixed": fixed}
+    asked = parse_suggest(body, spaces, default_count=DEFAULT_COUNT)
+    space = asked.mode
     began = monotonic()
     for attempt in range(_ATTEMPTS):
         if monotonic() - began > _TRY_AGAIN_WITHIN:
             break
-        study = store.mode_study(space.name, now=now)
-        giving_way = _make_room(study, count, now)
+        known = store.mode_study(space.name, study=asked.study, now=now)
+        if known.study.archived_at is not None:
+            raise StudyArchivedError(asked.study)
+        giving_way = _make_room(known, asked.count, now)
         # Those who lost a race must not all run for the same next setting.
         salt = secrets.token_hex(8) if attempt else ""
         suggestions = tuple(
-            Suggestion(secrets.token_hex(12), space.name, setting, now, now + OUTSTANDING_FOR)
-            for setting in propose(space, study, count=count, salt=salt)
+            Suggestion(secrets.token_hex(12), space.name, setting, now, now + OUTSTANDING_FOR, asked.study)
+            for setting in propose(space, known, count=asked.count, salt=salt, fixed=asked.fixed)
         )
         try:
             store.claim(suggestions, giving_way=giving_way, now=now)

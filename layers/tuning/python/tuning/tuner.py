@@ -20,13 +20,13 @@ from pathlib import Path
 
 from tuning.errors import InvalidField, InvalidRequestError, NoRatingsError
 from tuning.observations import Observation, Suggestion
-from tuning.space_file import load_spaces
 from tuning.spaces import Spaces, Value
 from tuning.stats import Progress, Recommendation, assess, recommend
 from tuning.study import ModeStudy
 from tuning.suggest import DEFAULT_COUNT, propose
 from tuning.update import relearn
-from tuning.validation import parse_results, quote, validate_count, validate_mode
+from tuning.validation.requests import parse_results, quote, validate_count, validate_mode
+from tuning.validation.space_file import load_spaces
 
 _ALWAYS = datetime.max.replace(tzinfo=UTC)
 

@@ -45,6 +45,7 @@ class Recorded:
     replayed: bool
     positions: tuple[int, ...] | None = None
     replaced: tuple[int, ...] = ()
+    study: str = DEFAULT_STUDY
 
 
 @dataclass(frozen=True, slots=True)

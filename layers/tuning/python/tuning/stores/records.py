@@ -8,6 +8,7 @@ type, and raises ValueError for what the matching `dump_` function cannot have w
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 
@@ -49,19 +50,18 @@ def load_told(  # noqa: PLR0917 - the columns of a row
     Raises:
         ValueError: it is neither, or something of it is not as it was written.
     """
-    where = load_text(mode, "a mode"), load_setting(setting)
+    where, what, when = load_text(mode, "a mode"), load_setting(setting), load_timestamp(recorded_at)
     who = (
-        load_timestamp(recorded_at),
         _load_text_or_none(suggestion_id, "a suggestion's id"),
         _load_text_or_none(rater, "a rater"),
         _load_text_or_none(picture, "a picture"),
         _load_text_or_none(comment, "a comment"),
     )
     if reason is None:
-        return Observation(*where, _load_rating(rating), *who)
+        return Observation(where, what, _load_rating(rating), when, *who)
     if rating is not None:
         raise ValueError(f"{_short(rating)} is the rating of a failure")
-    return Failure(*where, load_text(reason, "a reason"), *who)
+    return Failure(where, what, load_text(reason, "a reason"), when, *who)
 
 
 def load_revision(  # noqa: PLR0917 - the columns of a row
@@ -82,6 +82,23 @@ def load_revision(  # noqa: PLR0917 - the columns of a row
         load_timestamp(made_at),
         _load_text_or_none(reviser, "a reviser"),
     )
+
+
+def dump_positions(positions: Sequence[int]) -> str:
+    """Return the positions as JSON."""
+    return json.dumps(positions)
+
+
+def load_positions(stored: object) -> tuple[int, ...]:
+    """Return the positions that `dump_positions` was given.
+
+    Raises:
+        ValueError: they are not as they were written.
+    """
+    plain = _load_json(stored, "positions")
+    if not isinstance(plain, list):
+        raise ValueError(f"{_short(stored)} is not a list of positions")  # noqa: TRY004 - the stores catch one error
+    return tuple(load_count(position, "a position") for position in plain)
 
 
 def load_study(name: object, created_at: object, based_on: object, note: object, archived_at: object) -> Study:

@@ -1,92 +1,97 @@
 """The observation store in one SQLite file, for one machine: any number of processes and threads.
 
 Write-ahead log with `synchronous=FULL`: an acknowledged transaction survives a killed process and a lost power supply
-as far as the disk tells the truth. Writers queue for the lock up to a timeout. Not for a network file system, where
-SQLite's locks do not work; and it refuses a file that is not its own.
+as far as the disk tells the truth. Writers queue for the lock up to a timeout, those of all studies for one lock, which
+each holds for milliseconds. Not for a network file system, where SQLite's locks do not work; and it refuses a file that
+is not its own.
 
-What becomes of the file under a running process is minded by `storage.sqlite`; every row that is not as it was written
-becomes a StoreCorruptError that names it, in `_reading_row`.
+The tables are those of `tuning.stores.sqlite_schema`. What becomes of the file under a running process is minded by
+`storage.sqlite`; every row that is not as it was written becomes a StoreCorruptError that names it, in `_reading_row`.
 """
 
 import json
 import secrets
 import sqlite3
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 from storage.sqlite import Database, DatabaseKind
-from tuning.errors import STORE_ERRORS, AlreadyPendingError, IdempotencyMismatchError, StoreCorruptError
-from tuning.observations import MAX_POSITION, Observation, Setting, Suggestion
-from tuning.stores.port import HistoryPage, IdempotencyKey, ObservationStore, Recorded
+from tuning.errors import (
+    STORE_ERRORS,
+    AlreadyPendingError,
+    EntryMissingError,
+    IdempotencyMismatchError,
+    RevisionMismatchError,
+    StoreCorruptError,
+    StudyArchivedError,
+    StudyExistsError,
+    StudyMissingError,
+)
+from tuning.observations import (
+    DEFAULT_STUDY,
+    MAX_POSITION,
+    Correction,
+    Entry,
+    Observation,
+    Setting,
+    Suggestion,
+    Told,
+    entry_id,
+)
+from tuning.stores.log import Amendment, Log, Record, as_of, best_of, correct, counts, last_change, plan
+from tuning.stores.port import HistoryPage, IdempotencyKey, ObservationStore, Recorded, Revised, StudiesPage
 from tuning.stores.records import (
     dump_hyperparameters,
+    dump_positions,
     dump_setting,
     load_count,
     load_hyperparameters,
-    load_observation,
+    load_positions,
+    load_revision,
+    load_study,
     load_suggestion,
     load_text,
+    load_timestamp,
+    load_told,
     timestamp,
 )
-from tuning.study import Hyperparameters, ModeStudy
+from tuning.stores.sqlite_schema import prepare
+from tuning.study import Hyperparameters, ModeStudy, Study, StudySummary
 
 BUSY_TIMEOUT = 5.0  # seconds that a writer waits for its turn
-
-_APPLICATION_ID = 0x54554E45  # "TUNE": marks the file as ours
-
-# A migration from each schema version to the next; a file's version is its `user_version`. Append, never edit.
-_MIGRATIONS = (
-    """
-    CREATE TABLE studies (
-        mode TEXT PRIMARY KEY,
-        seed INTEGER NOT NULL,
-        hyperparameters TEXT,
-        fitted_on INTEGER NOT NULL DEFAULT 0
-    );
-    CREATE TABLE observations (
-        id INTEGER PRIMARY KEY AUTOINCREMENT,
-        mode TEXT NOT NULL,
-        setting TEXT NOT NULL,
-        rating REAL NOT NULL,
-        recorded_at TEXT NOT NULL,
-        suggestion_id TEXT
-    );
-    CREATE INDEX observations_of_mode ON observations (mode, id);
-    CREATE TABLE idempotency_keys (
-        key TEXT PRIMARY KEY,
-        fingerprint TEXT NOT NULL,
-        samples_seen INTEGER NOT NULL
-    ) WITHOUT ROWID;
-    CREATE TABLE suggestions (
-        id TEXT PRIMARY KEY,
-        mode TEXT NOT NULL,
-        setting_key TEXT NOT NULL,
-        setting TEXT NOT NULL,
-        suggested_at TEXT NOT NULL,
-        expires_at TEXT NOT NULL,
-        UNIQUE (mode, setting_key)
-    );
-    CREATE INDEX suggestions_by_expiry ON suggestions (expires_at);
-    """,
-)
 
 # After a verification, how many times as long as it took nothing is verified again.
 _VERIFY_SHARE = 10
 _VERIFIED_FOR = 60.0  # seconds, at the most
+_REMEMBERED = 64  # modes of studies whose logs a store remembers
 
 
 @dataclass(frozen=True, slots=True)
-class _Prefix:
-    """What is known of a study's observations: they are only ever added to, so that the rest alone is read anew."""
+class _Known:
+    """What is known of a mode of a study: its log is only ever added to, so that the rest alone is read anew."""
 
     generation: int
     seed: int
-    last: int = 0
-    observations: tuple[Observation, ...] = ()
+    log: Log
+
+
+@dataclass(frozen=True, slots=True)
+class _Receipt:
+    """What was acknowledged with an idempotency key: a batch, or with `corrected` a revision.
+
+    `corrected` has the position of an entry and the number of the revision that it had then.
+    """
+
+    fingerprint: str
+    samples_seen: int
+    study: str
+    positions: tuple[int, ...] | None
+    replaced: tuple[int, ...]
+    corrected: tuple[int, int] | None
 
 
 class SqliteObservationStore(ObservationStore):
@@ -95,149 +100,263 @@ class SqliteObservationStore(ObservationStore):
     def __init__(self, path: str | Path, *, busy_timeout: float = BUSY_TIMEOUT) -> None:
         self._path = Path(path)
         self._database = Database.at(self._path, replace(_KIND, busy_timeout=busy_timeout))
-        self._prefixes: dict[str, _Prefix] = {}
+        self._known: dict[tuple[str, str], _Known] = {}
         self._verified, self._verified_until = 0, 0.0
 
-    def record(self, observations: Sequence[Observation], *, idempotency_key: IdempotencyKey | None) -> Recorded:
+    def begin(self, study: Study) -> None:
         """See ObservationStore."""
         with self._database.transaction() as connection:
-            if idempotency_key and (recorded := self._receipt(connection, idempotency_key)):
-                return recorded
-            connection.executemany(
-                "INSERT INTO observations (mode, setting, rating, recorded_at, suggestion_id) VALUES (?, ?, ?, ?, ?)",
-                [
-                    (o.mode, dump_setting(o.setting), o.rating, timestamp(o.recorded_at), o.suggestion_id)
-                    for o in observations
-                ],
+            cursor = connection.execute(
+                "INSERT INTO studies (name, created_at, based_on, note, archived_at) VALUES (?, ?, ?, ?, ?)"
+                " ON CONFLICT DO NOTHING",
+                (study.name, _moment(study.created_at), study.based_on, study.note, _moment(study.archived_at)),
             )
+            if cursor.rowcount == 0:
+                raise StudyExistsError(f"there is a study {study.name} already")
+
+    def summary(self, study: str) -> StudySummary:
+        """See ObservationStore."""
+        with self._database.reading() as lent:
+            return self._summary(lent.connection, study)
+
+    def studies(self, *, limit: int, after: str = "") -> StudiesPage:
+        """See ObservationStore."""
+        with self._database.reading() as lent:
+            rows = lent.connection.execute(
+                "SELECT name FROM studies WHERE name > ? ORDER BY name LIMIT ?", (after, limit + 1)
+            ).fetchall()
+            summaries = tuple(self._summary(lent.connection, name) for (name,) in rows[:limit])
+        return StudiesPage(summaries, summaries[-1].study.name if len(rows) > limit else None)
+
+    def study_names(self) -> tuple[str, ...]:
+        """See ObservationStore."""
+        with self._database.reading() as lent:
+            return tuple(name for (name,) in lent.connection.execute("SELECT name FROM studies ORDER BY name"))
+
+    def archive(self, study: str, *, archived_at: datetime | None) -> StudySummary:
+        """See ObservationStore."""
+        with self._database.transaction() as connection:
+            found, _ = self._study(connection, study)
+            if (found.archived_at is None) != (archived_at is None):
+                connection.execute("UPDATE studies SET archived_at = ? WHERE name = ?", (_moment(archived_at), study))
+            return self._summary(connection, study)
+
+    def record(
+        self, told: Sequence[Told], *, study: str = DEFAULT_STUDY, idempotency_key: IdempotencyKey | None
+    ) -> Recorded:
+        """See ObservationStore."""
+        with self._database.transaction() as connection:
+            if idempotency_key and (receipt := self._receipt(connection, idempotency_key)):
+                return _recorded(receipt)
+            end = self._open_study(connection, study)
+
+            def rated_by(mode: str, suggestion_id: str, rater: str) -> Sequence[Entry]:
+                return self._rated_by(connection, study, mode, suggestion_id, rater)
+
+            batch = plan(study, told, rated_by, end=end)
+            self._append(connection, study, batch.records)
             connection.executemany(
-                "DELETE FROM suggestions WHERE id = ?", [(o.suggestion_id,) for o in observations if o.suggestion_id]
+                "UPDATE suggestions SET outstanding = 0 WHERE id = ? AND study = ? AND outstanding = 1",
+                [(one.suggestion_id, study) for one in told if one.suggestion_id is not None],
             )
-            samples_seen = _count(connection)
+            samples_seen = _count(connection, study)
             if idempotency_key:
                 connection.execute(
-                    "INSERT INTO idempotency_keys VALUES (?, ?, ?)",
-                    (idempotency_key.key, idempotency_key.fingerprint, samples_seen),
+                    "INSERT INTO receipts (key, fingerprint, samples_seen, study, positions, replaced)"
+                    " VALUES (?, ?, ?, ?, ?, ?)",
+                    (
+                        idempotency_key.key,
+                        idempotency_key.fingerprint,
+                        samples_seen,
+                        study,
+                        dump_positions(batch.positions),
+                        dump_positions(batch.replaced),
+                    ),
                 )
-        return Recorded(samples_seen, replayed=False)
+        return Recorded(samples_seen, replayed=False, positions=batch.positions, replaced=batch.replaced, study=study)
 
     def find_receipt(self, idempotency_key: IdempotencyKey) -> Recorded | None:
         """See ObservationStore."""
         with self._database.reading() as lent:
-            return self._receipt(lent.connection, idempotency_key)
+            receipt = self._receipt(lent.connection, idempotency_key)
+        return _recorded(receipt) if receipt else None
+
+    def revise(
+        self,
+        study: str,
+        position: int,
+        correction: Correction,
+        *,
+        seen: int | None,
+        idempotency_key: IdempotencyKey | None,
+    ) -> Revised:
+        """See ObservationStore."""
+        with self._database.transaction() as connection:
+            if idempotency_key and (receipt := self._receipt(connection, idempotency_key)):
+                return self._revised(connection, receipt)
+            end = self._open_study(connection, study)
+            before = self._entry(connection, study, position)
+            if before is None:
+                raise EntryMissingError(f"there is no entry {entry_id(study, position)}")
+            if seen is not None and seen != before.revision.number:
+                raise RevisionMismatchError(before.id, before.revision.number)
+            revision = correct(before, correction)
+            if revision is not None:
+                self._append(connection, study, [(end + 1, before.told.mode, Amendment(position, revision))])
+            # Read, not made, so that what is acknowledged is what anybody will find.
+            entry = self._entry(connection, study, position) or before
+            samples_seen = _count(connection, study)
+            if idempotency_key:
+                connection.execute(
+                    "INSERT INTO receipts (key, fingerprint, samples_seen, study, corrected, number)"
+                    " VALUES (?, ?, ?, ?, ?, ?)",
+                    (
+                        idempotency_key.key,
+                        idempotency_key.fingerprint,
+                        samples_seen,
+                        study,
+                        position,
+                        entry.revision.number,
+                    ),
+                )
+        return Revised(entry, samples_seen, replayed=False)
 
     def claim(self, suggestions: Sequence[Suggestion], *, giving_way: Sequence[Suggestion] = (), now: datetime) -> None:
         """See ObservationStore."""
         with self._database.transaction() as connection:
-            # What is no moment at all is not expired but damaged, and stays to be found.
-            expired = "DELETE FROM suggestions WHERE expires_at <= ? AND expires_at LIKE '____-__-__T%'"
-            connection.execute(expired, (timestamp(now),))
-            connection.executemany("DELETE FROM suggestions WHERE id = ?", [(s.id,) for s in giving_way])
-            for s in suggestions:
+            for study in {one.study for one in suggestions}:
+                self._open_study(connection, study)
+            connection.execute(_END_EXPIRED, (timestamp(now),))
+            connection.executemany(_END, [(one.id,) for one in giving_way])
+            for one in suggestions:
                 cursor = connection.execute(
-                    "INSERT INTO suggestions VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (mode, setting_key) DO NOTHING",
+                    "INSERT INTO suggestions"
+                    " (id, study, mode, setting_key, setting, suggested_at, expires_at, outstanding)"
+                    " VALUES (?, ?, ?, ?, ?, ?, ?, 1) ON CONFLICT DO NOTHING",
                     (
-                        s.id,
-                        s.mode,
-                        s.setting.key,
-                        dump_setting(s.setting),
-                        timestamp(s.suggested_at),
-                        timestamp(s.expires_at),
+                        one.id,
+                        one.study,
+                        one.mode,
+                        one.setting.key,
+                        dump_setting(one.setting),
+                        timestamp(one.suggested_at),
+                        timestamp(one.expires_at),
                     ),
                 )
                 if cursor.rowcount == 0:
-                    raise AlreadyPendingError(f"{s.setting.key} is outstanding in mode {s.mode}")
+                    raise AlreadyPendingError(f"{one.setting.key} is outstanding in mode {one.mode}")
 
-    def mode_study(self, mode: str, *, now: datetime | None) -> ModeStudy:
+    def give_back(self, suggestion_id: str, *, now: datetime) -> Suggestion | None:
+        """See ObservationStore."""
+        with self._database.transaction() as connection:
+            found = self._suggestions(connection, "WHERE id = ? AND outstanding = 1", (suggestion_id,))
+            connection.execute(_END, (suggestion_id,))
+        return next((suggestion for suggestion, _ in found if suggestion.expires_at > now), None)
+
+    def mode_study(self, mode: str, *, study: str = DEFAULT_STUDY, now: datetime | None) -> ModeStudy:
         """See ObservationStore."""
         # Taken before the view begins, so that the view holds all of it.
-        known = self._prefixes.get(mode)
+        known = self._known.get((study, mode))
         with self._database.reading() as lent:
+            found, end = self._study(lent.connection, study)
             row = lent.connection.execute(
-                "SELECT seed, hyperparameters FROM studies WHERE mode = ?", (mode,)
+                "SELECT seed, hyperparameters FROM modes WHERE study = ? AND mode = ?", (study, mode)
             ).fetchone()
             if row:
-                with self._reading_row(f"study {mode}"):
+                with self._reading_row(f"mode {mode} of study {study}"):
                     seed, hyperparameters = load_count(row[0], "a seed"), load_hyperparameters(row[1])
-                if known is None or (known.generation, known.seed) != (lent.generation, seed):
-                    known = _Prefix(lent.generation, seed)
-                prefix = self._prefixes[mode] = self._read_on(lent.connection, mode, known)
-                outstanding = self._outstanding(lent.connection, mode, now) if now else ()
-                return ModeStudy(mode, seed, hyperparameters, prefix.observations, outstanding)
+                if known is None or (known.generation, known.seed) != (lent.generation, seed) or known.log.end > end:
+                    known = _Known(lent.generation, seed, Log(study))
+                log = self._read_on(lent.connection, mode, known.log)
+                self._remember((study, mode), replace(known, log=log))
+                outstanding = self._outstanding(lent.connection, study, mode, now) if now else ()
+                return ModeStudy(
+                    mode, seed, hyperparameters, log.observations, outstanding, log.failed, study=found, as_of=end
+                )
         with self._database.transaction() as connection:
-            connection.execute(
-                "INSERT INTO studies (mode, seed) VALUES (?, ?) ON CONFLICT DO NOTHING", (mode, secrets.randbits(48))
-            )
-        return self.mode_study(mode, now=now)
+            _begin_modes(connection, study, {mode})
+        return self.mode_study(mode, study=study, now=now)
 
-    def outstanding(self, *, now: datetime) -> tuple[Suggestion, ...]:
-        """See ObservationStore."""
-        with self._database.reading() as lent:
-            return self._outstanding(lent.connection, None, now)
-
-    def find_outstanding(
-        self, *, ids: Collection[str], places: Collection[tuple[str, Setting]], now: datetime
+    def outstanding(
+        self, *, study: str = DEFAULT_STUDY, mode: str | None = None, now: datetime
     ) -> tuple[Suggestion, ...]:
         """See ObservationStore."""
-        # Each statement looks its keys up in an index, however many rows there are.
-        keys = [[mode, setting.key] for mode, setting in places]
-        rows: dict[int, Sequence[object]] = {}
         with self._database.reading() as lent:
-            for condition, wanted in ((_BY_ID, sorted(ids)), (_BY_PLACE, keys)):
-                statement = f"{_SELECT_SUGGESTIONS} {condition}"
-                for rowid, *row in lent.connection.execute(statement, (json.dumps(wanted),)):
-                    rows[rowid] = row
-        found = [self._suggestion(rowid, row) for rowid, row in sorted(rows.items())]
-        return tuple(sorted((s for s in found if s.expires_at > now), key=lambda s: s.suggested_at))
+            self._study(lent.connection, study)
+            return self._outstanding(lent.connection, study, mode, now)
 
-    def verify(self, *, now: datetime) -> int:
+    def find_suggestions(self, ids: Collection[str]) -> tuple[Suggestion, ...]:
+        """See ObservationStore."""
+        with self._database.reading() as lent:
+            found = self._suggestions(lent.connection, _BY_ID, (json.dumps(sorted(ids)),))
+        return tuple(suggestion for suggestion, _ in found)
+
+    def find_suggested(
+        self, places: Collection[tuple[str, Setting]], *, study: str = DEFAULT_STUDY, now: datetime
+    ) -> tuple[tuple[Suggestion, bool], ...]:
+        """See ObservationStore."""
+        keys = [[mode, setting.key] for mode, setting in places]
+        with self._database.reading() as lent:
+            self._study(lent.connection, study)
+            found = self._suggestions(lent.connection, _LATEST_BY_PLACE, (study, json.dumps(keys)))
+        return tuple((suggestion, outstanding and suggestion.expires_at > now) for suggestion, outstanding in found)
+
+    def verify(self, *, now: datetime) -> int:  # noqa: ARG002 - what has expired is read like the rest
         """See ObservationStore."""
         began = time.monotonic()
         with self._database.reading() as lent:
             connection = lent.connection
             if lent.generation != self._verified or began >= self._verified_until:
-                for mode, seed, hyperparameters in connection.execute(
-                    "SELECT mode, seed, hyperparameters FROM studies"
-                ):
-                    with self._reading_row(f"study {mode}"):
-                        load_text(mode, "a mode")
-                        load_count(seed, "a seed")
-                        load_hyperparameters(hyperparameters)
-                for rowid, *row in connection.execute(_SELECT_OBSERVATIONS):
-                    self._observation(rowid, row)
-                self._outstanding(connection, None, now)
-                for key, *row in connection.execute("SELECT key, fingerprint, samples_seen FROM idempotency_keys"):
-                    self._receipt_of(key, row)
+                self._verify(connection)
                 done = time.monotonic()
                 self._verified = lent.generation
                 self._verified_until = done + min(_VERIFIED_FOR, _VERIFY_SHARE * (done - began))
-            return _count(connection)
+            return _count(connection, DEFAULT_STUDY)
 
-    def save_hyperparameters(self, mode: str, hyperparameters: Hyperparameters) -> None:
+    def save_hyperparameters(
+        self, mode: str, hyperparameters: Hyperparameters, *, study: str = DEFAULT_STUDY, as_of: int
+    ) -> None:
         """See ObservationStore."""
         with self._database.transaction() as connection:
+            self._study(connection, study)
+            _begin_modes(connection, study, {mode})
             connection.execute(
-                "INSERT INTO studies (mode, seed, hyperparameters, fitted_on) VALUES (?, ?, ?, ?)"
-                " ON CONFLICT (mode) DO UPDATE SET hyperparameters = excluded.hyperparameters,"
-                " fitted_on = excluded.fitted_on WHERE excluded.fitted_on >= fitted_on",
-                (mode, secrets.randbits(48), dump_hyperparameters(hyperparameters), hyperparameters.fitted_on),
+                "UPDATE modes SET hyperparameters = ?, learned_as_of = ?"
+                " WHERE study = ? AND mode = ? AND learned_as_of <= ?",
+                (dump_hyperparameters(hyperparameters), as_of, study, mode, as_of),
             )
 
-    def count(self) -> int:
+    def count(self, study: str = DEFAULT_STUDY) -> int:
         """See ObservationStore."""
         with self._database.reading() as lent:
-            return _count(lent.connection)
+            self._study(lent.connection, study)
+            return _count(lent.connection, study)
 
-    def history(self, *, mode: str | None, limit: int, before: int = MAX_POSITION) -> HistoryPage:
+    def history(
+        self,
+        *,
+        study: str = DEFAULT_STUDY,
+        mode: str | None = None,
+        rater: str | None = None,
+        picture: str | None = None,
+        withdrawn: bool = False,
+        limit: int,
+        before: int = MAX_POSITION,
+    ) -> HistoryPage:
         """See ObservationStore."""
+        wanted = {"mode": mode, "rater": rater, "picture": picture}
+        asked = {column: value for column, value in wanted.items() if value is not None}
+        conditions = ["study = ?", "position < ?", *(f"{column} = ?" for column in asked)]
+        if not withdrawn:
+            conditions.append("withdrawn = 0")
         with self._database.reading() as lent:
+            self._study(lent.connection, study)
             rows = lent.connection.execute(
-                f"{_SELECT_OBSERVATIONS} WHERE id < ? AND (? IS NULL OR mode = ?) ORDER BY id DESC LIMIT ?",
-                (before, mode, mode, limit + 1),
+                f"{_SELECT_ENTRIES} WHERE {' AND '.join(conditions)} ORDER BY position DESC LIMIT ?",
+                (study, before, *asked.values(), limit + 1),
             ).fetchall()
-        page = rows[:limit]
-        earliest = page[-1][0] if len(rows) > limit else None
-        return HistoryPage(tuple(self._observation(rowid, row) for rowid, *row in page), earliest)
+            entries = self._entries(lent.connection, study, rows[:limit])[::-1]
+        return HistoryPage(entries, entries[-1].position if len(rows) > limit else None)
 
     def close(self) -> None:
         """See ObservationStore."""
@@ -251,104 +370,331 @@ class SqliteObservationStore(ObservationStore):
             self._verified_until = 0.0
             raise StoreCorruptError(f"{self._path.name}: {row} is damaged: {error}") from error
 
-    def _receipt(self, connection: sqlite3.Connection, idempotency_key: IdempotencyKey) -> Recorded | None:
+    def _study(self, connection: sqlite3.Connection, name: str) -> tuple[Study, int]:
+        """Return the study, and the position of its log's last record."""
         row = connection.execute(
-            "SELECT fingerprint, samples_seen FROM idempotency_keys WHERE key = ?", (idempotency_key.key,)
+            "SELECT name, created_at, based_on, note, archived_at, last_position FROM studies WHERE name = ?", (name,)
         ).fetchone()
+        if row is None and name == DEFAULT_STUDY:
+            raise StoreCorruptError(f"{self._path.name}: study {name}, which is always there, is missing")
+        if row is None:
+            raise StudyMissingError(name)
+        *study, end = row
+        with self._reading_row(f"study {name}"):
+            return load_study(*study), load_count(end, "a position")
+
+    def _open_study(self, connection: sqlite3.Connection, name: str) -> int:
+        """Return the position of the last record in the log of a study, which is not archived."""
+        study, end = self._study(connection, name)
+        if study.archived_at is not None:
+            raise StudyArchivedError(name)
+        return end
+
+    def _summary(self, connection: sqlite3.Connection, name: str) -> StudySummary:
+        study, _ = self._study(connection, name)
+        modes = connection.execute(
+            "SELECT mode, (SELECT COUNT(*) FROM entries WHERE entries.study = modes.study"
+            " AND entries.mode = modes.mode AND counted IS NOT NULL) FROM modes WHERE study = ? ORDER BY mode",
+            (name,),
+        ).fetchall()
+        best: list[tuple[int, str, Observation]] = []
+        for mode, count in modes:
+            if count:
+                position, *row = connection.execute(
+                    "SELECT position, setting, counted, recorded_at FROM entries"
+                    " WHERE study = ? AND mode = ? AND counted IS NOT NULL"
+                    " ORDER BY counted DESC, recorded_at, position LIMIT 1",
+                    (name, mode),
+                ).fetchone()
+                with self._reading_row(f"entry {entry_id(name, position)}"):
+                    setting, counted, recorded_at = row
+                    told = load_told(mode, setting, counted, None, recorded_at)
+                    assert isinstance(told, Observation)  # noqa: S101 - it has no reason
+                    best.append((load_count(position, "a position"), mode, told))
+        (activity,) = connection.execute("SELECT last_activity FROM studies WHERE name = ?", (name,)).fetchone()
+        with self._reading_row(f"study {name}"):
+            return StudySummary(
+                study,
+                tuple((load_text(mode, "a mode"), count) for mode, count in modes),
+                best_of((mode, told) for _, mode, told in sorted(best, key=lambda one: one[0])),
+                None if activity is None else load_timestamp(activity),
+            )
+
+    def _append(self, connection: sqlite3.Connection, study: str, records: Sequence[tuple[int, str, Record]]) -> None:
+        """Append the records to the study's log, which they follow."""
+        if not records:
+            return
+        _begin_modes(connection, study, {mode for _, mode, _ in records})
+        connection.executemany(
+            "INSERT INTO entries (study, position, mode, setting, rating, reason, recorded_at, suggestion_id, rater,"
+            " picture, comment, counted) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                (study, position, mode, *_told_columns(one))
+                for position, mode, one in records
+                if not isinstance(one, Amendment)
+            ],
+        )
+        amendments = [(position, mode, one) for position, mode, one in records if isinstance(one, Amendment)]
+        connection.executemany(
+            "INSERT INTO revisions (study, position, mode, target, number, rating, comment, withdrawn, made_at,"
+            " reviser) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [(study, position, mode, *_amendment_columns(one)) for position, mode, one in amendments],
+        )
+        connection.executemany(
+            "UPDATE entries SET counted = ?, withdrawn = ? WHERE study = ? AND position = ?",
+            [
+                (None if one.revision.withdrawn else one.revision.rating, one.revision.withdrawn, study, one.target)
+                for _, _, one in amendments
+            ],
+        )
+        connection.execute(
+            "UPDATE studies SET last_position = ?, last_activity = MAX(COALESCE(last_activity, ''), ?) WHERE name = ?",
+            (records[-1][0], _moment(last_change(one for _, _, one in records)), study),
+        )
+
+    def _receipt(self, connection: sqlite3.Connection, idempotency_key: IdempotencyKey) -> _Receipt | None:
+        row = connection.execute(f"{_SELECT_RECEIPTS} WHERE key = ?", (idempotency_key.key,)).fetchone()
         if row is None:
             return None
-        fingerprint, samples_seen = self._receipt_of(idempotency_key.key, row)
-        if fingerprint != idempotency_key.fingerprint:
-            raise IdempotencyMismatchError(
-                "this idempotency key was used before with another body; send new results with a new key"
-            )
-        return Recorded(samples_seen, replayed=True)
+        receipt = self._receipt_of(row)
+        if receipt.fingerprint != idempotency_key.fingerprint:
+            raise _used_before()
+        return receipt
 
-    def _receipt_of(self, key: object, row: Sequence[object]) -> tuple[str, int]:
-        fingerprint, samples_seen = row
+    def _receipt_of(self, row: Sequence[object]) -> _Receipt:
+        key, fingerprint, samples_seen, study, positions, replaced, corrected, number = row
         with self._reading_row(f"the receipt of Idempotency-Key {key!r}"):
-            return load_text(fingerprint, "a fingerprint"), load_count(samples_seen, "a count")
-
-    def _read_on(self, connection: sqlite3.Connection, mode: str, known: _Prefix) -> _Prefix:
-        """The prefix with the observations that came since."""
-        rows = connection.execute(f"{_SELECT_OBSERVATIONS} WHERE mode = ? AND id > ? ORDER BY id", (mode, known.last))
-        new = [(rowid, self._observation(rowid, row)) for rowid, *row in rows]
-        if not new:
-            return known
-        return _Prefix(
-            known.generation, known.seed, new[-1][0], (*known.observations, *(observation for _, observation in new))
-        )
-
-    def _outstanding(self, connection: sqlite3.Connection, mode: str | None, now: datetime) -> tuple[Suggestion, ...]:
-        # The next claim deletes what has expired, so that hardly any is read here in vain.
-        rows = connection.execute(
-            f"{_SELECT_SUGGESTIONS} WHERE ? IS NULL OR mode = ? ORDER BY suggested_at, rowid", (mode, mode)
-        )
-        found = [self._suggestion(rowid, row) for rowid, *row in rows]
-        return tuple(suggestion for suggestion in found if suggestion.expires_at > now)
-
-    def _observation(self, rowid: int, row: Sequence[object]) -> Observation:
-        with self._reading_row(f"observation {rowid}"):
-            return load_observation(*row)
-
-    def _suggestion(self, rowid: int, row: Sequence[object]) -> Suggestion:
-        with self._reading_row(f"suggestion {row[0]!r} in row {rowid}"):
-            return load_suggestion(*row)
-
-
-_SELECT_SUGGESTIONS = "SELECT rowid, id, mode, setting, suggested_at, expires_at FROM suggestions"
-# Of as many as a JSON list has.
-_BY_ID = "WHERE id IN (SELECT value FROM json_each(?))"
-_BY_PLACE = (
-    "WHERE (mode, setting_key) IN (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?))"
-)
-_SELECT_OBSERVATIONS = "SELECT id, mode, setting, rating, recorded_at, suggestion_id FROM observations"
-
-
-def _count(connection: sqlite3.Connection) -> int:
-    return int(connection.execute("SELECT COUNT(*) FROM observations").fetchone()[0])
-
-
-def _prepare(connection: sqlite3.Connection, path: Path) -> None:
-    """Makes a new file a store, and refuses one that is not a store or a later release's. Raises StoreCorruptError."""
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version != len(_MIGRATIONS):
-        _migrate(connection, path.name)
-    elif connection.execute("PRAGMA application_id").fetchone()[0] != _APPLICATION_ID:
-        raise _foreign(path.name)
-
-
-def _migrate(connection: sqlite3.Connection, name: str) -> None:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        # Read again under the lock: another process may have migrated meanwhile.
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-        if version > len(_MIGRATIONS):
-            raise StoreCorruptError(
-                f"{name} has schema version {version}, written by a newer release;"
-                f" this one reads up to {len(_MIGRATIONS)}"
+            return _Receipt(
+                load_text(fingerprint, "a fingerprint"),
+                load_count(samples_seen, "a count"),
+                load_text(study, "a study"),
+                None if positions is None else load_positions(positions),
+                () if replaced is None else load_positions(replaced),
+                None
+                if corrected is None and number is None
+                else (load_count(corrected, "a position"), load_count(number, "a revision's number")),
             )
-        tables = connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0]
-        ours = connection.execute("PRAGMA application_id").fetchone()[0] == _APPLICATION_ID
-        if tables and not ours:
-            raise _foreign(name)
-        for script in _MIGRATIONS[version:]:
-            for statement in script.split(";"):
-                connection.execute(statement)
-        connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
-        connection.execute(f"PRAGMA user_version = {len(_MIGRATIONS)}")
-        connection.execute("COMMIT")
-    finally:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
+
+    def _revised(self, connection: sqlite3.Connection, receipt: _Receipt) -> Revised:
+        """Return what was acknowledged, once again."""
+        if receipt.corrected is None:
+            raise _used_before()
+        position, number = receipt.corrected
+        entry = self._entry(connection, receipt.study, position)
+        with self._reading_row(f"the receipt of a revision of {entry_id(receipt.study, position)}"):
+            if entry is None:
+                raise ValueError("there is no such entry")
+            return Revised(as_of(entry, number), receipt.samples_seen, replayed=True)
+
+    def _remember(self, place: tuple[str, str], known: _Known) -> None:
+        """Remember the log, and forget those that were not asked for in the longest time."""
+        self._known.pop(place, None)
+        self._known[place] = known
+        for stale in list(self._known)[:-_REMEMBERED]:
+            self._known.pop(stale, None)
+
+    def _read_on(self, connection: sqlite3.Connection, mode: str, log: Log) -> Log:
+        """Return the mode's log with the records that came since."""
+        new, values = "WHERE study = ? AND mode = ? AND position > ?", (log.study, mode, log.end)
+        return self._extended(
+            log,
+            connection.execute(f"{_SELECT_ENTRIES} {new}", values),
+            connection.execute(f"{_SELECT_REVISIONS} {new}", values),
+        )
+
+    def _rated_by(
+        self, connection: sqlite3.Connection, study: str, mode: str, suggestion_id: str, rater: str
+    ) -> Sequence[Entry]:
+        rows = connection.execute(
+            f"{_SELECT_ENTRIES} WHERE study = ? AND suggestion_id = ? AND mode = ? AND rater = ?",
+            (study, suggestion_id, mode, rater),
+        ).fetchall()
+        return self._entries(connection, study, rows)
+
+    def _entry(self, connection: sqlite3.Connection, study: str, position: int) -> Entry | None:
+        rows = connection.execute(f"{_SELECT_ENTRIES} WHERE study = ? AND position = ?", (study, position)).fetchall()
+        return next(iter(self._entries(connection, study, rows)), None)
+
+    def _entries(
+        self, connection: sqlite3.Connection, study: str, rows: Sequence[Sequence[object]]
+    ) -> tuple[Entry, ...]:
+        """Return the entries of these rows as they stand, by position."""
+        if not rows:
+            return ()
+        # A position that is no number is found below.
+        positions = json.dumps([position for position, *_ in rows if isinstance(position, int)])
+        revisions = connection.execute(f"{_SELECT_REVISIONS} {_OF_ENTRIES}", (study, positions))
+        return tuple(self._extended(Log(study), rows, revisions).entries.values())
+
+    def _extended(self, log: Log, entries: Iterable[Sequence[object]], revisions: Iterable[Sequence[object]]) -> Log:
+        """Return the log with what rows of `entries` and `revisions` hold, which may be of several modes.
+
+        Every entry must be what its revisions make of it.
+        """
+        records: list[tuple[int, Record]] = []
+        present: dict[int, tuple[object, object]] = {}
+        modes: dict[int, object] = {}
+        for position, counted, withdrawn, *columns in entries:
+            with self._reading_row(f"entry {log.study}-{position}"):
+                records.append((at := load_count(position, "a position"), load_told(*columns)))
+                present[at] = withdrawn, counted
+        for position, mode, target, *columns in revisions:
+            with self._reading_row(f"the revision at {log.study}-{position}"):
+                records.append((at := load_count(position, "a position"), _amendment(target, columns)))
+                modes[at] = mode
+        with self._reading_row(f"the log of study {log.study}"):
+            extended = log.extended(sorted(records, key=lambda record: record[0]))
+        for position, record in records:
+            if isinstance(record, Amendment) and modes[position] != extended.entries[record.target].told.mode:
+                with self._reading_row(f"the revision at {log.study}-{position}"):
+                    raise ValueError("it revises an entry of another mode")
+        for at, found in present.items():
+            entry = extended.entries[at]
+            if found != (entry.revision.withdrawn, entry.revision.rating if counts(entry) else None):
+                with self._reading_row(f"entry {entry.id}"):
+                    raise ValueError("what counts of it is not what was told and revised")
+        return extended
+
+    def _suggestions(
+        self, connection: sqlite3.Connection, condition: str, values: Sequence[object]
+    ) -> list[tuple[Suggestion, bool]]:
+        """Return suggestions in the order claimed, each with whether it has not been ended."""
+        found = []
+        for number, outstanding, *row in connection.execute(
+            f"{_SELECT_SUGGESTIONS} {condition} ORDER BY number", values
+        ):
+            with self._reading_row(f"suggestion {row[0]!r} in row {number}"):
+                if outstanding not in {0, 1}:
+                    raise ValueError(f"{outstanding!r} does not say whether it is outstanding")
+                found.append((load_suggestion(*row), outstanding == 1))
+        return found
+
+    def _outstanding(
+        self, connection: sqlite3.Connection, study: str, mode: str | None, now: datetime
+    ) -> tuple[Suggestion, ...]:
+        # The next claim ends what has expired, so that hardly any is read here in vain.
+        found = self._suggestions(
+            connection, "WHERE outstanding = 1 AND study = ? AND (? IS NULL OR mode = ?)", (study, mode, mode)
+        )
+        standing = [suggestion for suggestion, _ in found if suggestion.expires_at > now]
+        return tuple(sorted(standing, key=lambda suggestion: suggestion.suggested_at))
+
+    def _verify(self, connection: sqlite3.Connection) -> None:
+        """Read everything that a request for the default study may read."""
+        self._summary(connection, DEFAULT_STUDY)
+        for mode, seed, hyperparameters in connection.execute(
+            "SELECT mode, seed, hyperparameters FROM modes WHERE study = ?", (DEFAULT_STUDY,)
+        ):
+            with self._reading_row(f"mode {mode} of study {DEFAULT_STUDY}"):
+                load_count(seed, "a seed")
+                load_hyperparameters(hyperparameters)
+        self._extended(
+            Log(DEFAULT_STUDY),
+            connection.execute(f"{_SELECT_ENTRIES} WHERE study = ?", (DEFAULT_STUDY,)),
+            connection.execute(f"{_SELECT_REVISIONS} WHERE study = ?", (DEFAULT_STUDY,)),
+        )
+        self._suggestions(connection, "WHERE study = ?", (DEFAULT_STUDY,))
+        # A key is looked up among those of all studies.
+        for row in connection.execute(_SELECT_RECEIPTS):
+            self._receipt_of(row)
 
 
-def _foreign(name: str) -> StoreCorruptError:
-    return StoreCorruptError(f"{name} is a SQLite database of something else")
+_SELECT_ENTRIES = (
+    "SELECT position, counted, withdrawn, mode, setting, rating, reason, recorded_at, suggestion_id, rater, picture,"
+    " comment FROM entries"
+)
+_SELECT_REVISIONS = "SELECT position, mode, target, number, rating, comment, withdrawn, made_at, reviser FROM revisions"
+_SELECT_RECEIPTS = "SELECT key, fingerprint, samples_seen, study, positions, replaced, corrected, number FROM receipts"
+_SELECT_SUGGESTIONS = "SELECT number, outstanding, id, mode, setting, suggested_at, expires_at, study FROM suggestions"
+# Of as many as a JSON list has; each is looked up in an index, however many rows there are.
+_BY_ID = "WHERE id IN (SELECT value FROM json_each(?))"
+_OF_ENTRIES = "WHERE study = ? AND target IN (SELECT value FROM json_each(?))"
+_LATEST_BY_PLACE = (
+    "WHERE number IN (SELECT (SELECT MAX(number) FROM suggestions WHERE study = ?1"
+    " AND mode = json_extract(place.value, '$[0]') AND setting_key = json_extract(place.value, '$[1]'))"
+    " FROM json_each(?2) AS place)"
+)
+_END = "UPDATE suggestions SET outstanding = 0 WHERE id = ? AND outstanding = 1"
+# What is no moment at all is not expired but damaged, and stays to be found.
+_END_EXPIRED = (
+    "UPDATE suggestions SET outstanding = 0 WHERE outstanding = 1 AND expires_at <= ?"
+    " AND expires_at LIKE '____-__-__T%'"
+)
+
+
+def _count(connection: sqlite3.Connection, study: str) -> int:
+    row = connection.execute("SELECT COUNT(*) FROM entries WHERE study = ? AND counted IS NOT NULL", (study,))
+    return int(row.fetchone()[0])
+
+
+def _begin_modes(connection: sqlite3.Connection, study: str, modes: Collection[str]) -> None:
+    """Begin those of the modes that have not begun, each with a seed of its own."""
+    connection.executemany(
+        "INSERT INTO modes (study, mode, seed) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+        [(study, mode, secrets.randbits(48)) for mode in sorted(modes)],
+    )
+
+
+def _told_columns(told: Told) -> tuple[object, ...]:
+    rating = told.rating if isinstance(told, Observation) else None
+    return (
+        dump_setting(told.setting),
+        rating,
+        None if isinstance(told, Observation) else told.reason,
+        timestamp(told.recorded_at),
+        told.suggestion_id,
+        told.rater,
+        told.picture,
+        told.comment,
+        rating,
+    )
+
+
+def _amendment_columns(amendment: Amendment) -> tuple[object, ...]:
+    revision = amendment.revision
+    return (
+        amendment.target,
+        revision.number,
+        revision.rating,
+        revision.comment,
+        revision.withdrawn,
+        timestamp(revision.made_at),
+        revision.reviser,
+    )
+
+
+def _amendment(target: object, columns: Sequence[object]) -> Amendment:
+    number, rating, comment, withdrawn, made_at, reviser = columns
+    return Amendment(
+        load_count(target, "a position"), load_revision(number, rating, comment, withdrawn, made_at, reviser)
+    )
+
+
+def _recorded(receipt: _Receipt) -> Recorded:
+    """Return what was acknowledged, once again."""
+    if receipt.corrected is not None:
+        raise _used_before()
+    return Recorded(
+        receipt.samples_seen,
+        replayed=True,
+        positions=receipt.positions,
+        replaced=receipt.replaced,
+        study=receipt.study,
+    )
+
+
+def _used_before() -> IdempotencyMismatchError:
+    return IdempotencyMismatchError(
+        "this idempotency key was used before with another body; send new results with a new key"
+    )
+
+
+def _moment(moment: datetime | None) -> str | None:
+    return None if moment is None else timestamp(moment)
 
 
 _KIND = DatabaseKind(
-    prepare=_prepare,
+    prepare=prepare,
     errors=STORE_ERRORS,
     busy_timeout=BUSY_TIMEOUT,
     retry_after=2,

@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 from tests.support.spaces import modes
 from tuning.errors import InvalidRequestError
 from tuning.observations import Setting
-from tuning.space_file import load_spaces
 from tuning.spaces import Api, Fixed, Mode, RealParameter, Spaces
 from tuning.stores.records import dump_setting, load_setting
-from tuning.validation import MAX_INVALID_FIELDS, parse_fixed, parse_results
+from tuning.validation.fields import MAX_INVALID_FIELDS
+from tuning.validation.settings import parse_fixed
+from tuning.validation.space_file import load_spaces
+from tuning.validation.update import Result, parse_update
 
 LEONARDO: dict[str, Any] = {
     "api": "leonardo",
@@ -28,6 +30,10 @@ SPACES = load_spaces()
 
 def result(rating: object = 4.0, **changes: object) -> dict[str, Any]:
     return {"parameters": {**LEONARDO, **changes}, "rating": rating}
+
+
+def parse_results(results: object, spaces: Spaces) -> tuple[Result, ...]:
+    return parse_update({"results": results}, spaces).results
 
 
 def problems_of(results: object, spaces: Spaces) -> list[tuple[tuple[str | int, ...], str]]:
@@ -309,6 +315,88 @@ def test_no_json_whatever_gets_more_than_an_answer(results: object) -> None:
 def test_an_unknown_name_that_no_text_can_hold_is_still_told(spaces: Spaces) -> None:
     ((location, _),) = problems_of([result(**{"\ud800": 1})], spaces)
     assert location == ("results", 0, "parameters", "?")
+
+
+@pytest.mark.parametrize(
+    ("body", "where", "words"),
+    [
+        ({"Mode": "surfaces"}, ("Mode",), "did you mean mode?"),
+        ({"rating": 4}, ("rating",), "it belongs to each of the results"),
+        ({"suggestionId": "x"}, ("suggestionId",), "it belongs to each of the results"),
+        ({"num_suggestions": 2}, ("num_suggestions",), "suggest_parameters"),
+        ({"study": "Kitchens"}, ("study",), "must be 1 to 64 of a-z"),
+        ({"mode": "colour"}, ("mode",), "must be one of structure, surfaces"),
+        ({"rater": "a\nb"}, ("rater",), "must be a pseudonym of 1 to 64 printable characters"),
+        ({"rater": "x" * 10_000}, ("rater",), "must be a pseudonym of 1 to 64 printable characters"),
+        ({"rater": "  "}, ("rater",), "must not be blank"),
+        ({"picture": "x" * 129}, ("picture",), "must be an id of 1 to 128 printable characters"),
+        ({"picture": 7}, ("picture",), "must be an id of 1 to 128 printable characters"),
+    ],
+)
+def test_what_is_said_for_all_results_is_judged(
+    spaces: Spaces, body: dict[str, Any], where: tuple[str, ...], words: str
+) -> None:
+    with pytest.raises(InvalidRequestError) as caught:
+        parse_update({"results": [result()], **body}, spaces)
+    found = {field.location: field.message for field in caught.value.fields}
+    assert list(found) == [where]
+    assert words in found[where]
+
+
+@pytest.mark.parametrize(
+    ("more", "where", "words"),
+    [
+        ({"suggestionId": "x"}, "suggestionId", "did you mean suggestion_id?"),
+        ({"Rating": 3}, "Rating", "did you mean rating?"),
+        ({"study": "default"}, "study", "say it once, beside results"),
+        ({"id": "x"}, "id", "did you mean suggestion_id?"),
+        ({"failed": "refused"}, "failed", "cannot stand beside a rating"),
+        ({"comment": "x" * 501}, "comment", "must be a text of 1 to 500 printable characters"),
+        ({"comment": "a\x00b"}, "comment", "must be a text of 1 to 500 printable characters"),
+        ({"rater": "a\u2028b"}, "rater", "must be a pseudonym"),
+        ({"picture": ""}, "picture", "must be an id"),
+    ],
+)
+def test_what_a_result_says_beside_its_rating_is_judged(
+    spaces: Spaces, more: dict[str, Any], where: str, words: str
+) -> None:
+    found = dict(problems_of([{**result(), **more}], spaces))
+    assert list(found) == [("results", 0, where)]
+    assert words in found["results", 0, where]
+
+
+@pytest.mark.parametrize("reason", ["", 7, True, "x" * 501, {}])
+def test_a_failure_says_why(spaces: Spaces, reason: object) -> None:
+    body = {"parameters": LEONARDO, "failed": reason}
+    assert [where for where, _ in problems_of([body], spaces)] == [("results", 0, "failed")]
+
+
+def test_a_result_without_a_rating_that_did_not_fail_is_refused(spaces: Spaces) -> None:
+    assert problems_of([{"parameters": LEONARDO, "failed": None}], spaces) == [(("results", 0, "rating"), "is missing")]
+
+
+def test_what_a_result_says_goes_before_what_is_said_for_all(spaces: Spaces) -> None:
+    first = {**result(), "rater": "bea", "picture": "p2", "mode": "structure", "comment": "two\nlines"}
+    failed = {"parameters": LEONARDO, "failed": "the enhancer refused"}
+    asked = parse_update(
+        {"results": [first, failed], "study": "kitchens", "mode": "surfaces", "rater": "ana", "picture": "p1"}, spaces
+    )
+    assert asked.study == "kitchens"
+    own, common = asked.results
+    assert (own.mode, own.rater, own.picture, own.comment, own.failed) == ("structure", "bea", "p2", "two\nlines", None)
+    assert (common.mode, common.rater, common.picture, common.rating) == ("surfaces", "ana", "p1", None)
+    assert common.failed == "the enhancer refused"
+
+
+def test_a_person_is_one_rater_however_the_name_was_typed(spaces: Spaces) -> None:
+    names = ["José", "Jose\u0301", " José ", "José\u00a0"]
+    asked = parse_update({"results": [{**result(), "rater": name} for name in names]}, spaces)
+    assert {one.rater for one in asked.results} == {"José"}
+
+
+def test_fields_that_nobody_knows_are_listed(spaces: Spaces) -> None:
+    asked = parse_update({"results": [{**result(), "image": "x"}, {**result(), "user": 1}], "client": {}}, spaces)
+    assert asked.ignored == ("/client", "/results/0/image", "/results/1/user")
 
 
 def fixed_of(raw: object, mode: Mode) -> Fixed:

@@ -20,7 +20,7 @@ MAX_BOUND = 1e9
 MIN_CHOICES, MAX_CHOICES = 2, 32
 MAX_CHOICE_LENGTH = 64
 
-_SHIPPED = Path(__file__).with_name("spaces.toml")
+_SHIPPED = Path(__file__).parents[1] / "spaces.toml"
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _RESERVED = frozenset({"api"})
 
