@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from storage.documents import quote
 from tuning.errors import InvalidField, InvalidRequestError, NoRatingsError
 from tuning.observations import Observation, Suggestion
 from tuning.space_file import load_spaces
@@ -26,7 +27,7 @@ from tuning.stats import Progress, Recommendation, assess, recommend
 from tuning.studies import Study
 from tuning.suggest import DEFAULT_COUNT, propose
 from tuning.update import relearn
-from tuning.validation import parse_results, quote, validate_count, validate_mode
+from tuning.validation import parse_results, validate_count, validate_mode
 
 _ALWAYS = datetime.max.replace(tzinfo=UTC)
 

@@ -5,13 +5,13 @@ corrects nothing: a legal value is kept exactly as given, and only suggestions a
 a result without one belongs to is decided in `tuning.update`.
 """
 
-import json
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Real
 
+from storage.documents import quote
 from tuning.errors import InvalidField, InvalidRequestError, Location, Root
 from tuning.observations import MAX_POSITION, MAX_RATING, MIN_RATING, Setting
 from tuning.spaces import Api, CategoricalParameter, IntegerParameter, Mode, Parameter, RealParameter, Spaces, Value
@@ -160,21 +160,6 @@ def parse_number(raw: object) -> float:
     return number
 
 
-def quote(value: object) -> str:
-    """Return a caller's value as JSON would name it, cut short, for error messages."""
-    if value is None or isinstance(value, bool):
-        return json.dumps(value)
-    if isinstance(value, Mapping):
-        return "an object"
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return "a list"
-    if not isinstance(value, Real | str):
-        return f"a value of type {type(value).__name__}"
-    # Cut before formatting: the text of a huge string or integer is not worth making.
-    text = repr(value[: _MAX_QUOTED_LENGTH + 1]) if isinstance(value, str) else _numeral(value)
-    return text if len(text) <= _MAX_QUOTED_LENGTH else f"{text[:_MAX_QUOTED_LENGTH]}…"
-
-
 def _judge_count(count: object, at: Location) -> tuple[InvalidField, ...]:
     if type(count) is int and 1 <= count <= MAX_COUNT:
         return ()
@@ -190,13 +175,6 @@ def _find_mode(
         names = ", ".join(known.name for known in spaces.modes)
         invalid.append(InvalidField(at, f"must be one of {names}, not {quote(raw)}", root))
     return mode
-
-
-def _numeral(number: Real) -> str:
-    try:
-        return f"{float(number):.17g}"
-    except OverflowError:
-        return "a number too large to tell"
 
 
 def _parse_result(raw: object, at: Location, spaces: Spaces, invalid: list[InvalidField]) -> Result | None:

@@ -4,7 +4,7 @@ Write-ahead log with `synchronous=FULL`: an acknowledged transaction survives a 
 as far as the disk tells the truth. Writers queue for the lock up to a timeout. Not for a network file system, where
 SQLite's locks do not work; and it refuses a file that is not its own.
 
-What becomes of the file under a running process is minded by `storage.sqlite`; every row that is not as it was written
+`storage.sqlite` watches what becomes of the file under a running process. Every row that is not as it was written
 becomes a StoreCorruptError that names it, in `_reading_row`.
 """
 
@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
+from storage.documents import DocumentError, Node
 from storage.sqlite import Database, DatabaseKind
 from tuning.errors import STORE_ERRORS, AlreadyPendingError, IdempotencyMismatchError, StoreCorruptError
 from tuning.observations import MAX_POSITION, Observation, Setting, Suggestion
@@ -25,11 +26,9 @@ from tuning.stores.port import HistoryPage, IdempotencyKey, ObservationStore, Re
 from tuning.stores.records import (
     dump_hyperparameters,
     dump_setting,
-    load_count,
     load_hyperparameters,
     load_observation,
     load_suggestion,
-    load_text,
     timestamp,
 )
 from tuning.studies import Hyperparameters, Study
@@ -74,14 +73,14 @@ _MIGRATIONS = (
     """,
 )
 
-# After a verification, how many times as long as it took nothing is verified again.
+# After a verification nothing is verified again for this many times as long as it took, and at most _VERIFIED_FOR.
 _VERIFY_SHARE = 10
-_VERIFIED_FOR = 60.0  # seconds, at the most
+_VERIFIED_FOR = 60.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
 class _Prefix:
-    """What is known of a study's observations: they are only ever added to, so that the rest alone is read anew."""
+    """The observations of a study read so far: they are only ever added to, so that the next read begins after them."""
 
     generation: int
     seed: int
@@ -150,7 +149,7 @@ class SqliteObservationStore(ObservationStore):
 
     def study(self, mode: str, *, now: datetime | None) -> Study:
         """See ObservationStore."""
-        # Taken before the view begins, so that the view holds all of it.
+        # Taken before the view begins, so that the view includes all of it.
         known = self._prefixes.get(mode)
         with self._database.reading() as lent:
             row = lent.connection.execute(
@@ -158,7 +157,7 @@ class SqliteObservationStore(ObservationStore):
             ).fetchone()
             if row:
                 with self._reading_row(f"study {mode}"):
-                    seed, hyperparameters = load_count(row[0], "a seed"), load_hyperparameters(row[1])
+                    seed, hyperparameters = Node(row[0], "seed").integer(), load_hyperparameters(row[1])
                 if known is None or (known.generation, known.seed) != (lent.generation, seed):
                     known = _Prefix(lent.generation, seed)
                 prefix = self._prefixes[mode] = self._read_on(lent.connection, mode, known)
@@ -200,8 +199,8 @@ class SqliteObservationStore(ObservationStore):
                     "SELECT mode, seed, hyperparameters FROM studies"
                 ):
                     with self._reading_row(f"study {mode}"):
-                        load_text(mode, "a mode")
-                        load_count(seed, "a seed")
+                        Node(mode, "mode").text()
+                        Node(seed, "seed").integer()
                         load_hyperparameters(hyperparameters)
                 for rowid, *row in connection.execute(_SELECT_OBSERVATIONS):
                     self._observation(rowid, row)
@@ -247,7 +246,7 @@ class SqliteObservationStore(ObservationStore):
     def _reading_row(self, row: str) -> Iterator[None]:
         try:
             yield
-        except ValueError as error:
+        except DocumentError as error:
             self._verified_until = 0.0
             raise StoreCorruptError(f"{self._path.name}: {row} is damaged: {error}") from error
 
@@ -267,10 +266,10 @@ class SqliteObservationStore(ObservationStore):
     def _receipt_of(self, key: object, row: Sequence[object]) -> tuple[str, int]:
         fingerprint, samples_seen = row
         with self._reading_row(f"the receipt of Idempotency-Key {key!r}"):
-            return load_text(fingerprint, "a fingerprint"), load_count(samples_seen, "a count")
+            return Node(fingerprint, "fingerprint").text(), Node(samples_seen, "samples_seen").integer()
 
     def _read_on(self, connection: sqlite3.Connection, mode: str, known: _Prefix) -> _Prefix:
-        """The prefix with the observations that came since."""
+        """Return the prefix with the observations that came since."""
         rows = connection.execute(f"{_SELECT_OBSERVATIONS} WHERE mode = ? AND id > ? ORDER BY id", (mode, known.last))
         new = [(rowid, self._observation(rowid, row)) for rowid, *row in rows]
         if not new:
@@ -310,7 +309,11 @@ def _count(connection: sqlite3.Connection) -> int:
 
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
-    """Makes a new file a store, and refuses one that is not a store or a later release's. Raises StoreCorruptError."""
+    """Make a new file a store.
+
+    Raises:
+        StoreCorruptError: the file is not a store, or a later release wrote it.
+    """
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if version != len(_MIGRATIONS):
         _migrate(connection, path.name)
