@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from storage.deadline import Deadline
 from tests.support.stores import EMULATED, store_url
-from tuning.errors import AlreadyPendingError, IdempotencyMismatchError
+from tuning.errors import AlreadyPendingError, IdempotencyMismatchError, StoreUnavailableError
 from tuning.observations import MAX_POSITION, Observation, Setting, Suggestion
 from tuning.stores import open_store
 from tuning.stores.port import MAX_CLAIM, IdempotencyKey, ObservationStore
@@ -354,6 +355,22 @@ def test_history_is_newest_first_and_pages_neither_skip_nor_repeat(store: Observ
     everything = store.history(mode=None, limit=100)
     assert len(everything.observations) == 10
     assert everything.earliest is None
+
+
+def test_after_a_deadline_nothing_begins(store: ObservationStore) -> None:
+    over = Deadline(0)
+    for use in (
+        lambda: store.record([observation()], idempotency_key=key(), deadline=over),
+        lambda: store.find_receipt(key(), deadline=over),
+        lambda: store.claim([suggestion("a")], now=NOW, deadline=over),
+        lambda: store.study("structure", now=NOW, deadline=over),
+        lambda: store.find_outstanding(ids={"a"}, places=(), now=NOW, deadline=over),
+        lambda: store.save_hyperparameters("structure", Hyperparameters((), 1.0, 1.0, 0.5, 10), deadline=over),
+    ):
+        with pytest.raises(StoreUnavailableError):
+            use()
+    assert (store.count(), store.outstanding(now=NOW), store.find_receipt(key())) == (0, (), None)
+    assert store.study("structure", now=NOW, deadline=Deadline(60)).hyperparameters is None
 
 
 def test_everything_is_there_after_reopening(url: str, store: ObservationStore) -> None:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from time import monotonic
 
+from storage.deadline import Deadline
 from tuning.errors import InvalidField, InvalidRequestError
 from tuning.model.pooling import pool
 from tuning.observations import Observation, Setting, Suggestion
@@ -28,9 +29,8 @@ from tuning.validation import Result, parse_results, validate_key
 
 # Ratings up to which every update refits; beyond, hyperparameters hardly move and are refitted when ratings doubled.
 ALWAYS_REFIT = 200
-# Seconds into an update after which it learns no more. The store may take 7 more to read, the fit 2 and the store 7 to
-# save: the caller has his answer before the API's 29 are over, however slow the store.
-LEARN_WITHIN = 10.0
+# Seconds that must be left for learning to begin: to read from a slow store, to fit and to save.
+LEARNING_SECONDS = 16.0
 
 _logger = logging.getLogger(__name__)
 
@@ -57,35 +57,36 @@ def update(
     results: object,
     idempotency_key: str | None = None,
     now: datetime,
+    deadline: Deadline | None = None,
 ) -> Acknowledgement:
     """Record 1 to 1,000 results (see `tuning.validation.parse_results` for their shape) and learn from them.
 
-    The same key with the same results records nothing and gives the first answer again.
+    The same key with the same results records nothing and gives the first answer again. After the deadline nothing
+    further begins, and learning begins only if LEARNING_SECONDS are left before it; with None there is time enough.
 
     Raises:
         InvalidRequestError: anything is wrong with the results or the key; nothing is recorded.
         IdempotencyMismatchError: the key came with other results before; nothing is recorded.
-        StoreUnavailableError: the store cannot be used now; the results may have been recorded.
+        StoreUnavailableError: the store cannot be used now, or no time is left; the results may have been recorded.
         StoreCorruptError: what it holds cannot be read.
         StoreRefusedError: it is not there, or does not admit us.
     """
-    began = monotonic()
     name = validate_key(idempotency_key)
     parsed = parse_results(results, spaces)
     key = IdempotencyKey(name, _fingerprint(parsed)) if name is not None else None
     try:
-        observations = _attribute(parsed, _find_answered(store, parsed, spaces, now), spaces, now)
+        observations = _attribute(parsed, _find_answered(store, parsed, spaces, now, deadline), spaces, now)
     except InvalidRequestError:
         # What was a good request once, and recorded, stays one, though the suggestions that it answered are gone.
-        recorded = store.find_receipt(key) if key else None
+        recorded = store.find_receipt(key, deadline=deadline) if key else None
         if recorded is None:
             raise
         observations = ()
     else:
-        recorded = store.record(observations, idempotency_key=key)
+        recorded = store.record(observations, idempotency_key=key, deadline=deadline)
     rated = {observation.mode for observation in observations}
     modes = [mode for mode in spaces.modes if mode.name in rated]
-    fits = [] if recorded.replayed else [_learn(store, mode, began) for mode in modes]
+    fits = [] if recorded.replayed else [_learn(store, mode, deadline) for mode in modes]
     return Acknowledgement(
         samples_seen=recorded.samples_seen,
         convergence_score=convergence(recorded.samples_seen),
@@ -137,7 +138,9 @@ class _Answered:
         return cls(by_id, by_setting)
 
 
-def _find_answered(store: ObservationStore, results: Sequence[Result], spaces: Spaces, now: datetime) -> _Answered:
+def _find_answered(
+    store: ObservationStore, results: Sequence[Result], spaces: Spaces, now: datetime, deadline: Deadline | None
+) -> _Answered:
     """Return what is outstanding of what the results name or have the parameters of."""
     ids = {result.suggestion_id for result in results if result.suggestion_id is not None}
     # The mode that a result says counts only if the suggestion that it names says no other.
@@ -147,7 +150,7 @@ def _find_answered(store: ObservationStore, results: Sequence[Result], spaces: S
         for mode in spaces.modes
         if result.suggestion_id is not None or result.mode in {None, mode.name}
     }
-    return _Answered.of(store.find_outstanding(ids=ids, places=places, now=now))
+    return _Answered.of(store.find_outstanding(ids=ids, places=places, now=now, deadline=deadline))
 
 
 def _attribute(
@@ -201,19 +204,19 @@ def _contradiction(result: Result, answered: Suggestion | None) -> tuple[str, st
     return None
 
 
-def _learn(store: ObservationStore, mode: Mode, began: float) -> float | None:
+def _learn(store: ObservationStore, mode: Mode, deadline: Deadline | None) -> float | None:
     """Learn if that is due, and return the seconds it took; None if it failed or would be late."""
-    if monotonic() - began > LEARN_WITHIN:
+    if deadline is not None and deadline.seconds_left < LEARNING_SECONDS:
         _logger.warning(
             "no time left to learn in mode %s; the ratings are recorded, and a later update learns", mode.name
         )
         return None
     try:
-        study = store.study(mode.name, now=None)  # learning has no use for what is outstanding
+        study = store.study(mode.name, now=None, deadline=deadline)  # learning has no use for what is outstanding
         fitting = monotonic()
         if learned := relearn(mode, study):
             fit_seconds = monotonic() - fitting
-            store.save_hyperparameters(mode.name, learned)
+            store.save_hyperparameters(mode.name, learned, deadline=deadline)
             return fit_seconds
     except Exception:
         # The ratings are recorded, and the caller must hear so whatever happened here: an error would make him send

@@ -55,7 +55,8 @@ from tuning.stores.records import (
 from tuning.studies import Hyperparameters, Study
 
 LIMITS = CallLimits(connect_seconds=1.0, read_seconds=2.0, attempts=3, pause_seconds=0.4, retry_after=2)
-# Seconds after which no further attempt begins: of an operation, and of one that may lose races.
+# Seconds after which no further attempt begins, unless the caller's deadline is sooner: of an operation, and of one
+# that may lose races.
 PATIENCE, RACING_PATIENCE = 4.0, 10.0
 KEPT_FOR = 30 * 24 * 3600  # seconds for which a recorded batch is remembered by its key
 CHUNK = 100  # observations in an item: 170 kB of the service's 400 kB at their longest, before compression
@@ -117,12 +118,18 @@ class DynamoDbObservationStore(ObservationStore):
         self._verified_until = 0.0
         self._damage: tuple[float, str] | None = None
 
-    def record(self, observations: Sequence[Observation], *, idempotency_key: IdempotencyKey | None) -> Recorded:
+    def record(
+        self,
+        observations: Sequence[Observation],
+        *,
+        idempotency_key: IdempotencyKey | None,
+        deadline: Deadline | None = None,
+    ) -> Recorded:
         """See ObservationStore."""
         if len(observations) > MAX_BATCH:
             raise ValueError(f"a batch holds up to {MAX_BATCH:,} observations, not {len(observations):,}")
         chunks = [_Chunk.of(mode, ratings) for mode, ratings in _packed(observations)]
-        deadline = Deadline(RACING_PATIENCE)
+        deadline = Deadline(RACING_PATIENCE, within=deadline)
         # A batch without a key gets one of its own: by its receipt a lost answer can be told from a lost race.
         batch = secrets.token_hex(16)
         receipt = f"receipt#key#{idempotency_key.key}" if idempotency_key else f"receipt#batch#{batch}"
@@ -152,9 +159,9 @@ class DynamoDbObservationStore(ObservationStore):
                 return Recorded(after.count, replayed=False)
         raise _crowded()
 
-    def find_receipt(self, idempotency_key: IdempotencyKey) -> Recorded | None:
+    def find_receipt(self, idempotency_key: IdempotencyKey, *, deadline: Deadline | None = None) -> Recorded | None:
         """See ObservationStore."""
-        row = self._table.get(f"receipt#key#{idempotency_key.key}", "receipt", Deadline(PATIENCE))
+        row = self._table.get(f"receipt#key#{idempotency_key.key}", "receipt", Deadline(PATIENCE, within=deadline))
         if row is None:
             return None
         with self._reading_row(row):
@@ -164,11 +171,18 @@ class DynamoDbObservationStore(ObservationStore):
         samples_seen, _ = self._receipt(row, idempotency_key.fingerprint)
         return Recorded(samples_seen, replayed=True)
 
-    def claim(self, suggestions: Sequence[Suggestion], *, giving_way: Sequence[Suggestion] = (), now: datetime) -> None:
+    def claim(
+        self,
+        suggestions: Sequence[Suggestion],
+        *,
+        giving_way: Sequence[Suggestion] = (),
+        now: datetime,
+        deadline: Deadline | None = None,
+    ) -> None:
         """See ObservationStore."""
         if max(len(suggestions), len(giving_way)) > MAX_CLAIM:
             raise ValueError(f"up to {MAX_CLAIM} suggestions are claimed at once, not {len(suggestions):,}")
-        deadline = Deadline(RACING_PATIENCE)
+        deadline = Deadline(RACING_PATIENCE, within=deadline)
         leaving = {_suggestion_key(one.mode, one.setting): one for one in giving_way}
         puts = [_put_suggestion(suggestion, place, now, leaving) for place, suggestion in enumerate(suggestions)]
         taken = {put.row["sk"] for put in puts}
@@ -196,9 +210,9 @@ class DynamoDbObservationStore(ObservationStore):
             self._tidy(others, deadline)
         raise _crowded()
 
-    def study(self, mode: str, *, now: datetime | None) -> Study:
+    def study(self, mode: str, *, now: datetime | None, deadline: Deadline | None = None) -> Study:
         """See ObservationStore."""
-        deadline = Deadline(PATIENCE)
+        deadline = Deadline(PATIENCE, within=deadline)
         # Before the observations: a suggestion rated between the two reads must not be missing from both.
         claimed = self._claimed(deadline, mode) if now else ()
         begun = self._begun(mode, deadline)
@@ -217,10 +231,15 @@ class DynamoDbObservationStore(ObservationStore):
         return tuple(self._unanswered(claimed, deadline))
 
     def find_outstanding(
-        self, *, ids: Collection[str], places: Collection[tuple[str, Setting]], now: datetime
+        self,
+        *,
+        ids: Collection[str],
+        places: Collection[tuple[str, Setting]],
+        now: datetime,
+        deadline: Deadline | None = None,
     ) -> tuple[Suggestion, ...]:
         """See ObservationStore."""
-        deadline = Deadline(PATIENCE)
+        deadline = Deadline(PATIENCE, within=deadline)
         rows = self._look_up({_suggestion_key(*place) for place in places}, set(ids), deadline)
         found = [suggestion for suggestion in self._in_order(rows) if suggestion.expires_at > now]
         return tuple(self._unanswered(found, deadline))
@@ -237,7 +256,9 @@ class DynamoDbObservationStore(ObservationStore):
             self._verified_until = time.monotonic() + _VERIFIED_FOR
         return head.count
 
-    def save_hyperparameters(self, mode: str, hyperparameters: Hyperparameters) -> None:
+    def save_hyperparameters(
+        self, mode: str, hyperparameters: Hyperparameters, *, deadline: Deadline | None = None
+    ) -> None:
         """See ObservationStore."""
         fitted_on = hyperparameters.fitted_on
         row: Row = {
@@ -246,7 +267,7 @@ class DynamoDbObservationStore(ObservationStore):
             "learned": dump_hyperparameters(hyperparameters),
             "fitted_on": fitted_on,
         }
-        deadline = Deadline(PATIENCE)
+        deadline = Deadline(PATIENCE, within=deadline)
         condition = "attribute_not_exists(pk) OR fitted_on <= :fitted_on"
         for _ in deadline.attempts():
             try:

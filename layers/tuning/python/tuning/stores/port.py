@@ -6,8 +6,12 @@ every observation acknowledged before it began to read; no two outstanding sugge
 numbers come back exactly as they went in; a crash leaves the state before or after, never between; a row that is not as
 it was written is a StoreCorruptError that names it, and never a wrong answer.
 
-Every method may raise StoreUnavailableError (retry later), StoreCorruptError and StoreRefusedError (give up). Values
-go in and come out by value. The port draws no conclusions: it neither validates settings nor judges ratings.
+After a `deadline` nothing further begins; what has begun takes at most 3 s more in DynamoDB, and 5 s where SQLite waits
+for its lock. With None an adapter has its own patience alone.
+
+Every method may raise StoreUnavailableError (retry later, or no time is left), StoreCorruptError and StoreRefusedError
+(give up). Values go in and come out by value. The port draws no conclusions: it neither validates settings nor judges
+ratings.
 """
 
 from abc import ABC, abstractmethod
@@ -15,6 +19,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from storage.deadline import Deadline
 from tuning.observations import MAX_POSITION, Observation, Setting, Suggestion
 from tuning.studies import Hyperparameters, Study
 
@@ -54,7 +59,13 @@ class ObservationStore(ABC):
     """Observations, outstanding suggestions and learned hyperparameters of every mode."""
 
     @abstractmethod
-    def record(self, observations: Sequence[Observation], *, idempotency_key: IdempotencyKey | None) -> Recorded:
+    def record(
+        self,
+        observations: Sequence[Observation],
+        *,
+        idempotency_key: IdempotencyKey | None,
+        deadline: Deadline | None = None,
+    ) -> Recorded:
         """Record a batch of up to MAX_BATCH and end the suggestions that it answers, or find it recorded.
 
         After a StoreUnavailableError the batch may have been recorded. The same idempotency key, remembered for at
@@ -65,7 +76,7 @@ class ObservationStore(ABC):
         """
 
     @abstractmethod
-    def find_receipt(self, idempotency_key: IdempotencyKey) -> Recorded | None:
+    def find_receipt(self, idempotency_key: IdempotencyKey, *, deadline: Deadline | None = None) -> Recorded | None:
         """Return the acknowledgement of the batch that was recorded with this key; None if none was.
 
         Raises:
@@ -73,7 +84,14 @@ class ObservationStore(ABC):
         """
 
     @abstractmethod
-    def claim(self, suggestions: Sequence[Suggestion], *, giving_way: Sequence[Suggestion] = (), now: datetime) -> None:
+    def claim(
+        self,
+        suggestions: Sequence[Suggestion],
+        *,
+        giving_way: Sequence[Suggestion] = (),
+        now: datetime,
+        deadline: Deadline | None = None,
+    ) -> None:
         """Make up to MAX_CLAIM suggestions outstanding: all of them, or none.
 
         In the same step up to MAX_CLAIM others, those `giving_way`, end if they are still outstanding. `tuning.suggest`
@@ -84,7 +102,7 @@ class ObservationStore(ABC):
         """
 
     @abstractmethod
-    def study(self, mode: str, *, now: datetime | None) -> Study:
+    def study(self, mode: str, *, now: datetime | None, deadline: Deadline | None = None) -> Study:
         """Return the mode's study in one consistent view; it begins, with a fresh seed, when first asked for.
 
         With None as `now` it is without the outstanding suggestions, which then cost nothing.
@@ -96,7 +114,12 @@ class ObservationStore(ABC):
 
     @abstractmethod
     def find_outstanding(
-        self, *, ids: Collection[str], places: Collection[tuple[str, Setting]], now: datetime
+        self,
+        *,
+        ids: Collection[str],
+        places: Collection[tuple[str, Setting]],
+        now: datetime,
+        deadline: Deadline | None = None,
     ) -> tuple[Suggestion, ...]:
         """Return the outstanding suggestions that have one of the ids or are in one of the places, oldest first.
 
@@ -112,7 +135,9 @@ class ObservationStore(ABC):
         """
 
     @abstractmethod
-    def save_hyperparameters(self, mode: str, hyperparameters: Hyperparameters) -> None:
+    def save_hyperparameters(
+        self, mode: str, hyperparameters: Hyperparameters, *, deadline: Deadline | None = None
+    ) -> None:
         """Keep what was learned, unless hyperparameters fitted on more ratings are there already."""
 
     @abstractmethod

@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
+from storage.deadline import Deadline
 from storage.documents import DocumentError, Node
 from storage.sqlite import Database, DatabaseKind
 from tuning.errors import STORE_ERRORS, AlreadyPendingError, IdempotencyMismatchError, StoreCorruptError
@@ -97,9 +98,15 @@ class SqliteObservationStore(ObservationStore):
         self._prefixes: dict[str, _Prefix] = {}
         self._verified, self._verified_until = 0, 0.0
 
-    def record(self, observations: Sequence[Observation], *, idempotency_key: IdempotencyKey | None) -> Recorded:
+    def record(
+        self,
+        observations: Sequence[Observation],
+        *,
+        idempotency_key: IdempotencyKey | None,
+        deadline: Deadline | None = None,
+    ) -> Recorded:
         """See ObservationStore."""
-        with self._database.transaction() as connection:
+        with self._database.transaction(deadline) as connection:
             if idempotency_key and (recorded := self._receipt(connection, idempotency_key)):
                 return recorded
             connection.executemany(
@@ -120,14 +127,21 @@ class SqliteObservationStore(ObservationStore):
                 )
         return Recorded(samples_seen, replayed=False)
 
-    def find_receipt(self, idempotency_key: IdempotencyKey) -> Recorded | None:
+    def find_receipt(self, idempotency_key: IdempotencyKey, *, deadline: Deadline | None = None) -> Recorded | None:
         """See ObservationStore."""
-        with self._database.reading() as lent:
+        with self._database.reading(deadline) as lent:
             return self._receipt(lent.connection, idempotency_key)
 
-    def claim(self, suggestions: Sequence[Suggestion], *, giving_way: Sequence[Suggestion] = (), now: datetime) -> None:
+    def claim(
+        self,
+        suggestions: Sequence[Suggestion],
+        *,
+        giving_way: Sequence[Suggestion] = (),
+        now: datetime,
+        deadline: Deadline | None = None,
+    ) -> None:
         """See ObservationStore."""
-        with self._database.transaction() as connection:
+        with self._database.transaction(deadline) as connection:
             # What is no moment at all is not expired but damaged, and stays to be found.
             expired = "DELETE FROM suggestions WHERE expires_at <= ? AND expires_at LIKE '____-__-__T%'"
             connection.execute(expired, (timestamp(now),))
@@ -147,11 +161,11 @@ class SqliteObservationStore(ObservationStore):
                 if cursor.rowcount == 0:
                     raise AlreadyPendingError(f"{s.setting.key} is outstanding in mode {s.mode}")
 
-    def study(self, mode: str, *, now: datetime | None) -> Study:
+    def study(self, mode: str, *, now: datetime | None, deadline: Deadline | None = None) -> Study:
         """See ObservationStore."""
         # Taken before the view begins, so that the view includes all of it.
         known = self._prefixes.get(mode)
-        with self._database.reading() as lent:
+        with self._database.reading(deadline) as lent:
             row = lent.connection.execute(
                 "SELECT seed, hyperparameters FROM studies WHERE mode = ?", (mode,)
             ).fetchone()
@@ -163,11 +177,11 @@ class SqliteObservationStore(ObservationStore):
                 prefix = self._prefixes[mode] = self._read_on(lent.connection, mode, known)
                 outstanding = self._outstanding(lent.connection, mode, now) if now else ()
                 return Study(mode, seed, hyperparameters, prefix.observations, outstanding)
-        with self._database.transaction() as connection:
+        with self._database.transaction(deadline) as connection:
             connection.execute(
                 "INSERT INTO studies (mode, seed) VALUES (?, ?) ON CONFLICT DO NOTHING", (mode, secrets.randbits(48))
             )
-        return self.study(mode, now=now)
+        return self.study(mode, now=now, deadline=deadline)
 
     def outstanding(self, *, now: datetime) -> tuple[Suggestion, ...]:
         """See ObservationStore."""
@@ -175,13 +189,18 @@ class SqliteObservationStore(ObservationStore):
             return self._outstanding(lent.connection, None, now)
 
     def find_outstanding(
-        self, *, ids: Collection[str], places: Collection[tuple[str, Setting]], now: datetime
+        self,
+        *,
+        ids: Collection[str],
+        places: Collection[tuple[str, Setting]],
+        now: datetime,
+        deadline: Deadline | None = None,
     ) -> tuple[Suggestion, ...]:
         """See ObservationStore."""
         # Each statement looks its keys up in an index, however many rows there are.
         keys = [[mode, setting.key] for mode, setting in places]
         rows: dict[int, Sequence[object]] = {}
-        with self._database.reading() as lent:
+        with self._database.reading(deadline) as lent:
             for condition, wanted in ((_BY_ID, sorted(ids)), (_BY_PLACE, keys)):
                 statement = f"{_SELECT_SUGGESTIONS} {condition}"
                 for rowid, *row in lent.connection.execute(statement, (json.dumps(wanted),)):
@@ -212,9 +231,11 @@ class SqliteObservationStore(ObservationStore):
                 self._verified_until = done + min(_VERIFIED_FOR, _VERIFY_SHARE * (done - began))
             return _count(connection)
 
-    def save_hyperparameters(self, mode: str, hyperparameters: Hyperparameters) -> None:
+    def save_hyperparameters(
+        self, mode: str, hyperparameters: Hyperparameters, *, deadline: Deadline | None = None
+    ) -> None:
         """See ObservationStore."""
-        with self._database.transaction() as connection:
+        with self._database.transaction(deadline) as connection:
             connection.execute(
                 "INSERT INTO studies (mode, seed, hyperparameters, fitted_on) VALUES (?, ?, ?, ?)"
                 " ON CONFLICT (mode) DO UPDATE SET hyperparameters = excluded.hyperparameters,"
