@@ -26,11 +26,10 @@ from tuning.studies import INITIAL_RATINGS, Study
 from tuning.validation import validate_request
 
 DEFAULT_COUNT = 2
-# A rater comes back within a working day or not at all; longer, and abandoned settings would stay barred from others.
+# A rater comes back within a working day or not at all. After that others may have the setting.
 OUTSTANDING_FOR = timedelta(hours=24)
-# Of a mode. As many as one update can answer.
-MAX_OUTSTANDING = 1_000
-# For so long a suggestion is its rater's whoever else asks; then it makes way if there is no room.
+MAX_OUTSTANDING = 1_000  # suggestions per mode: as many as one update can answer
+# A suggestion never makes way for others before this time has passed.
 RESERVED_FOR = timedelta(hours=1)
 
 _ATTEMPTS = 8

@@ -1,13 +1,13 @@
 """Update: record people's ratings, then learn from them.
 
 `update` validates everything before it records anything, records a batch whole or not at all, and only then lets the
-surrogate learn: nothing that goes wrong in learning can lose or repeat a rating.
+surrogate learn: an error in learning can neither lose nor repeat a rating.
 
-Whose rating is it? A result with a `suggestion_id` that is outstanding answers that suggestion; so does one without,
-if its parameters are exactly those of an outstanding suggestion. An answered suggestion is no longer outstanding. A
-`suggestion_id` that is not (or no longer) outstanding is kept with the rating and has no other effect: suggestions
-expire, people are slow, and a late rating is worth as much as a punctual one. The answers are found by id and by mode
-and parameters, in tables of both, so that the work grows with the results and not with what is outstanding.
+A result with a `suggestion_id` that is outstanding answers that suggestion. So does a result without one whose
+parameters are exactly those of an outstanding suggestion. An answered suggestion is no longer outstanding. A
+`suggestion_id` that is not outstanding, or no longer, is kept with the rating and has no other effect: suggestions
+expire, and a late rating is worth as much as another. The suggestions are looked up by id, and by mode and parameters,
+so that the work grows with the results and not with how many are outstanding.
 """
 
 import hashlib
@@ -77,7 +77,7 @@ def update(
     try:
         observations = _attribute(parsed, _find_answered(store, parsed, spaces, now, deadline), spaces, now)
     except InvalidRequestError:
-        # What was a good request once, and recorded, stays one, though the suggestions that it answered are gone.
+        # A request that was recorded once stays valid, though the suggestions that it answered have ended.
         recorded = store.find_receipt(key, deadline=deadline) if key else None
         if recorded is None:
             raise
@@ -219,8 +219,8 @@ def _learn(store: ObservationStore, mode: Mode, deadline: Deadline | None) -> fl
             store.save_hyperparameters(mode.name, learned, deadline=deadline)
             return fit_seconds
     except Exception:
-        # The ratings are recorded, and the caller must hear so whatever happened here: an error would make him send
-        # them again. The study goes on with the hyperparameters it has.
+        # The ratings are recorded, and the answer must say so: after an error the caller would send them again. The
+        # study keeps its hyperparameters.
         _logger.exception("learning failed in mode %s; the ratings are recorded", mode.name)
         return None
     return 0.0
