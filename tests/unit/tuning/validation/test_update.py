@@ -119,7 +119,7 @@ def test_a_bound_missed_by_floating_point_dust_is_met(spaces: Spaces) -> None:
         ("0" * 100, "must be a number, not "),
         ([7], "must be a number, not a list"),
         ({}, "must be a number, not an object"),
-        (b"7", "must be a number, not a list"),
+        (b"7", "must be a number, not a value of type bytes"),
         (math.nan, "must be a finite number"),
         (math.inf, "must be a finite number"),
         ("1e999", "must be a finite number"),
