@@ -150,7 +150,8 @@ def _settle_study(asked: Update, known: Mapping[str, Suggestion]) -> str:
     Raises:
         InvalidRequestError: a suggestion is of another study than the request says, or the results are of several.
     """
-    studies = [known[result.suggestion_id].study if result.suggestion_id in known else None for result in asked.results]
+    named = [known.get(result.suggestion_id) if result.suggestion_id else None for result in asked.results]
+    studies = [suggestion.study if suggestion else None for suggestion in named]
     if asked.study is not None:
         wrong = [
             InvalidField(("results", index, "suggestion_id"), f"was suggested in study {one}, not in {asked.study}")
