@@ -1,6 +1,6 @@
-"""What the caption stores keep, read back: captions and outcomes of values of whatever type a damaged row may hold.
+"""Captions and outcomes from stored rows, whose values may have any type if a row is damaged.
 
-Every function raises ValueError, which says what is wrong, for what no store has written; the stores add whose it is.
+Every function raises ValueError with what is wrong, for a value that no store writes; the stores add the row's key.
 """
 
 import re
@@ -15,7 +15,11 @@ _SHOWN = 60  # characters of a damaged value in an error's text
 
 
 def load_caption(text: object, confidence: object, model_version: object, alternatives: object = ()) -> Caption:
-    """A caption; `alternatives` are pairs of a text and a confidence."""
+    """Make a caption; `alternatives` are pairs of a text and a confidence.
+
+    Raises:
+        ValueError: a value is not of its type or range.
+    """
     if not isinstance(alternatives, list | tuple):
         raise ValueError(f"{_short(alternatives)} is not a list of alternatives")  # noqa: TRY004 - one error for all
     others = []
@@ -28,7 +32,11 @@ def load_caption(text: object, confidence: object, model_version: object, altern
 
 
 def load_outcome(key: object, sequencer: object, reason: object, made: Sequence[object]) -> Outcome:
-    """An outcome. `made` is the caption's text, confidence and model version; with a reason, each of them is None."""
+    """Make an outcome; `made` is the caption's text, confidence and model version, each None if there is no caption.
+
+    Raises:
+        ValueError: a value is not of its type or range, or there is a caption and a reason.
+    """
     order = _text(sequencer, "a sequencer")
     if not _SEQUENCER.fullmatch(order):
         raise ValueError(f"{_short(order)} is not a sequencer")
