@@ -89,7 +89,7 @@ def test_a_model_and_a_tokenizer_must_come_from_somewhere() -> None:
         (("--weights", WEIGHTS, "--tokenizer", TOKENIZER, "--max-words", "101"), "must be between 1 and 100"),
         (("--weights", WEIGHTS, "--tokenizer", TOKENIZER, "--max-words", "0"), "must be between 1 and 100"),
         (("--model", MODEL, "--tokenizer", TOKENIZER, "--start-word", "bos"), "give both --start-word and --end-word"),
-        (("--model", MODEL, "--tokenizer", TOKENIZER), "takes 16 features a picture, and InceptionV3 gives 2048"),
+        (("--model", MODEL, "--tokenizer", TOKENIZER), "takes 16 features per picture, and InceptionV3 gives 2048"),
     ],
 )
 def test_what_cannot_be_converted_is_refused_before_any_work(
