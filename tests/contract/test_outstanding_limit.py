@@ -129,5 +129,5 @@ def test_the_documents_say_what_the_limit_is() -> None:
     assert MAX_OUTSTANDING == 1_000
     assert timedelta(hours=1) == RESERVED_FOR < OUTSTANDING_FOR
     page = (ROOT / "docs/operations.md").read_text()
-    assert "| suggestions outstanding in a mode | 1,000" in page
+    assert "| pending suggestions in a mode | 1,000" in page
     assert "1,000" in (ROOT / "docs/api.md").read_text().partition("## POST /ml/suggest_parameters")[2][:1500]
