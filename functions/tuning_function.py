@@ -2,6 +2,7 @@
 
 from functools import cached_property
 
+from storage.deadline import Deadline
 from tuning.errors import SpaceError, StoreUrlError
 from tuning.space_file import load_spaces
 from tuning.spaces import Spaces
@@ -16,13 +17,16 @@ from web.settings import Settings
 class TuningFunction:
     """A tuning function: its module adds routes to `app`, and Lambda calls `handler`."""
 
-    def __init__(self, service: str, settings: Settings) -> None:
+    def __init__(self, service: str, settings: Settings, *, answer_seconds: float) -> None:
         """Make the application, and open the store and the space before the first request arrives.
 
-        If one cannot be opened, the error is logged and each request tries again. Opening a store reads nothing, so
-        that a store that is down does not stop the start.
+        A request begins no further work later than `answer_seconds` after its own beginning; work that it has begun by
+        then must end before the function's Timeout in the template. If the store or the space cannot be opened, the
+        error is logged and each request tries again. Opening a store reads nothing, so that a store that is down does
+        not stop the start.
         """
         self.settings = settings
+        self._answer_seconds = answer_seconds
         self.metrics = Metrics(service)
         self.app, log = create_app(
             service=service,
@@ -34,6 +38,10 @@ class TuningFunction:
             _ = self.store, self.spaces
         except (StoreUrlError, SpaceError) as error:
             log.error("no request can be answered: %s", error)  # noqa: TRY400  (the message says all)
+
+    def deadline(self) -> Deadline:
+        """Return the deadline of a request that begins now."""
+        return Deadline(self._answer_seconds)
 
     @cached_property
     def store(self) -> ObservationStore:

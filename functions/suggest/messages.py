@@ -5,8 +5,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, Field
 
+from tuning.history import Page
 from tuning.stats import Progress
-from tuning.stores.port import HistoryPage
 
 # How the document describes the shipped search space; `functions.suggest.document` replaces these for another.
 PARAMETERS = (
@@ -124,7 +124,7 @@ class History(BaseModel):
     next_cursor: str | None = Field(description="where the next page begins; null at the end")
 
     @classmethod
-    def of(cls, page: HistoryPage) -> "History":
+    def of(cls, page: Page) -> "History":
         """Return `page` in the published shape."""
         return cls(
             observations=[

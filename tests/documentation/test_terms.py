@@ -34,7 +34,6 @@ SAME_MEANING = {
 """Names that two classes may have, and why."""
 
 STILL_WITHOUT_DOCSTRINGS = {
-    "layers/tuning/python/tuning/stores/**",
     "benchmarks/tuning/methods/**",
     "tests/**",
 }

@@ -118,8 +118,13 @@ class Database:
                 self._files, self._cut = None, False
 
     @contextmanager
-    def reading(self) -> Iterator[Lent]:
-        """Lend a connection that reads one consistent snapshot."""
+    def reading(self, deadline: Deadline | None = None) -> Iterator[Lent]:
+        """Lend a connection that reads one consistent snapshot.
+
+        Raises:
+            UnavailableError: the deadline is over; the kind's own subclass.
+        """
+        self._check(deadline)
         with self._translated(), self._connection() as lent:
             connection = lent.connection
             connection.execute("BEGIN")
@@ -131,8 +136,13 @@ class Database:
                     connection.execute("ROLLBACK")
 
     @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Lend a connection that holds the write lock; commit at the end, or roll back on any error."""
+    def transaction(self, deadline: Deadline | None = None) -> Iterator[sqlite3.Connection]:
+        """Lend a connection that holds the write lock; commit at the end, or roll back on any error.
+
+        Raises:
+            UnavailableError: the deadline is over; the kind's own subclass.
+        """
+        self._check(deadline)
         with self._translated(), self._transaction() as connection:
             yield connection
 
@@ -152,6 +162,12 @@ class Database:
                 else:
                     return answer
         raise AssertionError("unreachable")
+
+    def _check(self, deadline: Deadline | None) -> None:
+        if deadline is not None and deadline.is_over:
+            raise self._kind.errors.unavailable(
+                f"{self._path} was not used: no time is left", retry_after=self._kind.retry_after
+            )
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:

@@ -119,7 +119,7 @@ def _header_error(location: Sequence[str | int], detail: str) -> FieldError:
 
 
 _PLACES = {"body": _body_error, "query": _query_error, "header": _header_error}
-"""Per root of a problem's location, what makes the error."""
+"""Per root of a field's location, what makes the error."""
 
 
 def _spoken(location: Sequence[str | int]) -> str:
@@ -193,14 +193,14 @@ def install(app: FastAPI, statuses: Mapping[type[Exception], int], *, log: Logge
     """Have `app` answer every error as a problem.
 
     An error of `storage.errors` has the status of its group; `statuses` are the exceptions to that rule. Its message
-    becomes `detail`. Its `problems`, if it has any, become `errors`: each has a `location`, the location's `root`
+    becomes `detail`. Its `fields`, if it has any, become `errors`: each has a `location`, the location's `root`
     (body, query or header) and a `message`. A 503 is logged; its body only says to try again after the error's
     `retry_after` seconds.
     """
 
     def answer(error_type: type[Exception], status: int) -> None:
         async def on_error(_request: Request, error: Exception) -> ProblemResponse:
-            if found := getattr(error, "problems", ()):
+            if found := getattr(error, "fields", ()):
                 return _invalid(
                     [(_PLACES[one.root](one.location, one.message), _spoken(one.location)) for one in found]
                 )
