@@ -92,10 +92,6 @@ class Stats(BaseModel):
     recommended_parameters: Parameters | None = Field(
         description="the setting with the highest expected rating (posterior mean); possibly never rated"
     )
-    recommended_mode: str | None = Field(description="the mode whose study the recommendation is from")
-    recommended_parameters: Parameters | None = Field(
-        description="the setting with the highest expected rating (posterior mean); possibly never rated"
-    )
     recommended_mean: float | None = Field(description="the expected rating of the recommended setting")
     recommended_deviation: float | None = Field(description="standard deviation of that expectation, in rating points")
     recommended_rated: bool | None = Field(description="whether anybody has rated the recommended setting")
@@ -134,7 +130,7 @@ class Outstanding(BaseModel):
 
     @classmethod
     def of(cls, suggestion: Suggestion) -> "Outstanding":
-        """The suggestion in the API's shape."""
+        """Return the suggestion in the API's shape."""
         return cls(
             suggestion_id=suggestion.id,
             study=suggestion.study,

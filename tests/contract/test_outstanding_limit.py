@@ -54,11 +54,11 @@ def test_past_the_limit_nobody_is_given_a_suggestion_and_nobody_loses_one(store:
 
 
 def test_a_rating_makes_room(store: ObservationStore) -> None:
-    held = fill(store)
+    pending = fill(store)
     update(
         store,
         SPACES,
-        request={"results": [{"parameters": s.setting.to_plain(), "rating": 3} for s in held[:2]]},
+        request={"results": [{"parameters": s.setting.to_plain(), "rating": 3} for s in pending[:2]]},
         now=NOW,
     )
     assert len(ask(store, count=2)) == 2
