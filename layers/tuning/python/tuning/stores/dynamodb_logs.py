@@ -58,7 +58,11 @@ class StudyLogs:
         return self.head_of(study, row)
 
     def head_of(self, study: str, row: Row | None) -> Head:
-        """Return the head that is in that row; without one, that of a study in which nothing happened."""
+        """Return the head that is in that row of a study that there is; DEFAULT_STUDY needs none."""
+        if row is None and study != DEFAULT_STUDY:
+            raise StoreCorruptError(
+                f"the table has the name of study {study}, and not its item {items.head_key(study)}"
+            )
         if row is None:
             return Head(Study(study))
         if row.get("schema") not in items.SCHEMAS:

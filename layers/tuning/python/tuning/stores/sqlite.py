@@ -349,10 +349,11 @@ class SqliteObservationStore(ObservationStore):
         conditions = ["study = ?", "position < ?", *(f"{column} = ?" for column in asked)]
         if not withdrawn:
             conditions.append("withdrawn = 0")
+        index = f"INDEXED BY entries_of_{list(asked)[-1]}" if asked else ""  # of a picture there are the fewest
         with self._database.reading() as lent:
             self._study(lent.connection, study)
             rows = lent.connection.execute(
-                f"{_SELECT_ENTRIES} WHERE {' AND '.join(conditions)} ORDER BY position DESC LIMIT ?",
+                f"{_SELECT_ENTRIES} {index} WHERE {' AND '.join(conditions)} ORDER BY position DESC LIMIT ?",
                 (study, before, *asked.values(), limit + 1),
             ).fetchall()
             entries = self._entries(lent.connection, study, rows[:limit])[::-1]
@@ -393,7 +394,7 @@ class SqliteObservationStore(ObservationStore):
     def _summary(self, connection: sqlite3.Connection, name: str) -> StudySummary:
         study, _ = self._study(connection, name)
         modes = connection.execute(
-            "SELECT mode, (SELECT COUNT(*) FROM entries WHERE entries.study = modes.study"
+            "SELECT mode, (SELECT COUNT(*) FROM entries INDEXED BY entries_that_count WHERE entries.study = modes.study"
             " AND entries.mode = modes.mode AND counted IS NOT NULL) FROM modes WHERE study = ? ORDER BY mode",
             (name,),
         ).fetchall()
@@ -401,7 +402,7 @@ class SqliteObservationStore(ObservationStore):
         for mode, count in modes:
             if count:
                 position, *row = connection.execute(
-                    "SELECT position, setting, counted, recorded_at FROM entries"
+                    "SELECT position, setting, counted, recorded_at FROM entries INDEXED BY entries_that_count"
                     " WHERE study = ? AND mode = ? AND counted IS NOT NULL"
                     " ORDER BY counted DESC, recorded_at, position LIMIT 1",
                     (name, mode),
@@ -498,15 +499,16 @@ class SqliteObservationStore(ObservationStore):
         new, values = "WHERE study = ? AND mode = ? AND position > ?", (log.study, mode, log.end)
         return self._extended(
             log,
-            connection.execute(f"{_SELECT_ENTRIES} {new}", values),
-            connection.execute(f"{_SELECT_REVISIONS} {new}", values),
+            connection.execute(f"{_SELECT_ENTRIES} INDEXED BY entries_of_mode {new}", values),
+            connection.execute(f"{_SELECT_REVISIONS} INDEXED BY revisions_of_mode {new}", values),
         )
 
     def _rated_by(
         self, connection: sqlite3.Connection, study: str, mode: str, suggestion_id: str, rater: str
     ) -> Sequence[Entry]:
         rows = connection.execute(
-            f"{_SELECT_ENTRIES} WHERE study = ? AND suggestion_id = ? AND mode = ? AND rater = ?",
+            f"{_SELECT_ENTRIES} INDEXED BY entries_of_suggestion"
+            " WHERE study = ? AND suggestion_id = ? AND mode = ? AND rater = ?",
             (study, suggestion_id, mode, rater),
         ).fetchall()
         return self._entries(connection, study, rows)
@@ -574,7 +576,9 @@ class SqliteObservationStore(ObservationStore):
     ) -> tuple[Suggestion, ...]:
         # The next claim ends what has expired, so that hardly any is read here in vain.
         found = self._suggestions(
-            connection, "WHERE outstanding = 1 AND study = ? AND (? IS NULL OR mode = ?)", (study, mode, mode)
+            connection,
+            "INDEXED BY outstanding_of_place WHERE outstanding = 1 AND study = ? AND (? IS NULL OR mode = ?)",
+            (study, mode, mode),
         )
         standing = [suggestion for suggestion, _ in found if suggestion.expires_at > now]
         return tuple(sorted(standing, key=lambda suggestion: suggestion.suggested_at))
@@ -599,6 +603,7 @@ class SqliteObservationStore(ObservationStore):
             self._receipt_of(row)
 
 
+# Indices are named where SQLite, which does not know how many rows there are, would rather read a whole study.
 _SELECT_ENTRIES = (
     "SELECT position, counted, withdrawn, mode, setting, rating, reason, recorded_at, suggestion_id, rater, picture,"
     " comment FROM entries"
@@ -608,7 +613,7 @@ _SELECT_RECEIPTS = "SELECT key, fingerprint, samples_seen, study, positions, rep
 _SELECT_SUGGESTIONS = "SELECT number, outstanding, id, mode, setting, suggested_at, expires_at, study FROM suggestions"
 # Of as many as a JSON list has; each is looked up in an index, however many rows there are.
 _BY_ID = "WHERE id IN (SELECT value FROM json_each(?))"
-_OF_ENTRIES = "WHERE study = ? AND target IN (SELECT value FROM json_each(?))"
+_OF_ENTRIES = "INDEXED BY revisions_of_entry WHERE study = ? AND target IN (SELECT value FROM json_each(?))"
 _LATEST_BY_PLACE = (
     "WHERE number IN (SELECT (SELECT MAX(number) FROM suggestions WHERE study = ?1"
     " AND mode = json_extract(place.value, '$[0]') AND setting_key = json_extract(place.value, '$[1]'))"
@@ -623,7 +628,9 @@ _END_EXPIRED = (
 
 
 def _count(connection: sqlite3.Connection, study: str) -> int:
-    row = connection.execute("SELECT COUNT(*) FROM entries WHERE study = ? AND counted IS NOT NULL", (study,))
+    row = connection.execute(
+        "SELECT COUNT(*) FROM entries INDEXED BY entries_that_count WHERE study = ? AND counted IS NOT NULL", (study,)
+    )
     return int(row.fetchone()[0])
 
 
