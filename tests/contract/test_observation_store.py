@@ -1,20 +1,23 @@
-"""The promises of an observation store, held against every adapter (`tests.support.stores`)."""
+"""The promises of an observation store, held against every adapter (`tests.support.stores`): batches and suggestions.
 
+Its studies are in `test_studies`, what people correct in `test_revisions`, and all of it in any order in
+`test_store_model`.
+"""
+
+import itertools
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
+from tests.support.observations import DAY, NOW, failure, key, observation, setting, suggestion
 from tests.support.stores import EMULATED, store_url
 from tuning.errors import AlreadyPendingError, IdempotencyMismatchError
-from tuning.observations import MAX_POSITION, Observation, Setting, Suggestion
+from tuning.observations import DEFAULT_STUDY, MAX_POSITION, Entry, Observation, Setting, Suggestion
 from tuning.stores import open_store
-from tuning.stores.port import MAX_CLAIM, IdempotencyKey, ObservationStore
-from tuning.study import Hyperparameters
-
-NOW = datetime(2030, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
-DAY = timedelta(days=1)
+from tuning.stores.port import MAX_CLAIM, HistoryPage, ObservationStore, Recorded
+from tuning.study import Hyperparameters, Study
 
 
 @pytest.fixture(params=EMULATED)
@@ -23,37 +26,23 @@ def url(request: pytest.FixtureRequest) -> str:
     return store_url(request, request.param)
 
 
-def setting(step: int = 0) -> Setting:
-    values = (("init_strength", 0.28), ("guidance_scale", 5 + step / 100), ("controlnet_weight", 0.89))
-    return Setting("leonardo", values)
-
-
-def observation(step: int = 0, *, mode: str = "structure", suggestion_id: str | None = None) -> Observation:
-    return Observation(mode, setting(step), 1 + step % 9 / 2, NOW, suggestion_id)
-
-
-def suggestion(
-    identity: str, step: int = 0, *, mode: str = "structure", now: datetime = NOW, lasting: timedelta = DAY
-) -> Suggestion:
-    return Suggestion(identity, mode, setting(step), now, now + lasting)
-
-
-def key(name: str = "key", fingerprint: str = "body") -> IdempotencyKey:
-    return IdempotencyKey(name, fingerprint)
-
-
 def test_a_new_store_is_empty(store: ObservationStore) -> None:
     assert store.count() == 0
     assert store.outstanding(now=NOW) == ()
-    assert store.history(mode=None, limit=5).observations == ()
+    assert store.history(limit=5) == HistoryPage((), None)
     study = store.mode_study("structure", now=NOW)
-    assert (study.observations, study.outstanding, study.hyperparameters) == ((), (), None)
+    assert (study.observations, study.outstanding, study.failed, study.hyperparameters) == ((), (), (), None)
+    assert (study.study, study.as_of) == (Study(DEFAULT_STUDY), 0)
 
 
 def test_observations_come_back_as_they_went_in_and_in_order(store: ObservationStore) -> None:
-    batch = [observation(0, suggestion_id="s"), observation(1, mode="surfaces"), observation(2)]
-    assert store.record(batch, idempotency_key=None).samples_seen == 3
-    assert store.record([observation(3)], idempotency_key=None).samples_seen == 4
+    batch = [
+        observation(0, suggestion_id="s", rater="ana", picture="p1", comment="«ñ»\n  'x'; --"),
+        observation(1, mode="surfaces"),
+        observation(2),
+    ]
+    assert store.record(batch, idempotency_key=None) == Recorded(3, replayed=False, positions=(1, 2, 3))
+    assert store.record([observation(3)], idempotency_key=None) == Recorded(4, replayed=False, positions=(4,))
     assert store.mode_study("structure", now=NOW).observations == (batch[0], batch[2], observation(3))
     assert store.mode_study("surfaces", now=NOW).observations == (batch[1],)
     assert store.count() == 4
@@ -76,9 +65,9 @@ def test_whole_numbers_and_choices_are_kept_as_what_they_are(store: ObservationS
     kept = Observation("structure", Setting("a", values), 4.0, NOW)
     store.record([kept], idempotency_key=None)
     store.claim([Suggestion("s", "structure", kept.setting, NOW, NOW + DAY)], now=NOW)
-    for setting in (store.mode_study("structure", now=NOW).observations[0].setting, store.outstanding(now=NOW)[0].setting):
-        assert setting.values == values
-        assert [type(value) for _, value in setting.values] == [int, float, str, str]
+    for found in (store.mode_study("structure", now=NOW).observations[0], store.outstanding(now=NOW)[0]):
+        assert found.setting.values == values
+        assert [type(value) for _, value in found.setting.values] == [int, float, str, str]
 
 
 def test_a_batch_of_a_thousand_is_one_batch(store: ObservationStore) -> None:
@@ -98,8 +87,8 @@ def test_a_batch_that_cannot_be_recorded_whole_is_not_recorded_at_all(store: Obs
 
 def test_an_empty_batch_is_acknowledged_and_changes_nothing(store: ObservationStore) -> None:
     store.record([observation()], idempotency_key=None)
-    assert store.record([], idempotency_key=key()).samples_seen == 1
-    assert store.record([], idempotency_key=key()).replayed
+    assert store.record([], idempotency_key=key()) == Recorded(1, replayed=False, positions=())
+    assert store.record([], idempotency_key=key()) == Recorded(1, replayed=True, positions=())
     assert store.record([], idempotency_key=None).samples_seen == 1
     assert store.count() == 1
 
@@ -121,8 +110,8 @@ def test_an_idempotency_key_records_once(store: ObservationStore) -> None:
     first = store.record([observation(0), observation(1)], idempotency_key=key())
     store.record([observation(2)], idempotency_key=key("another"))
     again = store.record([observation(0), observation(1)], idempotency_key=key())
-    assert (first.replayed, again.replayed) == (False, True)
-    assert again.samples_seen == first.samples_seen == 2
+    assert first == Recorded(2, replayed=False, positions=(1, 2))
+    assert again == Recorded(2, replayed=True, positions=(1, 2))
     assert store.count() == 3
 
 
@@ -184,6 +173,8 @@ def test_a_claimed_setting_is_outstanding_in_its_mode(store: ObservationStore) -
     store.claim([suggestion("c", 0, mode="surfaces")], now=NOW + timedelta(seconds=1))
     assert [found.id for found in store.mode_study("structure", now=NOW).outstanding] == ["a", "b"]
     assert store.outstanding(now=NOW) == (suggestion("a", 0), suggestion("b", 1), suggestion("c", 0, mode="surfaces"))
+    assert store.outstanding(mode="structure", now=NOW) == (suggestion("a", 0), suggestion("b", 1))
+    assert store.outstanding(mode="relief", now=NOW) == ()
 
 
 def test_a_taken_setting_cannot_be_claimed_nor_its_companions(store: ObservationStore) -> None:
@@ -206,8 +197,8 @@ def test_a_batch_frees_every_setting_that_it_answers(store: ObservationStore) ->
     batch = [observation(step, suggestion_id=f"s{step}") for step in range(149)]
     store.record(batch, idempotency_key=None)
     assert store.outstanding(now=NOW) == (claimed[149],)
-    store.claim([suggestion(f"t{step}", step) for step in range(116, 149)], now=NOW)
-    assert len(store.outstanding(now=NOW)) == 34
+    store.claim([suggestion(f"t{step}", step) for step in range(125, 149)], now=NOW)
+    assert len(store.outstanding(now=NOW)) == 25
 
 
 def test_of_many_claims_at_once_one_wins(store: ObservationStore) -> None:
@@ -242,29 +233,106 @@ def test_a_suggestion_expires_on_its_moment(store: ObservationStore) -> None:
     assert [found.id for found in store.outstanding(now=at)] == ["b"]
 
 
-def found_ids(store: ObservationStore, *, ids: tuple[str, ...] = (), steps: tuple[int, ...] = ()) -> list[str]:
-    places = [("structure", setting(step)) for step in steps]
-    return [found.id for found in store.find_outstanding(ids=ids, places=places, now=NOW)]
+def found(store: ObservationStore, *ids: str) -> dict[str, Suggestion]:
+    return {one.id: one for one in store.find_suggestions(ids)}
+
+
+def places(store: ObservationStore, *steps: int, mode: str = "structure", now: datetime = NOW) -> dict[str, bool]:
+    """The ids of what was suggested there, each with whether it is outstanding."""
+    suggested = store.find_suggested([(mode, setting(step)) for step in steps], now=now)
+    return {one.id: outstanding for one, outstanding in suggested}
 
 
 @pytest.mark.parametrize("others", [0, 300])
-def test_what_a_rating_answers_is_found_by_id_and_by_place_among_few_and_many(
+def test_what_was_suggested_is_found_by_id_and_by_place_among_few_and_many(
     store: ObservationStore, others: int
 ) -> None:
-    store.claim([suggestion("old", 0, now=NOW - DAY / 2), suggestion("gone", 5, now=NOW - DAY)], now=NOW - DAY)
-    store.claim([suggestion("new", 1), suggestion("other", 0, mode="surfaces")], now=NOW)
-    for start in range(0, others, 30):
-        store.claim([suggestion(f"s{step}", 1_000 + step) for step in range(start, start + 30)], now=NOW)
-    assert found_ids(store) == []
-    assert found_ids(store, ids=("new", "unheard of")) == ["new"]
-    assert found_ids(store, steps=(0, 2)) == ["old"]
-    assert found_ids(store, ids=("new", "other"), steps=(0, 1)) == ["old", "new", "other"]
-    assert found_ids(store, ids=("gone",), steps=(5,)) == []
+    expired, old = suggestion("gone", 5, now=NOW - DAY), suggestion("old", 0, now=NOW - DAY / 2)
+    store.claim([old, expired], now=NOW - DAY)
+    new, other = suggestion("new", 1), suggestion("other", 0, mode="surfaces")
+    store.claim([new, other], now=NOW)
+    for start in range(0, others, 20):
+        store.claim([suggestion(f"s{step}", 1_000 + step) for step in range(start, start + 20)], now=NOW)
+    assert found(store) == places(store) == {}
+    assert found(store, "new", "unheard of", "gone") == {"new": new, "gone": expired}
+    assert found(store, "old", "other") == {"old": old, "other": other}
+    assert places(store, 0, 2) == {"old": True}
+    assert places(store, 0, 1) == {"old": True, "new": True}
+    assert places(store, 0, mode="surfaces") == {"other": True}
+    assert places(store, 5) == {"gone": False}
     store.record([observation(0, suggestion_id="old")], idempotency_key=None)
-    assert found_ids(store, ids=("old",), steps=(0,)) == []
+    assert places(store, 0) == {"old": False}
     store.claim([suggestion("again", 0)], now=NOW)
-    assert found_ids(store, ids=("old",), steps=(0,)) == ["again"]
-    assert found_ids(store, ids=("old",)) == []
+    assert places(store, 0, 5) == {"again": True, "gone": False}
+    assert found(store, "old", "again").keys() == {"old", "again"}
+    if others:
+        wanted = [f"s{step}" for step in range(others)]
+        assert sorted(found(store, *wanted)) == sorted(wanted)
+        assert places(store, *(1_000 + step for step in range(others))) == dict.fromkeys(wanted, True)
+
+
+def test_a_suggestion_is_known_for_ever_whatever_became_of_it(url: str, store: ObservationStore) -> None:
+    names = ("rated", "failed", "given back", "gave way", "expired", "outstanding")
+    claimed = {name: suggestion(name, step) for step, name in enumerate(names)}
+    claimed["expired"] = suggestion("expired", 4, lasting=timedelta(minutes=1))
+    store.claim(list(claimed.values()), now=NOW)
+    store.record([observation(0, suggestion_id="rated"), failure(1, suggestion_id="failed")], idempotency_key=None)
+    store.give_back("given back", now=NOW)
+    later = NOW + timedelta(minutes=1)
+    store.claim([suggestion("new", 9, now=later)], giving_way=[claimed["gave way"]], now=later)
+    other = open_store(url)
+    for each in (store, other):
+        assert found(each, *names) == claimed
+        assert places(each, *range(len(names)), now=later) == {name: name == "outstanding" for name in names}
+        assert {one.id for one in each.outstanding(now=later)} == {"outstanding", "new"}
+    other.close()
+
+
+def test_a_place_is_that_of_equal_settings_whatever_their_form(store: ObservationStore) -> None:
+    whole = Setting("a", (("steps", 30), ("strength", 0.0), ("sampler", "ñ & ' =")))
+    alike = Setting("a", (("sampler", "ñ & ' ="), ("strength", -0.0), ("steps", 30.0)))
+    store.claim([Suggestion("s", "structure", whole, NOW, NOW + DAY)], now=NOW)
+    (((one, outstanding)),) = store.find_suggested([("structure", alike)], now=NOW)
+    assert (one.id, outstanding) == ("s", True)
+    with pytest.raises(AlreadyPendingError):
+        store.claim([Suggestion("t", "structure", alike, NOW, NOW + DAY)], now=NOW)
+
+
+def test_what_is_given_back_is_free_at_once(store: ObservationStore) -> None:
+    store.claim([suggestion("a", 0), suggestion("b", 1)], now=NOW)
+    assert store.give_back("a", now=NOW) == suggestion("a", 0)
+    assert [one.id for one in store.mode_study("structure", now=NOW).outstanding] == ["b"]
+    assert store.give_back("a", now=NOW) is None
+    store.claim([suggestion("c", 0)], now=NOW)
+    assert store.give_back("a", now=NOW) is None
+    assert {one.id for one in store.outstanding(now=NOW)} == {"b", "c"}
+
+
+def test_what_is_not_outstanding_cannot_be_given_back(store: ObservationStore) -> None:
+    store.claim([suggestion("answered", 0), suggestion("expired", 1, lasting=timedelta(hours=1))], now=NOW)
+    store.record([observation(0, suggestion_id="answered")], idempotency_key=None)
+    for name in ("answered", "unheard of", ""):
+        assert store.give_back(name, now=NOW) is None
+    assert store.give_back("expired", now=NOW + timedelta(hours=1)) is None
+
+
+def test_a_suggestion_is_given_back_once(store: ObservationStore) -> None:
+    store.claim([suggestion("a")], now=NOW)
+    with ThreadPoolExecutor(8) as pool:
+        given = list(pool.map(lambda _: store.give_back("a", now=NOW), range(16)))
+    assert [one for one in given if one] == [suggestion("a")]
+
+
+def test_a_failure_frees_its_setting_and_is_no_rating(store: ObservationStore) -> None:
+    store.claim([suggestion("a", 0), suggestion("b", 1)], now=NOW)
+    recorded = store.record([failure(0, suggestion_id="a"), observation(5)], idempotency_key=None)
+    assert (recorded.samples_seen, recorded.positions) == (1, (1, 2))
+    study = store.mode_study("structure", now=NOW)
+    assert (study.observations, study.failed) == ((observation(5),), (setting(0),))
+    assert [one.id for one in study.outstanding] == ["b"]
+    assert store.mode_study("surfaces", now=NOW).failed == ()
+    assert [entry.told for entry in store.history(limit=5).entries] == [observation(5), failure(0, suggestion_id="a")]
+    store.claim([suggestion("c", 0)], now=NOW)
 
 
 def test_those_that_give_way_end_with_the_claim_or_not_at_all(store: ObservationStore) -> None:
@@ -285,8 +353,7 @@ def test_a_receipt_is_found_by_its_key_and_its_body(store: ObservationStore) -> 
     store.record([observation(0), observation(1)], idempotency_key=key())
     store.record([observation(2)], idempotency_key=None)
     found = store.find_receipt(key())
-    assert found is not None
-    assert (found.samples_seen, found.replayed) == (2, True)
+    assert found == Recorded(2, replayed=True, positions=(1, 2))
     with pytest.raises(IdempotencyMismatchError):
         store.find_receipt(key(fingerprint="other"))
 
@@ -326,16 +393,19 @@ def test_many_who_begin_a_study_at_once_begin_the_same(store: ObservationStore) 
         assert len(set(pool.map(lambda _: store.mode_study("structure", now=NOW).seed, range(16)))) == 1
 
 
-def test_hyperparameters_come_back_exactly_and_never_go_back_in_time(store: ObservationStore) -> None:
+def test_hyperparameters_come_back_exactly_and_never_go_back_in_the_log(store: ObservationStore) -> None:
     def learned(fitted_on: int) -> Hyperparameters:
         return Hyperparameters((("strength", 1 / 3), ("guidance", 0.1 + 0.2)), 1.1, 0.16, 2 / 3, fitted_on)
 
-    store.save_hyperparameters("structure", learned(10))
+    store.save_hyperparameters("structure", learned(10), as_of=10)
     seed = store.mode_study("structure", now=NOW).seed
     assert store.mode_study("structure", now=NOW).hyperparameters == learned(10)
-    store.save_hyperparameters("structure", learned(20))
-    store.save_hyperparameters("structure", learned(19))
-    assert store.mode_study("structure", now=NOW).hyperparameters == learned(20)
+    # Fewer ratings, since some were withdrawn, but more of the log.
+    store.save_hyperparameters("structure", learned(9), as_of=20)
+    store.save_hyperparameters("structure", learned(19), as_of=19)
+    assert store.mode_study("structure", now=NOW).hyperparameters == learned(9)
+    store.save_hyperparameters("structure", learned(8), as_of=20)
+    assert store.mode_study("structure", now=NOW).hyperparameters == learned(8)
     assert store.mode_study("structure", now=NOW).seed == seed
     assert store.mode_study("surfaces", now=NOW).hyperparameters is None
 
@@ -343,17 +413,44 @@ def test_hyperparameters_come_back_exactly_and_never_go_back_in_time(store: Obse
 def test_history_is_newest_first_and_pages_neither_skip_nor_repeat(store: ObservationStore) -> None:
     for step in range(7):
         store.record([observation(step, mode="surfaces" if step == 3 else "structure")], idempotency_key=None)
-    seen: list[Observation] = []
+    seen: list[Entry] = []
     before: int | None = MAX_POSITION
     while before is not None:
         page = store.history(mode="structure", limit=2, before=before)
-        seen += page.observations
+        seen += page.entries
         store.record([observation(100)], idempotency_key=None)
-        before = page.earliest
-    assert seen == [observation(step) for step in (6, 5, 4, 2, 1, 0)]
-    everything = store.history(mode=None, limit=100)
-    assert len(everything.observations) == 10
-    assert everything.earliest is None
+        before = page.next_before
+    assert [entry.told for entry in seen] == [observation(step) for step in (6, 5, 4, 2, 1, 0)]
+    assert [entry.position for entry in seen] == [7, 6, 5, 3, 2, 1]
+    everything = store.history(limit=100)
+    assert len(everything.entries) == 10
+    assert everything.next_before is None
+    assert store.history(limit=10).next_before is None
+    assert store.history(limit=9).next_before == 2
+
+
+def test_history_is_of_whom_and_what_is_asked_for(store: ObservationStore) -> None:
+    told = [
+        observation(step, mode=mode, rater=rater, picture=picture)
+        for step, (mode, rater, picture) in enumerate(
+            itertools.product(("structure", "surfaces"), ("ana", "bo", None), ("p1", "p2", None))
+        )
+    ]
+    store.record(told, idempotency_key=None)
+    for mode, rater, picture in itertools.product((None, "structure", "relief"), (None, "ana", "eve"), (None, "p2")):
+        expected = [
+            one
+            for one in reversed(told)
+            if mode in {None, one.mode} and rater in {None, one.rater} and picture in {None, one.picture}
+        ]
+        seen: list[Entry] = []
+        before: int | None = MAX_POSITION
+        while before is not None:
+            page = store.history(mode=mode, rater=rater, picture=picture, limit=2, before=before)
+            seen += page.entries
+            before = page.next_before
+        assert [entry.told for entry in seen] == expected
+        assert [told[entry.position - 1] for entry in seen] == expected
 
 
 def test_everything_is_there_after_reopening(url: str, store: ObservationStore) -> None:
