@@ -18,40 +18,52 @@ from hypothesis import strategies as st
 
 from tests.support.stores import store_url
 from tuning.errors import StoreCorruptError, TuningError
-from tuning.observations import Observation, Setting, Suggestion
-from tuning.validation.space_file import load_spaces
+from tuning.observations import Correction, Observation, Setting, Suggestion
 from tuning.stores import open_store
 from tuning.stores.port import IdempotencyKey, ObservationStore
 from tuning.study import Hyperparameters
 from tuning.update import update
+from tuning.validation.space_file import load_spaces
 
 NOW = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 SPACES = load_spaces()
-KEY = IdempotencyKey("key", "body")
+KEY, REVISED = IdempotencyKey("key", "body"), IdempotencyKey("revised", "body")
 VALUES = {"init_strength": 0.28, "guidance_scale": 7.2, "controlnet_weight": 0.89}
 SETTING = Setting("leonardo", tuple(VALUES.items()))
 HELD = Suggestion("s", "structure", SETTING, NOW, NOW + timedelta(days=1))
+RATING = Observation("structure", SETTING, 4.0, NOW, "answered", "ana", "p1", "so")
+CORRECTION = Correction(NOW, comment="better said", reviser="bo")
 LEARNED = Hyperparameters((("strength", 0.3),), 1.0, 0.2, 0.5, 1)
 
 USES: dict[str, Callable[[ObservationStore], object]] = {
     "study": lambda store: store.mode_study("structure", now=NOW),
     "progress": lambda store: store.mode_study("structure", now=None),
     "outstanding": lambda store: store.outstanding(now=NOW),
-    "find": lambda store: store.find_outstanding(ids={"s"}, places={("structure", SETTING)}, now=NOW),
+    "find": lambda store: store.find_suggestions({"s"}),
+    "place": lambda store: store.find_suggested({("structure", SETTING)}, now=NOW),
     "receipt": lambda store: store.find_receipt(KEY),
-    "retry": lambda store: store.record([Observation("structure", SETTING, 4.0, NOW)], idempotency_key=KEY),
+    "retry": lambda store: store.record([RATING], idempotency_key=KEY),
+    "rate again": lambda store: store.record([RATING], idempotency_key=None),
+    "revise": lambda store: store.revise("default", 1, CORRECTION, seen=None, idempotency_key=None),
+    "revise again": lambda store: store.revise("default", 1, CORRECTION, seen=None, idempotency_key=REVISED),
     "claim": lambda store: store.claim([Suggestion("t", "structure", SETTING, NOW, HELD.expires_at)], now=NOW),
-    "history": lambda store: store.history(mode=None, limit=10),
-    "learned": lambda store: store.save_hyperparameters("structure", LEARNED),
+    "give back": lambda store: store.give_back("s", now=NOW),
+    "history": lambda store: store.history(limit=10),
+    "all of it": lambda store: store.history(withdrawn=True, limit=10),
+    "glance": lambda store: store.summary("default"),
+    "studies": lambda store: store.studies(limit=10),
+    "learned": lambda store: store.save_hyperparameters("structure", LEARNED, as_of=1),
     "count": lambda store: store.count(),
     "verify": lambda store: store.verify(now=NOW),
 }
+WRITES = {"claim", "learned", "retry", "rate again", "revise", "revise again", "give back"}
 
 
 def fill(store: ObservationStore) -> None:
     store.mode_study("structure", now=NOW)
-    store.record([Observation("structure", SETTING, 4.0, NOW, "answered")], idempotency_key=KEY)
-    store.save_hyperparameters("structure", LEARNED)
+    store.record([RATING], idempotency_key=KEY)
+    store.revise("default", 1, CORRECTION, seen=None, idempotency_key=REVISED)
+    store.save_hyperparameters("structure", LEARNED, as_of=1)
     store.claim([HELD], now=NOW)
 
 
@@ -79,53 +91,88 @@ def path(tmp_path: Path) -> Path:
 def damaged(path: Path, table: str, column: str, value: object) -> Iterator[bool]:
     """Within, that column of the table's one row has the value; False if the table itself does not let it in."""
     connection = sqlite3.connect(path, isolation_level=None)
-    (before,) = connection.execute(f"SELECT {column} FROM {table}").fetchone()  # noqa: S608 - names of this module
+    (before,) = connection.execute(f"SELECT {column} FROM {table} {ROW[table]}").fetchone()  # noqa: S608
     expression = "CAST(? AS TEXT)" if isinstance(value, bytes) and value == NO_UTF8 else "?"
     try:
-        connection.execute(f"UPDATE {table} SET {column} = {expression}", (value,))  # noqa: S608
+        connection.execute(f"UPDATE {table} SET {column} = {expression} {ROW[table]}", (value,))  # noqa: S608
     except (sqlite3.IntegrityError, OverflowError):
         yield False
     else:
         yield True
-        connection.execute(f"UPDATE {table} SET {column} = ?", (before,))  # noqa: S608
+        connection.execute(f"UPDATE {table} SET {column} = ? {ROW[table]}", (before,))  # noqa: S608
     finally:
         connection.close()
 
 
+# Which row of a table that is, by what is not damaged of it.
+ROW = {
+    **dict.fromkeys(("studies", "modes", "entries", "revisions", "suggestions"), ""),
+    "receipts": "WHERE key = 'key'",
+}
 NO_UTF8 = b"\xff\xfe"
 ROWS = [
-    ("studies", "seed", "x", "study structure"),
-    ("studies", "hyperparameters", "{}", "study structure"),
-    ("studies", "hyperparameters", '{"lengthscales": 1}', "study structure"),
-    ("observations", "setting", "no JSON", "observation 1"),
-    ("observations", "setting", "[]", "observation 1"),
-    ("observations", "setting", '{"api": 7}', "observation 1"),
-    ("observations", "setting", '{"api": "leonardo", "p": NaN}', "observation 1"),
-    ("observations", "setting", '{"api": "leonardo", "p": null}', "observation 1"),
-    ("observations", "setting", "[" * 100_000, "observation 1"),
-    ("observations", "setting", b"{}", "observation 1"),
-    ("observations", "setting", NO_UTF8, "not a readable"),
-    ("observations", "rating", "good", "observation 1"),
-    ("observations", "rating", 5.1, "observation 1"),
-    ("observations", "rating", 0.0, "observation 1"),
-    ("observations", "rating", float("inf"), "observation 1"),
-    ("observations", "recorded_at", "yesterday", "observation 1"),
-    ("observations", "recorded_at", "2030-01-02T03:04:05", "observation 1"),
-    ("observations", "recorded_at", "0001-01-01T00:00:00+14:00", "observation 1"),
-    ("observations", "suggestion_id", b"s", "observation 1"),
+    ("studies", "created_at", "yesterday", "study default"),
+    ("studies", "archived_at", "0", "study default"),
+    ("studies", "based_on", b"x", "study default"),
+    ("studies", "note", b"x", "study default"),
+    ("studies", "last_position", "x", "study default"),
+    ("studies", "last_position", -1, "study default"),
+    ("modes", "seed", "x", "mode structure of study default"),
+    ("modes", "hyperparameters", "{}", "mode structure of study default"),
+    ("modes", "hyperparameters", '{"lengthscales": 1}', "mode structure of study default"),
+    ("entries", "setting", "no JSON", "entry default-1"),
+    ("entries", "setting", "[]", "entry default-1"),
+    ("entries", "setting", '{"api": 7}', "entry default-1"),
+    ("entries", "setting", '{"api": "leonardo", "p": NaN}', "entry default-1"),
+    ("entries", "setting", '{"api": "leonardo", "p": null}', "entry default-1"),
+    ("entries", "setting", "[" * 100_000, "entry default-1"),
+    ("entries", "setting", b"{}", "entry default-1"),
+    ("entries", "setting", NO_UTF8, "not a readable"),
+    ("entries", "rating", "good", "entry default-1"),
+    ("entries", "rating", 5.1, "entry default-1"),
+    ("entries", "rating", 0.0, "entry default-1"),
+    ("entries", "rating", float("inf"), "entry default-1"),
+    ("entries", "rating", None, "entry default-1"),
+    ("entries", "reason", "refused", "entry default-1"),
+    ("entries", "recorded_at", "yesterday", "entry default-1"),
+    ("entries", "recorded_at", "2030-01-02T03:04:05", "entry default-1"),
+    ("entries", "recorded_at", "0001-01-01T00:00:00+14:00", "entry default-1"),
+    ("entries", "suggestion_id", b"s", "entry default-1"),
+    ("entries", "rater", b"s", "entry default-1"),
+    ("entries", "picture", b"s", "entry default-1"),
+    ("entries", "comment", b"s", "entry default-1"),
+    ("entries", "counted", 3.0, "entry default-1"),
+    ("entries", "counted", None, "entry default-1"),
+    ("entries", "withdrawn", "x", "entry default-1"),
+    ("revisions", "rating", 5.1, "the revision at default-2"),
+    ("revisions", "rating", "good", "the revision at default-2"),
+    ("revisions", "rating", 3.0, "entry default-1"),
+    ("revisions", "comment", b"x", "the revision at default-2"),
+    ("revisions", "withdrawn", 7, "the revision at default-2"),
+    ("revisions", "made_at", "yesterday", "the revision at default-2"),
+    ("revisions", "reviser", b"x", "the revision at default-2"),
+    ("revisions", "number", 3, "the log of study default"),
+    ("revisions", "number", "x", "the revision at default-2"),
     ("suggestions", "setting", "null", "suggestion 's'"),
     ("suggestions", "suggested_at", "0", "suggestion 's'"),
     ("suggestions", "expires_at", "0", "suggestion 's'"),
     ("suggestions", "expires_at", "tomorrow", "suggestion 's'"),
-    ("idempotency_keys", "samples_seen", "many", "Idempotency-Key 'key'"),
-    ("idempotency_keys", "samples_seen", -1, "Idempotency-Key 'key'"),
-    ("idempotency_keys", "fingerprint", b"body", "Idempotency-Key 'key'"),
+    ("receipts", "samples_seen", "many", "Idempotency-Key 'key'"),
+    ("receipts", "samples_seen", -1, "Idempotency-Key 'key'"),
+    ("receipts", "fingerprint", b"body", "Idempotency-Key 'key'"),
+    ("receipts", "study", b"default", "Idempotency-Key 'key'"),
+    ("receipts", "positions", "1", "Idempotency-Key 'key'"),
+    ("receipts", "positions", "[-1]", "Idempotency-Key 'key'"),
+    ("receipts", "replaced", "[true]", "Idempotency-Key 'key'"),
+    ("receipts", "number", 1, "Idempotency-Key 'key'"),
 ]
 READ_BY = {
-    "studies": ("study", "progress"),
-    "observations": ("study", "progress", "history"),
-    "suggestions": ("study", "outstanding", "find"),
-    "idempotency_keys": ("receipt", "retry"),
+    "studies": ("study", "progress", "history", "outstanding", "place", "count", "glance", "studies", "rate again"),
+    "modes": ("study", "progress"),
+    "entries": ("study", "progress", "all of it", "revise"),
+    "revisions": ("study", "progress", "history", "all of it", "revise"),
+    "suggestions": ("study", "outstanding", "find", "place", "give back"),
+    "receipts": ("receipt", "retry"),
 }
 
 
@@ -153,10 +200,15 @@ def test_a_damaged_row_of_a_file_is_corrupt_by_name_for_all_who_read_it_and_foun
 
 
 COLUMNS = {
-    "studies": ("seed", "hyperparameters", "fitted_on"),
-    "observations": ("setting", "rating", "recorded_at", "suggestion_id", "mode"),
-    "suggestions": ("setting", "suggested_at", "expires_at", "setting_key", "mode"),
-    "idempotency_keys": ("samples_seen", "fingerprint"),
+    "studies": ("created_at", "based_on", "note", "archived_at", "last_position", "last_activity"),
+    "modes": ("mode", "seed", "hyperparameters", "learned_as_of"),
+    "entries": (
+        *("position", "mode", "setting", "rating", "reason", "recorded_at", "suggestion_id", "rater", "picture"),
+        *("comment", "counted", "withdrawn"),
+    ),
+    "revisions": (*("position", "mode", "target", "number", "rating", "comment", "withdrawn", "made_at", "reviser"),),
+    "suggestions": ("setting", "suggested_at", "expires_at", "setting_key", "mode", "study", "outstanding"),
+    "receipts": ("samples_seen", "fingerprint", "study", "positions", "replaced", "corrected", "number"),
 }
 JSONS = st.recursive(
     st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=5),
@@ -182,9 +234,7 @@ def test_no_value_in_any_column_is_more_than_an_error_of_ours(path: Path, data: 
         | JSONS.map(json.dumps)
     )
     with damaged(path, table, column, value):
-        for name in data.draw(
-            st.lists(st.sampled_from(sorted(USES.keys() - {"claim", "learned", "retry"})), max_size=4)
-        ):
+        for name in data.draw(st.lists(st.sampled_from(sorted(USES.keys() - WRITES)), max_size=4)):
             raised(f"sqlite:///{path}", USES[name])
 
 
@@ -304,7 +354,7 @@ def test_a_store_that_met_damage_says_so_when_it_is_verified(table: str) -> None
     garbler.kind, garbler.name, garbler.value = "observation#", "content", {"B": b""}
     assert store.verify(now=NOW) == 1  # what it has read it has
     with pytest.raises(StoreCorruptError, match="observation#"):
-        store.history(mode=None, limit=1)
+        store.history(limit=1)
     with pytest.raises(StoreCorruptError, match="observation#"):
         store.verify(now=NOW)
     store.close()
@@ -314,6 +364,8 @@ def test_damage_in_what_is_outstanding_keeps_no_rating_out(path: Path, caplog: p
     store = open_store(f"sqlite:///{path}")
     with damaged(path, "suggestions", "setting", "null"), caplog.at_level(logging.ERROR):
         other = {**VALUES, "guidance_scale": 9.9}
-        receipt = update(store, SPACES, request={"results": [{"parameters": {"api": "leonardo", **other}, "rating": 3}]}, now=NOW)
+        receipt = update(
+            store, SPACES, request={"results": [{"parameters": {"api": "leonardo", **other}, "rating": 3}]}, now=NOW
+        )
     assert receipt.samples_seen == 2
     store.close()

@@ -253,7 +253,8 @@ def test_what_was_suggested_is_found_by_id_and_by_place_among_few_and_many(
     store.claim([new, other], now=NOW)
     for start in range(0, others, 20):
         store.claim([suggestion(f"s{step}", 1_000 + step) for step in range(start, start + 20)], now=NOW)
-    assert found(store) == places(store) == {}
+    assert found(store) == {}
+    assert places(store) == {}
     assert found(store, "new", "unheard of", "gone") == {"new": new, "gone": expired}
     assert found(store, "old", "other") == {"old": old, "other": other}
     assert places(store, 0, 2) == {"old": True}

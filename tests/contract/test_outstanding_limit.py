@@ -11,11 +11,11 @@ from tests.support.stack import ROOT
 from tests.support.stores import ADAPTERS, store_url
 from tuning.errors import TooManyOutstandingError
 from tuning.observations import Suggestion
-from tuning.validation.space_file import load_spaces
 from tuning.stores import open_store
 from tuning.stores.port import ObservationStore
 from tuning.suggest import MAX_OUTSTANDING, OUTSTANDING_FOR, RESERVED_FOR, suggest
 from tuning.update import update
+from tuning.validation.space_file import load_spaces
 
 SPACES = load_spaces()
 NOW = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -55,7 +55,12 @@ def test_past_the_limit_nobody_is_given_a_suggestion_and_nobody_loses_one(store:
 
 def test_a_rating_makes_room(store: ObservationStore) -> None:
     held = fill(store)
-    update(store, SPACES, request={"results": [{"parameters": s.setting.to_plain(), "rating": 3} for s in held[:2]]}, now=NOW)
+    update(
+        store,
+        SPACES,
+        request={"results": [{"parameters": s.setting.to_plain(), "rating": 3} for s in held[:2]]},
+        now=NOW,
+    )
     assert len(ask(store, count=2)) == 2
     with pytest.raises(TooManyOutstandingError):
         ask(store, count=1)
@@ -63,7 +68,9 @@ def test_a_rating_makes_room(store: ObservationStore) -> None:
 
 def test_after_an_hour_the_oldest_make_way_and_no_others(store: ObservationStore) -> None:
     old = fill(store)[:4]
-    update(store, SPACES, request={"results": [{"parameters": s.setting.to_plain(), "rating": 3} for s in old]}, now=NOW)
+    update(
+        store, SPACES, request={"results": [{"parameters": s.setting.to_plain(), "rating": 3} for s in old]}, now=NOW
+    )
     young = ask(store, NOW + timedelta(minutes=30))
     later = NOW + RESERVED_FOR
     before = store.outstanding(now=later)

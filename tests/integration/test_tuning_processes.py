@@ -14,12 +14,12 @@ import pytest
 from tests.support.stores import ADAPTERS, store_url
 from tuning.errors import SpaceExhaustedError, StoreUnavailableError
 from tuning.observations import Suggestion
-from tuning.validation.space_file import load_spaces
 from tuning.spaces import Api, CategoricalParameter, IntegerParameter, Mode, RealParameter, Spaces
 from tuning.stats import summarize
 from tuning.stores.port import ObservationStore
 from tuning.suggest import suggest
 from tuning.update import update
+from tuning.validation.space_file import load_spaces
 
 PROLOGUE = f"""
 import sys
@@ -116,7 +116,9 @@ def test_a_writer_killed_at_any_moment_loses_nothing_and_leaves_no_half_batch(
     for attempt in range(6):
         process = start(WRITE_FOREVER, url, f"run{attempt}")
         acknowledged |= {line.strip() for line in killed_after(process, 20, 0.003 * attempt)}
-        recorded = Counter(o.suggestion_id or "" for o in store.mode_study("structure", now=datetime.now(UTC)).observations)
+        recorded = Counter(
+            o.suggestion_id or "" for o in store.mode_study("structure", now=datetime.now(UTC)).observations
+        )
         batches = dict(name.split(" of ") for name in recorded)
         assert acknowledged <= batches.keys()
         assert all(count == int(name.split(" of ")[1]) for name, count in recorded.items())

@@ -130,7 +130,13 @@ def test_a_retry_gets_the_first_answer_though_what_it_answered_is_gone(store: Ob
     assert again.samples_seen == first.samples_seen == store.count() == 1
     for key, error in (("k", IdempotencyMismatchError), ("another", InvalidRequestError), (None, InvalidRequestError)):
         with pytest.raises(error):
-            update(store, spaces, request={"results": [result(found.setting, 5, suggestion_id="x")]}, idempotency_key=key, now=now)
+            update(
+                store,
+                spaces,
+                request={"results": [result(found.setting, 5, suggestion_id="x")]},
+                idempotency_key=key,
+                now=now,
+            )
     assert store.count() == 1
 
 

@@ -138,6 +138,10 @@ class Api:
         """The number of different settings that can be suggested."""
         return math.prod(parameter.size for parameter in self.parameters)
 
+    def find_parameter(self, name: object) -> Parameter | None:
+        """Return the parameter of that name, or None."""
+        return next((parameter for parameter in self.parameters if parameter.name == name), None)
+
 
 @dataclass(frozen=True, slots=True)
 class Fixed:
@@ -148,10 +152,6 @@ class Fixed:
 
     apis: tuple[str, ...]
     values: tuple[tuple[str, Value], ...] = ()
-
-    def __str__(self) -> str:
-        named = [f"api {' or '.join(self.apis)}", *(f"{name} {value}" for name, value in self.values)]
-        return ", ".join(named)
 
 
 @dataclass(frozen=True, slots=True)

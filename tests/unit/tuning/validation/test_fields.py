@@ -34,7 +34,9 @@ def test_what_is_nearly_a_known_field_is_taken_for_it(written: str, meant: str) 
     assert nearest_field(written, KNOWN) == meant
 
 
-@pytest.mark.parametrize("name", ["user", "image_url", "x", "", "timestamp", "client_version", "node_id", "ñ", "💡", "notes"])
+@pytest.mark.parametrize(
+    "name", ["user", "image_url", "x", "", "timestamp", "client_version", "node_id", "ñ", "💡", "notes"]
+)
 def test_what_is_like_none_is_like_none(name: str) -> None:
     assert nearest_field(name, KNOWN) is None
 

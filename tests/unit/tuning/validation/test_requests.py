@@ -30,7 +30,26 @@ def test_names_that_a_study_may_have(name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["", "x" * 65, "Kitchens", "küche", "a/b", "../a", ".", "..", ".a", "-a", "_a", "a b", "a\n", "a#b", 7, True, [], {}]
+    [
+        "",
+        "x" * 65,
+        "Kitchens",
+        "küche",
+        "a/b",
+        "../a",
+        ".",
+        "..",
+        ".a",
+        "-a",
+        "_a",
+        "a b",
+        "a\n",
+        "a#b",
+        7,
+        True,
+        [],
+        {},
+    ]
     + sorted(RESERVED_STUDIES),
 )
 def test_names_that_a_study_may_not_have(name: object) -> None:
@@ -126,7 +145,14 @@ def test_a_correction_that_says_nothing_or_nonsense_is_refused(body: object) -> 
 def test_archiving_is_true_or_false() -> None:
     assert parse_archiving({"archived": True, "x": 1}) == (True, ("/x",))
     assert parse_archiving({"archived": False}) == (False, ())
-    for body in ({}, {"archived": None}, {"archived": "true"}, {"archived": 1}, {"archive": True}, {"archived": True, "note": "x"}):
+    for body in (
+        {},
+        {"archived": None},
+        {"archived": "true"},
+        {"archived": 1},
+        {"archive": True},
+        {"archived": True, "note": "x"},
+    ):
         with pytest.raises(InvalidRequestError):
             parse_archiving(body)
 

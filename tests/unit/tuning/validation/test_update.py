@@ -4,16 +4,20 @@ import json
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.spaces import modes
 from tuning.errors import InvalidRequestError
 from tuning.observations import Setting
-from tuning.validation.space_file import load_spaces
-from tuning.spaces import Spaces
+from tuning.spaces import Api, Fixed, Mode, RealParameter, Spaces
 from tuning.stores.records import dump_setting, load_setting
-from tuning.validation.update import MAX_INVALID_FIELDS, Result, parse_update
+from tuning.validation.fields import MAX_INVALID_FIELDS
+from tuning.validation.settings import parse_fixed
+from tuning.validation.space_file import load_spaces
+from tuning.validation.update import Result, parse_update
 
 LEONARDO: dict[str, Any] = {
     "api": "leonardo",
@@ -53,12 +57,46 @@ def test_numbers_may_come_as_strings(spaces: Spaces) -> None:
 
 
 def test_a_legal_value_is_kept_exactly_and_not_rounded(spaces: Spaces) -> None:
-    (parsed,) = parse_results([result(init_strength=0.284, guidance_scale=0.1 + 6.1, controlnet_weight=0.7)], spaces)
-    assert dict(parsed.setting.values) == {
-        "init_strength": 0.284,
-        "guidance_scale": 0.1 + 6.1,
-        "controlnet_weight": 0.7,
-    }
+    values = {"init_strength": 0.2804, "guidance_scale": 6.200001, "controlnet_weight": 0.70000012}
+    (parsed,) = parse_results([result(**values)], spaces)
+    assert dict(parsed.setting.values) == values
+
+
+def test_a_value_that_single_precision_has_moved_is_put_back(spaces: Spaces) -> None:
+    moved = {"init_strength": 0.30000001192092896, "guidance_scale": 0.1 + 6.1, "controlnet_weight": 0.9900000095367432}
+    (parsed,) = parse_results([result(**moved)], spaces)
+    assert dict(parsed.setting.values) == {"init_strength": 0.3, "guidance_scale": 6.2, "controlnet_weight": 0.99}
+
+
+@pytest.mark.parametrize("api", SPACES.apis, ids=lambda api: api.name)
+def test_every_suggestible_value_survives_single_precision(api: Api) -> None:
+    middle = {parameter.name: parameter.unscale(0.5) for parameter in api.parameters}
+    for parameter in api.parameters:
+        assert isinstance(parameter, RealParameter)
+        grid = [parameter.unscale(step / parameter.steps) for step in range(parameter.size)]
+        assert len(set(grid)) == parameter.size
+        for start in range(0, len(grid), 1_000):
+            some = grid[start : start + 1_000]
+            told = [{"api": api.name, **middle, parameter.name: float(np.float32(value))} for value in some]
+            parsed = parse_results([{"parameters": plain, "rating": 3} for plain in told], SPACES)
+            assert [dict(one.setting.values)[parameter.name] for one in parsed] == some
+
+
+@given(modes(digits=5), st.data())
+def test_single_precision_moves_no_value_of_any_space_off_its_grid(mode: Mode, data: st.DataObject) -> None:
+    """As long as it tells the values of the grid apart, and a whole number from its neighbours."""
+    wish = {parameter.name: parameter.unscale(data.draw(st.floats(0, 1))) for parameter in mode.apis[0].parameters}
+    told = {name: value if isinstance(value, str) else float(np.float32(value)) for name, value in wish.items()}
+    plain = {"api": mode.apis[0].name}
+    (parsed,) = parse_results([{"parameters": plain | told, "rating": 3}], Spaces((mode,), "any"))
+    assert parsed.setting.to_plain() == plain | wish
+
+
+def test_a_value_near_zero_is_zero() -> None:
+    mode = Mode("any", (Api("only", (RealParameter("p", "p", -0.1, 0.1, 2),)),))
+    for raw, value in ((0.1 + 0.2 - 0.3, 0.0), (-1e-9, 0.0), (1e-6, 1e-6)):
+        (parsed,) = parse_results([{"parameters": {"api": "only", "p": raw}, "rating": 3}], Spaces((mode,), "any"))
+        assert str(parsed.setting.values[0][1]) == str(value)
 
 
 def test_a_bound_missed_by_floating_point_dust_is_met(spaces: Spaces) -> None:
@@ -187,7 +225,8 @@ def test_a_whole_number_may_be_written_as_people_write_it(raw: object, mixed: Sp
 @pytest.mark.parametrize(
     ("changes", "name", "message"),
     [
-        ({"steps": 20.5}, "steps", "must be a whole number, not 20.5"),
+        ({"steps": 20.5}, "steps", "must be a whole number, not 20.5; the nearest is 20"),
+        ({"steps": 1.5}, "steps", "must be a whole number, not 1.5; the nearest is 10"),
         ({"steps": "3.5"}, "steps", "must be a whole number, not 3.5"),
         ({"steps": 9}, "steps", "must lie within 10 to 50, not 9"),
         ({"steps": 51.0}, "steps", "must lie within 10 to 50, not 51"),
@@ -358,3 +397,150 @@ def test_a_person_is_one_rater_however_the_name_was_typed(spaces: Spaces) -> Non
 def test_fields_that_nobody_knows_are_listed(spaces: Spaces) -> None:
     asked = parse_update({"results": [{**result(), "image": "x"}, {**result(), "user": 1}], "client": {}}, spaces)
     assert asked.ignored == ("/client", "/results/0/image", "/results/1/user")
+
+
+def fixed_of(raw: object, mode: Mode) -> Fixed:
+    fixed = parse_fixed(raw, mode)
+    assert fixed is not None
+    return fixed
+
+
+def refused(raw: object, mode: Mode) -> list[tuple[tuple[str | int, ...], str]]:
+    with pytest.raises(InvalidRequestError) as caught:
+        parse_fixed(raw, mode)
+    return [(field.location, field.message) for field in caught.value.fields]
+
+
+BOTH = ("leonardo", "stablediffusion")
+TAKEN = "; ".join(
+    f"{api.name} takes {', '.join(parameter.name for parameter in api.parameters)}" for api in SPACES.apis
+)
+
+
+@pytest.mark.parametrize(
+    ("raw", "apis", "values"),
+    [
+        ({"api": "leonardo"}, ("leonardo",), {}),
+        ({"guidance_scale": 7}, BOTH, {"guidance_scale": 7.0}),
+        ({"guidance_scale": " 7.0"}, BOTH, {"guidance_scale": 7.0}),
+        ({"guidance_scale": float(np.float32(7.2))}, BOTH, {"guidance_scale": 7.2}),
+        ({"strength": 0.5}, ("stablediffusion",), {"strength": 0.5}),
+        ({"api": "stablediffusion", "guidance_scale": 12}, ("stablediffusion",), {"guidance_scale": 12.0}),
+        (LEONARDO, ("leonardo",), {name: value for name, value in LEONARDO.items() if name != "api"}),
+    ],
+)
+def test_an_api_parameters_or_both_are_fixed(
+    raw: object, apis: tuple[str, ...], values: dict[str, float], mode: Mode
+) -> None:
+    fixed = fixed_of(raw, mode)
+    assert (fixed.apis, dict(fixed.values)) == (apis, values)
+    assert all(type(value) is float for _, value in fixed.values)
+
+
+def test_nothing_fixed_is_nothing(mode: Mode) -> None:
+    assert parse_fixed(None, mode) is None
+
+
+def test_whole_numbers_and_choices_are_fixed_where_they_are_offered(mixed: Spaces) -> None:
+    portraits = mixed.modes[0]
+    assert fixed_of({"sampler": "heun"}, portraits) == Fixed(("painter", "printer"), (("sampler", "heun"),))
+    assert fixed_of({"sampler": "ancestral"}, portraits) == Fixed(("printer",), (("sampler", "ancestral"),))
+    steps = fixed_of({"steps": "20.0"}, portraits)
+    assert steps == Fixed(("painter",), (("steps", 20),))
+    assert type(steps.values[0][1]) is int
+
+
+def test_an_api_that_cannot_take_the_value_is_left_out() -> None:
+    coarse, fine = (RealParameter("p", "p", 0.0, high, decimals) for high, decimals in ((1.0, 1), (2.0, 2)))
+    mode = Mode("any", (Api("coarse", (coarse,)), Api("fine", (fine,))))
+    assert fixed_of({"p": 0.5}, mode).apis == ("coarse", "fine")
+    assert fixed_of({"p": 0.55}, mode) == Fixed(("fine",), (("p", 0.55),))
+    assert fixed_of({"p": 1.5}, mode).apis == ("fine",)
+    ((location, message),) = refused({"p": 1.556}, mode)
+    assert location == ("fixed", "p")
+    coarse, fine = message.split("; ")
+    assert coarse.startswith("coarse: must lie within 0 to 1, not ")
+    assert fine == "fine: is suggested in steps of 0.01: the nearest to 1.556 is 1.56"
+
+
+@pytest.mark.parametrize(
+    ("raw", "place", "message"),
+    [
+        ({}, (), "must be an object with an api, parameters or both, not an empty one"),
+        ([], (), "must be an object with an api, parameters or both, not a list"),
+        ("leonardo", (), "must be an object with an api, parameters or both, not 'leonardo'"),
+        (False, (), "must be an object with an api, parameters or both, not false"),
+        ({"api": "dalle"}, ("api",), "must be one of leonardo, stablediffusion, not 'dalle'"),
+        ({"api": None}, ("api",), "must be one of leonardo, stablediffusion, not null"),
+        ({"api": ["leonardo"]}, ("api",), "must be one of leonardo, stablediffusion, not a list"),
+        (
+            {"seed": 1},
+            ("seed",),
+            f"is not known; {TAKEN}",
+        ),
+        (
+            {"api": "leonardo", "strength": 0.3},
+            ("strength",),
+            "belongs to stablediffusion; leonardo takes init_strength, guidance_scale, controlnet_weight",
+        ),
+        ({"guidance_scale": 4.9}, ("guidance_scale",), "must lie within 5 to 12, not 4.9000000000000004"),
+        ({"guidance_scale": 1e300}, ("guidance_scale",), "must lie within 5 to 12, not 1.0000000000000001e+300"),
+        ({"guidance_scale": None}, ("guidance_scale",), "must be a number, not null"),
+        ({"guidance_scale": "high"}, ("guidance_scale",), "must be a number, not 'high'"),
+        (
+            {"guidance_scale": 7.25},
+            ("guidance_scale",),
+            "is suggested in steps of 0.1: the nearest to 7.25 is 7.2",
+        ),
+        (
+            {"init_strength": "0.2804"},
+            ("init_strength",),
+            "is suggested in steps of 0.01: the nearest to 0.2804 is 0.28",
+        ),
+        (
+            {"init_strength": 0.3, "strength": 0.3},
+            (),
+            f"no API takes all of these together: init_strength 0.3, strength 0.3; {TAKEN}",
+        ),
+    ],
+)
+def test_what_cannot_be_fixed_is_refused_at_its_place(
+    raw: object, place: tuple[str, ...], message: str, mode: Mode
+) -> None:
+    assert refused(raw, mode) == [(("fixed", *place), message)]
+
+
+def test_values_that_no_api_takes_together_are_refused(mixed: Spaces) -> None:
+    ((location, message),) = refused({"sampler": "ancestral", "steps": 20}, mixed.modes[0])
+    assert location == ("fixed",)
+    assert message.startswith("no API takes all of these together: sampler ancestral, steps 20; painter takes strength")
+    assert refused({"steps": 20.5}, mixed.modes[0]) == [
+        (("fixed", "steps"), "must be a whole number, not 20.5; the nearest is 20")
+    ]
+
+
+def test_all_that_is_wrong_with_what_is_fixed_is_told_at_once(mode: Mode) -> None:
+    raw = {"seed": 1, "api": "dalle", "guidance_scale": 99, "init_strength": 0.3, "strength": "x", "\ud800": 1}
+    assert [location for location, _ in refused(raw, mode)] == [
+        ("fixed", "api"),
+        ("fixed", "seed"),
+        ("fixed", "guidance_scale"),
+        ("fixed", "strength"),
+        ("fixed", "?"),
+    ]
+    many = refused({f"unknown{index}": 1 for index in range(2 * MAX_INVALID_FIELDS)}, mode)
+    assert len(many) == MAX_INVALID_FIELDS
+    assert many[-1] == (("fixed",), "and 1,001 more problems")
+
+
+@given(st.dictionaries(names, json_values | st.sampled_from(["leonardo", 0.3, "7.0"])) | json_values)
+def test_no_json_whatever_fixes_what_cannot_be_suggested(raw: object) -> None:
+    try:
+        fixed = parse_fixed(raw, SPACES.modes[0])
+    except InvalidRequestError as refusal:
+        json.dumps([[field.location, field.message] for field in refusal.fields], ensure_ascii=False).encode()
+        return
+    for name in fixed.apis if fixed else ():
+        api = SPACES.modes[0].find_api(name)
+        assert api is not None
+        assert {parameter for parameter, _ in fixed.values} <= {parameter.name for parameter in api.parameters}

@@ -106,12 +106,18 @@ def reserve(
             break
     found += again[: count - len(found)]
     if len(found) < count:
-        kept, advice = (f" with {fixed}", ", or fix less") if fixed else ("", "")
+        kept, advice = (f" with {_told(mode, fixed)}", ", or fix less") if fixed else ("", "")
         raise SpaceExhaustedError(
             f"mode {mode.name} has fewer than {count} settings left{kept} that nobody is rating: rate some, wait until"
             f" they expire{advice}"
         )
     return tuple(found)
+
+
+def _told(mode: Mode, fixed: Fixed) -> str:
+    """Return what is fixed as an error names it: "api leonardo and guidance_scale 7.0"."""
+    apis = [f"api {' or '.join(fixed.apis)}"] if len(fixed.apis) < len(mode.apis) else []
+    return " and ".join([*apis, *(f"{name} {value}" for name, value in fixed.values)])
 
 
 def _everything(mode: Mode, fixed: Fixed | None, most: int) -> Iterator[Setting]:

@@ -1,9 +1,9 @@
 """Pooling: a study's ratings as the surrogate's data, each distinct setting once, so that its cost stays bounded.
 
 The n ratings of one setting become their mean with noise variance / n, which loses nothing: the posterior is the same.
-Past MAX_POINTS distinct settings the most informative are kept. What a process has pooled it remembers and only adds
-to; the result is that of pooling everything anew, bit for bit. This module judges no rating and knows nothing of a
-model.
+Past MAX_POINTS distinct settings the most informative are kept. What a process has pooled of each of the latest studies
+it remembers and only adds to; the result is that of pooling everything anew, bit for bit. This module judges no rating
+and knows nothing of a model.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from tuning.spaces import Mode
 
 MAX_POINTS = 512  # distinct settings that the model takes
 
-_REMEMBERED = 8  # modes
+_REMEMBERED = 32  # modes of studies
 _BEST = 4  # one in so many of the points kept is there for being among the best rated
 _CELLS = 8  # along each column: settings that share a cell are so alike that one tells of the others
 
@@ -52,14 +52,16 @@ def pool(mode: Mode, observations: Sequence[Observation], *, limit: int = MAX_PO
     second of each cell, and so on: what is near the optimum, and what little is known of everywhere else.
     """
     observations = tuple(observations)
-    known = _known.get(mode)
+    # Its first rating tells a study from the others. The tally keeps it alive, so that no other gets its id meanwhile.
+    study = (mode, id(observations[0]) if observations else None)
+    known = _known.get(study)
     if known is None or not known.begins(observations):
         known = _nothing(mode)
     tally = known if len(known.observations) == len(observations) else known.extended(mode, observations)
-    _known.pop(mode, None)
+    _known.pop(study, None)
     while len(_known) >= _REMEMBERED:
         _known.pop(next(iter(_known)), None)
-    _known[mode] = tally
+    _known[study] = tally
     return tally.ratings(limit)
 
 
@@ -144,5 +146,5 @@ def _nothing(mode: Mode) -> _Tally:
     return _Tally((), {}, encode(mode, []), none, none, none, np.zeros(0, dtype=np.intp))
 
 
-# By mode, what this process pooled last.
-_known: dict[Mode, _Tally] = {}
+# By mode and first rating, what this process pooled last of each study, the latest last.
+_known: dict[tuple[Mode, int | None], _Tally] = {}

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 from tuning.errors import InvalidField, Location, Root
 
+MAX_INVALID_FIELDS = 1_000  # reported of one request, so that no request makes its own answer too large to send
+
 _SHORT = 5  # letters up to which a name may be one letter off, beyond two
 _MAX_NAME = 64  # characters of a name that are looked at and shown
 _MAX_IGNORED = 100  # listed of one request, so that no request makes its own answer large
@@ -50,6 +52,14 @@ def capped(ignored: Sequence[str]) -> tuple[str, ...]:
     if len(ignored) <= _MAX_IGNORED:
         return tuple(ignored)
     return (*ignored[:_MAX_IGNORED], f"and {len(ignored) - _MAX_IGNORED:,} more")
+
+
+def capped_fields(invalid: Sequence[InvalidField], at: Location) -> tuple[InvalidField, ...]:
+    """Return as many of the invalid fields as an answer lists; the last says, of `at`, how many more there are."""
+    if len(invalid) <= MAX_INVALID_FIELDS:
+        return tuple(invalid)
+    hidden = len(invalid) - (MAX_INVALID_FIELDS - 1)
+    return (*invalid[: MAX_INVALID_FIELDS - 1], InvalidField(at, f"and {hidden:,} more problems"))
 
 
 def nearest_field(name: str, known: Iterable[str]) -> str | None:

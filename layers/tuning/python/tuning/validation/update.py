@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from tuning.errors import InvalidField, InvalidRequestError, Location
 from tuning.observations import Setting
 from tuning.spaces import Spaces
-from tuning.validation.fields import Level, capped, judge
+from tuning.validation.fields import Level, capped, capped_fields, judge
 from tuning.validation.requests import (
     MAX_COMMENT_LENGTH,
     find_mode,
@@ -20,7 +20,6 @@ from tuning.validation.requests import (
 from tuning.validation.settings import parse_setting, quote
 
 MAX_RESULTS = 1_000
-MAX_INVALID_FIELDS = 1_000  # reported of one request, so that no request makes its own answer too large to send
 
 _REQUEST = Level(
     known=("results", "study", "mode", "rater", "picture"),
@@ -113,7 +112,7 @@ def parse_update(request: object, spaces: Spaces) -> Update:
             ignored += unknown
         parsed.append(_parse_result(raw, at, spaces, common, invalid))
     if invalid:
-        raise InvalidRequestError(_capped(invalid))
+        raise InvalidRequestError(capped_fields(invalid, ("results",)))
     return Update(study, tuple(result for result in parsed if result is not None), capped(ignored))
 
 
@@ -149,10 +148,3 @@ def _parse_result(
         picture or common.picture,
         comment,
     )
-
-
-def _capped(invalid: list[InvalidField]) -> tuple[InvalidField, ...]:
-    if len(invalid) <= MAX_INVALID_FIELDS:
-        return tuple(invalid)
-    hidden = len(invalid) - (MAX_INVALID_FIELDS - 1)
-    return (*invalid[: MAX_INVALID_FIELDS - 1], InvalidField(("results",), f"and {hidden:,} more problems"))
