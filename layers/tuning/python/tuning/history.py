@@ -107,12 +107,13 @@ def revise(
     request: object,
     seen: int | None = None,
     idempotency_key: str | None = None,
+    time_budget: float | None = None,
     now: datetime,
 ) -> Corrected:
     """Correct an entry: its `rating`, its `comment`, whether it is `withdrawn`; then learn again.
 
     With `seen` it is corrected only if that is the number of its last revision. The same idempotency key with the same
-    request changes nothing and gives the first answer again.
+    request changes nothing and gives the first answer again. `time_budget` is that of `tuning.relearning.learn`.
 
     Raises:
         InvalidRequestError: anything is wrong with the request or the key; nothing is changed.
@@ -133,7 +134,9 @@ def revise(
     revised = store.revise(study, position, correction, seen=seen, idempotency_key=key)
     fits: float | None = 0.0
     if not revised.replayed:
-        fits = learn(store, spaces, study, {revised.entry.told.mode}, revised=True, began=began)
+        fits = learn(
+            store, spaces, study, {revised.entry.told.mode}, revised=True, began=began, time_budget=time_budget
+        )
     return Corrected(
         entry=revised.entry,
         samples_seen=revised.samples_seen,

@@ -52,26 +52,42 @@ def preload() -> None:
 
 
 def learn(
-    store: ObservationStore, spaces: Spaces, study: str, modes: Iterable[str], *, revised: bool, began: float
+    store: ObservationStore,
+    spaces: Spaces,
+    study: str,
+    modes: Iterable[str],
+    *,
+    revised: bool,
+    began: float,
+    time_budget: float | None = None,
 ) -> float | None:
     """Learn in each of the study's modes where that is due, and return the seconds that the fits took.
 
     None if it failed in one of them, or would come too late for a request that began at `began` (`time.monotonic`).
-    Never raises: what was recorded stands, and its caller must hear so whatever happens here.
+    A fit takes at most `time_budget` seconds, as in `relearn`; with infinity none comes too late either, so that what
+    is learned does not depend on the machine's speed. Never raises: what was recorded stands, and its
+    caller must hear so whatever happens here.
     """
     named = set(modes)
-    fits = [_learn(store, study, mode, revised=revised, began=began) for mode in spaces.modes if mode.name in named]
+    until = math.inf if time_budget == math.inf else began + LEARN_WITHIN
+    fits = [
+        _learn(store, study, mode, revised=revised, until=until, time_budget=time_budget)
+        for mode in spaces.modes
+        if mode.name in named
+    ]
     return None if None in fits else math.fsum(fit for fit in fits if fit is not None)
 
 
-def _learn(store: ObservationStore, study: str, mode: Mode, *, revised: bool, began: float) -> float | None:
-    if monotonic() - began > LEARN_WITHIN:
+def _learn(
+    store: ObservationStore, study: str, mode: Mode, *, revised: bool, until: float, time_budget: float | None
+) -> float | None:
+    if monotonic() > until:
         _logger.warning("no time left to learn in mode %s of study %s; a later update learns", mode.name, study)
         return None
     try:
         known = store.mode_study(mode.name, study=study, now=None)  # learning has no use for what is outstanding
         fitting = monotonic()
-        if learned := relearn(mode, known, revised=revised):
+        if learned := relearn(mode, known, revised=revised, time_budget=time_budget):
             fit_seconds = monotonic() - fitting
             store.save_hyperparameters(mode.name, learned, study=study, as_of=known.as_of)
             return fit_seconds

@@ -56,11 +56,13 @@ def update(
     *,
     request: object,
     idempotency_key: str | None = None,
+    time_budget: float | None = None,
     now: datetime,
 ) -> Receipt:
     """Record 1 to 1,000 results and learn from them; `tuning.validation.update.parse_update` says what they look like.
 
-    The same key with the same request records nothing and gives the first answer again.
+    The same key with the same request records nothing and gives the first answer again. `time_budget` is that of
+    `tuning.relearning.learn`.
 
     Raises:
         InvalidRequestError: anything is wrong with the request or the key; nothing is recorded.
@@ -88,7 +90,15 @@ def update(
     fits: float | None = 0.0
     if not recorded.replayed:
         rated = {one.mode for one in told if isinstance(one, Observation)}
-        fits = learn(store, spaces, recorded.study, rated, revised=bool(recorded.replaced), began=began)
+        fits = learn(
+            store,
+            spaces,
+            recorded.study,
+            rated,
+            revised=bool(recorded.replaced),
+            began=began,
+            time_budget=time_budget,
+        )
     return Receipt(
         study=recorded.study,
         samples_seen=recorded.samples_seen,
