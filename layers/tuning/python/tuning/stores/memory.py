@@ -24,6 +24,7 @@ from tuning.observations import (
     MAX_POSITION,
     Correction,
     Entry,
+    Observation,
     Setting,
     Suggestion,
     Told,
@@ -400,11 +401,11 @@ class MemoryObservationStore(ObservationStore):
 
     def _summary(self, name: str) -> StudySummary:
         kept = self._study(name)
-        rated = [(entry.told.mode, entry) for entry in kept.entries() if counts(entry)]
+        rated = [entry.told for entry in kept.entries() if isinstance(entry.told, Observation) and counts(entry)]
         return StudySummary(
             kept.study,
             tuple((mode, len(log.observations)) for mode, log in sorted(kept.logs.items())),
-            best_of((mode, entry.told) for mode, entry in reversed(rated)),
+            best_of((one.mode, one) for one in reversed(rated)),
             last_change(record for _, record in kept.records),
         )
 
