@@ -101,6 +101,7 @@ class Tuner:
         self._mode: Mode = validate_mode(spaces, spaces.default_mode if mode is None else mode)
         self._store = store
         self._study = study
+        self._url: str | None = None  # of a shared store
         self._told_at = _ASKED_AT
 
     @classmethod
@@ -127,7 +128,12 @@ class Tuner:
         """
         tuner = cls.__new__(cls)
         tuner._work_on(open_store(url), validate_study(study), _spaces(space), mode)
-        tuner._store.summary(study)
+        tuner._url = url
+        try:
+            tuner._store.summary(study)
+        except TuningError:
+            tuner.close()
+            raise
         return tuner
 
     @classmethod
@@ -138,15 +144,29 @@ class Tuner:
             OSError: the file cannot be read.
             StoreCorruptError: it is not a tuner's, or is damaged, or a later release wrote it.
         """
-        saved = read(path)
         try:
-            store = MemoryObservationStore.restored(saved.snapshot)
+            return cls._restored(read(path))
         except ValueError as error:
             raise StoreCorruptError(f"{Path(path).name}: {error}") from error
+
+    @classmethod
+    def _restored(cls, saved: SavedTuner) -> Self:
+        """Return the tuner that was saved so.
+
+        Raises:
+            ValueError: what is saved does not belong together.
+        """
         tuner = cls.__new__(cls)
+        store = MemoryObservationStore.restored(saved.snapshot)
         tuner._work_on(store, DEFAULT_STUDY, saved.spaces, saved.mode)
         tuner._told_at = store.summary(DEFAULT_STUDY).last_activity or _ASKED_AT
         return tuner
+
+    def __reduce__(self) -> tuple[object, tuple[object, ...]]:
+        """Copy and pickle what is in memory with all that it holds, and what works on a shared store without that."""
+        if isinstance(self._store, MemoryObservationStore):
+            return self._restored, (SavedTuner(self._spaces, self._mode.name, self._store.snapshot()),)
+        return self.from_store, (self._url, self._study, self._mode.name, self._spaces)
 
     def save(self, path: str | Path) -> None:
         """Save the tuner to a file, whole or not at all: all that was told and corrected, what is pending, the space.

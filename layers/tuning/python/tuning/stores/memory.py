@@ -149,6 +149,10 @@ class MemoryObservationStore(ObservationStore):
         store = cls(snapshot.seed)
         kept = store._studies[DEFAULT_STUDY]
         for one in snapshot.modes:
+            if one.mode in kept.logs:
+                raise ValueError(f"mode {one.mode} is there twice")
+            if one.as_of > len(snapshot.records):
+                raise ValueError(f"mode {one.mode} has learned of more than there is")
             kept.learned[one.mode], kept.logs[one.mode] = one, Log(DEFAULT_STUDY)
         if unknown := {mode for mode, _ in snapshot.records} - kept.logs.keys():
             raise ValueError(f"mode {min(unknown)} has records and has not begun")
