@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 
 from tuning.history import Page
 from tuning.observations import Entry, Failure, Revision
+from tuning.spaces import Spaces
 from tuning.studies import StudiesFound
 from tuning.study import StudySummary
 
@@ -23,7 +24,7 @@ class Revised(BaseModel):
 
     @classmethod
     def of(cls, revision: Revision) -> "Revised":
-        """The revision in the API's shape."""
+        """Return the revision in the API's shape."""
         return cls(
             revision=revision.number,
             rating=revision.rating,
@@ -56,7 +57,7 @@ class Rated(BaseModel):
 
     @classmethod
     def of(cls, entry: Entry, *, earlier: bool = False) -> "Rated":
-        """The entry in the API's shape, with its earlier states or without."""
+        """Return the entry in the API's shape, with its earlier states or without."""
         told, revision = entry.told, entry.revision
         corrected = revision.number > 1
         return cls(
@@ -87,7 +88,7 @@ class History(BaseModel):
 
     @classmethod
     def of(cls, page: Page, *, earlier: bool) -> "History":
-        """The page in the published shape."""
+        """Return the page in the published shape."""
         return cls(
             observations=[Rated.of(entry, earlier=earlier) for entry in page.entries], next_cursor=page.next_cursor
         )
@@ -115,8 +116,8 @@ class StudyDescription(BaseModel):
     last_activity: datetime | None = Field(description="when it last took a rating, a failure or a correction")
 
     @classmethod
-    def of(cls, summary: StudySummary) -> "StudyDescription":
-        """The study in the API's shape."""
+    def of(cls, summary: StudySummary, spaces: Spaces) -> "StudyDescription":
+        """Return the study in the API's shape, with every mode of the space, and modes that left it but were rated."""
         study, best = summary.study, summary.best
         return cls(
             name=study.name,
@@ -125,7 +126,7 @@ class StudyDescription(BaseModel):
             note=study.note,
             archived_at=study.archived_at,
             samples_seen=summary.samples_seen,
-            counts=dict(summary.counts),
+            counts=dict.fromkeys((mode.name for mode in spaces.modes), 0) | dict(summary.counts),
             best=BestRated(mode=best.mode, parameters=best.setting.to_plain(), rating=best.rating) if best else None,
             last_activity=summary.last_activity,
         )
@@ -138,6 +139,9 @@ class Studies(BaseModel):
     next_cursor: str | None = Field(description="where the next page begins; null at the end")
 
     @classmethod
-    def of(cls, found: StudiesFound) -> "Studies":
-        """The page in the API's shape."""
-        return cls(studies=[StudyDescription.of(summary) for summary in found.summaries], next_cursor=found.next_cursor)
+    def of(cls, found: StudiesFound, spaces: Spaces) -> "Studies":
+        """Return the page in the API's shape."""
+        return cls(
+            studies=[StudyDescription.of(summary, spaces) for summary in found.summaries],
+            next_cursor=found.next_cursor,
+        )

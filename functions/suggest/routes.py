@@ -1,4 +1,4 @@
-"""The suggest function: everything that is read about tuning, and the API's pages.
+"""The suggest function: all requests that read about tuning, and the API's pages.
 
 POST /ml/suggest_parameters, GET /ml/stats, GET /ml/suggestions, GET /health, GET /openapi.json; what is read of the
 history and of studies is in `history_routes` and `study_routes` beside it, the pages are in `pages`.
@@ -29,22 +29,25 @@ from web.application import require_json
 from web.metrics import Metric
 from web.settings import VERSION, Settings
 
+# Of the 25 s that the function has; what a store has begun by then takes at most 3 s more.
+ANSWER_SECONDS = 21.0
+
 
 def build(settings: Settings) -> TuningFunction:
-    """Build the function. What cannot be opened is logged, and does not stop it."""
-    function = TuningFunction("suggest", settings)
+    """Build the function. A store or space that cannot be opened is logged and does not stop the start."""
+    function = TuningFunction("suggest", settings, answer_seconds=ANSWER_SECONDS)
     app, metrics = function.app, function.metrics
     app.include_router(pages.router)
     history_routes.add(function)
     study_routes.add(function)
     reading = [Depends(refuse_near_parameters)]
 
-    # The endpoints are coroutines although they wait for storage: a Lambda instance has one request at a time, and a
-    # thread for each would only cost.
+    # The endpoints are coroutines although they block on storage: a Lambda instance has one request at a time, and a
+    # thread per request would only cost time.
 
     @app.get("/health", tags=["tuning"], summary="Whether the service can answer")
     async def health() -> Health:
-        _ = function.spaces  # without which no other request is answered
+        _ = function.spaces  # raises if the space cannot be read, as every other request would
         samples = check(function.store, now=datetime.now(UTC))
         return Health(status="healthy", service="ml-service", version=VERSION, optimizer_samples=samples)
 
@@ -67,6 +70,7 @@ def build(settings: Settings) -> TuningFunction:
                 study=asked.study,
                 fixed=body.get("fixed"),
                 now=datetime.now(UTC),
+                deadline=function.deadline(),
             )
         metrics.count(Metric.SUGGESTIONS_GIVEN, len(found))
         return Suggestions(

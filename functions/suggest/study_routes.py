@@ -13,8 +13,8 @@ def add(function: TuningFunction) -> None:
 
     @app.get("/ml/studies", tags=["studies"], summary="Every study, by name", dependencies=reading)
     async def list_studies(limit: int = studies.DEFAULT_LIMIT, cursor: str | None = None) -> Studies:
-        return Studies.of(studies.browse(function.store, limit=limit, cursor=cursor))
+        return Studies.of(studies.browse(function.store, limit=limit, cursor=cursor), function.spaces)
 
     @app.get("/ml/studies/{name}", tags=["studies"], summary="One study", dependencies=reading)
     async def read_study(name: str) -> StudyDescription:
-        return StudyDescription.of(studies.find(function.store, name))
+        return StudyDescription.of(studies.find(function.store, name), function.spaces)

@@ -8,8 +8,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from functions.history_messages import Rated, StudyDescription
+from tuning.spaces import Spaces
 from tuning.study import StudySummary
-from tuning.update import Receipt
+from tuning.update import Acknowledgement
 
 # Of a study that is not there: whoever sends the example as it is records no invented rating.
 _EXAMPLE: dict[str, Any] = {
@@ -60,8 +61,8 @@ class Updated(BaseModel):
     ignored: list[str] = Field(description="JSON pointers to fields of the request that are not known")
 
     @classmethod
-    def of(cls, receipt: Receipt) -> "Updated":
-        """The receipt in the published shape."""
+    def of(cls, receipt: Acknowledgement) -> "Updated":
+        """Return the receipt in the published shape."""
         return cls(
             updated=True,
             samples_seen=receipt.samples_seen,
@@ -124,6 +125,6 @@ class StudyChanged(StudyDescription):
     ignored: list[str] = Field(description="JSON pointers to fields of the request that are not known")
 
     @classmethod
-    def after(cls, summary: StudySummary, ignored: tuple[str, ...]) -> "StudyChanged":
-        """The study as it is now."""
-        return cls(**StudyDescription.of(summary).model_dump(), ignored=list(ignored))
+    def after(cls, summary: StudySummary, spaces: Spaces, ignored: tuple[str, ...]) -> "StudyChanged":
+        """Return the study as it is now."""
+        return cls(**StudyDescription.of(summary, spaces).model_dump(), ignored=list(ignored))

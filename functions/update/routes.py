@@ -20,15 +20,18 @@ from web.application import require_json
 from web.metrics import Metric
 from web.settings import Settings
 
+# Of the 29 s that the function has; what a store has begun by then takes at most 3 s more.
+ANSWER_SECONDS = 26.0
+
 
 def build(settings: Settings) -> TuningFunction:
-    """Build the function. What cannot be opened is logged, and does not stop it."""
-    function = TuningFunction("update", settings)
+    """Build the function. A store or space that cannot be opened is logged and does not stop the start."""
+    function = TuningFunction("update", settings, answer_seconds=ANSWER_SECONDS)
     app, metrics = function.app, function.metrics
     history_routes.add(function)
     study_routes.add(function)
     if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
-        # A starting Lambda has a whole vCPU and nobody waiting; elsewhere the first update that learns pays instead.
+        # A Lambda that starts has a whole vCPU, and no request waits yet. Elsewhere the first update that fits waits.
         preload()
     writing = [Depends(require_json)]
 
@@ -40,6 +43,7 @@ def build(settings: Settings) -> TuningFunction:
             request=request.model_dump(exclude_unset=True),
             idempotency_key=idempotency_key,
             now=datetime.now(UTC),
+            deadline=function.deadline(),
         )
         if not receipt.replayed:
             metrics.count(Metric.OBSERVATIONS_RECORDED, len(request.results))

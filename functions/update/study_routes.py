@@ -18,10 +18,10 @@ def add(function: TuningFunction) -> None:
     @app.post("/ml/studies", tags=["studies"], summary="Begin a study", dependencies=writing, status_code=201)
     async def begin_study(request: NewStudy) -> StudyChanged:
         begun = studies.begin(function.store, request.model_dump(exclude_unset=True), now=datetime.now(UTC))
-        return StudyChanged.after(begun.summary, begun.ignored)
+        return StudyChanged.after(begun.summary, function.spaces, begun.ignored)
 
     @app.patch("/ml/studies/{name}", tags=["studies"], summary="Archive or restore a study", dependencies=writing)
     async def archive_study(name: str, request: Archiving) -> StudyChanged:
         archived, ignored = parse_archiving(request.model_dump(exclude_unset=True))
         changed = studies.archive(function.store, name, archived=archived, now=datetime.now(UTC))
-        return StudyChanged.after(changed, ignored)
+        return StudyChanged.after(changed, function.spaces, ignored)

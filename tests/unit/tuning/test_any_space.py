@@ -22,7 +22,7 @@ from tuning.observations import Observation, Setting, Suggestion
 from tuning.spaces import Api, CategoricalParameter, IntegerParameter, Mode, RealParameter, Spaces
 from tuning.study import INITIAL_RATINGS, Hyperparameters, ModeStudy
 from tuning.suggest import propose
-from tuning.validation import parse_fixed
+from tuning.validation.settings import parse_fixed
 from tuning.validation.space_file import load_spaces
 
 NOW = datetime(2030, 1, 2, tzinfo=UTC)

@@ -61,6 +61,6 @@ def test_the_package_has_no_names_that_it_does_not_list() -> None:
 
 
 def test_preloading_imports_the_learning_and_nothing_that_draws() -> None:
-    modules = imported_by("import tuning.update; tuning.update.preload()")
+    modules = imported_by("import tuning.relearning; tuning.relearning.preload()")
     assert {"skopt", "sklearn", "tuning.model.learning"} <= modules
     assert not modules & {"matplotlib", "botocore"}

@@ -320,7 +320,7 @@ def test_the_model_finds_the_best_of_what_is_fixed(rate_many: RateMany) -> None:
     """Which is not the best of all: here the strength that is liked falls as the guidance rises."""
 
     def worth(setting: Setting) -> float:
-        _, strength, guidance = encode(MODE, [setting]).coordinates[0][[2, 0, 1]]
+        strength, guidance, _ = map(float, encode(MODE, [setting]).coordinates[0])
         return 4.5 - 6 * (strength - 0.8 + 0.6 * guidance) ** 2 - (guidance - 0.2) ** 2
 
     observations = [replace(o, rating=worth(o.setting)) for o in rate_many(16)]
@@ -331,7 +331,7 @@ def test_the_model_finds_the_best_of_what_is_fixed(rate_many: RateMany) -> None:
     late = [encode(MODE, [o.setting]).coordinates[0, 0] for o in observations[-4:]]
     assert np.mean(late) == pytest.approx(0.2, abs=0.12)
     free = propose(MODE, study(observations), count=2)
-    assert all(dict(setting.values)["guidance_scale"] < 10 for setting in free)
+    assert all(float(dict(setting.values)["guidance_scale"]) < 10 for setting in free)
 
 
 @pytest.mark.parametrize(("worse", "tried"), [(2.9, {"a", "b"}), (1.0, {"a"})])

@@ -187,28 +187,32 @@ def find(path: Path, part: str) -> int:
 @pytest.mark.parametrize(
     ("part", "field", "value", "message"),
     [
-        ('"tuner"', "tuner", FORMAT + 1, "take a later one"),
+        ('"tuner"', "tuner", FORMAT + 1, "line 1: tuner is 2; this release reads 1"),
         ('"tuner"', "tuner", True, "is not a tuner's file"),
-        ('"tuner"', "mode", "colour", "mode colour is not one of the space's"),
-        ('"tuner"', "space", None, "the space is not an object"),
-        ('"tuner"', "seed", 1.5, "1.5 is not a seed"),
-        ('"tuner"', "records", -1, "is not a count"),
+        ('"tuner"', "mode", "colour", "mode is not one of the space's modes: 'colour'"),
+        ('"tuner"', "mood", "colour", "mood is not known"),
+        ('"tuner"', "space", None, "space must be an object, not null"),
+        ('"tuner"', "space", {"modes": {}}, "space: apis: is missing"),
+        ('"tuner"', "seed", 1.5, "seed must be a whole number, not 1.5"),
+        ('"tuner"', "records", -1, "records must be a whole number of at least 0"),
         ('"tuner"', "suggestions", 5, "there is more than the header counts"),
-        ('"tuner"', "suggestions", 50, "is cut short or damaged"),
-        ('"as_of"', "hyperparameters", {"similarity": 1}, "is not a study's hyperparameters"),
+        ('"tuner"', "suggestions", 50, "is cut short"),
+        ('"as_of"', "hyperparameters", {"similarity": 1}, "line 2: hyperparameters.fitted_on is missing"),
         ('"as_of"', "as_of", 99, "mode surfaces has learned of more than there is"),
         ('"as_of"', "mode", "structure", "mode surfaces has records and has not begun"),
-        ('"recorded_at"', "rating", 6, "is not a rating from 1 to 5"),
-        ('"recorded_at"', "rating", None, "is not a rating"),
-        ('"recorded_at"', "recorded_at", "yesterday", "Invalid isoformat string"),
-        ('"recorded_at"', "parameters", [], "is not a setting"),
+        ('"recorded_at"', "rating", 6, "line 3: rating must lie within 1 to 5, not 6"),
+        ('"recorded_at"', "rating", None, "rating must be a number, not null"),
+        ('"recorded_at"', "failed", "it did", "rating is that of a failure"),
+        ('"recorded_at"', "recorded_at", "yesterday", "recorded_at must be a moment"),
+        ('"recorded_at"', "parameters", [], "parameters must be an object, not a list"),
         ('"recorded_at"', "mode", "colour", "mode colour has records and has not begun"),
         ('"revises"', "revises", 999, "revises what is not there"),
+        ('"revises"', "revises", None, "line 16: failed is missing"),
         ('"revises"', "number", 7, "revises what is not there"),
-        ('"revises"', "withdrawn", "no", "does not say whether an entry is withdrawn"),
-        ('"outstanding": true', "outstanding", 1, "1 does not say whether it is outstanding"),
-        ('"outstanding": true', "id", 7, "is not a suggestion's id"),
-        ('"outstanding": true', "expires_at", None, "is not a moment"),
+        ('"revises"', "withdrawn", "no", "withdrawn must be true or false, not 'no'"),
+        ('"outstanding": true', "outstanding", 1, "outstanding must be true or false, not 1"),
+        ('"outstanding": true', "id", 7, "id must be a text, not 7"),
+        ('"outstanding": true', "expires_at", None, "expires_at must be a text, not null"),
     ],
 )
 def test_what_is_not_as_it_was_written_is_found(
@@ -263,6 +267,7 @@ def test_a_file_cut_anywhere_is_not_loaded(tuner: Tuner, path: Path) -> None:
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_no_value_anywhere_is_more_than_an_error_of_ours(tuner: Tuner, path: Path, data: st.DataObject) -> None:
+    path.unlink(missing_ok=True)
     tuner.save(path)
     lines = len(path.read_text().splitlines())
     values = (

@@ -6,15 +6,17 @@ from typing import Any
 
 import pytest
 
+from storage.deadline import Deadline
 from tuning.errors import IdempotencyMismatchError, InvalidRequestError
 from tuning.model import learning
 from tuning.observations import Setting, Suggestion
+from tuning.relearning import LEARNING_SECONDS
 from tuning.spaces import Api, Mode, RealParameter, Spaces
 from tuning.stores import sqlite as store_sqlite
 from tuning.stores.port import ObservationStore
 from tuning.stores.records import load_suggestion
 from tuning.suggest import OUTSTANDING_FOR, suggest
-from tuning.update import LEARN_WITHIN, update
+from tuning.update import update
 
 
 def result(setting: Setting, rating: float = 4.0, **more: object) -> dict[str, Any]:
@@ -55,9 +57,9 @@ def test_a_rating_without_mode_belongs_where_its_parameters_are_outstanding(
     claim(store, "surfaces", leonardo, now)
     update(store, spaces, request={"results": [result(leonardo), result(leonardo)]}, now=now)
     update(store, spaces, request={"results": [result(leonardo)]}, now=now)
-    found = store.history(mode=None, limit=9).observations
-    assert [observation.mode for observation in found] == ["structure", "surfaces", "surfaces"]
-    assert [observation.suggestion_id for observation in found] == [None, "in-surfaces", "in-surfaces"]
+    found = [entry.told for entry in store.history(limit=9).entries]
+    assert [one.mode for one in found] == ["surfaces", "surfaces", "surfaces"]
+    assert [one.suggestion_id for one in found] == [None, "in-surfaces", "in-surfaces"]
 
 
 def test_of_two_modes_with_the_same_parameters_outstanding_the_default_is_meant(
@@ -85,8 +87,10 @@ def test_a_late_or_unknown_suggestion_id_is_kept_with_the_rating(
     claim(store, "surfaces", leonardo, now)
     late = now + OUTSTANDING_FOR
     update(store, spaces, request={"results": [result(leonardo, suggestion_id="in-surfaces")]}, now=late)
-    (recorded,) = store.mode_study("structure", now=late).observations
+    (recorded,) = store.mode_study("surfaces", now=late).observations
     assert recorded.suggestion_id == "in-surfaces"
+    update(store, spaces, request={"results": [result(leonardo, suggestion_id="nobodys")]}, now=late)
+    assert store.history(limit=1).entries[0].told.suggestion_id == "nobodys"
 
 
 def test_a_suggestion_id_with_other_parameters_is_refused(
@@ -128,16 +132,13 @@ def test_a_retry_gets_the_first_answer_though_what_it_answered_is_gone(store: Ob
     again = update(store, spaces, request={"results": body}, idempotency_key="k", now=now)
     assert (first.replayed, again.replayed) == (False, True)
     assert again.samples_seen == first.samples_seen == store.count() == 1
-    for key, error in (("k", IdempotencyMismatchError), ("another", InvalidRequestError), (None, InvalidRequestError)):
-        with pytest.raises(error):
-            update(
-                store,
-                spaces,
-                request={"results": [result(found.setting, 5, suggestion_id="x")]},
-                idempotency_key=key,
-                now=now,
-            )
+    other = {"results": [result(found.setting, 5, suggestion_id="x")]}
+    with pytest.raises(IdempotencyMismatchError):
+        update(store, spaces, request=other, idempotency_key="k", now=now)
     assert store.count() == 1
+    # The parameters were suggested in one mode alone, which is still known.
+    update(store, spaces, request=other, now=now)
+    assert [entry.told.mode for entry in store.history(limit=9).entries] == ["wide", "wide"]
 
 
 def test_of_ten_thousand_outstanding_an_update_reads_what_it_answers(
@@ -230,15 +231,13 @@ def test_an_update_that_took_long_records_and_leaves_the_learning_to_a_later_one
     spaces: Spaces,
     leonardo: Setting,
     now: datetime,
-    monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    clock = iter([0.0, LEARN_WITHIN + 0.1])
-    monkeypatch.setattr("tuning.update.monotonic", lambda: next(clock))
+    late = Deadline(LEARNING_SECONDS - 0.1)
     with caplog.at_level(logging.WARNING):
-        receipt = update(store, spaces, request={"results": [result(leonardo)] * 6}, now=now)
+        receipt = update(store, spaces, request={"results": [result(leonardo)] * 6}, now=now, deadline=late)
     assert (receipt.samples_seen, receipt.learned) == (6, False)
     assert "no time left to learn" in caplog.text
     assert store.mode_study("structure", now=now).hyperparameters is None
-    monkeypatch.undo()
-    assert update(store, spaces, request={"results": [result(leonardo)]}, now=now).learned
+    again = Deadline(LEARNING_SECONDS + 60)
+    assert update(store, spaces, request={"results": [result(leonardo)]}, now=now, deadline=again).learned

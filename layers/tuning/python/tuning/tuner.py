@@ -20,6 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from storage.documents import quote
 from tuning import history, suggestions
 from tuning.errors import (
     EntryMissingError,
@@ -45,7 +46,6 @@ from tuning.tuner_file import SavedTuner, read, write
 from tuning.update import update
 from tuning.validation.fields import nearest_field
 from tuning.validation.requests import validate_count, validate_mode, validate_study
-from tuning.validation.settings import quote
 from tuning.validation.space_file import load_spaces
 
 if TYPE_CHECKING:

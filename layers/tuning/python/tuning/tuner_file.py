@@ -14,24 +14,23 @@ StoreCorruptError that names the line.
 import json
 import os
 import secrets
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from storage.documents import DocumentError, Node, parse, quote
 from tuning.errors import SpaceError, StoreCorruptError
-from tuning.observations import DEFAULT_STUDY, Observation, Suggestion
+from tuning.observations import Observation, Suggestion
 from tuning.spaces import Spaces
 from tuning.stores.log import Amendment, Record
 from tuning.stores.memory import Learned, Snapshot
 from tuning.stores.records import (
-    dump_hyperparameters,
-    load_count,
-    load_hyperparameters,
+    dump_setting,
     load_revision,
-    load_suggestion,
-    load_text,
     load_told,
+    read_hyperparameters,
+    read_setting,
     timestamp,
 )
 from tuning.validation.space_file import judge_document, to_document
@@ -39,6 +38,10 @@ from tuning.validation.space_file import judge_document, to_document
 FORMAT = 1  # a file of a later format is refused
 
 _MAX_HEADER = 2**20  # characters of the first line that are looked at
+# The fields of what was told and of a revision, as `tuning.stores.records` takes them.
+_TOLD = ("rating", "failed", "recorded_at", "suggestion_id", "rater", "picture", "comment")
+_REVISION = ("number", "rating", "comment", "withdrawn", "made_at", "reviser")
+
 _Part = TypeVar("_Part")
 
 
@@ -83,12 +86,14 @@ def read(path: str | Path) -> SavedTuner:
         StoreCorruptError: it is not a tuner's, is of a later format, or is not as it was written.
         OSError: it cannot be read.
     """
-    # Line by line as they were written; a text in JSON has no other line breaks.
+    if not _is_ours(Path(path)):
+        raise StoreCorruptError(f"{Path(path).name} is not a tuner's file")
+    # Line by line as they were written; a text in JSON has no line breaks.
     reader = _Reader(Path(path).name, Path(path).read_bytes().split(b"\n"))
-    header = reader.header()
-    modes = [reader.next(_learned) for _ in range(header.modes)]
-    records = [reader.next(_record) for _ in range(header.records)]
-    suggestions = [reader.next(_suggestion) for _ in range(header.suggestions)]
+    header = reader.next(_read_header)
+    modes = [reader.next(_read_learned) for _ in range(header.modes)]
+    records = [reader.next(_read_record) for _ in range(header.records)]
+    suggestions = [reader.next(_read_suggestion) for _ in range(header.suggestions)]
     reader.finish()
     return SavedTuner(
         header.spaces, header.mode, Snapshot(header.seed, tuple(modes), tuple(records), tuple(suggestions))
@@ -99,8 +104,8 @@ def _is_ours(path: Path) -> bool:
     with path.open("rb") as file:
         first = file.readline(_MAX_HEADER)
     try:
-        plain = json.loads(first)
-    except (ValueError, RecursionError):
+        plain = parse(first).value
+    except DocumentError:
         return False
     return isinstance(plain, dict) and type(plain.get("tuner")) is int
 
@@ -118,7 +123,7 @@ def _lines(saved: SavedTuner) -> Iterator[dict[str, object]]:
         "suggestions": len(snapshot.suggestions),
     }
     for one in snapshot.modes:
-        learned = None if one.hyperparameters is None else json.loads(dump_hyperparameters(one.hyperparameters))
+        learned = None if one.hyperparameters is None else asdict(one.hyperparameters)
         yield {"mode": one.mode, "seed": one.seed, "as_of": one.as_of, "hyperparameters": learned}
     for mode, record in snapshot.records:
         yield _plain_record(mode, record)
@@ -136,38 +141,27 @@ def _lines(saved: SavedTuner) -> Iterator[dict[str, object]]:
 def _plain_record(mode: str, record: Record) -> dict[str, object]:
     if isinstance(record, Amendment):
         revision = record.revision
-        return {
-            "mode": mode,
-            "revises": record.target,
-            "number": revision.number,
-            "rating": revision.rating,
-            "comment": revision.comment,
-            "withdrawn": revision.withdrawn,
-            "made_at": timestamp(revision.made_at),
-            "reviser": revision.reviser,
-        }
-    return {
-        "mode": mode,
-        "parameters": record.setting.to_plain(),
-        "rating": record.rating if isinstance(record, Observation) else None,
-        "failed": None if isinstance(record, Observation) else record.reason,
-        "recorded_at": timestamp(record.recorded_at),
-        "suggestion_id": record.suggestion_id,
-        "rater": record.rater,
-        "picture": record.picture,
-        "comment": record.comment,
-    }
+        made = revision.number, revision.rating, revision.comment, revision.withdrawn, timestamp(revision.made_at)
+        return {"mode": mode, "revises": record.target, **_named(_REVISION, (*made, revision.reviser))}
+    if isinstance(record, Observation):
+        said: tuple[object, object] = record.rating, None
+    else:
+        said = None, record.reason
+    who = record.suggestion_id, record.rater, record.picture, record.comment
+    told = *said, timestamp(record.recorded_at), *who
+    return {"mode": mode, "parameters": record.setting.to_plain(), **_named(_TOLD, told)}
 
 
-_Plain = Mapping[str, object]
+def _named(names: Sequence[str], values: Sequence[object]) -> dict[str, object]:
+    return dict(zip(names, values, strict=True))
 
 
 @dataclass(frozen=True, slots=True)
 class _Header:
     """The space and the mode of the tuner, the seed of its store, and how many lines of each kind there are."""
 
-    mode: str
     spaces: Spaces
+    mode: str
     seed: int
     modes: int
     records: int
@@ -182,100 +176,78 @@ class _Reader:
         self._lines = lines
         self._number = 0
 
-    def header(self) -> _Header:
-        """Return what the first line says."""
-        plain = self._line()
-        found = plain.get("tuner")
-        if type(found) is not int:
-            raise StoreCorruptError(f"{self._name} is not a tuner's file")
-        if found > FORMAT:
-            raise StoreCorruptError(f"{self._name} is of format {found}; this release reads {FORMAT}: take a later one")
-        return self._read(_header, plain)
+    def next(self, read: Callable[[Node], _Part]) -> _Part:
+        """Return what the next line says.
 
-    def next(self, load: Callable[[_Plain], _Part]) -> _Part:
-        """Return what the next line says."""
-        return self._read(load, self._line())
+        Raises:
+            StoreCorruptError: there is none, or it is not as it was written.
+        """
+        self._number += 1
+        try:
+            # The last line is an empty one; another was cut short.
+            if self._number >= len(self._lines):
+                Node(None).refuse("is cut short")
+            return read(parse(self._lines[self._number - 1]))
+        except (DocumentError, SpaceError) as error:
+            raise StoreCorruptError(f"{self._name}, line {self._number}: {error}") from error
 
     def finish(self) -> None:
-        """See that the last line was the last."""
+        """See that there are no more lines.
+
+        Raises:
+            StoreCorruptError: there are.
+        """
         if self._lines[self._number :] != [b""]:
             raise StoreCorruptError(f"{self._name}, line {self._number + 1}: there is more than the header counts")
 
-    def _line(self) -> _Plain:
-        self._number += 1
-        plain: object = None
-        try:
-            if self._number < len(self._lines):  # each ends with a line break, or was cut short
-                plain = json.loads(self._lines[self._number - 1])
-        except (ValueError, RecursionError):
-            plain = None
-        if not isinstance(plain, dict):
-            cut = "is cut short or damaged" if self._number > 1 else "is not a tuner's file"
-            raise StoreCorruptError(f"{self._name}, line {self._number}: {cut}")
-        return plain
 
-    def _read(self, load: Callable[[_Plain], _Part], plain: _Plain) -> _Part:
-        try:
-            return load(plain)
-        except KeyError as error:
-            raise StoreCorruptError(f"{self._name}, line {self._number}: {error} is missing") from error
-        except (SpaceError, ValueError, TypeError) as error:
-            raise StoreCorruptError(f"{self._name}, line {self._number}: {error}") from error
-
-
-def _header(plain: _Plain) -> _Header:
-    space = plain["space"]
-    if not isinstance(space, dict):
-        raise ValueError("the space is not an object")  # noqa: TRY004 - one error of all
-    spaces = judge_document(space, Path("space"))
-    mode = load_text(plain["mode"], "a mode")
+def _read_header(node: Node) -> _Header:
+    node.get("tuner").version(FORMAT)
+    line = node.members({"tuner", "space", "mode", "seed", "modes", "records", "suggestions"})
+    space = line["space"]
+    spaces = judge_document({name: member.value for name, member in space.members().items()}, Path(space.name))
+    mode = line["mode"].text()
     if spaces.find_mode(mode) is None:
-        raise ValueError(f"mode {mode} is not one of the space's")
-    counts = (load_count(plain[name], "a count") for name in ("modes", "records", "suggestions"))
-    return _Header(mode, spaces, _load_seed(plain["seed"]), *counts)
+        line["mode"].refuse(f"is not one of the space's modes: {quote(mode)}")
+    counts = (line[name].integer() for name in ("modes", "records", "suggestions"))
+    return _Header(spaces, mode, _read_seed(line["seed"]), *counts)
 
 
-def _learned(plain: _Plain) -> Learned:
-    learned = plain["hyperparameters"]
+def _read_learned(node: Node) -> Learned:
+    line = node.members({"mode", "seed", "as_of", "hyperparameters"})
+    learned = line["hyperparameters"]
     return Learned(
-        load_text(plain["mode"], "a mode"),
-        _load_seed(plain["seed"]),
-        None if learned is None else load_hyperparameters(json.dumps(learned)),
-        load_count(plain["as_of"], "a position"),
+        line["mode"].text(),
+        _read_seed(line["seed"]),
+        None if learned.value is None else read_hyperparameters(learned),
+        line["as_of"].integer(),
     )
 
 
-def _record(plain: _Plain) -> tuple[str, Record]:
-    mode = load_text(plain["mode"], "a mode")
-    if "revises" in plain:
-        revision = load_revision(
-            *(plain[name] for name in ("number", "rating", "comment", "withdrawn", "made_at", "reviser"))
-        )
-        return mode, Amendment(load_count(plain["revises"], "a position"), revision)
-    told = load_told(
-        mode,
-        json.dumps(plain["parameters"]),
-        *(plain[name] for name in ("rating", "failed", "recorded_at", "suggestion_id", "rater", "picture", "comment")),
+def _read_record(node: Node) -> tuple[str, Record]:
+    mode = node.get("mode").text()
+    if node.get("revises").value is None:
+        line = node.members({"mode", "parameters", *_TOLD})
+        setting = dump_setting(read_setting(line["parameters"]))
+        return mode, load_told(mode, setting, *(line[name].value for name in _TOLD))
+    line = node.members({"mode", "revises", *_REVISION})
+    line["withdrawn"].boolean()
+    return mode, Amendment(line["revises"].integer(1), load_revision(*(line[name].value for name in _REVISION)))
+
+
+def _read_suggestion(node: Node) -> tuple[Suggestion, bool]:
+    line = node.members({"id", "mode", "parameters", "suggested_at", "expires_at", "outstanding"})
+    suggestion = Suggestion(
+        line["id"].text(),
+        line["mode"].text(),
+        read_setting(line["parameters"]),
+        line["suggested_at"].moment(),
+        line["expires_at"].moment(),
     )
-    return mode, told
+    return suggestion, line["outstanding"].boolean()
 
 
-def _suggestion(plain: _Plain) -> tuple[Suggestion, bool]:
-    suggestion = load_suggestion(
-        plain["id"],
-        plain["mode"],
-        json.dumps(plain["parameters"]),
-        plain["suggested_at"],
-        plain["expires_at"],
-        DEFAULT_STUDY,
-    )
-    outstanding = plain["outstanding"]
-    if not isinstance(outstanding, bool):
-        raise ValueError(f"{outstanding!r} does not say whether it is outstanding")  # noqa: TRY004 - one error of all
-    return suggestion, outstanding
-
-
-def _load_seed(plain: object) -> int:
-    if type(plain) is not int:
-        raise ValueError(f"{plain!r} is not a seed")
-    return plain
+def _read_seed(node: Node) -> int:
+    if type(node.value) is not int:
+        node.refuse(f"must be a whole number, not {quote(node.value)}")
+    return node.value

@@ -49,8 +49,8 @@ def test_names_that_a_study_may_have(name: str) -> None:
         True,
         [],
         {},
-    ]
-    + sorted(RESERVED_STUDIES),
+        *sorted(RESERVED_STUDIES),
+    ],
 )
 def test_names_that_a_study_may_not_have(name: object) -> None:
     with pytest.raises(InvalidRequestError) as caught:

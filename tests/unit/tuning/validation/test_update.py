@@ -119,7 +119,7 @@ def test_a_bound_missed_by_floating_point_dust_is_met(spaces: Spaces) -> None:
         ("0" * 100, "must be a number, not "),
         ([7], "must be a number, not a list"),
         ({}, "must be a number, not an object"),
-        (b"7", "must be a number, not a list"),
+        (b"7", "must be a number, not a value of type bytes"),
         (math.nan, "must be a finite number"),
         (math.inf, "must be a finite number"),
         ("1e999", "must be a finite number"),
@@ -309,7 +309,7 @@ def test_no_json_whatever_gets_more_than_an_answer(results: object) -> None:
     except InvalidRequestError as refusal:
         json.dumps([[field.location, field.message] for field in refusal.fields], ensure_ascii=False).encode()
         parsed = ()
-    assert all(1 <= entry.rating <= 5 for entry in parsed)
+    assert all(entry.rating is None or 1 <= entry.rating <= 5 for entry in parsed)
 
 
 def test_an_unknown_name_that_no_text_can_hold_is_still_told(spaces: Spaces) -> None:
@@ -322,7 +322,7 @@ def test_an_unknown_name_that_no_text_can_hold_is_still_told(spaces: Spaces) -> 
     [
         ({"Mode": "surfaces"}, ("Mode",), "did you mean mode?"),
         ({"rating": 4}, ("rating",), "it belongs to each of the results"),
-        ({"suggestionId": "x"}, ("suggestionId",), "suggestion_id"),
+        ({"suggestionId": "x"}, ("suggestionId",), "it belongs to each of the results"),
         ({"num_suggestions": 2}, ("num_suggestions",), "suggest_parameters"),
         ({"study": "Kitchens"}, ("study",), "must be 1 to 64 of a-z"),
         ({"mode": "colour"}, ("mode",), "must be one of structure, surfaces"),
@@ -458,9 +458,8 @@ def test_an_api_that_cannot_take_the_value_is_left_out() -> None:
     assert fixed_of({"p": 1.5}, mode).apis == ("fine",)
     ((location, message),) = refused({"p": 1.556}, mode)
     assert location == ("fixed", "p")
-    coarse, fine = message.split("; ")
-    assert coarse.startswith("coarse: must lie within 0 to 1, not ")
-    assert fine == "fine: is suggested in steps of 0.01: the nearest to 1.556 is 1.56"
+    assert message.startswith("coarse: must lie within 0 to 1, not 1.556")
+    assert message.endswith("; fine: is suggested in steps of 0.01: the nearest to 1.556 is 1.56")
 
 
 @pytest.mark.parametrize(
@@ -540,7 +539,10 @@ def test_no_json_whatever_fixes_what_cannot_be_suggested(raw: object) -> None:
     except InvalidRequestError as refusal:
         json.dumps([[field.location, field.message] for field in refusal.fields], ensure_ascii=False).encode()
         return
-    for name in fixed.apis if fixed else ():
-        api = SPACES.modes[0].find_api(name)
-        assert api is not None
-        assert {parameter for parameter, _ in fixed.values} <= {parameter.name for parameter in api.parameters}
+    if fixed is not None:
+        values = dict(fixed.values)
+        apis = [api for api in SPACES.modes[0].apis if api.name in fixed.apis]
+        assert len(apis) == len(fixed.apis) > 0
+        for api in apis:
+            grid = {one.name: one for one in api.parameters if isinstance(one, RealParameter)}
+            assert {name: grid[name].snap(float(value)) for name, value in values.items()} == values

@@ -5,16 +5,19 @@ Receipts of idempotency keys stay for as long as the store. Threads wait for eac
 """
 
 import threading
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from hashlib import blake2b
 
+from storage.deadline import Deadline
 from tuning.errors import (
     AlreadyPendingError,
     EntryMissingError,
     IdempotencyMismatchError,
     RevisionMismatchError,
+    StoreUnavailableError,
     StudyArchivedError,
     StudyExistsError,
     StudyMissingError,
@@ -35,6 +38,7 @@ from tuning.stores.port import HistoryPage, IdempotencyKey, ObservationStore, Re
 from tuning.study import Hyperparameters, ModeStudy, Study, StudySummary
 
 _SEED_BYTES = 6
+_RETRY_AFTER = 1  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,11 +215,16 @@ class MemoryObservationStore(ObservationStore):
             return self._summary(study)
 
     def record(
-        self, told: Sequence[Told], *, study: str = DEFAULT_STUDY, idempotency_key: IdempotencyKey | None
+        self,
+        told: Sequence[Told],
+        *,
+        study: str = DEFAULT_STUDY,
+        idempotency_key: IdempotencyKey | None,
+        deadline: Deadline | None = None,
     ) -> Recorded:
         """See ObservationStore."""
         told = [replace(one, recorded_at=one.recorded_at.astimezone(UTC)) for one in told]
-        with self._lock:
+        with self._holding(deadline):
             if idempotency_key and (found := self._receipt(idempotency_key)):
                 return _recorded(found)
             kept = self._open_study(study)
@@ -232,9 +241,9 @@ class MemoryObservationStore(ObservationStore):
             self._keep_receipt(idempotency_key, recorded)
             return recorded
 
-    def find_receipt(self, idempotency_key: IdempotencyKey) -> Recorded | None:
+    def find_receipt(self, idempotency_key: IdempotencyKey, *, deadline: Deadline | None = None) -> Recorded | None:
         """See ObservationStore."""
-        with self._lock:
+        with self._holding(deadline):
             found = self._receipt(idempotency_key)
             return _recorded(found) if found else None
 
@@ -246,10 +255,11 @@ class MemoryObservationStore(ObservationStore):
         *,
         seen: int | None,
         idempotency_key: IdempotencyKey | None,
+        deadline: Deadline | None = None,
     ) -> Revised:
         """See ObservationStore."""
         correction = replace(correction, made_at=correction.made_at.astimezone(UTC))
-        with self._lock:
+        with self._holding(deadline):
             if idempotency_key and (found := self._receipt(idempotency_key)):
                 return _revised(found)
             kept = self._open_study(study)
@@ -265,9 +275,16 @@ class MemoryObservationStore(ObservationStore):
             self._keep_receipt(idempotency_key, revised)
             return revised
 
-    def claim(self, suggestions: Sequence[Suggestion], *, giving_way: Sequence[Suggestion] = (), now: datetime) -> None:
+    def claim(
+        self,
+        suggestions: Sequence[Suggestion],
+        *,
+        giving_way: Sequence[Suggestion] = (),
+        now: datetime,
+        deadline: Deadline | None = None,
+    ) -> None:
         """See ObservationStore."""
-        with self._lock:
+        with self._holding(deadline):
             for study in {one.study for one in suggestions}:
                 self._open_study(study)
             ending = {one.id for one in giving_way}
@@ -300,16 +317,21 @@ class MemoryObservationStore(ObservationStore):
             self._study(study)
             return self._standing(study, mode, now)
 
-    def find_suggestions(self, ids: Collection[str]) -> tuple[Suggestion, ...]:
+    def find_suggestions(self, ids: Collection[str], *, deadline: Deadline | None = None) -> tuple[Suggestion, ...]:
         """See ObservationStore."""
-        with self._lock:
+        with self._holding(deadline):
             return tuple(self._suggestions[name] for name in ids if name in self._suggestions)
 
     def find_suggested(
-        self, places: Collection[tuple[str, Setting]], *, study: str = DEFAULT_STUDY, now: datetime
+        self,
+        places: Collection[tuple[str, Setting]],
+        *,
+        study: str = DEFAULT_STUDY,
+        now: datetime,
+        deadline: Deadline | None = None,
     ) -> tuple[tuple[Suggestion, bool], ...]:
         """See ObservationStore."""
-        with self._lock:
+        with self._holding(deadline):
             self._study(study)
             names = [self._latest.get((study, mode, setting)) for mode, setting in places]
             return tuple(
@@ -318,9 +340,11 @@ class MemoryObservationStore(ObservationStore):
                 if name is not None
             )
 
-    def mode_study(self, mode: str, *, study: str = DEFAULT_STUDY, now: datetime | None) -> ModeStudy:
+    def mode_study(
+        self, mode: str, *, study: str = DEFAULT_STUDY, now: datetime | None, deadline: Deadline | None = None
+    ) -> ModeStudy:
         """See ObservationStore."""
-        with self._lock:
+        with self._holding(deadline):
             kept = self._study(study)
             self._begin_mode(kept, mode)
             log, learned = kept.logs[mode], kept.learned[mode]
@@ -340,10 +364,16 @@ class MemoryObservationStore(ObservationStore):
         return self.count()
 
     def save_hyperparameters(
-        self, mode: str, hyperparameters: Hyperparameters, *, study: str = DEFAULT_STUDY, as_of: int
+        self,
+        mode: str,
+        hyperparameters: Hyperparameters,
+        *,
+        study: str = DEFAULT_STUDY,
+        as_of: int,
+        deadline: Deadline | None = None,
     ) -> None:
         """See ObservationStore."""
-        with self._lock:
+        with self._holding(deadline):
             kept = self._study(study)
             self._begin_mode(kept, mode)
             if kept.learned[mode].as_of <= as_of:
@@ -383,6 +413,14 @@ class MemoryObservationStore(ObservationStore):
 
     def close(self) -> None:
         """See ObservationStore."""
+
+    @contextmanager
+    def _holding(self, deadline: Deadline | None) -> Iterator[None]:
+        """Hold the lock, if there is time left."""
+        if deadline is not None and deadline.is_over:
+            raise StoreUnavailableError("the store was not used: no time is left", retry_after=_RETRY_AFTER)
+        with self._lock:
+            yield
 
     def _study(self, name: str) -> _Study:
         if name not in self._studies:

@@ -31,12 +31,13 @@ def judge(
     """Return the names that are nearly known as invalid fields, and JSON pointers of the others that are not known."""
     invalid: list[InvalidField] = []
     ignored: list[str] = []
+    elsewhere = {_plain(name): where for name, where in level.elsewhere.items()}
     for name in names:
         if name in level.known:
             continue
         # JSON can smuggle in half a surrogate pair, which no answer could be encoded with.
         shown = str(name)[:_MAX_NAME].encode(errors="replace").decode()
-        place = level.elsewhere.get(shown)
+        place = elsewhere.get(_plain(shown))
         near = None if place else nearest_field(shown, level.known)
         if place:
             invalid.append(InvalidField((*at, shown), f"is not known here; {place}", root))

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from storage.documents import quote
 from tuning.errors import InvalidField, InvalidRequestError, Location, Root
 from tuning.observations import DEFAULT_STUDY, MAX_POSITION, MAX_RATING, MIN_RATING, Correction
 from tuning.spaces import Fixed, Mode, Spaces
 from tuning.validation.fields import Level, capped, judge
-from tuning.validation.settings import parse_fixed, parse_number, quote
+from tuning.validation.settings import parse_fixed, parse_number
 
 MAX_COUNT = 10  # suggestions in one request
 KEY_HEADER = "Idempotency-Key"
@@ -310,14 +311,11 @@ def parse_suggestion_id(raw: object, at: Location, invalid: list[InvalidField]) 
 
 def parse_rater(raw: object, at: Location, invalid: list[InvalidField], *, root: Root = "body") -> str | None:
     """Return a rater's pseudonym, without spaces around it and in one Unicode form, so that a person is one rater."""
-    text = parse_text(raw, at, MAX_RATER_LENGTH, invalid, what="a pseudonym of ", root=root)
-    if text is None:
-        return None
-    plain = unicodedata.normalize("NFC", text).strip()
-    if not plain:
+    plain = unicodedata.normalize("NFC", raw).strip() if isinstance(raw, str) else raw
+    if plain == "":
         invalid.append(InvalidField(at, "must not be blank", root))
         return None
-    return plain
+    return parse_text(plain, at, MAX_RATER_LENGTH, invalid, what="a pseudonym of ", root=root)
 
 
 def parse_picture(raw: object, at: Location, invalid: list[InvalidField], *, root: Root = "body") -> str | None:
