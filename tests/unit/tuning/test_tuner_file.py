@@ -1,6 +1,7 @@
 """The file that a tuner is saved to: it goes on from it, nothing else is overwritten, and damage is found by line."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support.spaces import MIXED, modes, write_toml
-from tuning import Tuner, tuner_file
+from tuning import Tuner
 from tuning.errors import SpaceError, StoreCorruptError, TuningError
 from tuning.spaces import Api, IntegerParameter, Mode, Spaces
 from tuning.tuner_file import FORMAT
@@ -164,7 +165,7 @@ def test_a_file_that_cannot_be_written_leaves_the_old_one(
 
     Tuner().save(path)
     before = path.read_bytes()
-    monkeypatch.setattr(*{"fsync": (tuner_file.os, "fsync"), "replace": (Path, "replace")}[failing], fail)
+    monkeypatch.setattr(*{"fsync": (os, "fsync"), "replace": (Path, "replace")}[failing], fail)
     with pytest.raises(OSError, match="No space left"):
         tuner.save(path)
     assert path.read_bytes() == before
@@ -270,7 +271,7 @@ def test_no_value_anywhere_is_more_than_an_error_of_ours(tuner: Tuner, path: Pat
     path.unlink(missing_ok=True)
     tuner.save(path)
     lines = len(path.read_text().splitlines())
-    values = (
+    values: st.SearchStrategy[object] = (
         st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.just([[]]) | st.just({})
     )
 

@@ -14,11 +14,12 @@ them: there time passes, and what is pending expires as it does for everybody.
 """
 
 import math
+import operator
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, SupportsIndex
 
 from storage.documents import quote
 from tuning import history, suggestions
@@ -80,7 +81,9 @@ class Trial:
 class Tuner:
     """One mode of one study, from its first suggestion on. Threads may share it."""
 
-    def __init__(self, mode: str | None = None, seed: int = 0, space: Spaces | str | Path | None = None) -> None:
+    def __init__(
+        self, mode: str | None = None, seed: SupportsIndex = 0, space: Spaces | str | Path | None = None
+    ) -> None:
         """Begin a study of a mode in memory: None is the default mode of the search space, as `structure` is.
 
         `space` is a search space, or the path of a file like `spaces.toml`; None is the shipped one.
@@ -90,8 +93,8 @@ class Tuner:
             InvalidRequestError: the space has no such mode, or the seed is not a whole number.
         """
         try:
-            number = int(seed.__index__())
-        except AttributeError:
+            number = operator.index(seed)
+        except TypeError:
             message = f"must be a whole number, not {quote(seed)}"
             raise InvalidRequestError((InvalidField(("seed",), message),)) from None
         self._work_on(MemoryObservationStore(number), DEFAULT_STUDY, _spaces(space), mode)

@@ -20,7 +20,6 @@ from tuning.errors import (
     StoreUnavailableError,
     StudyArchivedError,
     StudyExistsError,
-    StudyMissingError,
 )
 from tuning.observations import (
     DEFAULT_STUDY,
@@ -135,7 +134,7 @@ class MemoryObservationStore(ObservationStore):
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._studies = {DEFAULT_STUDY: _Study(Study(DEFAULT_STUDY))}
         # Every suggestion by its id in the order claimed; which of them have not ended; by place, the latest of each.
         self._suggestions: dict[str, Suggestion] = {}
@@ -424,7 +423,7 @@ class MemoryObservationStore(ObservationStore):
 
     def _study(self, name: str) -> _Study:
         if name not in self._studies:
-            raise StudyMissingError(name)
+            raise self.missing(name)
         return self._studies[name]
 
     def _open_study(self, name: str) -> _Study:
