@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from tests.support.observations import DAY, NOW, failure, key, observation, setting, suggestion
-from tests.support.stores import EMULATED, store_url
+from tests.support.stores import EVERY, store_url
 from tuning.errors import AlreadyPendingError, IdempotencyMismatchError
 from tuning.observations import DEFAULT_STUDY, MAX_POSITION, Entry, Observation, Setting, Suggestion
 from tuning.stores import open_store
@@ -20,7 +20,7 @@ from tuning.stores.port import MAX_CLAIM, HistoryPage, ObservationStore, Recorde
 from tuning.study import Hyperparameters, Study
 
 
-@pytest.fixture(params=EMULATED)
+@pytest.fixture(params=EVERY)
 def url(request: pytest.FixtureRequest) -> str:
     """The URL of a store that nobody has used yet."""
     return store_url(request, request.param)
