@@ -11,6 +11,8 @@ from tuning.spaces import Spaces
 from tuning.studies import StudiesFound
 from tuning.study import StudySummary
 
+MAX_EARLIER = 100  # earlier states that are shown of an entry
+
 
 class EarlierState(BaseModel):
     """An earlier state of an entry: revision 1 is the entry as it was recorded."""
@@ -53,7 +55,9 @@ class Rated(BaseModel):
     withdrawn: bool
     revised_at: datetime | None = Field(description="when it was last corrected; null if it never was")
     reviser: str | None = Field(description="who corrected it last")
-    earlier: list[EarlierState] | None = Field(None, description="its earlier states, oldest first, if asked for")
+    earlier: list[EarlierState] | None = Field(
+        None, description="its last 100 earlier states, oldest first, if asked for"
+    )
 
     @classmethod
     def of(cls, entry: Entry, *, earlier: bool = False) -> "Rated":
@@ -76,7 +80,7 @@ class Rated(BaseModel):
             withdrawn=revision.withdrawn,
             revised_at=revision.made_at if corrected else None,
             reviser=revision.reviser,
-            earlier=[EarlierState.of(one) for one in entry.earlier] if earlier else None,
+            earlier=[EarlierState.of(one) for one in entry.earlier[-MAX_EARLIER:]] if earlier else None,
         )
 
 
