@@ -37,10 +37,10 @@ the same one when you try again.
 | --- | --- |
 | 400 | fix the request: it is not JSON, not multipart or not HTTP |
 | 403 | send the header `x-api-key` |
-| 404 | check the path against this document, and the name of a study or the id in it; for a caption, upload the picture first |
+| 404 | check the path against this document, and a study's name and an id as `detail` says; upload the picture first |
 | 405 | use a method that the header `Allow` lists |
 | 408 | send the request again: it did not arrive in time |
-| 409 | do what `detail` says: rate some suggestions, wait, restore what is archived or withdrawn, or take another name |
+| 409 | do what `detail` says: rate some suggestions, wait, restore what is archived or withdrawn, or name another |
 | 412 | read the entry again and correct what it says now: somebody else corrected it since |
 | 413 | send a smaller request or picture |
 | 415 | send JSON, multipart or a picture, as the operation requires |

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     Tokens = NDArray[np.int32]
     Rows = NDArray[np.int64]
 
-__all__ = ["Minibatch", "EncodedCaptions", "TrainingSummary", "deal_batches", "train_decoder"]
+__all__ = ["EncodedCaptions", "Minibatch", "TrainingSummary", "deal_batches", "train_decoder"]
 
 # Captions are sorted by length within pools of so many batches: hardly any padding, and yet another order each epoch.
 _POOL: Final = 32
