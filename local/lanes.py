@@ -58,11 +58,20 @@ class Lane:
     """A thread with an event loop of its own, on which calls run one after the other.
 
     At most `waiting` calls wait, and no more than would be begun within `patience` seconds at the pace of late: who
-    would wait in vain hears it now.
+    would wait in vain hears it now. `clock` gives the seconds by which calls are timed.
     """
 
-    def __init__(self, name: str, *, waiting: int, room: Room, patience: float = float("inf")) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        waiting: int,
+        room: Room,
+        patience: float = float("inf"),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.room = room
+        self._clock = clock
         self._name = name
         self._most = waiting
         self._patience = patience
@@ -137,9 +146,9 @@ class Lane:
         # For Mangum, which runs the application on its thread's.
         asyncio.set_event_loop(loop)
         while (call := self._next()) is not None:
-            began = time.monotonic()
+            began = self._clock()
             _perform(*call)
-            self._pace += _LATEST * (time.monotonic() - began - self._pace)
+            self._pace += _LATEST * (self._clock() - began - self._pace)
             # What was asked and answered need not stay until the next call.
             del call
         loop.close()

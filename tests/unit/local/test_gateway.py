@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import json
-import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,6 +15,7 @@ from local.events import Request, Response
 from local.functions import Function
 from local.gateway import Gateway, Passage
 from local.template import GatewayResponse, Rate, Route, Template
+from tests.support.echo import BEGUN
 from web import logs
 
 _PROBLEM = '{"status": $context.responseStatus, "kind": "%s", "instance": "$context.requestId", "detail": %s}'
@@ -257,17 +257,16 @@ def test_a_full_lane_is_throttled_before_the_body_is_looked_at_and_other_lanes_a
 def test_a_call_that_timed_out_before_it_began_is_never_begun(echo: Function, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(local.functions, "INTEGRATION_TIMEOUT", 0.05)
     let, lane = threading.Event(), echo.lane("POST /echo")
-    in_hand = lane.submit(let.wait)
-    begun = sys.modules["echo"].BEGUN
-    before = list(begun)
+    in_hand = lane.submit(lambda: let.wait(20))
+    before = list(BEGUN)
     assert _ask(echo, "POST", "/echo")[0].status == 504
     let.set()
     in_hand.result(20)
     lane.submit(str).result(20)
-    assert begun == before
+    assert before == BEGUN
     monkeypatch.undo()
     assert _ask(echo, "POST", "/echo")[0].status == 201
-    assert begun == [*before, "/echo"]
+    assert [*before, "/echo"] == BEGUN
 
 
 def test_a_stopping_server_tells_what_it_does_not_begin_to_come_again() -> None:
