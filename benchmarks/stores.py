@@ -259,7 +259,7 @@ def _claim(store: ObservationStore, meter: Meter, suggestions: Sequence[Suggesti
 
 
 def _history(store: ObservationStore, meter: Meter) -> Cost:
-    return _cost(meter, lambda: store.history(mode=None, limit=50, cursor=None))
+    return _cost(meter, lambda: store.history(mode=None, limit=50))
 
 
 def _fill(store: ObservationStore, mode: str, size: int) -> None:

@@ -22,23 +22,22 @@ import os
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NoReturn, ParamSpec, TypeVar
 
 from tqdm import tqdm
 
-from tuning.errors import SettingTakenError, StoreUnavailableError, TuningError
-from tuning.observations import MAX_RATING, MIN_RATING, Observation, Setting, Suggestion
-from tuning.spaces import Value
+from storage.documents import DocumentError, Node, parse, quote
+from tuning.errors import AlreadyPendingError, StoreUnavailableError, TuningError
+from tuning.observations import MAX_POSITION, MAX_RATING, MIN_RATING, Observation, Suggestion
 from tuning.stores import open_store
 from tuning.stores.port import IdempotencyKey, ObservationStore
-from tuning.stores.records import timestamp
+from tuning.stores.records import read_hyperparameters, read_setting, timestamp
 from tuning.studies import Hyperparameters
-from tuning.validation import parse_number, quote
 
 FORMAT = 1  # of archives; an archive of a later format is refused
 BATCH = 200  # observations recorded at once: what an interruption can leave to be sent again
@@ -142,17 +141,20 @@ def read_archive(path: Path) -> Archive:
     observations: list[Observation] = []
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
-            entry = _Entry.parse(path, number, line)
-            if "study" in entry.plain:
-                study, count = entry.study()
-                if study.mode in studies:
-                    entry.refuse(f"study {quote(study.mode)} has a header already")
-                studies[study.mode], announced[study.mode] = study, count
-            else:
-                observation = entry.observation()
-                if observation.mode not in studies:
-                    entry.refuse(f"study {quote(observation.mode)} has no header before this line")
-                observations.append(observation)
+            try:
+                entry = parse(line)
+                if entry.get("study").value is not None:
+                    study, count = _study(entry)
+                    if study.mode in studies:
+                        entry.refuse(f"study {quote(study.mode)} has a header already")
+                    studies[study.mode], announced[study.mode] = study, count
+                else:
+                    observation = _observation(entry)
+                    if observation.mode not in studies:
+                        entry.refuse(f"study {quote(observation.mode)} has no header before this line")
+                    observations.append(observation)
+            except DocumentError as error:
+                raise ArchiveError(f"{path}:{number}: {error}") from error
     archive = Archive(tuple(studies.values()), tuple(observations))
     if not studies:
         raise ArchiveError(f"{path}: is empty")
@@ -162,111 +164,42 @@ def read_archive(path: Path) -> Archive:
     return archive
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    """A line of an archive, and where it is."""
+def _study(entry: Node) -> tuple[MovedStudy, int]:
+    """Return the study of a header, and how many observations it announces."""
+    entry.get("format").version(FORMAT)
+    mode, learned = entry.get("study").text(least=1), entry.get("hyperparameters")
+    hyperparameters = None if learned.value is None else read_hyperparameters(learned)
+    outstanding = tuple(_suggestion(mode, one) for one in entry.get("outstanding").entries())
+    return MovedStudy(mode, hyperparameters, outstanding), entry.get("observations").integer()
 
-    path: Path
-    number: int
-    plain: Mapping[str, object]
 
-    @classmethod
-    def parse(cls, path: Path, number: int, line: bytes) -> "_Entry":
-        entry = cls(path, number, {})
-        try:
-            return replace(entry, plain=entry._object(json.loads(line, parse_constant=_no_number), "the line"))
-        except ValueError as error:
-            entry.refuse(f"is not JSON: {error}")
+def _suggestion(mode: str, entry: Node) -> Suggestion:
+    start, end = entry.get("suggested_at").moment(), entry.get("expires_at").moment()
+    return Suggestion(entry.get("id").text(least=1), mode, read_setting(entry.get("parameters")), start, end)
 
-    def refuse(self, complaint: str) -> NoReturn:
-        raise ArchiveError(f"{self.path}:{self.number}: {complaint}")
 
-    def study(self) -> tuple[MovedStudy, int]:
-        """Return the study of a header, and how many observations it announces."""
-        plain = self.plain
-        if plain.get("format") != FORMAT:
-            self.refuse(f"has format {quote(plain.get('format'))}; this release reads {FORMAT}")
-        mode, count = self._text(plain, "study"), self._number(plain, "observations")
-        learned, outstanding = plain.get("hyperparameters"), plain.get("outstanding")
-        if not isinstance(outstanding, list) or not all(isinstance(one, dict) for one in outstanding):
-            self.refuse("outstanding must be a list of objects")
-        hyperparameters = None if learned is None else self._hyperparameters(learned)
-        return MovedStudy(mode, hyperparameters, tuple(self._suggestion(mode, one) for one in outstanding)), int(count)
-
-    def observation(self) -> Observation:
-        plain = self.plain
-        rating = self._number(plain, "rating")
-        if not MIN_RATING <= rating <= MAX_RATING:
-            self.refuse(f"rating must lie within {MIN_RATING:g} to {MAX_RATING:g}, not {rating:g}")
-        identity = None if plain.get("suggestion_id") is None else self._text(plain, "suggestion_id")
-        mode, moment = self._text(plain, "mode"), self._moment(plain, "recorded_at")
-        return Observation(mode, self._setting(plain), rating, moment, identity)
-
-    def _suggestion(self, mode: str, plain: Mapping[str, object]) -> Suggestion:
-        start, end = self._moment(plain, "suggested_at"), self._moment(plain, "expires_at")
-        return Suggestion(self._text(plain, "id"), mode, self._setting(plain), start, end)
-
-    def _setting(self, plain: Mapping[str, object]) -> Setting:
-        parameters = self._object(plain.get("parameters"), "parameters")
-        names = [name for name in parameters if name != "api"]
-        return Setting(self._text(parameters, "api"), tuple((name, self._value(parameters, name)) for name in names))
-
-    def _hyperparameters(self, learned: object) -> Hyperparameters:
-        plain = self._object(learned, "hyperparameters")
-        lengthscales = self._object(plain.get("lengthscales"), "lengthscales")
-        return Hyperparameters(
-            lengthscales=tuple((name, self._number(lengthscales, name)) for name in lengthscales),
-            signal_variance=self._number(plain, "signal_variance"),
-            noise_variance=self._number(plain, "noise_variance"),
-            similarity=self._number(plain, "similarity"),
-            fitted_on=int(self._number(plain, "fitted_on")),
-        )
-
-    def _object(self, value: object, name: str) -> Mapping[str, object]:
-        if not isinstance(value, dict):
-            self.refuse(f"{name} must be an object, not {quote(value)}")
-        return value
-
-    def _text(self, plain: Mapping[str, object], name: str) -> str:
-        value = plain.get(name)
-        if not isinstance(value, str) or not value:
-            self.refuse(f"{name} must be a text, not {quote(value)}")
-        return value
-
-    def _value(self, plain: Mapping[str, object], name: str) -> Value:
-        value = plain.get(name)
-        # A choice and a whole number stay what they are.
-        return value if isinstance(value, str) or type(value) is int else self._number(plain, name)
-
-    def _number(self, plain: Mapping[str, object], name: str) -> float:
-        try:
-            return parse_number(plain.get(name))
-        except ValueError as error:
-            self.refuse(f"{name} {error}")
-
-    def _moment(self, plain: Mapping[str, object], name: str) -> datetime:
-        text = self._text(plain, name)
-        try:
-            moment = datetime.fromisoformat(text)
-        except ValueError:
-            self.refuse(f"{name} must be a moment in ISO 8601, not {quote(text)}")
-        if moment.tzinfo is None:
-            self.refuse(f"{name} must say its offset from UTC, as in {text}+00:00")
-        return moment
+def _observation(entry: Node) -> Observation:
+    identity = entry.get("suggestion_id")
+    return Observation(
+        entry.get("mode").text(least=1),
+        read_setting(entry.get("parameters")),
+        entry.get("rating").number(MIN_RATING, MAX_RATING),
+        entry.get("recorded_at").moment(),
+        None if identity.value is None else identity.text(least=1),
+    )
 
 
 def _recorded(store: ObservationStore, expected: int, doing: str) -> list[Observation]:
     """Return the store's observations in the order recorded."""
     newest_first: list[Observation] = []
-    cursor: str | None = None
+    before: int | None = MAX_POSITION
     with _bar(expected, doing) as bar:
-        while True:
-            page = _patiently(store.history, mode=None, limit=_PAGE, cursor=cursor)
+        while before is not None:
+            page = _patiently(store.history, mode=None, limit=_PAGE, before=before)
             newest_first += page.observations
             bar.update(len(page.observations))
-            cursor = page.next_cursor
-            if cursor is None:
-                return newest_first[::-1]
+            before = page.earliest
+    return newest_first[::-1]
 
 
 def _missing(archive: Archive, held: Sequence[Observation]) -> list[tuple[int, Observation]]:
@@ -311,7 +244,7 @@ def _key(batch: Sequence[tuple[int, Observation]]) -> IdempotencyKey:
 def _claim(store: ObservationStore, suggestion: Suggestion, now: datetime) -> None:
     try:
         _patiently(store.claim, [suggestion], now=now)
-    except SettingTakenError:
+    except AlreadyPendingError:
         # It was moved before, or somebody has been given the same setting since: a rating is welcome either way.
         return
 
@@ -365,10 +298,6 @@ def _line(observation: Observation) -> str:
             "suggestion_id": observation.suggestion_id,
         }
     )
-
-
-def _no_number(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no number")
 
 
 def _bar(total: int, doing: str) -> "tqdm[NoReturn]":

@@ -5,8 +5,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, Field
 
+from tuning.history import Page
 from tuning.stats import Progress
-from tuning.stores.port import HistoryPage
 
 # What the document says of the shipped search space; of another, `functions.suggest.document` says it in its words.
 PARAMETERS = (
@@ -122,7 +122,7 @@ class History(BaseModel):
     next_cursor: str | None = Field(description="where the next page begins; null at the end")
 
     @classmethod
-    def of(cls, page: HistoryPage) -> "History":
+    def of(cls, page: Page) -> "History":
         """The page in the published shape."""
         return cls(
             observations=[

@@ -20,10 +20,13 @@ from web.application import require_json
 from web.metrics import Metric
 from web.settings import VERSION, Settings
 
+# Of the 25 s that the function has; what a store has begun by then takes at most 3 s more.
+ANSWER_SECONDS = 21.0
+
 
 def build(settings: Settings) -> TuningFunction:
     """Build the function. What cannot be opened is logged, and does not stop it."""
-    function = TuningFunction("suggest", settings)
+    function = TuningFunction("suggest", settings, answer_seconds=ANSWER_SECONDS)
     app, metrics = function.app, function.metrics
     app.include_router(pages.router)
 
@@ -46,7 +49,14 @@ def build(settings: Settings) -> TuningFunction:
         store, spaces = function.store, function.spaces
         mode = request.mode if "mode" in request.model_fields_set else spaces.default_mode
         with metrics.timed(Metric.SUGGESTION_LATENCY):
-            found = suggest(store, spaces, mode=mode, count=request.num_suggestions, now=datetime.now(UTC))
+            found = suggest(
+                store,
+                spaces,
+                mode=mode,
+                count=request.num_suggestions,
+                now=datetime.now(UTC),
+                deadline=function.deadline(),
+            )
         metrics.count(Metric.SUGGESTIONS_GIVEN, len(found))
         return Suggestions(
             suggestions=[one.setting.to_plain() for one in found], suggestion_ids=[one.id for one in found]

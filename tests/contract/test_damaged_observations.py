@@ -41,7 +41,7 @@ USES: dict[str, Callable[[ObservationStore], object]] = {
     "receipt": lambda store: store.find_receipt(KEY),
     "retry": lambda store: store.record([Observation("structure", SETTING, 4.0, NOW)], idempotency_key=KEY),
     "claim": lambda store: store.claim([Suggestion("t", "structure", SETTING, NOW, HELD.expires_at)], now=NOW),
-    "history": lambda store: store.history(mode=None, limit=10, cursor=None),
+    "history": lambda store: store.history(mode=None, limit=10),
     "learned": lambda store: store.save_hyperparameters("structure", LEARNED),
     "count": lambda store: store.count(),
     "verify": lambda store: store.verify(now=NOW),
@@ -304,7 +304,7 @@ def test_a_store_that_met_damage_says_so_when_it_is_verified(table: str) -> None
     garbler.kind, garbler.name, garbler.value = "observation#", "content", {"B": b""}
     assert store.verify(now=NOW) == 1  # what it has read it has
     with pytest.raises(StoreCorruptError, match="observation#"):
-        store.history(mode=None, limit=1, cursor=None)
+        store.history(mode=None, limit=1)
     with pytest.raises(StoreCorruptError, match="observation#"):
         store.verify(now=NOW)
     store.close()

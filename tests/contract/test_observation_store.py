@@ -6,9 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from storage.deadline import Deadline
 from tests.support.stores import EMULATED, store_url
-from tuning.errors import IdempotencyMismatchError, InvalidRequestError, SettingTakenError
-from tuning.observations import Observation, Setting, Suggestion
+from tuning.errors import AlreadyPendingError, IdempotencyMismatchError, StoreUnavailableError
+from tuning.observations import MAX_POSITION, Observation, Setting, Suggestion
 from tuning.stores import open_store
 from tuning.stores.port import MAX_CLAIM, IdempotencyKey, ObservationStore
 from tuning.studies import Hyperparameters
@@ -45,7 +46,7 @@ def key(name: str = "key", fingerprint: str = "body") -> IdempotencyKey:
 def test_a_new_store_is_empty(store: ObservationStore) -> None:
     assert store.count() == 0
     assert store.outstanding(now=NOW) == ()
-    assert store.history(mode=None, limit=5, cursor=None).observations == ()
+    assert store.history(mode=None, limit=5).observations == ()
     study = store.study("structure", now=NOW)
     assert (study.observations, study.outstanding, study.hyperparameters) == ((), (), None)
 
@@ -188,13 +189,13 @@ def test_a_claimed_setting_is_outstanding_in_its_mode(store: ObservationStore) -
 
 def test_a_taken_setting_cannot_be_claimed_nor_its_companions(store: ObservationStore) -> None:
     store.claim([suggestion("a", 0)], now=NOW)
-    with pytest.raises(SettingTakenError):
+    with pytest.raises(AlreadyPendingError):
         store.claim([suggestion("b", 1), suggestion("c", 0)], now=NOW)
     assert [found.id for found in store.outstanding(now=NOW)] == ["a"]
 
 
 def test_a_setting_cannot_be_claimed_twice_at_once(store: ObservationStore) -> None:
-    with pytest.raises(SettingTakenError):
+    with pytest.raises(AlreadyPendingError):
         store.claim([suggestion("a", 0), suggestion("b", 0)], now=NOW)
     assert store.outstanding(now=NOW) == ()
 
@@ -214,7 +215,7 @@ def test_of_many_claims_at_once_one_wins(store: ObservationStore) -> None:
     def claim(index: int) -> bool:
         try:
             store.claim([suggestion(f"s{index}")], now=NOW)
-        except SettingTakenError:
+        except AlreadyPendingError:
             return False
         return True
 
@@ -233,7 +234,7 @@ def test_a_suggestion_expires_on_its_moment(store: ObservationStore) -> None:
     store.claim([suggestion("a", lasting=timedelta(hours=1))], now=NOW)
     just_before = NOW + timedelta(hours=1) - timedelta(microseconds=1)
     assert len(store.outstanding(now=just_before)) == 1
-    with pytest.raises(SettingTakenError):
+    with pytest.raises(AlreadyPendingError):
         store.claim([suggestion("b", now=just_before)], now=just_before)
     at = NOW + timedelta(hours=1)
     assert store.outstanding(now=at) == ()
@@ -270,7 +271,7 @@ def test_what_a_rating_answers_is_found_by_id_and_by_place_among_few_and_many(
 def test_those_that_give_way_end_with_the_claim_or_not_at_all(store: ObservationStore) -> None:
     held = [suggestion(f"s{step}", step) for step in range(4)]
     store.claim(held, now=NOW)
-    with pytest.raises(SettingTakenError):
+    with pytest.raises(AlreadyPendingError):
         store.claim([suggestion("a", 9), suggestion("b", 3)], giving_way=held[:2], now=NOW)
     assert store.outstanding(now=NOW) == tuple(held)
     # One of them has ended meanwhile, and its setting is with somebody else.
@@ -344,25 +345,32 @@ def test_history_is_newest_first_and_pages_neither_skip_nor_repeat(store: Observ
     for step in range(7):
         store.record([observation(step, mode="surfaces" if step == 3 else "structure")], idempotency_key=None)
     seen: list[Observation] = []
-    cursor = None
-    while True:
-        page = store.history(mode="structure", limit=2, cursor=cursor)
+    before: int | None = MAX_POSITION
+    while before is not None:
+        page = store.history(mode="structure", limit=2, before=before)
         seen += page.observations
         store.record([observation(100)], idempotency_key=None)
-        if page.next_cursor is None:
-            break
-        cursor = page.next_cursor
+        before = page.earliest
     assert seen == [observation(step) for step in (6, 5, 4, 2, 1, 0)]
-    everything = store.history(mode=None, limit=100, cursor=None)
+    everything = store.history(mode=None, limit=100)
     assert len(everything.observations) == 10
-    assert everything.next_cursor is None
+    assert everything.earliest is None
 
 
-@pytest.mark.parametrize("cursor", ["", "x", "-1", "1.5", "9" * 30, "1 OR 1", "\u0663"])
-def test_a_cursor_that_was_never_given_is_refused(store: ObservationStore, cursor: str) -> None:
-    with pytest.raises(InvalidRequestError) as caught:
-        store.history(mode=None, limit=5, cursor=cursor)
-    assert [problem.location for problem in caught.value.problems] == [("cursor",)]
+def test_after_a_deadline_nothing_begins(store: ObservationStore) -> None:
+    over = Deadline(0)
+    for use in (
+        lambda: store.record([observation()], idempotency_key=key(), deadline=over),
+        lambda: store.find_receipt(key(), deadline=over),
+        lambda: store.claim([suggestion("a")], now=NOW, deadline=over),
+        lambda: store.study("structure", now=NOW, deadline=over),
+        lambda: store.find_outstanding(ids={"a"}, places=(), now=NOW, deadline=over),
+        lambda: store.save_hyperparameters("structure", Hyperparameters((), 1.0, 1.0, 0.5, 10), deadline=over),
+    ):
+        with pytest.raises(StoreUnavailableError):
+            use()
+    assert (store.count(), store.outstanding(now=NOW), store.find_receipt(key())) == (0, (), None)
+    assert store.study("structure", now=NOW, deadline=Deadline(60)).hyperparameters is None
 
 
 def test_everything_is_there_after_reopening(url: str, store: ObservationStore) -> None:

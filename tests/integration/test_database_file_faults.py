@@ -66,7 +66,7 @@ USES: dict[str, Callable[[ObservationStore], object]] = {
     "claim": lambda store: store.claim([Suggestion("s", "structure", SETTING, NOW, NOW + timedelta(days=1))], now=NOW),
     "study": lambda store: store.study("structure", now=NOW),
     "count": lambda store: store.count(),
-    "history": lambda store: store.history(mode=None, limit=1, cursor=None),
+    "history": lambda store: store.history(mode=None, limit=1),
     "verify": lambda store: store.verify(now=NOW),
 }
 

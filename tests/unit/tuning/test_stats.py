@@ -152,14 +152,21 @@ def test_an_unknown_mode_is_refused(store: ObservationStore, spaces: Spaces) -> 
     for ask in (lambda: summarize(store, spaces, mode="colour"), lambda: browse(store, spaces, mode="colour")):
         with pytest.raises(InvalidRequestError) as caught:
             ask()
-        assert [problem.location for problem in caught.value.problems] == [("mode",)]
+        assert [field.location for field in caught.value.fields] == [("mode",)]
 
 
 @pytest.mark.parametrize("limit", [0, MAX_PAGE + 1, True, "5"])
 def test_a_page_has_a_bounded_length(limit: int, store: ObservationStore, spaces: Spaces) -> None:
     with pytest.raises(InvalidRequestError) as caught:
         browse(store, spaces, limit=limit)
-    assert [problem.location for problem in caught.value.problems] == [("limit",)]
+    assert [field.location for field in caught.value.fields] == [("limit",)]
+
+
+@pytest.mark.parametrize("cursor", ["", "x", "-1", "1.5", "9" * 30, str(2**63), "1 OR 1", "\u0663"])
+def test_a_cursor_that_was_never_given_is_refused(cursor: str, store: ObservationStore, spaces: Spaces) -> None:
+    with pytest.raises(InvalidRequestError) as caught:
+        browse(store, spaces, cursor=cursor)
+    assert [(field.location, field.root) for field in caught.value.fields] == [(("cursor",), "query")]
 
 
 def test_history_is_browsed_by_mode(store: ObservationStore, spaces: Spaces, leonardo: Setting, now: datetime) -> None:

@@ -263,7 +263,7 @@ def test_a_count_that_is_not_one_to_ten_is_refused(
 ) -> None:
     with pytest.raises(InvalidRequestError) as caught:
         suggest(store, spaces, mode="structure", count=count, now=now)
-    assert [problem.location for problem in caught.value.problems] == [("num_suggestions",)]
+    assert [field.location for field in caught.value.fields] == [("num_suggestions",)]
 
 
 def test_an_unknown_mode_and_a_wrong_count_are_told_together(
@@ -271,5 +271,5 @@ def test_an_unknown_mode_and_a_wrong_count_are_told_together(
 ) -> None:
     with pytest.raises(InvalidRequestError) as caught:
         suggest(store, spaces, mode="colour", count=11, now=now)
-    assert [problem.location for problem in caught.value.problems] == [("mode",), ("num_suggestions",)]
+    assert [field.location for field in caught.value.fields] == [("mode",), ("num_suggestions",)]
     assert store.outstanding(now=now) == ()

@@ -166,9 +166,9 @@ def test_one_wrong_rating_is_named_and_nothing_is_told(wrong: Any, place: tuple[
     (held,) = tuner.ask(1)
     with pytest.raises(InvalidRequestError) as caught:
         tuner.tell([(held.parameters, 4), wrong])
-    (problem,) = caught.value.problems
-    assert problem.location == ("results", 1, *place)
-    assert message in problem.message
+    (field,) = caught.value.fields
+    assert field.location == ("results", 1, *place)
+    assert message in field.message
     assert tuner.stats().samples_seen == 0
     assert held not in tuner.ask(MAX_COUNT)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from storage.deadline import Deadline
 from tuning.errors import IdempotencyMismatchError, InvalidRequestError
 from tuning.model import learning
 from tuning.observations import Setting, Suggestion
@@ -14,7 +15,7 @@ from tuning.stores import sqlite as store_sqlite
 from tuning.stores.port import ObservationStore
 from tuning.stores.records import load_suggestion
 from tuning.suggest import OUTSTANDING_FOR, suggest
-from tuning.update import LEARN_WITHIN, update
+from tuning.update import LEARNING_SECONDS, update
 
 
 def result(setting: Setting, rating: float = 4.0, **more: object) -> dict[str, Any]:
@@ -28,7 +29,7 @@ def claim(store: ObservationStore, mode: str, setting: Setting, now: datetime) -
 
 
 def locations(caught: pytest.ExceptionInfo[InvalidRequestError]) -> list[tuple[str | int, ...]]:
-    return [problem.location for problem in caught.value.problems]
+    return [field.location for field in caught.value.fields]
 
 
 def test_twenty_four_ratings_of_both_modes_give_048(
@@ -55,7 +56,7 @@ def test_a_rating_without_mode_belongs_where_its_parameters_are_outstanding(
     claim(store, "surfaces", leonardo, now)
     update(store, spaces, results=[result(leonardo), result(leonardo)], now=now)
     update(store, spaces, results=[result(leonardo)], now=now)
-    found = store.history(mode=None, limit=9, cursor=None).observations
+    found = store.history(mode=None, limit=9).observations
     assert [observation.mode for observation in found] == ["structure", "surfaces", "surfaces"]
     assert [observation.suggestion_id for observation in found] == [None, "in-surfaces", "in-surfaces"]
 
@@ -173,7 +174,7 @@ def test_a_key_that_is_no_short_printable_text_is_refused(
     with pytest.raises(InvalidRequestError) as caught:
         update(store, spaces, results=[result(leonardo)], idempotency_key=key, now=now)
     assert locations(caught) == [("Idempotency-Key",)]
-    assert caught.value.problems[0].root == "header"
+    assert caught.value.fields[0].root == "header"
 
 
 def test_the_surrogate_learns_from_the_sixth_rating_on(
@@ -224,15 +225,13 @@ def test_an_update_that_took_long_records_and_leaves_the_learning_to_a_later_one
     spaces: Spaces,
     leonardo: Setting,
     now: datetime,
-    monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    clock = iter([0.0, LEARN_WITHIN + 0.1])
-    monkeypatch.setattr("tuning.update.monotonic", lambda: next(clock))
+    late = Deadline(LEARNING_SECONDS - 0.1)
     with caplog.at_level(logging.WARNING):
-        receipt = update(store, spaces, results=[result(leonardo)] * 6, now=now)
+        receipt = update(store, spaces, results=[result(leonardo)] * 6, now=now, deadline=late)
     assert (receipt.samples_seen, receipt.learned) == (6, False)
     assert "no time left to learn" in caplog.text
     assert store.study("structure", now=now).hyperparameters is None
-    monkeypatch.undo()
-    assert update(store, spaces, results=[result(leonardo)], now=now).learned
+    again = Deadline(LEARNING_SECONDS + 60)
+    assert update(store, spaces, results=[result(leonardo)], now=now, deadline=again).learned

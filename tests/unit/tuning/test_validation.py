@@ -13,7 +13,7 @@ from tuning.observations import Setting
 from tuning.space_file import load_spaces
 from tuning.spaces import Spaces
 from tuning.stores.records import dump_setting, load_setting
-from tuning.validation import MAX_PROBLEMS, parse_results
+from tuning.validation import MAX_INVALID_FIELDS, parse_results
 
 LEONARDO: dict[str, Any] = {
     "api": "leonardo",
@@ -31,7 +31,7 @@ def result(rating: object = 4.0, **changes: object) -> dict[str, Any]:
 def problems_of(results: object, spaces: Spaces) -> list[tuple[tuple[str | int, ...], str]]:
     with pytest.raises(InvalidRequestError) as caught:
         parse_results(results, spaces)
-    return [(problem.location, problem.message) for problem in caught.value.problems]
+    return [(field.location, field.message) for field in caught.value.fields]
 
 
 def test_the_published_body_is_accepted(spaces: Spaces) -> None:
@@ -77,7 +77,7 @@ def test_a_bound_missed_by_floating_point_dust_is_met(spaces: Spaces) -> None:
         ("0" * 100, "must be a number, not "),
         ([7], "must be a number, not a list"),
         ({}, "must be a number, not an object"),
-        (b"7", "must be a number, not a list"),
+        (b"7", "must be a number, not a value of type bytes"),
         (math.nan, "must be a finite number"),
         (math.inf, "must be a finite number"),
         ("1e999", "must be a finite number"),
@@ -152,9 +152,9 @@ def test_all_problems_of_a_request_are_told_at_once(spaces: Spaces) -> None:
 
 def test_the_number_of_problems_told_is_bounded(spaces: Spaces) -> None:
     body = result()
-    body["parameters"] |= {f"unknown{i}": 1 for i in range(2 * MAX_PROBLEMS)}
+    body["parameters"] |= {f"unknown{i}": 1 for i in range(2 * MAX_INVALID_FIELDS)}
     found = problems_of([body], spaces)
-    assert len(found) == MAX_PROBLEMS
+    assert len(found) == MAX_INVALID_FIELDS
     assert found[-1] == (("results",), "and 1,001 more problems")
 
 
@@ -264,7 +264,7 @@ def test_no_json_whatever_gets_more_than_an_answer(results: object) -> None:
     try:
         parsed = parse_results(results, SPACES)
     except InvalidRequestError as refusal:
-        json.dumps([[problem.location, problem.message] for problem in refusal.problems], ensure_ascii=False).encode()
+        json.dumps([[field.location, field.message] for field in refusal.fields], ensure_ascii=False).encode()
         parsed = ()
     assert all(1 <= entry.rating <= 5 for entry in parsed)
 

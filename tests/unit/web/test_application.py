@@ -28,16 +28,16 @@ class _BusyError(Exception):
 
 class _WrongError(Exception):
     @dataclass(frozen=True)
-    class Problem:
+    class Field:
         location: tuple[str | int, ...]
         message: str
         root: str = "body"
 
-    problems = (
-        Problem(("results", 3, "rating"), "must be between 1 and 5"),
-        Problem(("a/b",), "is required"),
-        Problem(("a/b",), "is required", "query"),
-        Problem(("A-B",), "is too long", "header"),
+    fields = (
+        Field(("results", 3, "rating"), "must be between 1 and 5"),
+        Field(("a/b",), "is required"),
+        Field(("a/b",), "is required", "query"),
+        Field(("A-B",), "is too long", "header"),
     )
 
 

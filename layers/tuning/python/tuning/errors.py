@@ -2,9 +2,9 @@
 
     TuningError
     ├── StoreUnavailableError    (transient) locked, full or out of reach; carries `retry_after` seconds
-    ├── InvalidRequestError      (request) carries every problem found, each with its location
+    ├── InvalidRequestError      (request) carries every field that is wrong, with its location
     ├── IdempotencyMismatchError (request) the key was used before with another body
-    ├── SettingTakenError        (conflict) somebody claimed the same setting first
+    ├── AlreadyPendingError      (conflict) somebody claimed the same setting first
     ├── NoRatingsError           (conflict) nothing can be recommended before the first rating
     ├── SpaceExhaustedError      (conflict) every setting of the mode is with a rater
     ├── TooManyOutstandingError  (conflict) the mode has as many suggestions outstanding as it may
@@ -45,8 +45,8 @@ class StoreUnavailableError(TuningError, UnavailableError):
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
-    """One thing wrong with a request: where, as a path of names and indices into `root`, and what."""
+class InvalidField:
+    """One field that is wrong in a request: where, as a path of names and indices into `root`, and how."""
 
     location: Location
     message: str
@@ -54,21 +54,21 @@ class Problem:
 
 
 class InvalidRequestError(TuningError, RequestError):
-    """The request breaks its contract; `problems` lists every breach that was found, in the order of the request."""
+    """The request breaks its contract; `fields` are those that do, in the order of the request."""
 
-    def __init__(self, problems: tuple[Problem, ...]) -> None:
-        first = problems[0]
-        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    def __init__(self, fields: tuple[InvalidField, ...]) -> None:
+        first = fields[0]
+        more = f" (and {len(fields) - 1} more)" if len(fields) > 1 else ""
         super().__init__(f"{'.'.join(map(str, first.location))}: {first.message}{more}")
-        self.problems = problems
+        self.fields = fields
 
 
 class IdempotencyMismatchError(TuningError, RequestError):
     """The idempotency key was used before with another body."""
 
 
-class SettingTakenError(TuningError, ConflictError):
-    """A setting to be claimed is outstanding with another rater."""
+class AlreadyPendingError(TuningError, ConflictError):
+    """A setting to be claimed is pending: another rater has it."""
 
 
 class NoRatingsError(TuningError, ConflictError):

@@ -1,10 +1,21 @@
 """History: the ratings recorded, newest first, page by page. Draws no conclusions from them."""
 
+from dataclasses import dataclass
+
+from tuning.observations import Observation
 from tuning.spaces import Spaces
-from tuning.stores.port import HistoryPage, ObservationStore
-from tuning.validation import validate_limit, validate_mode
+from tuning.stores.port import ObservationStore
+from tuning.validation import parse_cursor, validate_limit, validate_mode
 
 DEFAULT_LIMIT = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Ratings, newest first; `next_cursor` says where the next page begins, None at the end."""
+
+    observations: tuple[Observation, ...]
+    next_cursor: str | None
 
 
 def browse(
@@ -14,7 +25,7 @@ def browse(
     mode: str | None = None,
     limit: int = DEFAULT_LIMIT,
     cursor: str | None = None,
-) -> HistoryPage:
+) -> Page:
     """Return one page of the ratings of a mode (None: of all), beginning where the cursor of the page before says.
 
     A page has 1 to 200 ratings. Pages neither repeat nor skip a rating while others are being recorded; those appear on
@@ -29,4 +40,5 @@ def browse(
     if mode is not None:
         validate_mode(spaces, mode)
     validate_limit(limit)
-    return store.history(mode=mode, limit=limit, cursor=cursor)
+    page = store.history(mode=mode, limit=limit, before=parse_cursor(cursor))
+    return Page(page.observations, None if page.earliest is None else str(page.earliest))

@@ -10,6 +10,7 @@ from datetime import datetime
 from tuning.spaces import Value
 
 MIN_RATING, MAX_RATING = 1.0, 5.0
+MAX_POSITION = 2**63 - 1  # of an observation; a store numbers those of all modes, in the order recorded, from 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -17,7 +17,7 @@ from tuning.stores.port import ObservationStore
 from tuning.studies import BUDGET, INITIAL_RATINGS, Study, convergence
 from tuning.validation import validate_mode
 
-# Rating points. People tell half points apart at best; a gain of a twentieth is not worth anybody's time.
+# Rating points. People tell half points apart at best, so that a smaller gain is not worth more ratings.
 CONVERGED_BELOW = 0.05
 
 
@@ -118,7 +118,7 @@ def recommend(mode: Mode, study: Study) -> Recommendation | None:
 
 
 def check(store: ObservationStore, *, now: datetime) -> int:
-    """Return how many ratings all modes have together, if what is stored can be read; of the last minute, at the least.
+    """Return how many ratings all modes have together, if what is stored can be read; a finding stands for a minute.
 
     Raises:
         StoreUnavailableError: the store cannot be read now.

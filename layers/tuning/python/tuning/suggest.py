@@ -11,9 +11,9 @@ import logging
 import math
 import secrets
 from datetime import datetime, timedelta
-from time import monotonic
 
-from tuning.errors import SettingTakenError, SpaceExhaustedError, StoreUnavailableError, TooManyOutstandingError
+from storage.deadline import Deadline
+from tuning.errors import AlreadyPendingError, SpaceExhaustedError, StoreUnavailableError, TooManyOutstandingError
 from tuning.model.acquisition import choose
 from tuning.model.design import initial_design
 from tuning.model.encoding import admits
@@ -26,44 +26,49 @@ from tuning.studies import INITIAL_RATINGS, Study
 from tuning.validation import validate_request
 
 DEFAULT_COUNT = 2
-# A rater comes back within a working day or not at all; longer, and abandoned settings would stay barred from others.
+# A rater comes back within a working day or not at all. After that others may have the setting.
 OUTSTANDING_FOR = timedelta(hours=24)
-# Of a mode. As many as one update can answer.
-MAX_OUTSTANDING = 1_000
-# For so long a suggestion is its rater's whoever else asks; then it makes way if there is no room.
+MAX_OUTSTANDING = 1_000  # suggestions per mode: as many as one update can answer
+# A suggestion never makes way for others before this time has passed.
 RESERVED_FOR = timedelta(hours=1)
 
 _ATTEMPTS = 8
 _RETRY_AFTER = 1  # seconds
-# Seconds after which no further attempt begins. One may take 20 of a slow store, and the API waits 29.
-_TRY_AGAIN_WITHIN = 8.0
+_TRY_AGAIN_WITHIN = 8.0  # seconds after which no further attempt begins
 
 _logger = logging.getLogger(__name__)
 
 
 def suggest(
-    store: ObservationStore, spaces: Spaces, *, mode: str, count: int = DEFAULT_COUNT, now: datetime
+    store: ObservationStore,
+    spaces: Spaces,
+    *,
+    mode: str,
+    count: int = DEFAULT_COUNT,
+    now: datetime,
+    deadline: Deadline | None = None,
 ) -> tuple[Suggestion, ...]:
     """Make and claim `count` suggestions for a mode, different from each other and from all that is outstanding.
 
     `count` is 1 to 10. They stay outstanding until rated or until OUTSTANDING_FOR has passed. Past MAX_OUTSTANDING the
     oldest of the mode make way, if RESERVED_FOR has passed for them. Those who ask at the same moment do not see each
-    other's, so that there may be as many more as they ask for in the meantime.
+    other's, so that there may be as many more as they ask for in the meantime. After the deadline nothing further
+    begins.
 
     Raises:
         InvalidRequestError: there is no such mode, or the count is not from 1 to 10.
         SpaceExhaustedError: too few settings are free.
         TooManyOutstandingError: the mode has MAX_OUTSTANDING, all too new to make way.
-        StoreUnavailableError: the store cannot be used now, or too many ask at this moment.
+        StoreUnavailableError: the store cannot be used now, too many ask at this moment, or no time is left.
         StoreCorruptError: what it holds cannot be read.
         StoreRefusedError: it is not there, or does not admit us.
     """
     space = validate_request(spaces, mode, count)
-    began = monotonic()
+    trying = Deadline(_TRY_AGAIN_WITHIN, within=deadline)
     for attempt in range(_ATTEMPTS):
-        if monotonic() - began > _TRY_AGAIN_WITHIN:
+        if attempt and trying.is_over:
             break
-        study = store.study(space.name, now=now)
+        study = store.study(space.name, now=now, deadline=deadline)
         giving_way = _make_room(study, count, now)
         # Those who lost a race must not all run for the same next setting.
         salt = secrets.token_hex(8) if attempt else ""
@@ -72,8 +77,8 @@ def suggest(
             for setting in propose(space, study, count=count, salt=salt)
         )
         try:
-            store.claim(suggestions, giving_way=giving_way, now=now)
-        except SettingTakenError:
+            store.claim(suggestions, giving_way=giving_way, now=now, deadline=deadline)
+        except AlreadyPendingError:
             continue
         if giving_way:
             _logger.info("%d suggestions of mode %s made way for new ones", len(giving_way), space.name)

@@ -18,7 +18,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tuning.errors import InvalidRequestError, NoRatingsError, Problem
+from storage.documents import quote
+from tuning.errors import InvalidField, InvalidRequestError, NoRatingsError
 from tuning.observations import Observation, Suggestion
 from tuning.space_file import load_spaces
 from tuning.spaces import Spaces, Value
@@ -26,7 +27,7 @@ from tuning.stats import Progress, Recommendation, assess, recommend
 from tuning.studies import Study
 from tuning.suggest import DEFAULT_COUNT, propose
 from tuning.update import relearn
-from tuning.validation import parse_results, quote, validate_count, validate_mode
+from tuning.validation import parse_results, validate_count, validate_mode
 
 _ALWAYS = datetime.max.replace(tzinfo=UTC)
 
@@ -106,13 +107,13 @@ def _results(results: Iterable[object], mode: str) -> list[dict[str, object]]:
         InvalidRequestError: an entry is not a pair.
     """
     found: list[dict[str, object]] = []
-    problems = []
+    invalid = []
     for index, result in enumerate(results):
         if isinstance(result, tuple | list) and len(result) == 2:  # noqa: PLR2004 - a pair
             found.append({"parameters": result[0], "rating": result[1], "mode": mode})
         else:
             message = f"must be a pair of parameters and rating, not {quote(result)}"
-            problems.append(Problem(("results", index), message))
-    if problems:
-        raise InvalidRequestError(tuple(problems))
+            invalid.append(InvalidField(("results", index), message))
+    if invalid:
+        raise InvalidRequestError(tuple(invalid))
     return found

@@ -1,13 +1,13 @@
 """Update: record people's ratings, then learn from them.
 
 `update` validates everything before it records anything, records a batch whole or not at all, and only then lets the
-surrogate learn: nothing that goes wrong in learning can lose or repeat a rating.
+surrogate learn: an error in learning can neither lose nor repeat a rating.
 
-Whose rating is it? A result with a `suggestion_id` that is outstanding answers that suggestion; so does one without,
-if its parameters are exactly those of an outstanding suggestion. An answered suggestion is no longer outstanding. A
-`suggestion_id` that is not (or no longer) outstanding is kept with the rating and has no other effect: suggestions
-expire, people are slow, and a late rating is worth as much as a punctual one. The answers are found by id and by mode
-and parameters, in tables of both, so that the work grows with the results and not with what is outstanding.
+A result with a `suggestion_id` that is outstanding answers that suggestion. So does a result without one whose
+parameters are exactly those of an outstanding suggestion. An answered suggestion is no longer outstanding. A
+`suggestion_id` that is not outstanding, or no longer, is kept with the rating and has no other effect: suggestions
+expire, and a late rating is worth as much as another. The suggestions are looked up by id, and by mode and parameters,
+so that the work grows with the results and not with how many are outstanding.
 """
 
 import hashlib
@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from time import monotonic
 
-from tuning.errors import InvalidRequestError, Problem
+from storage.deadline import Deadline
+from tuning.errors import InvalidField, InvalidRequestError
 from tuning.model.pooling import pool
 from tuning.observations import Observation, Setting, Suggestion
 from tuning.spaces import Mode, Spaces
@@ -28,15 +29,14 @@ from tuning.validation import Result, parse_results, validate_key
 
 # Ratings up to which every update refits; beyond, hyperparameters hardly move and are refitted when ratings doubled.
 ALWAYS_REFIT = 200
-# Seconds into an update after which it learns no more. The store may take 7 more to read, the fit 2 and the store 7 to
-# save: the caller has his answer before the API's 29 are over, however slow the store.
-LEARN_WITHIN = 10.0
+# Seconds that must be left for learning to begin: to read from a slow store, to fit and to save.
+LEARNING_SECONDS = 16.0
 
 _logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Receipt:
+class Acknowledgement:
     """What an update did. `samples_seen` counts the ratings of all modes once these were in.
 
     `replayed` says that the idempotency key had been used before and nothing was recorded anew; `learned`, that the
@@ -57,36 +57,37 @@ def update(
     results: object,
     idempotency_key: str | None = None,
     now: datetime,
-) -> Receipt:
+    deadline: Deadline | None = None,
+) -> Acknowledgement:
     """Record 1 to 1,000 results (see `tuning.validation.parse_results` for their shape) and learn from them.
 
-    The same key with the same results records nothing and gives the first answer again.
+    The same key with the same results records nothing and gives the first answer again. After the deadline nothing
+    further begins, and learning begins only if LEARNING_SECONDS are left before it; with None there is time enough.
 
     Raises:
         InvalidRequestError: anything is wrong with the results or the key; nothing is recorded.
         IdempotencyMismatchError: the key came with other results before; nothing is recorded.
-        StoreUnavailableError: the store cannot be used now; the results may have been recorded.
+        StoreUnavailableError: the store cannot be used now, or no time is left; the results may have been recorded.
         StoreCorruptError: what it holds cannot be read.
         StoreRefusedError: it is not there, or does not admit us.
     """
-    began = monotonic()
     name = validate_key(idempotency_key)
     parsed = parse_results(results, spaces)
     key = IdempotencyKey(name, _fingerprint(parsed)) if name is not None else None
     try:
-        observations = _attribute(parsed, _find_answered(store, parsed, spaces, now), spaces, now)
+        observations = _attribute(parsed, _find_answered(store, parsed, spaces, now, deadline), spaces, now)
     except InvalidRequestError:
-        # What was a good request once, and recorded, stays one, though the suggestions that it answered are gone.
-        recorded = store.find_receipt(key) if key else None
+        # A request that was recorded once stays valid, though the suggestions that it answered have ended.
+        recorded = store.find_receipt(key, deadline=deadline) if key else None
         if recorded is None:
             raise
         observations = ()
     else:
-        recorded = store.record(observations, idempotency_key=key)
+        recorded = store.record(observations, idempotency_key=key, deadline=deadline)
     rated = {observation.mode for observation in observations}
     modes = [mode for mode in spaces.modes if mode.name in rated]
-    fits = [] if recorded.replayed else [_learn(store, mode, began) for mode in modes]
-    return Receipt(
+    fits = [] if recorded.replayed else [_learn(store, mode, deadline) for mode in modes]
+    return Acknowledgement(
         samples_seen=recorded.samples_seen,
         convergence_score=convergence(recorded.samples_seen),
         replayed=recorded.replayed,
@@ -137,7 +138,9 @@ class _Answered:
         return cls(by_id, by_setting)
 
 
-def _find_answered(store: ObservationStore, results: Sequence[Result], spaces: Spaces, now: datetime) -> _Answered:
+def _find_answered(
+    store: ObservationStore, results: Sequence[Result], spaces: Spaces, now: datetime, deadline: Deadline | None
+) -> _Answered:
     """Return what is outstanding of what the results name or have the parameters of."""
     ids = {result.suggestion_id for result in results if result.suggestion_id is not None}
     # The mode that a result says counts only if the suggestion that it names says no other.
@@ -147,7 +150,7 @@ def _find_answered(store: ObservationStore, results: Sequence[Result], spaces: S
         for mode in spaces.modes
         if result.suggestion_id is not None or result.mode in {None, mode.name}
     }
-    return _Answered.of(store.find_outstanding(ids=ids, places=places, now=now))
+    return _Answered.of(store.find_outstanding(ids=ids, places=places, now=now, deadline=deadline))
 
 
 def _attribute(
@@ -158,7 +161,7 @@ def _attribute(
     Raises:
         InvalidRequestError: a result contradicts the suggestion that it names, or its mode lacks its API.
     """
-    problems: list[Problem] = []
+    invalid: list[InvalidField] = []
     observations = []
     for index, result in enumerate(results):
         answered = _answered(result, outstanding, spaces)
@@ -167,11 +170,11 @@ def _attribute(
         if not found and (space := spaces.find_mode(mode)) and space.find_api(result.setting.api) is None:
             found = "parameters", f"mode {mode} has no API {result.setting.api}"
         if found:
-            problems.append(Problem(("results", index, found[0]), found[1]))
+            invalid.append(InvalidField(("results", index, found[0]), found[1]))
         identity = answered.id if answered else result.suggestion_id
         observations.append(Observation(mode, result.setting, result.rating, now, identity))
-    if problems:
-        raise InvalidRequestError(tuple(problems))
+    if invalid:
+        raise InvalidRequestError(tuple(invalid))
     return tuple(observations)
 
 
@@ -201,23 +204,23 @@ def _contradiction(result: Result, answered: Suggestion | None) -> tuple[str, st
     return None
 
 
-def _learn(store: ObservationStore, mode: Mode, began: float) -> float | None:
+def _learn(store: ObservationStore, mode: Mode, deadline: Deadline | None) -> float | None:
     """Learn if that is due, and return the seconds it took; None if it failed or would be late."""
-    if monotonic() - began > LEARN_WITHIN:
+    if deadline is not None and deadline.seconds_left < LEARNING_SECONDS:
         _logger.warning(
             "no time left to learn in mode %s; the ratings are recorded, and a later update learns", mode.name
         )
         return None
     try:
-        study = store.study(mode.name, now=None)  # learning has no use for what is outstanding
+        study = store.study(mode.name, now=None, deadline=deadline)  # learning has no use for what is outstanding
         fitting = monotonic()
         if learned := relearn(mode, study):
             fit_seconds = monotonic() - fitting
-            store.save_hyperparameters(mode.name, learned)
+            store.save_hyperparameters(mode.name, learned, deadline=deadline)
             return fit_seconds
     except Exception:
-        # The ratings are recorded, and the caller must hear so whatever happened here: an error would make him send
-        # them again. The study goes on with the hyperparameters it has.
+        # The ratings are recorded, and the answer must say so: after an error the caller would send them again. The
+        # study keeps its hyperparameters.
         _logger.exception("learning failed in mode %s; the ratings are recorded", mode.name)
         return None
     return 0.0

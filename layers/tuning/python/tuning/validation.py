@@ -1,19 +1,19 @@
 """Validation: where callers' input becomes values, or is refused with everything that is wrong with it.
 
-It accepts what published clients send (numbers as strings included) and names each problem with its place. It corrects
-nothing: a legal value is kept exactly as given, and only suggestions are rounded. It asks no store; which mode a result
-without one belongs to is decided in `tuning.update`.
+It accepts what published clients send (numbers as strings included) and names each wrong field with its place. It
+corrects nothing: a legal value is kept exactly as given, and only suggestions are rounded. It asks no store; which mode
+a result without one belongs to is decided in `tuning.update`.
 """
 
-import json
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Real
 
-from tuning.errors import InvalidRequestError, Location, Problem, Root
-from tuning.observations import MAX_RATING, MIN_RATING, Setting
+from storage.documents import quote
+from tuning.errors import InvalidField, InvalidRequestError, Location, Root
+from tuning.observations import MAX_POSITION, MAX_RATING, MIN_RATING, Setting
 from tuning.spaces import Api, CategoricalParameter, IntegerParameter, Mode, Parameter, RealParameter, Spaces, Value
 
 MAX_COUNT = 10  # suggestions in one request
@@ -22,7 +22,7 @@ MAX_SUGGESTION_ID_LENGTH = 64
 KEY_HEADER = "Idempotency-Key"
 MAX_KEY_LENGTH = 255
 MAX_PAGE = 200  # ratings on one page of the history
-MAX_PROBLEMS = 1_000  # reported of one request, so that no request makes its own answer too large to send
+MAX_INVALID_FIELDS = 1_000  # reported of one request, so that no request makes its own answer too large to send
 
 # Clients compute their numbers, so 0.5 may arrive as 0.5000000000000001. Within this share of the range a value
 # counts as lying on the bound.
@@ -49,17 +49,17 @@ def parse_results(results: object, spaces: Spaces) -> tuple[Result, ...]:
     (1 to 5) and optionally `suggestion_id` and `mode`; other fields are ignored. Numbers may be decimal strings.
 
     Raises:
-        InvalidRequestError: anything is wrong; it lists every problem, up to MAX_PROBLEMS.
+        InvalidRequestError: anything is wrong; it lists every field that is, up to MAX_INVALID_FIELDS.
     """
     if isinstance(results, str | bytes) or not isinstance(results, Sequence):
-        raise InvalidRequestError((Problem(("results",), f"must be a list, not {quote(results)}"),))
+        raise InvalidRequestError((InvalidField(("results",), f"must be a list, not {quote(results)}"),))
     if not 1 <= len(results) <= MAX_RESULTS:
         message = f"must have 1 to {MAX_RESULTS:,} entries, not {len(results):,}"
-        raise InvalidRequestError((Problem(("results",), message),))
-    problems: list[Problem] = []
-    parsed = [_parse_result(raw, ("results", index), spaces, problems) for index, raw in enumerate(results)]
-    if problems:
-        raise InvalidRequestError(_capped(problems))
+        raise InvalidRequestError((InvalidField(("results",), message),))
+    invalid: list[InvalidField] = []
+    parsed = [_parse_result(raw, ("results", index), spaces, invalid) for index, raw in enumerate(results)]
+    if invalid:
+        raise InvalidRequestError(_capped(invalid))
     return tuple(result for result in parsed if result is not None)
 
 
@@ -69,11 +69,11 @@ def validate_request(spaces: Spaces, mode: object, count: object) -> Mode:
     Raises:
         InvalidRequestError: there is no such mode, or the count is not from 1 to MAX_COUNT.
     """
-    problems: list[Problem] = []
-    space = _find_mode(mode, ("mode",), spaces, problems)
-    problems.extend(_count_problems(count, ("num_suggestions",)))
-    if space is None or problems:
-        raise InvalidRequestError(tuple(problems))
+    invalid: list[InvalidField] = []
+    space = _find_mode(mode, ("mode",), spaces, invalid)
+    invalid.extend(_judge_count(count, ("num_suggestions",)))
+    if space is None or invalid:
+        raise InvalidRequestError(tuple(invalid))
     return space
 
 
@@ -83,10 +83,10 @@ def validate_mode(spaces: Spaces, mode: object) -> Mode:
     Raises:
         InvalidRequestError: there is no such mode.
     """
-    problems: list[Problem] = []
-    space = _find_mode(mode, ("mode",), spaces, problems, root="query")
+    invalid: list[InvalidField] = []
+    space = _find_mode(mode, ("mode",), spaces, invalid, root="query")
     if space is None:
-        raise InvalidRequestError(tuple(problems))
+        raise InvalidRequestError(tuple(invalid))
     return space
 
 
@@ -94,10 +94,10 @@ def validate_count(count: object, at: Location) -> None:
     """Check that a number of suggestions is a whole one from 1 to MAX_COUNT.
 
     Raises:
-        InvalidRequestError: it is not; the problem is at `at`.
+        InvalidRequestError: it is not; the field is `at`.
     """
-    if problems := _count_problems(count, at):
-        raise InvalidRequestError(problems)
+    if invalid := _judge_count(count, at):
+        raise InvalidRequestError(invalid)
 
 
 def validate_limit(limit: object) -> None:
@@ -107,7 +107,21 @@ def validate_limit(limit: object) -> None:
         InvalidRequestError: it is not.
     """
     if type(limit) is not int or not 1 <= limit <= MAX_PAGE:
-        raise InvalidRequestError((Problem(("limit",), f"must be a whole number from 1 to {MAX_PAGE}", "query"),))
+        raise InvalidRequestError((InvalidField(("limit",), f"must be a whole number from 1 to {MAX_PAGE}", "query"),))
+
+
+def parse_cursor(cursor: str | None) -> int:
+    """Return the position before which a page begins; None, which is the first page, gives MAX_POSITION.
+
+    Raises:
+        InvalidRequestError: no page gave this cursor.
+    """
+    if cursor is None:
+        return MAX_POSITION
+    numeral = cursor.isascii() and cursor.isdecimal() and len(cursor) <= len(str(MAX_POSITION))
+    if not numeral or int(cursor) > MAX_POSITION:
+        raise InvalidRequestError((InvalidField(("cursor",), "is not one that an earlier page gave", "query"),))
+    return int(cursor)
 
 
 def validate_key(key: object) -> str | None:
@@ -120,7 +134,7 @@ def validate_key(key: object) -> str | None:
         return None
     if not isinstance(key, str) or not 1 <= len(key) <= MAX_KEY_LENGTH or not key.isprintable():
         message = f"must be a text of 1 to {MAX_KEY_LENGTH} printable characters"
-        raise InvalidRequestError((Problem((KEY_HEADER,), message, root="header"),))
+        raise InvalidRequestError((InvalidField((KEY_HEADER,), message, root="header"),))
     return key
 
 
@@ -146,116 +160,94 @@ def parse_number(raw: object) -> float:
     return number
 
 
-def quote(value: object) -> str:
-    """Return a caller's value as JSON would name it, cut short, for error messages."""
-    if value is None or isinstance(value, bool):
-        return json.dumps(value)
-    if isinstance(value, Mapping):
-        return "an object"
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return "a list"
-    if not isinstance(value, Real | str):
-        return f"a value of type {type(value).__name__}"
-    # Cut before formatting: the text of a huge string or integer is not worth making.
-    text = repr(value[: _MAX_QUOTED_LENGTH + 1]) if isinstance(value, str) else _numeral(value)
-    return text if len(text) <= _MAX_QUOTED_LENGTH else f"{text[:_MAX_QUOTED_LENGTH]}…"
-
-
-def _count_problems(count: object, at: Location) -> tuple[Problem, ...]:
+def _judge_count(count: object, at: Location) -> tuple[InvalidField, ...]:
     if type(count) is int and 1 <= count <= MAX_COUNT:
         return ()
-    return (Problem(at, f"must be a whole number from 1 to {MAX_COUNT}"),)
+    return (InvalidField(at, f"must be a whole number from 1 to {MAX_COUNT}"),)
 
 
 def _find_mode(
-    raw: object, at: Location, spaces: Spaces, problems: list[Problem], *, root: Root = "body"
+    raw: object, at: Location, spaces: Spaces, invalid: list[InvalidField], *, root: Root = "body"
 ) -> Mode | None:
-    """Return the mode of that name; None, and one problem more, if there is none."""
+    """Return the mode of that name; None, and one invalid field more, if there is none."""
     mode = spaces.find_mode(raw)
     if mode is None:
         names = ", ".join(known.name for known in spaces.modes)
-        problems.append(Problem(at, f"must be one of {names}, not {quote(raw)}", root))
+        invalid.append(InvalidField(at, f"must be one of {names}, not {quote(raw)}", root))
     return mode
 
 
-def _numeral(number: Real) -> str:
-    try:
-        return f"{float(number):.17g}"
-    except OverflowError:
-        return "a number too large to tell"
-
-
-def _parse_result(raw: object, at: Location, spaces: Spaces, problems: list[Problem]) -> Result | None:
+def _parse_result(raw: object, at: Location, spaces: Spaces, invalid: list[InvalidField]) -> Result | None:
     if not isinstance(raw, Mapping):
-        problems.append(Problem(at, f"must be an object, not {quote(raw)}"))
+        invalid.append(InvalidField(at, f"must be an object, not {quote(raw)}"))
         return None
-    before = len(problems)
-    mode = None if raw.get("mode") is None else _find_mode(raw["mode"], (*at, "mode"), spaces, problems)
-    suggestion_id = _parse_suggestion_id(raw.get("suggestion_id"), (*at, "suggestion_id"), problems)
-    setting = _parse_setting(raw, at, spaces, mode, problems)
-    rating = _parse_rating(raw, (*at, "rating"), problems)
-    if len(problems) > before or setting is None or rating is None:
+    before = len(invalid)
+    mode = None if raw.get("mode") is None else _find_mode(raw["mode"], (*at, "mode"), spaces, invalid)
+    suggestion_id = _parse_suggestion_id(raw.get("suggestion_id"), (*at, "suggestion_id"), invalid)
+    setting = _parse_setting(raw, at, spaces, mode, invalid)
+    rating = _parse_rating(raw, (*at, "rating"), invalid)
+    if len(invalid) > before or setting is None or rating is None:
         return None
     return Result(setting, rating, suggestion_id, mode.name if mode else None)
 
 
-def _parse_suggestion_id(raw: object, at: Location, problems: list[Problem]) -> str | None:
+def _parse_suggestion_id(raw: object, at: Location, invalid: list[InvalidField]) -> str | None:
     if raw is None:
         return None
     if not isinstance(raw, str) or not 1 <= len(raw) <= MAX_SUGGESTION_ID_LENGTH or not raw.isprintable():
-        problems.append(Problem(at, f"must be a text of 1 to {MAX_SUGGESTION_ID_LENGTH} printable characters"))
+        invalid.append(InvalidField(at, f"must be a text of 1 to {MAX_SUGGESTION_ID_LENGTH} printable characters"))
         return None
     return raw
 
 
-def _parse_rating(raw: Mapping[str, object], at: Location, problems: list[Problem]) -> float | None:
+def _parse_rating(raw: Mapping[str, object], at: Location, invalid: list[InvalidField]) -> float | None:
     if "rating" not in raw:
-        problems.append(Problem(at, "is missing"))
+        invalid.append(InvalidField(at, "is missing"))
         return None
     try:
         rating = parse_number(raw["rating"])
     except ValueError as error:
-        problems.append(Problem(at, str(error)))
+        invalid.append(InvalidField(at, str(error)))
         return None
     if not MIN_RATING <= rating <= MAX_RATING:
-        problems.append(Problem(at, f"must lie within {MIN_RATING:g} to {MAX_RATING:g}, not {rating:g}"))
+        invalid.append(InvalidField(at, f"must lie within {MIN_RATING:g} to {MAX_RATING:g}, not {rating:g}"))
         return None
     return rating
 
 
 def _parse_setting(
-    raw: Mapping[str, object], at: Location, spaces: Spaces, mode: Mode | None, problems: list[Problem]
+    raw: Mapping[str, object], at: Location, spaces: Spaces, mode: Mode | None, invalid: list[InvalidField]
 ) -> Setting | None:
     at = (*at, "parameters")
     parameters = raw.get("parameters")
     if not isinstance(parameters, Mapping):
         found = f"must be an object, not {quote(parameters)}" if "parameters" in raw else "is missing"
-        problems.append(Problem(at, found))
+        invalid.append(InvalidField(at, found))
         return None
     candidates = mode.apis if mode else spaces.apis
     api = next((api for api in candidates if api.name == parameters.get("api")), None)
     if api is None:
         names = ", ".join(api.name for api in candidates)
         found = f", not {quote(parameters['api'])}" if "api" in parameters else "; it is missing"
-        problems.append(Problem((*at, "api"), f"must be one of {names}{found}"))
+        invalid.append(InvalidField((*at, "api"), f"must be one of {names}{found}"))
         return None
-    problems.extend(_foreign_parameters(parameters, at, api, spaces))
-    values = [(parameter.name, _parse_value(parameters, parameter, at, problems)) for parameter in api.parameters]
+    invalid.extend(_foreign_parameters(parameters, at, api, spaces))
+    values = [(parameter.name, _parse_value(parameters, parameter, at, invalid)) for parameter in api.parameters]
     return Setting(api.name, tuple((name, value) for name, value in values if value is not None))
 
 
 def _parse_value(
-    parameters: Mapping[str, object], parameter: Parameter, at: Location, problems: list[Problem]
+    parameters: Mapping[str, object], parameter: Parameter, at: Location, invalid: list[InvalidField]
 ) -> Value | None:
     at = (*at, parameter.name)
     if parameter.name not in parameters:
-        problems.append(Problem(at, "is missing"))
+        invalid.append(InvalidField(at, "is missing"))
         return None
     raw = parameters[parameter.name]
     try:
         return _parse_choice(raw, parameter) if isinstance(parameter, CategoricalParameter) else _within(raw, parameter)
     except ValueError as error:
-        problems.append(Problem(at, str(error)))
+        invalid.append(InvalidField(at, str(error)))
         return None
 
 
@@ -274,7 +266,9 @@ def _within(raw: object, parameter: RealParameter | IntegerParameter) -> float |
     return int(value) if isinstance(parameter, IntegerParameter) else value
 
 
-def _foreign_parameters(parameters: Mapping[str, object], at: Location, api: Api, spaces: Spaces) -> Iterator[Problem]:
+def _foreign_parameters(
+    parameters: Mapping[str, object], at: Location, api: Api, spaces: Spaces
+) -> Iterator[InvalidField]:
     names = [parameter.name for parameter in api.parameters]
     owners = {parameter.name: other.name for other in spaces.apis for parameter in other.parameters}
     for name in parameters:
@@ -282,11 +276,11 @@ def _foreign_parameters(parameters: Mapping[str, object], at: Location, api: Api
             # JSON can smuggle in half a surrogate pair, which no answer could be encoded with.
             place = (*at, str(name)[:_MAX_QUOTED_LENGTH].encode(errors="replace").decode())
             owner = f"belongs to {owners[name]}" if name in owners else "is not known"
-            yield Problem(place, f"{owner}; {api.name} takes {', '.join(names)}")
+            yield InvalidField(place, f"{owner}; {api.name} takes {', '.join(names)}")
 
 
-def _capped(problems: list[Problem]) -> tuple[Problem, ...]:
-    if len(problems) <= MAX_PROBLEMS:
-        return tuple(problems)
-    hidden = len(problems) - (MAX_PROBLEMS - 1)
-    return (*problems[: MAX_PROBLEMS - 1], Problem(("results",), f"and {hidden:,} more problems"))
+def _capped(invalid: list[InvalidField]) -> tuple[InvalidField, ...]:
+    if len(invalid) <= MAX_INVALID_FIELDS:
+        return tuple(invalid)
+    hidden = len(invalid) - (MAX_INVALID_FIELDS - 1)
+    return (*invalid[: MAX_INVALID_FIELDS - 1], InvalidField(("results",), f"and {hidden:,} more problems"))

@@ -118,7 +118,7 @@ def _header_error(location: Sequence[str | int], detail: str) -> FieldError:
 
 
 _PLACES = {"body": _body_error, "query": _query_error, "header": _header_error}
-"""By the part of the request that a problem's location is in, the error that says so."""
+"""By the part of the request that a field is in, the error that says so."""
 
 
 def _spoken(location: Sequence[str | int]) -> str:
@@ -192,13 +192,13 @@ def install(app: FastAPI, statuses: Mapping[type[Exception], int], *, log: Logge
     """Answers every error of `app` as a problem.
 
     An error of `storage.errors` has the status of its group; `statuses` are the exceptions to that. The message
-    becomes the detail, and `problems` (each with `location`, `message` and the `root` of the location) become `errors`.
-    A 503 is logged and says no more than when to try again: after the error's `retry_after` seconds.
+    becomes the detail, and its `fields` (each with `location`, `message` and the `root` of the location) become
+    `errors`. A 503 is logged and says no more than when to try again: after the error's `retry_after` seconds.
     """
 
     def answer(error_type: type[Exception], status: int) -> None:
         async def on_error(_request: Request, error: Exception) -> ProblemResponse:
-            if found := getattr(error, "problems", ()):
+            if found := getattr(error, "fields", ()):
                 return _invalid(
                     [(_PLACES[one.root](one.location, one.message), _spoken(one.location)) for one in found]
                 )

@@ -18,7 +18,7 @@ from storage import deadline as storage_deadline
 from tests.support.stack import ROOT
 from tests.support.stores import store_url, table_client
 from tuning.errors import StoreCorruptError, StoreRefusedError, StoreUnavailableError, StoreUrlError
-from tuning.observations import Observation, Setting, Suggestion
+from tuning.observations import MAX_POSITION, Observation, Setting, Suggestion
 from tuning.stores import dynamodb as store_dynamodb
 from tuning.stores import open_store
 from tuning.stores.port import MAX_BATCH, MAX_CLAIM, IdempotencyKey, ObservationStore
@@ -353,7 +353,7 @@ def test_every_read_is_strongly_consistent(store: ObservationStore) -> None:
         )
     store.record([observation(0, "s")], idempotency_key=None)
     store.study("structure", now=NOW)
-    store.history(mode=None, limit=1, cursor=None)
+    store.history(mode=None, limit=1)
     assert len(asked) == 8
     assert all(params["ConsistentRead"] is True for params in asked)
 
@@ -381,11 +381,11 @@ def test_a_study_of_several_megabytes_is_read_page_by_page_and_whole(store: Obse
     assert len([name for name, items in made if name == "Query" and items]) > 1
 
     made.clear()
-    cursor: str | None = None
+    before: int | None = MAX_POSITION
     seen: list[Observation] = []
-    while not seen or cursor:
-        page = cold.history(mode=None, limit=200, cursor=cursor)
-        cursor = page.next_cursor
+    while before is not None:
+        page = cold.history(mode=None, limit=200, before=before)
+        before = page.earliest
         seen += page.observations
     assert seen == expected[::-1]
     # A page reads what it shows and little more.

@@ -4,7 +4,7 @@
     store            head                     the whole store: version, count, and of each mode seed, end and count
     study#<mode>     observation#<position>   up to 100 observations of one batch, by the position of the first
     study#<mode>     hyperparameters          what was learned
-    outstanding      <mode>#<setting's hash>  a suggestion that somebody holds                                   (TTL)
+    outstanding      <mode>#<setting's hash>  a claimed suggestion                                               (TTL)
     suggestion#<id>  suggestion               where the suggestion of that id is                                 (TTL)
     receipt#<key>    receipt                  a batch that was recorded                                          (TTL)
 
@@ -12,9 +12,9 @@ A position counts the observations of all modes from 1. A batch of any size beco
 puts its observations where the head says that the store ends, and moves the head on; it succeeds only if the head is
 still the one that was read. Readers read the head first and nothing beyond it, and count what they read against it.
 
-A suggestion is outstanding while it has neither expired nor an observation with its id: what deletes items, be it
-this module or the table's TTL, only tidies up. See docs/decisions/0004 for the reasons. What answers a rating is
-looked up by its place, so that an update does not read all that is outstanding (docs/decisions/0013).
+A claimed suggestion is outstanding until it expires or an observation has its id. Deleting items, by this module or by
+the table's TTL, only tidies up (docs/decisions/0004 says why). An update looks the suggestions that it answers up by
+their keys, so that it does not read all that are outstanding (docs/decisions/0013).
 
 Every item that is not as this module writes it becomes a StoreCorruptError that names it, in `_reading_row`.
 """
@@ -30,35 +30,33 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
-from typing import Any
 
 from storage.deadline import Deadline
+from storage.documents import Node
 from storage.table import MAX_CHANGES, CallLimits, Delete, LostRaceError, Put, Row, Table
 from storage.urls import TablePlace
 from tuning.errors import (
     STORE_ERRORS,
+    AlreadyPendingError,
     IdempotencyMismatchError,
-    SettingTakenError,
     StoreCorruptError,
     StoreUnavailableError,
 )
-from tuning.observations import Observation, Setting, Suggestion
+from tuning.observations import MAX_POSITION, Observation, Setting, Suggestion
 from tuning.stores.port import MAX_BATCH, MAX_CLAIM, HistoryPage, IdempotencyKey, ObservationStore, Recorded
 from tuning.stores.records import (
     dump_hyperparameters,
     dump_setting,
-    load_count,
     load_hyperparameters,
     load_observation,
     load_suggestion,
-    load_text,
-    parse_cursor,
     timestamp,
 )
 from tuning.studies import Hyperparameters, Study
 
 LIMITS = CallLimits(connect_seconds=1.0, read_seconds=2.0, attempts=3, pause_seconds=0.4, retry_after=2)
-# Seconds after which no further attempt begins: of an operation, and of one that may lose races.
+# Seconds after which no further attempt begins, unless the caller's deadline is sooner: of an operation, and of one
+# that may lose races.
 PATIENCE, RACING_PATIENCE = 4.0, 10.0
 KEPT_FOR = 30 * 24 * 3600  # seconds for which a recorded batch is remembered by its key
 CHUNK = 100  # observations in an item: 170 kB of the service's 400 kB at their longest, before compression
@@ -67,9 +65,9 @@ _SCHEMA = 1
 _RETRY_AFTER = 1  # seconds; of a race lost too often
 _READINGS = 4  # of a study's observations that are not all there
 _FEW = 250  # suggestions, of a tenth of a megabyte, up to which all are read rather than some looked up
-_VERIFIED_FOR = 60.0  # seconds for which what was verified, or found damaged, is taken to be so
+_VERIFIED_FOR = 60.0  # seconds for which an answer of `verify` stands
 _TOP = "\U0010ffff"  # sorts after every other text
-# What reading an item can come to that this module has not written.
+# What is raised by reading an item that this module has not written.
 _DAMAGED = (ValueError, TypeError, KeyError, AttributeError, ArithmeticError, RecursionError, zlib.error)
 
 
@@ -91,7 +89,7 @@ class _Head:
     studies: Mapping[str, _Begun]
 
     def including(self, observations: Sequence[Observation]) -> "_Head":
-        """The head after this batch."""
+        """Return the head after this batch."""
         count = self.count + len(observations)
         studies = dict(self.studies)
         for mode, ratings in _by_mode(observations).items():
@@ -103,7 +101,7 @@ class _Head:
 
 @dataclass(frozen=True, slots=True)
 class _Prefix:
-    """What is known of a study's observations: they are only ever added to, so that the rest alone is read anew."""
+    """The observations of a study read so far: they are only ever added to, so that the next read begins after them."""
 
     seed: int
     end: int = 0
@@ -120,11 +118,18 @@ class DynamoDbObservationStore(ObservationStore):
         self._verified_until = 0.0
         self._damage: tuple[float, str] | None = None
 
-    def record(self, observations: Sequence[Observation], *, idempotency_key: IdempotencyKey | None) -> Recorded:
+    def record(
+        self,
+        observations: Sequence[Observation],
+        *,
+        idempotency_key: IdempotencyKey | None,
+        deadline: Deadline | None = None,
+    ) -> Recorded:
+        """See ObservationStore."""
         if len(observations) > MAX_BATCH:
             raise ValueError(f"a batch holds up to {MAX_BATCH:,} observations, not {len(observations):,}")
         chunks = [_Chunk.of(mode, ratings) for mode, ratings in _packed(observations)]
-        deadline = Deadline(RACING_PATIENCE)
+        deadline = Deadline(RACING_PATIENCE, within=deadline)
         # A batch without a key gets one of its own: by its receipt a lost answer can be told from a lost race.
         batch = secrets.token_hex(16)
         receipt = f"receipt#key#{idempotency_key.key}" if idempotency_key else f"receipt#batch#{batch}"
@@ -146,7 +151,7 @@ class DynamoDbObservationStore(ObservationStore):
                 if 0 in lost.rows:
                     samples_seen, first = self._receipt(lost.rows[0], fingerprint)
                     return Recorded(samples_seen, replayed=first != batch)
-                # Suggestions that expired meanwhile and whose settings others hold now are not ours to free.
+                # Suggestions that expired meanwhile, and whose settings are others' now, are not ours to free.
                 gone = {place - fixed for place in lost.rows}
                 answered = [suggestion for place, suggestion in enumerate(answered) if place not in gone]
             else:
@@ -154,8 +159,9 @@ class DynamoDbObservationStore(ObservationStore):
                 return Recorded(after.count, replayed=False)
         raise _crowded()
 
-    def find_receipt(self, idempotency_key: IdempotencyKey) -> Recorded | None:
-        row = self._table.get(f"receipt#key#{idempotency_key.key}", "receipt", Deadline(PATIENCE))
+    def find_receipt(self, idempotency_key: IdempotencyKey, *, deadline: Deadline | None = None) -> Recorded | None:
+        """See ObservationStore."""
+        row = self._table.get(f"receipt#key#{idempotency_key.key}", "receipt", Deadline(PATIENCE, within=deadline))
         if row is None:
             return None
         with self._reading_row(row):
@@ -165,15 +171,23 @@ class DynamoDbObservationStore(ObservationStore):
         samples_seen, _ = self._receipt(row, idempotency_key.fingerprint)
         return Recorded(samples_seen, replayed=True)
 
-    def claim(self, suggestions: Sequence[Suggestion], *, giving_way: Sequence[Suggestion] = (), now: datetime) -> None:
+    def claim(
+        self,
+        suggestions: Sequence[Suggestion],
+        *,
+        giving_way: Sequence[Suggestion] = (),
+        now: datetime,
+        deadline: Deadline | None = None,
+    ) -> None:
+        """See ObservationStore."""
         if max(len(suggestions), len(giving_way)) > MAX_CLAIM:
             raise ValueError(f"up to {MAX_CLAIM} suggestions are claimed at once, not {len(suggestions):,}")
-        deadline = Deadline(RACING_PATIENCE)
+        deadline = Deadline(RACING_PATIENCE, within=deadline)
         leaving = {_suggestion_key(one.mode, one.setting): one for one in giving_way}
         puts = [_put_suggestion(suggestion, place, now, leaving) for place, suggestion in enumerate(suggestions)]
         taken = {put.row["sk"] for put in puts}
         if len(taken) < len(puts):
-            raise SettingTakenError("a setting cannot be claimed twice at once")
+            raise AlreadyPendingError("a setting cannot be claimed twice at once")
         fixed = [*puts, *map(_put_place, suggestions)]
         freed = [one for sk, one in leaving.items() if sk not in taken]
         if not fixed and not freed:
@@ -182,47 +196,56 @@ class DynamoDbObservationStore(ObservationStore):
             try:
                 self._table.transact([*fixed, *map(_free, freed)], deadline)
             except LostRaceError as lost:
-                holders = [self._suggestion(row) for place, row in lost.rows.items() if place < len(puts)]
-                # Who gave way already, and whose setting is with another by now, need not go.
+                others = [self._suggestion(row) for place, row in lost.rows.items() if place < len(puts)]
+                # One that gave way already, and whose setting another suggestion has by now, need not end.
                 freed = [one for place, one in enumerate(freed, len(fixed)) if place not in lost.rows]
             else:
                 return
             ours = {suggestion.id for suggestion in suggestions}
-            if any(holder.id in ours for holder in holders):
+            if any(other.id in ours for other in others):
                 return  # an attempt succeeded whose answer was lost
-            holding = self._unanswered(holders, deadline)
-            if holding:
-                raise SettingTakenError(f"{holding[0].setting.key} is outstanding in mode {holding[0].mode}")
-            self._tidy(holders, deadline)
+            pending = self._unanswered(others, deadline)
+            if pending:
+                raise AlreadyPendingError(f"{pending[0].setting.key} is outstanding in mode {pending[0].mode}")
+            self._tidy(others, deadline)
         raise _crowded()
 
-    def study(self, mode: str, *, now: datetime | None) -> Study:
-        deadline = Deadline(PATIENCE)
+    def study(self, mode: str, *, now: datetime | None, deadline: Deadline | None = None) -> Study:
+        """See ObservationStore."""
+        deadline = Deadline(PATIENCE, within=deadline)
         # Before the observations: a suggestion rated between the two reads must not be missing from both.
-        held = self._held(deadline, mode) if now else ()
+        claimed = self._claimed(deadline, mode) if now else ()
         begun = self._begun(mode, deadline)
         prefix = self._read(mode, begun, deadline)
         hyperparameters = None
         if learned := self._table.get(_partition(mode), "hyperparameters", deadline):
             with self._reading_row(learned):
                 hyperparameters = load_hyperparameters(learned["learned"])
-        outstanding = tuple(s for s in held if now and s.expires_at > now and s.id not in prefix.answered)
+        outstanding = tuple(s for s in claimed if now and s.expires_at > now and s.id not in prefix.answered)
         return Study(mode, begun.seed, hyperparameters, prefix.observations, outstanding)
 
     def outstanding(self, *, now: datetime) -> tuple[Suggestion, ...]:
+        """See ObservationStore."""
         deadline = Deadline(PATIENCE)
-        held = [suggestion for suggestion in self._held(deadline) if suggestion.expires_at > now]
-        return tuple(self._unanswered(held, deadline))
+        claimed = [suggestion for suggestion in self._claimed(deadline) if suggestion.expires_at > now]
+        return tuple(self._unanswered(claimed, deadline))
 
     def find_outstanding(
-        self, *, ids: Collection[str], places: Collection[tuple[str, Setting]], now: datetime
+        self,
+        *,
+        ids: Collection[str],
+        places: Collection[tuple[str, Setting]],
+        now: datetime,
+        deadline: Deadline | None = None,
     ) -> tuple[Suggestion, ...]:
-        deadline = Deadline(PATIENCE)
+        """See ObservationStore."""
+        deadline = Deadline(PATIENCE, within=deadline)
         rows = self._look_up({_suggestion_key(*place) for place in places}, set(ids), deadline)
         found = [suggestion for suggestion in self._in_order(rows) if suggestion.expires_at > now]
         return tuple(self._unanswered(found, deadline))
 
     def verify(self, *, now: datetime) -> int:
+        """See ObservationStore."""
         head = self._head(Deadline(PATIENCE))
         if self._damage and time.monotonic() < self._damage[0]:
             raise StoreCorruptError(self._damage[1])
@@ -233,7 +256,10 @@ class DynamoDbObservationStore(ObservationStore):
             self._verified_until = time.monotonic() + _VERIFIED_FOR
         return head.count
 
-    def save_hyperparameters(self, mode: str, hyperparameters: Hyperparameters) -> None:
+    def save_hyperparameters(
+        self, mode: str, hyperparameters: Hyperparameters, *, deadline: Deadline | None = None
+    ) -> None:
+        """See ObservationStore."""
         fitted_on = hyperparameters.fitted_on
         row: Row = {
             "pk": _partition(mode),
@@ -241,7 +267,7 @@ class DynamoDbObservationStore(ObservationStore):
             "learned": dump_hyperparameters(hyperparameters),
             "fitted_on": fitted_on,
         }
-        deadline = Deadline(PATIENCE)
+        deadline = Deadline(PATIENCE, within=deadline)
         condition = "attribute_not_exists(pk) OR fitted_on <= :fitted_on"
         for _ in deadline.attempts():
             try:
@@ -258,10 +284,11 @@ class DynamoDbObservationStore(ObservationStore):
         raise _crowded()
 
     def count(self) -> int:
+        """See ObservationStore."""
         return self._head(Deadline(PATIENCE)).count
 
-    def history(self, *, mode: str | None, limit: int, cursor: str | None) -> HistoryPage:
-        before = parse_cursor(cursor)
+    def history(self, *, mode: str | None, limit: int, before: int = MAX_POSITION) -> HistoryPage:
+        """See ObservationStore."""
         deadline = Deadline(PATIENCE)
         studies = self._head(deadline).studies
         found: list[tuple[int, Observation]] = []
@@ -271,10 +298,11 @@ class DynamoDbObservationStore(ObservationStore):
                 found += islice(newest_first, limit + 1)
         found.sort(key=lambda entry: -entry[0])
         page = found[:limit]
-        next_cursor = str(page[-1][0]) if len(found) > limit else None
-        return HistoryPage(tuple(observation for _, observation in page), next_cursor)
+        earliest = page[-1][0] if len(found) > limit else None
+        return HistoryPage(tuple(observation for _, observation in page), earliest)
 
     def close(self) -> None:
+        """See ObservationStore."""
         self._table.close()
 
     def _head(self, deadline: Deadline) -> _Head:
@@ -286,11 +314,15 @@ class DynamoDbObservationStore(ObservationStore):
                 f"the table has schema {row.get('schema')!r}, written by another release; this one reads {_SCHEMA}"
             )
         with self._reading_row(row):
-            studies = {mode: _load_begun(plain) for mode, plain in json.loads(_text(row, "studies")).items()}
+            studies = {mode: _load_begun(one) for mode, one in Node(row["studies"], "studies").json().members().items()}
             return _Head(_number(row, "version"), _number(row, "count"), studies)
 
     def _begun(self, mode: str, deadline: Deadline) -> _Begun:
-        """What the head says of the study, which begins if it has not."""
+        """Return what the head says of the study, which begins if it has not.
+
+        Raises:
+            StoreUnavailableError: others changed the head each time.
+        """
         for _ in deadline.attempts():
             head = self._head(deadline)
             if begun := head.studies.get(mode):
@@ -304,9 +336,10 @@ class DynamoDbObservationStore(ObservationStore):
         raise _crowded()
 
     def _read(self, mode: str, begun: _Begun, deadline: Deadline) -> _Prefix:
-        """The study's observations as far as the head goes; what this process has read before, it does not read again.
+        """Return the study's observations as far as the head goes; only those that this process lacks are read.
 
-        Raises StoreCorruptError if there are not as many as the head says.
+        Raises:
+            StoreCorruptError: there are not as many as the head says.
         """
         known = self._prefixes.get(mode)
         if known is None or known.seed != begun.seed or known.end > begun.end:
@@ -332,16 +365,16 @@ class DynamoDbObservationStore(ObservationStore):
         for row in rows:
             yield from ((position, o) for position, o in reversed(self._chunk(mode, row)) if position <= end)
 
-    def _held(self, deadline: Deadline, mode: str | None = None) -> tuple[Suggestion, ...]:
-        """The suggestions in the table, oldest first: of them, outstanding are those not expired and not answered."""
+    def _claimed(self, deadline: Deadline, mode: str | None = None) -> tuple[Suggestion, ...]:
+        """Return the claimed suggestions in the table, oldest first, those expired and those answered included."""
         low, high = (" ", _TOP) if mode is None else (f"{mode}#", f"{mode}#{_TOP}")
-        held = self._in_order(self._table.query("outstanding", low, high, deadline))
-        return held if mode is None else tuple(suggestion for suggestion in held if suggestion.mode == mode)
+        claimed = self._in_order(self._table.query("outstanding", low, high, deadline))
+        return claimed if mode is None else tuple(suggestion for suggestion in claimed if suggestion.mode == mode)
 
     def _look_up(self, keys: set[str], ids: set[str], deadline: Deadline) -> list[Row]:
-        """The suggestions in the table that have one of the sort keys or one of the ids.
+        """Return the claimed suggestions that have one of the sort keys or one of the ids.
 
-        If there are many they are looked up one by one: what that takes depends on how many are looked for.
+        If the table has more than _FEW they are looked up one by one: the cost grows with how many are looked for.
         """
         if not keys and not ids:
             return []
@@ -364,17 +397,17 @@ class DynamoDbObservationStore(ObservationStore):
             return _text(row, "sk")
 
     def _in_order(self, rows: Iterable[Row]) -> tuple[Suggestion, ...]:
-        """The suggestions of the rows, oldest first."""
+        """Return the suggestions of the rows, oldest first."""
         found = []
         for row in rows:
             suggestion = self._suggestion(row)
             with self._reading_row(row):
-                claimed_at, place = load_text(row["claimed_at"], "a moment"), _number(row, "place")
+                claimed_at, place = _text(row, "claimed_at"), _number(row, "place")
             found.append(((timestamp(suggestion.suggested_at), claimed_at, place, suggestion.id), suggestion))
         return tuple(suggestion for _, suggestion in sorted(found, key=lambda entry: entry[0]))
 
     def _unanswered(self, suggestions: Sequence[Suggestion], deadline: Deadline) -> list[Suggestion]:
-        """Those of the suggestions that no observation answers."""
+        """Return those of the suggestions that no observation answers."""
         if not suggestions:
             return []
         studies = self._head(deadline).studies
@@ -383,14 +416,14 @@ class DynamoDbObservationStore(ObservationStore):
         return [suggestion for suggestion in suggestions if suggestion.id not in answered]
 
     def _named(self, observations: Sequence[Observation], deadline: Deadline) -> list[Suggestion]:
-        """The suggestions in the table that the observations answer."""
+        """Return the claimed suggestions that the observations answer."""
         answers = {_suggestion_key(o.mode, o.setting): o.suggestion_id for o in observations if o.suggestion_id}
         rows = self._look_up(set(answers), set(), deadline)
         named = {observation.suggestion_id for observation in observations}
         return [suggestion for suggestion in map(self._suggestion, rows) if suggestion.id in named]
 
     def _tidy(self, suggestions: Sequence[Suggestion], deadline: Deadline) -> None:
-        """Deletes suggestions that are answered. If that fails nothing is lost: readers pass over them."""
+        """Delete suggestions that are answered. If that fails nothing is lost: readers pass over them."""
         for start in range(0, len(suggestions), MAX_CHANGES):
             changes = [_free(suggestion) for suggestion in suggestions[start : start + MAX_CHANGES]]
             try:
@@ -399,7 +432,11 @@ class DynamoDbObservationStore(ObservationStore):
                 return
 
     def _receipt(self, row: Row, fingerprint: str) -> tuple[int, str]:
-        """What a receipt says: `samples_seen`, and the batch that it is of. Raises IdempotencyMismatchError."""
+        """Return what a receipt says: `samples_seen`, and the batch that it is of.
+
+        Raises:
+            IdempotencyMismatchError: the batch had another body.
+        """
         with self._reading_row(row):
             known, batch = _text(row, "fingerprint"), _text(row, "batch")
             samples_seen = _number(row, "samples_seen")
@@ -414,20 +451,24 @@ class DynamoDbObservationStore(ObservationStore):
             return load_suggestion(*(row[name] for name in ("id", "mode", "setting", "suggested_at", "ends_at")))
 
     def _chunk(self, mode: str, row: Row) -> list[tuple[int, Observation]]:
-        """The observations of an item, each with its position."""
+        """Return the observations of an item, each with its position."""
         with self._reading_row(row):
             first = int(_text(row, "sk").partition("#")[2])
             content = row["content"]
             if not isinstance(content, bytes):
                 raise TypeError("content")
             return [
-                (first + load_count(place, "a place"), load_observation(mode, *plain))
+                (first + Node(place, "place").integer(), load_observation(mode, *plain))
                 for place, *plain in json.loads(zlib.decompress(content))
             ]
 
     @contextmanager
     def _reading_row(self, row: Row) -> Iterator[None]:
-        """What is not as this module writes it was not written by this module."""
+        """Turn what reading a row that this module has not written raises into an error that names the row.
+
+        Raises:
+            StoreCorruptError: the row is not as this module writes it.
+        """
         try:
             yield
         except _DAMAGED as error:
@@ -453,7 +494,7 @@ class _Chunk:
         return cls(mode, first, zlib.compress(json.dumps(plain, ensure_ascii=False).encode()))
 
     def put(self, count: int) -> Put:
-        """The item of the chunk after the store's first `count` observations."""
+        """Return the item of the chunk after the store's first `count` observations."""
         row: Row = {
             "pk": _partition(self.mode),
             "sk": _sort_key(count + self.first + 1),
@@ -468,7 +509,7 @@ def _dump_observation(observation: Observation) -> list[object]:
 
 
 def _by_mode(observations: Iterable[Observation]) -> dict[str, list[tuple[int, Observation]]]:
-    """The observations of each mode, with their places in the batch."""
+    """Return the observations of each mode, with their places in the batch."""
     found: dict[str, list[tuple[int, Observation]]] = {}
     for place, observation in enumerate(observations):
         found.setdefault(observation.mode, []).append((place, observation))
@@ -547,7 +588,7 @@ def _by_id(identity: str) -> str:
 
 
 def _free(suggestion: Suggestion) -> Delete:
-    """Frees the suggestion's setting, unless somebody else holds it by now."""
+    """Return the change that frees the suggestion's setting, unless another suggestion has it by now."""
     sk = _suggestion_key(suggestion.mode, suggestion.setting)
     return Delete("outstanding", sk, "attribute_not_exists(pk) OR id = :id", {":id": suggestion.id})
 
@@ -562,19 +603,16 @@ def _partition(mode: str) -> str:
 
 
 def _sort_key(position: int) -> str:
-    """Fixed width, so that the order of texts is the order of positions."""
+    """Return a text of fixed width, so that the order of texts is the order of positions."""
     return f"observation#{position:019d}"
 
 
 def _text(row: Row, name: str) -> str:
-    value = row[name]
-    if not isinstance(value, str):
-        raise TypeError(name)
-    return value
+    return Node(row[name], name).text()
 
 
 def _number(row: Row, name: str) -> int:
-    return load_count(row[name], name)
+    return Node(row[name], name).integer()
 
 
 def _dump_begun(begun: _Begun) -> dict[str, object]:
@@ -582,12 +620,8 @@ def _dump_begun(begun: _Begun) -> dict[str, object]:
     return {"seed": begun.seed, "end": begun.end, "count": begun.count, "best": None, "apis": {}}
 
 
-def _load_begun(plain: Mapping[str, Any]) -> _Begun:
-    return _Begun(
-        load_count(plain["seed"], "a seed"),
-        load_count(plain["end"], "a position"),
-        load_count(plain["count"], "a count"),
-    )
+def _load_begun(node: Node) -> _Begun:
+    return _Begun(node.get("seed").integer(), node.get("end").integer(), node.get("count").integer())
 
 
 def _crowded() -> StoreUnavailableError:

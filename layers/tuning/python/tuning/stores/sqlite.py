@@ -4,7 +4,7 @@ Write-ahead log with `synchronous=FULL`: an acknowledged transaction survives a 
 as far as the disk tells the truth. Writers queue for the lock up to a timeout. Not for a network file system, where
 SQLite's locks do not work; and it refuses a file that is not its own.
 
-What becomes of the file under a running process is minded by `storage.sqlite`; every row that is not as it was written
+`storage.sqlite` watches what becomes of the file under a running process. Every row that is not as it was written
 becomes a StoreCorruptError that names it, in `_reading_row`.
 """
 
@@ -18,19 +18,18 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
+from storage.deadline import Deadline
+from storage.documents import DocumentError, Node
 from storage.sqlite import Database, DatabaseKind
-from tuning.errors import STORE_ERRORS, IdempotencyMismatchError, SettingTakenError, StoreCorruptError
-from tuning.observations import Observation, Setting, Suggestion
+from tuning.errors import STORE_ERRORS, AlreadyPendingError, IdempotencyMismatchError, StoreCorruptError
+from tuning.observations import MAX_POSITION, Observation, Setting, Suggestion
 from tuning.stores.port import HistoryPage, IdempotencyKey, ObservationStore, Recorded
 from tuning.stores.records import (
     dump_hyperparameters,
     dump_setting,
-    load_count,
     load_hyperparameters,
     load_observation,
     load_suggestion,
-    load_text,
-    parse_cursor,
     timestamp,
 )
 from tuning.studies import Hyperparameters, Study
@@ -75,14 +74,14 @@ _MIGRATIONS = (
     """,
 )
 
-# After a verification, how many times as long as it took nothing is verified again.
+# After a verification nothing is verified again for this many times as long as it took, and at most _VERIFIED_FOR.
 _VERIFY_SHARE = 10
-_VERIFIED_FOR = 60.0  # seconds, at the most
+_VERIFIED_FOR = 60.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
 class _Prefix:
-    """What is known of a study's observations: they are only ever added to, so that the rest alone is read anew."""
+    """The observations of a study read so far: they are only ever added to, so that the next read begins after them."""
 
     generation: int
     seed: int
@@ -99,8 +98,15 @@ class SqliteObservationStore(ObservationStore):
         self._prefixes: dict[str, _Prefix] = {}
         self._verified, self._verified_until = 0, 0.0
 
-    def record(self, observations: Sequence[Observation], *, idempotency_key: IdempotencyKey | None) -> Recorded:
-        with self._database.transaction() as connection:
+    def record(
+        self,
+        observations: Sequence[Observation],
+        *,
+        idempotency_key: IdempotencyKey | None,
+        deadline: Deadline | None = None,
+    ) -> Recorded:
+        """See ObservationStore."""
+        with self._database.transaction(deadline) as connection:
             if idempotency_key and (recorded := self._receipt(connection, idempotency_key)):
                 return recorded
             connection.executemany(
@@ -121,12 +127,21 @@ class SqliteObservationStore(ObservationStore):
                 )
         return Recorded(samples_seen, replayed=False)
 
-    def find_receipt(self, idempotency_key: IdempotencyKey) -> Recorded | None:
-        with self._database.reading() as lent:
+    def find_receipt(self, idempotency_key: IdempotencyKey, *, deadline: Deadline | None = None) -> Recorded | None:
+        """See ObservationStore."""
+        with self._database.reading(deadline) as lent:
             return self._receipt(lent.connection, idempotency_key)
 
-    def claim(self, suggestions: Sequence[Suggestion], *, giving_way: Sequence[Suggestion] = (), now: datetime) -> None:
-        with self._database.transaction() as connection:
+    def claim(
+        self,
+        suggestions: Sequence[Suggestion],
+        *,
+        giving_way: Sequence[Suggestion] = (),
+        now: datetime,
+        deadline: Deadline | None = None,
+    ) -> None:
+        """See ObservationStore."""
+        with self._database.transaction(deadline) as connection:
             # What is no moment at all is not expired but damaged, and stays to be found.
             expired = "DELETE FROM suggestions WHERE expires_at <= ? AND expires_at LIKE '____-__-__T%'"
             connection.execute(expired, (timestamp(now),))
@@ -144,40 +159,48 @@ class SqliteObservationStore(ObservationStore):
                     ),
                 )
                 if cursor.rowcount == 0:
-                    raise SettingTakenError(f"{s.setting.key} is outstanding in mode {s.mode}")
+                    raise AlreadyPendingError(f"{s.setting.key} is outstanding in mode {s.mode}")
 
-    def study(self, mode: str, *, now: datetime | None) -> Study:
-        # Taken before the view begins, so that the view holds all of it.
+    def study(self, mode: str, *, now: datetime | None, deadline: Deadline | None = None) -> Study:
+        """See ObservationStore."""
+        # Taken before the view begins, so that the view includes all of it.
         known = self._prefixes.get(mode)
-        with self._database.reading() as lent:
+        with self._database.reading(deadline) as lent:
             row = lent.connection.execute(
                 "SELECT seed, hyperparameters FROM studies WHERE mode = ?", (mode,)
             ).fetchone()
             if row:
                 with self._reading_row(f"study {mode}"):
-                    seed, hyperparameters = load_count(row[0], "a seed"), load_hyperparameters(row[1])
+                    seed, hyperparameters = Node(row[0], "seed").integer(), load_hyperparameters(row[1])
                 if known is None or (known.generation, known.seed) != (lent.generation, seed):
                     known = _Prefix(lent.generation, seed)
                 prefix = self._prefixes[mode] = self._read_on(lent.connection, mode, known)
                 outstanding = self._outstanding(lent.connection, mode, now) if now else ()
                 return Study(mode, seed, hyperparameters, prefix.observations, outstanding)
-        with self._database.transaction() as connection:
+        with self._database.transaction(deadline) as connection:
             connection.execute(
                 "INSERT INTO studies (mode, seed) VALUES (?, ?) ON CONFLICT DO NOTHING", (mode, secrets.randbits(48))
             )
-        return self.study(mode, now=now)
+        return self.study(mode, now=now, deadline=deadline)
 
     def outstanding(self, *, now: datetime) -> tuple[Suggestion, ...]:
+        """See ObservationStore."""
         with self._database.reading() as lent:
             return self._outstanding(lent.connection, None, now)
 
     def find_outstanding(
-        self, *, ids: Collection[str], places: Collection[tuple[str, Setting]], now: datetime
+        self,
+        *,
+        ids: Collection[str],
+        places: Collection[tuple[str, Setting]],
+        now: datetime,
+        deadline: Deadline | None = None,
     ) -> tuple[Suggestion, ...]:
+        """See ObservationStore."""
         # Each statement looks its keys up in an index, however many rows there are.
         keys = [[mode, setting.key] for mode, setting in places]
         rows: dict[int, Sequence[object]] = {}
-        with self._database.reading() as lent:
+        with self._database.reading(deadline) as lent:
             for condition, wanted in ((_BY_ID, sorted(ids)), (_BY_PLACE, keys)):
                 statement = f"{_SELECT_SUGGESTIONS} {condition}"
                 for rowid, *row in lent.connection.execute(statement, (json.dumps(wanted),)):
@@ -186,6 +209,7 @@ class SqliteObservationStore(ObservationStore):
         return tuple(sorted((s for s in found if s.expires_at > now), key=lambda s: s.suggested_at))
 
     def verify(self, *, now: datetime) -> int:
+        """See ObservationStore."""
         began = time.monotonic()
         with self._database.reading() as lent:
             connection = lent.connection
@@ -194,8 +218,8 @@ class SqliteObservationStore(ObservationStore):
                     "SELECT mode, seed, hyperparameters FROM studies"
                 ):
                     with self._reading_row(f"study {mode}"):
-                        load_text(mode, "a mode")
-                        load_count(seed, "a seed")
+                        Node(mode, "mode").text()
+                        Node(seed, "seed").integer()
                         load_hyperparameters(hyperparameters)
                 for rowid, *row in connection.execute(_SELECT_OBSERVATIONS):
                     self._observation(rowid, row)
@@ -207,8 +231,11 @@ class SqliteObservationStore(ObservationStore):
                 self._verified_until = done + min(_VERIFIED_FOR, _VERIFY_SHARE * (done - began))
             return _count(connection)
 
-    def save_hyperparameters(self, mode: str, hyperparameters: Hyperparameters) -> None:
-        with self._database.transaction() as connection:
+    def save_hyperparameters(
+        self, mode: str, hyperparameters: Hyperparameters, *, deadline: Deadline | None = None
+    ) -> None:
+        """See ObservationStore."""
+        with self._database.transaction(deadline) as connection:
             connection.execute(
                 "INSERT INTO studies (mode, seed, hyperparameters, fitted_on) VALUES (?, ?, ?, ?)"
                 " ON CONFLICT (mode) DO UPDATE SET hyperparameters = excluded.hyperparameters,"
@@ -217,28 +244,30 @@ class SqliteObservationStore(ObservationStore):
             )
 
     def count(self) -> int:
+        """See ObservationStore."""
         with self._database.reading() as lent:
             return _count(lent.connection)
 
-    def history(self, *, mode: str | None, limit: int, cursor: str | None) -> HistoryPage:
-        before = parse_cursor(cursor)
+    def history(self, *, mode: str | None, limit: int, before: int = MAX_POSITION) -> HistoryPage:
+        """See ObservationStore."""
         with self._database.reading() as lent:
             rows = lent.connection.execute(
                 f"{_SELECT_OBSERVATIONS} WHERE id < ? AND (? IS NULL OR mode = ?) ORDER BY id DESC LIMIT ?",
                 (before, mode, mode, limit + 1),
             ).fetchall()
         page = rows[:limit]
-        next_cursor = str(page[-1][0]) if len(rows) > limit else None
-        return HistoryPage(tuple(self._observation(rowid, row) for rowid, *row in page), next_cursor)
+        earliest = page[-1][0] if len(rows) > limit else None
+        return HistoryPage(tuple(self._observation(rowid, row) for rowid, *row in page), earliest)
 
     def close(self) -> None:
+        """See ObservationStore."""
         self._database.close()
 
     @contextmanager
     def _reading_row(self, row: str) -> Iterator[None]:
         try:
             yield
-        except ValueError as error:
+        except DocumentError as error:
             self._verified_until = 0.0
             raise StoreCorruptError(f"{self._path.name}: {row} is damaged: {error}") from error
 
@@ -258,10 +287,10 @@ class SqliteObservationStore(ObservationStore):
     def _receipt_of(self, key: object, row: Sequence[object]) -> tuple[str, int]:
         fingerprint, samples_seen = row
         with self._reading_row(f"the receipt of Idempotency-Key {key!r}"):
-            return load_text(fingerprint, "a fingerprint"), load_count(samples_seen, "a count")
+            return Node(fingerprint, "fingerprint").text(), Node(samples_seen, "samples_seen").integer()
 
     def _read_on(self, connection: sqlite3.Connection, mode: str, known: _Prefix) -> _Prefix:
-        """The prefix with the observations that came since."""
+        """Return the prefix with the observations that came since."""
         rows = connection.execute(f"{_SELECT_OBSERVATIONS} WHERE mode = ? AND id > ? ORDER BY id", (mode, known.last))
         new = [(rowid, self._observation(rowid, row)) for rowid, *row in rows]
         if not new:
@@ -301,7 +330,11 @@ def _count(connection: sqlite3.Connection) -> int:
 
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
-    """Makes a new file a store, and refuses one that is not a store or a later release's. Raises StoreCorruptError."""
+    """Make a new file a store.
+
+    Raises:
+        StoreCorruptError: the file is not a store, or a later release wrote it.
+    """
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if version != len(_MIGRATIONS):
         _migrate(connection, path.name)
