@@ -24,10 +24,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, MultipleResults, RuleBasedStateMachine, consumes, initialize, multiple, rule
 from hypothesis.stateful import run_state_machine_as_test as run_machine
 
+from storage.deadline import Deadline
 from storage.errors import ExpectedError
 from tests.support.plain_store import PlainStore
 from tests.support.stores import ADAPTERS, store_url
-from tuning.observations import Observation, Setting, Suggestion
+from tuning.observations import MAX_POSITION, Observation, Setting, Suggestion
 from tuning.stores import open_store
 from tuning.stores.port import IdempotencyKey, ObservationStore
 from tuning.studies import Hyperparameters
@@ -63,8 +64,8 @@ class Place:
     """How far somebody has read the history: the next page is at `found` in the store and at `plain` in the lists."""
 
     mode: str | None
-    found: str
-    plain: str
+    found: int
+    plain: int
 
 
 class StoreMachine(RuleBasedStateMachine):
@@ -140,6 +141,15 @@ class StoreMachine(RuleBasedStateMachine):
     def find_receipt(self, door: int, batch: Batch, fingerprint: str) -> None:
         self._agree(door, lambda store: store.find_receipt(replace(batch.key, fingerprint=fingerprint)))
 
+    @rule(door=DOORS, mode=MODES, setting=SETTINGS)
+    def begin_too_late(self, door: int, mode: str, setting: Setting) -> None:
+        over, key = Deadline(0), IdempotencyKey(self._name("key"), "body")
+        ratings = [Observation(mode, setting, 4.0, self.now)]
+        asked = [Suggestion(self._name("suggestion"), mode, setting, self.now, self.now + timedelta(hours=1))]
+        self._agree(door, lambda store: store.record(ratings, idempotency_key=key, deadline=over))
+        self._agree(door, lambda store: store.find_receipt(key))
+        self._change(door, mode, lambda store: store.claim(asked, now=self.now, deadline=over))
+
     # Suggesting
 
     @rule(door=DOORS, wanted=st.lists(st.tuples(MODES, SETTINGS), min_size=1, max_size=3), hours=HOURS, data=st.data())
@@ -205,14 +215,14 @@ class StoreMachine(RuleBasedStateMachine):
         return self._page(door, place.mode, limit, place)
 
     def _page(self, door: int, mode: str | None, limit: int, place: Place | None) -> Place | MultipleResults[Place]:
-        # A cursor is of the store that gave it.
-        found = self.stores[door].history(mode=mode, limit=limit, cursor=place.found if place else None)
-        plain = self.plain.history(mode=mode, limit=limit, cursor=place.plain if place else None)
+        # A position is the store's own: it may count what the lists do not.
+        found = self.stores[door].history(mode=mode, limit=limit, before=place.found if place else MAX_POSITION)
+        plain = self.plain.history(mode=mode, limit=limit, before=place.plain if place else MAX_POSITION)
         assert found.observations == plain.observations
-        assert (found.next_cursor is None) == (plain.next_cursor is None)
-        if found.next_cursor is None or plain.next_cursor is None:
+        assert (found.earliest is None) == (plain.earliest is None)
+        if found.earliest is None or plain.earliest is None:
             return multiple()
-        return Place(mode, found.next_cursor, plain.next_cursor)
+        return Place(mode, found.earliest, plain.earliest)
 
     # Learning
 
