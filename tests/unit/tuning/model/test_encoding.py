@@ -118,7 +118,9 @@ def test_the_two_kernels_are_one_where_there_are_choices(portraits: Mode) -> Non
     named = (("strength", 0.2), ("steps", 0.35), ("sampler", 0.6))
     completed = complete(portraits, Hyperparameters(named, 1.4, 0.2, 0.7))
     ours = covariance(points, points, completed) + np.diag(0.2 / np.arange(1.0, 41.0))
-    assert np.abs(ours - kernel()(inputs(points, np.arange(1.0, 41.0)))).max() < 1e-8
+    theirs = inputs(points, np.arange(1.0, 41.0))
+    assert np.abs(ours - kernel()(theirs)).max() < 1e-8
+    assert kernel().diag(theirs) == pytest.approx(np.diag(ours), abs=1e-12)
 
 
 def test_the_gradient_of_a_lengthscale_counts_all_its_columns(portraits: Mode) -> None:
