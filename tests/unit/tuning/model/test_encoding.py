@@ -88,6 +88,11 @@ def test_what_has_a_place_teaches_and_what_has_none_is_passed_over(portraits: Mo
             assert_legal(portraits, setting)
 
 
+def test_a_number_far_beyond_its_bounds_counts_as_a_hundred_ranges_away(portraits: Mode) -> None:
+    points = encode(portraits, [painted(-1e9, 20, "heun"), painted(1e9, 20, "heun")])
+    assert points.coordinates[:, 0].tolist() == [-FARTHEST, FARTHEST]
+
+
 def test_a_whole_number_and_the_same_real_one_are_one_setting(portraits: Mode) -> None:
     ratings = pool(portraits, rated([painted(0.25, 20, "heun"), painted(0.25, 20.0, "heun")]))
     assert ratings.counts.tolist() == [2.0]
