@@ -239,6 +239,7 @@ def test_a_suggestion_expires_on_its_moment(store: ObservationStore) -> None:
     at = NOW + timedelta(hours=1)
     assert store.outstanding(now=at) == ()
     assert store.study("structure", now=at).outstanding == ()
+    assert store.find_outstanding(ids={"a"}, places=[("structure", setting())], now=at) == ()
     store.claim([suggestion("b", now=at)], now=at)
     assert [found.id for found in store.outstanding(now=at)] == ["b"]
 
