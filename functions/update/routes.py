@@ -1,4 +1,4 @@
-"""The update function: ratings in, model learned. POST /ml/update_model."""
+"""The update function: records ratings and fits the model to them. POST /ml/update_model."""
 
 import os
 from datetime import UTC, datetime
@@ -21,7 +21,7 @@ _PARAMETERS = {"api": "leonardo", "init_strength": 0.28, "guidance_scale": 7.2, 
 
 
 class UpdateRequest(BaseModel):
-    """What people thought of pictures. The members' values are judged by the search space, all of them at once."""
+    """People's ratings of pictures, checked against the search space; all errors are reported at once."""
 
     results: list[Any] = Field(
         description=(
@@ -34,7 +34,7 @@ class UpdateRequest(BaseModel):
 
 
 class Updated(BaseModel):
-    """What is recorded now, over all modes."""
+    """How many ratings are recorded after the update, over all modes."""
 
     updated: bool
     samples_seen: int = Field(examples=[24])
@@ -42,11 +42,11 @@ class Updated(BaseModel):
 
 
 def build(settings: Settings) -> TuningFunction:
-    """Build the function. What cannot be opened is logged, and does not stop it."""
+    """Build the function. A store or space that cannot be opened is logged and does not stop the start."""
     function = TuningFunction("update", settings, answer_seconds=ANSWER_SECONDS)
     app, metrics = function.app, function.metrics
     if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
-        # A starting Lambda has a whole vCPU and nobody waiting; elsewhere the first update that learns pays instead.
+        # A Lambda that starts has a whole vCPU, and no request waits yet. Elsewhere the first update that fits waits.
         preload()
 
     @app.post(

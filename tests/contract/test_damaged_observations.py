@@ -30,7 +30,7 @@ SPACES = load_spaces()
 KEY = IdempotencyKey("key", "body")
 VALUES = {"init_strength": 0.28, "guidance_scale": 7.2, "controlnet_weight": 0.89}
 SETTING = Setting("leonardo", tuple(VALUES.items()))
-HELD = Suggestion("s", "structure", SETTING, NOW, NOW + timedelta(days=1))
+PENDING = Suggestion("s", "structure", SETTING, NOW, NOW + timedelta(days=1))
 LEARNED = Hyperparameters((("strength", 0.3),), 1.0, 0.2, 0.5, 1)
 
 USES: dict[str, Callable[[ObservationStore], object]] = {
@@ -40,7 +40,7 @@ USES: dict[str, Callable[[ObservationStore], object]] = {
     "find": lambda store: store.find_outstanding(ids={"s"}, places={("structure", SETTING)}, now=NOW),
     "receipt": lambda store: store.find_receipt(KEY),
     "retry": lambda store: store.record([Observation("structure", SETTING, 4.0, NOW)], idempotency_key=KEY),
-    "claim": lambda store: store.claim([Suggestion("t", "structure", SETTING, NOW, HELD.expires_at)], now=NOW),
+    "claim": lambda store: store.claim([Suggestion("t", "structure", SETTING, NOW, PENDING.expires_at)], now=NOW),
     "history": lambda store: store.history(mode=None, limit=10),
     "learned": lambda store: store.save_hyperparameters("structure", LEARNED),
     "count": lambda store: store.count(),
@@ -52,7 +52,7 @@ def fill(store: ObservationStore) -> None:
     store.study("structure", now=NOW)
     store.record([Observation("structure", SETTING, 4.0, NOW, "answered")], idempotency_key=KEY)
     store.save_hyperparameters("structure", LEARNED)
-    store.claim([HELD], now=NOW)
+    store.claim([PENDING], now=NOW)
 
 
 def raised(url: str, use: Callable[[ObservationStore], object]) -> TuningError | None:

@@ -270,15 +270,15 @@ def test_what_a_rating_answers_is_found_by_id_and_by_place_among_few_and_many(
 
 
 def test_those_that_give_way_end_with_the_claim_or_not_at_all(store: ObservationStore) -> None:
-    held = [suggestion(f"s{step}", step) for step in range(4)]
-    store.claim(held, now=NOW)
+    pending = [suggestion(f"s{step}", step) for step in range(4)]
+    store.claim(pending, now=NOW)
     with pytest.raises(AlreadyPendingError):
-        store.claim([suggestion("a", 9), suggestion("b", 3)], giving_way=held[:2], now=NOW)
-    assert store.outstanding(now=NOW) == tuple(held)
+        store.claim([suggestion("a", 9), suggestion("b", 3)], giving_way=pending[:2], now=NOW)
+    assert store.outstanding(now=NOW) == tuple(pending)
     # One of them has ended meanwhile, and its setting is with somebody else.
     store.record([observation(0, suggestion_id="s0")], idempotency_key=None)
     store.claim([suggestion("another", 0)], now=NOW)
-    store.claim([suggestion("a", 9), suggestion("b", 1)], giving_way=held[:2], now=NOW)
+    store.claim([suggestion("a", 9), suggestion("b", 1)], giving_way=pending[:2], now=NOW)
     assert {found.id for found in store.outstanding(now=NOW)} == {"s2", "s3", "another", "a", "b"}
 
 

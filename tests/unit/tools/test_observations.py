@@ -385,5 +385,5 @@ def test_help_names_the_commands_and_the_urls(capsys: pytest.CaptureFixture[str]
         main(["--help"])
     assert caught.value.code == 0
     said = capsys.readouterr().out
-    for word in ("export", "import", "copy", "sqlite:///", "dynamodb://", "given again"):
+    for word in ("export", "import", "copy", "sqlite:///", "dynamodb://", "run the same command again"):
         assert word in said
