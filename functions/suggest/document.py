@@ -24,7 +24,7 @@ def document(own: Spaces | None) -> bytes:
     words: list[tuple[object, object]] = [
         (PARAMETERS, f"`api` and the parameters of that API: {'; '.join(map(_describe_api, own.apis))}"),
         (EXAMPLE, own.example),
-        (MODES, f"the study: {_listed([f'`{mode.name}`' for mode in own.modes], 'or')}"),
+        (MODES, f"the search problem: {_listed([f'`{mode.name}`' for mode in own.modes], 'or')}"),
         (MODE, own.default_mode),
     ]
     return json.dumps(_reworded(json.loads(committed), words), ensure_ascii=False).encode()

@@ -64,7 +64,7 @@ def test_the_document_and_the_greeting_speak_of_the_own_space(own: Stack) -> Non
     document = served.json()
     request = document["components"]["schemas"]["SuggestRequest"]["properties"]["mode"]
     assert request["default"] == "portraits"
-    assert request["description"] == "the study: `portraits` or `sketches`"
+    assert request["description"] == "the search problem: `portraits` or `sketches`"
     suggestion = document["components"]["schemas"]["Suggestions"]["properties"]["suggestions"]["items"]
     assert suggestion["description"] == (
         "`api` and the parameters of that API: `painter` has strength (-0.5 to 0.5), steps (a whole number, 10 to 50) "
