@@ -369,8 +369,11 @@ class SqliteObservationStore(ObservationStore):
         try:
             yield
         except ValueError as error:
-            self._verified_until = 0.0
-            raise StoreCorruptError(f"{self._path.name}: {row} is damaged: {error}") from error
+            raise self._damaged(row, error) from error
+
+    def _damaged(self, row: str, why: object) -> StoreCorruptError:
+        self._verified_until = 0.0
+        return StoreCorruptError(f"{self._path.name}: {row} is damaged: {why}")
 
     def _study(self, connection: sqlite3.Connection, name: str) -> tuple[Study, int]:
         """Return the study, and the position of its log's last record."""
@@ -417,8 +420,7 @@ class SqliteObservationStore(ObservationStore):
                 (name, mode),
             ).fetchone()
             if (row is not None) != (ratings > 0):
-                with self._reading_row(f"mode {mode} of study {name}"):
-                    raise ValueError(f"it counts {ratings} ratings")
+                raise self._damaged(f"mode {mode} of study {name}", f"it counts {ratings} ratings")
             if row is None:
                 continue
             position, setting, counted, recorded_at = row
@@ -560,10 +562,13 @@ class SqliteObservationStore(ObservationStore):
         records: list[tuple[int, Record]] = []
         present: dict[int, tuple[object, object]] = {}
         modes: dict[int, object] = {}
-        for position, counted, withdrawn, *columns in entries:
-            with self._reading_row(f"entry {log.study}-{position}"):
+        position: object = None
+        try:  # once for all, since there may be very many
+            for position, counted, withdrawn, *columns in entries:
                 records.append((at := load_count(position, "a position"), load_told(*columns)))
                 present[at] = withdrawn, counted
+        except ValueError as error:
+            raise self._damaged(f"entry {log.study}-{position}", error) from error
         for position, mode, target, *columns in revisions:
             with self._reading_row(f"the revision at {log.study}-{position}"):
                 records.append((at := load_count(position, "a position"), _amendment(target, columns)))
@@ -572,13 +577,11 @@ class SqliteObservationStore(ObservationStore):
             extended = log.extended(sorted(records, key=lambda record: record[0]))
         for position, record in records:
             if isinstance(record, Amendment) and modes[position] != extended.entries[record.target].told.mode:
-                with self._reading_row(f"the revision at {log.study}-{position}"):
-                    raise ValueError("it revises an entry of another mode")
+                raise self._damaged(f"the revision at {log.study}-{position}", "it revises an entry of another mode")
         for at, found in present.items():
             entry = extended.entries[at]
             if found != (entry.revision.withdrawn, entry.revision.rating if counts(entry) else None):
-                with self._reading_row(f"entry {entry.id}"):
-                    raise ValueError("what counts of it is not what was told and revised")
+                raise self._damaged(f"entry {entry.id}", "what counts of it is not what was told and revised")
         return extended
 
     def _suggestions(
@@ -617,8 +620,8 @@ class SqliteObservationStore(ObservationStore):
         counted, begun = Counter(one.mode for one in log.observations), dict(self._modes(connection, DEFAULT_STUDY))
         for mode in sorted({*counted, *begun}):
             if begun.get(mode, 0) != counted[mode]:
-                with self._reading_row(f"mode {mode} of study {DEFAULT_STUDY}"):
-                    raise ValueError(f"it counts {begun.get(mode, 0)} ratings and has {counted[mode]}")
+                said = f"it counts {begun.get(mode, 0)} ratings and has {counted[mode]}"
+                raise self._damaged(f"mode {mode} of study {DEFAULT_STUDY}", said)
         for mode, seed, hyperparameters in connection.execute(
             "SELECT mode, seed, hyperparameters FROM modes WHERE study = ?", (DEFAULT_STUDY,)
         ):
