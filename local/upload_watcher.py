@@ -1,11 +1,12 @@
-"""The folder that plays the upload bucket, watched: a new picture becomes the event that S3 would send.
+"""Watches the folder that stands in for the upload bucket: a new picture becomes the event that S3 would send.
 
-Events go to the upload function as Lambda's asynchronous calls do: one that fails is tried again twice, after one and
-two minutes, and then given up, where AWS has its dead-letter queue. When the stack starts, every picture that is there
-is announced anew: the function leaves alone what it has done, and so nothing that was interrupted or given up is lost.
+Events go to the upload function as Lambda's asynchronous calls do: one that fails is tried twice more, after one and
+after two minutes, and then given up; AWS would put it into the dead-letter queue. When the stack starts, every picture
+in the folder is announced again: the function skips those that have an outcome, so that none is lost that was
+interrupted or given up.
 
-A picture is announced once it looks the same twice, half a second apart. One that is still being written by then is
-captioned, or fails, as it is, and again when it has changed.
+A picture is announced once it is unchanged for half a second. If it is still being written then, the part is captioned
+or fails, and the picture is announced again when it has changed.
 """
 
 import heapq
@@ -13,7 +14,7 @@ import itertools
 import os
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import md5
@@ -30,17 +31,17 @@ from local.functions import Function
 
 POLL_SECONDS = 0.5
 RETRY_PAUSES = (60.0, 120.0)
-"""Seconds before the second and the third attempt, as Lambda has them."""
+"""Seconds before the second and the third attempt, as Lambda's."""
 
 _SCAN_SHARE = 10
-"""How many times as long as looking took the watcher waits at least: large folders must not keep a core busy."""
+"""The least pause between two scans, in durations of a scan, so that large folders do not keep a core busy."""
 
 _BUCKET_NAME = "local"
 
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """What tells one version of a file from another. The time of its change, unlike that of its content, only grows."""
+    """What tells one version of a file from another. `changed_ns` is `st_ctime`, which unlike `st_mtime` only grows."""
 
     changed_ns: int
     size: int
@@ -51,14 +52,18 @@ class _Seen:
 class _Delivery:
     due: float
     number: int
-    """Keeps those that are due at once in order, and the rest from being compared."""
+    """Orders deliveries that are due at the same time, so that later fields are never compared."""
     attempt: int
     key: str
     event: Mapping[str, Any]
 
 
 class UploadWatcher:
-    """Watches the pictures of `bucket` whose keys begin with `prefix`, on a thread of its own, for `function`."""
+    """Calls `function` for new pictures of `bucket` whose keys begin with `prefix`, one `round` after the other.
+
+    The folder is made if it is missing, also later. `clock` gives the seconds by which rounds and further attempts are
+    timed. `start` begins the thread that makes the rounds.
+    """
 
     def __init__(
         self,
@@ -68,8 +73,8 @@ class UploadWatcher:
         *,
         log: Logger,
         retry_pauses: Sequence[float] = RETRY_PAUSES,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Begin. The folder is made if need be, and again if it is taken away."""
         self._root = bucket.path
         self._folder = bucket.path / prefix
         self._function = function
@@ -81,31 +86,40 @@ class UploadWatcher:
         self._numbers = itertools.count()
         self._stopping = threading.Event()
         self._trouble = ""
+        self._clock = clock
         self._thread = threading.Thread(target=self._run, name="uploads", daemon=True)
+
+    def start(self) -> None:
+        """Make rounds from now on, on a thread of their own."""
         self._thread.start()
 
     def close(self) -> None:
-        """Let the picture in hand be captioned, and stop."""
+        """Stop, after the call in progress."""
         self._stopping.set()
         self._thread.join()
+
+    def round(self) -> float:
+        """Look once, call the function with what is due, and return the seconds to wait before the next round."""
+        began = self._clock()
+        trouble = ""
+        try:
+            self._look()
+        except OSError as error:
+            trouble = f"the upload folder cannot be read: {error}"
+        if trouble != self._trouble:
+            self._log.error(trouble or "the upload folder can be read again")
+            self._trouble = trouble
+        pause = max(POLL_SECONDS, _SCAN_SHARE * (self._clock() - began))
+        self._deliver()
+        return pause
 
     def _run(self) -> None:
         pause = 0.0
         while not self._stopping.wait(pause):
-            began = time.monotonic()
-            trouble = ""
-            try:
-                self._look()
-            except OSError as error:
-                trouble = f"the upload folder cannot be read: {error}"
-            if trouble != self._trouble:
-                self._log.error(trouble or "the upload folder can be read again")
-                self._trouble = trouble
-            pause = max(POLL_SECONDS, _SCAN_SHARE * (time.monotonic() - began))
-            self._deliver()
+            pause = self.round()
 
     def _look(self) -> None:
-        """Queue an event for each picture that is new and has come to rest."""
+        """Queue an event for each picture that is new and unchanged since the last scan."""
         self._folder.mkdir(parents=True, exist_ok=True)
         now = dict(_files(self._folder, self._root))
         for key, seen in now.items():
@@ -116,7 +130,7 @@ class UploadWatcher:
                 except OSError as error:
                     self._log.warning("a picture cannot be read: %s", error, key=key)
                 else:
-                    self._queue(key, event, attempt=0, due=time.monotonic())
+                    self._queue(key, event, attempt=0, due=self._clock())
         self._last = now
         for key in self._announced.keys() - now.keys():
             del self._announced[key]
@@ -125,8 +139,8 @@ class UploadWatcher:
         heapq.heappush(self._deliveries, _Delivery(due, next(self._numbers), attempt, key, event))
 
     def _deliver(self) -> None:
-        """Call the function with every event that is due."""
-        while self._deliveries and self._deliveries[0].due <= time.monotonic() and not self._stopping.is_set():
+        """Call the function with each event that is due."""
+        while self._deliveries and self._deliveries[0].due <= self._clock() and not self._stopping.is_set():
             delivery = heapq.heappop(self._deliveries)
             try:
                 self._function.call(delivery.event)
@@ -137,17 +151,21 @@ class UploadWatcher:
         if delivery.attempt < len(self._pauses):
             pause = self._pauses[delivery.attempt]
             self._log.warning("an upload failed and is tried again in %g s: %s", pause, error, key=delivery.key)
-            due = time.monotonic() + pause
+            due = self._clock() + pause
             self._queue(delivery.key, delivery.event, attempt=delivery.attempt + 1, due=due)
         else:
             self._log.error("an upload was given up until the next start: %s", error, key=delivery.key)
 
 
 def upload_event(path: Path, key: str, seen: _Seen) -> dict[str, Any]:
-    """The event that S3 sends of a new object (Amazon S3 User Guide, "Event message structure"). Raises OSError."""
+    """Make the event that S3 sends for a new object (Amazon S3 User Guide, "Event message structure").
+
+    Raises:
+        OSError: the file cannot be read.
+    """
     if seen.size > MAX_BYTES:
-        # As S3's own tags of large objects, it tells versions apart and is no hash of the content: the function refuses
-        # such a file for its size, and reading it would hold up all others.
+        # Like S3's own ETags of large objects, it tells versions apart and is no hash of the content: the function
+        # refuses such a file for its size, and reading it would delay all others.
         etag = f"{md5(f'{seen.size} {seen.changed_ns}'.encode(), usedforsecurity=False).hexdigest()}-1"
     else:
         with open_picture(path) as stream:
@@ -183,9 +201,9 @@ def upload_event(path: Path, key: str, seen: _Seen) -> dict[str, Any]:
 
 
 def _files(folder: Path, root: Path) -> Iterator[tuple[str, _Seen]]:
-    """The files below `folder` by key; hidden ones, and names that are not UTF-8, cannot be pictures of a bucket."""
+    """Yield the files below `folder` by key, without hidden ones and those whose names are not UTF-8."""
     waiting = [folder]
-    # Not by recursion: folders may lie in each other more deeply than Python calls itself.
+    # Not by recursion: folders may be nested more deeply than Python's recursion limit.
     while waiting:
         here = waiting.pop()
         try:
@@ -194,7 +212,7 @@ def _files(folder: Path, root: Path) -> Iterator[tuple[str, _Seen]]:
         except OSError:
             if here == folder:
                 raise
-            # Deleted while we looked, or not for us to read; its neighbours are.
+            # Deleted meanwhile, or not readable; the other folders are.
             continue
         for entry in found:
             try:

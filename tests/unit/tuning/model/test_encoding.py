@@ -11,7 +11,7 @@ from tests.support.spaces import assert_legal
 from tuning.model.acquisition import find_optimum
 from tuning.model.arrays import Floats
 from tuning.model.design import candidates, enumerate_points, initial_design
-from tuning.model.encoding import CHOSEN, FARTHEST, Points, decode, encode
+from tuning.model.encoding import CHOSEN, FARTHEST, Points, decode, encode, snap
 from tuning.model.learning import StudyKernel, fit
 from tuning.model.pooling import pool
 from tuning.model.priors import complete, level_covariance, prior_modes
@@ -88,6 +88,25 @@ def test_what_has_a_place_teaches_and_what_has_none_is_passed_over(portraits: Mo
             assert_legal(portraits, setting)
 
 
+def test_the_nearest_suggestible_setting_is_within_bounds_and_rounded_as_declared(portraits: Mode) -> None:
+    painter = portraits.apis[0]
+    told = Setting("painter", (("sampler", "heun"), ("steps", 60.0), ("strength", -0.1249)))
+    nearest = snap(painter, told)
+    assert nearest.to_plain() == painted(-0.12, 50, "heun").to_plain()
+    assert [type(value) for _, value in nearest.values] == [float, int, str]
+    assert str(snap(painter, painted(-0.001, 9.9, "heun")).values[0][1]) == "0.0"
+    assert snap(painter, nearest) == nearest
+    with pytest.raises(ValueError, match="sampler is one of euler, heun, dpm"):
+        snap(painter, painted(0.25, 20, "ancestral"))
+    with pytest.raises(KeyError, match="strength"):
+        snap(painter, printed("heun", 2))
+
+
+def test_a_number_far_beyond_its_bounds_counts_as_a_hundred_ranges_away(portraits: Mode) -> None:
+    points = encode(portraits, [painted(-1e9, 20, "heun"), painted(1e9, 20, "heun")])
+    assert points.coordinates[:, 0].tolist() == [-FARTHEST, FARTHEST]
+
+
 def test_a_whole_number_and_the_same_real_one_are_one_setting(portraits: Mode) -> None:
     ratings = pool(portraits, rated([painted(0.25, 20, "heun"), painted(0.25, 20.0, "heun")]))
     assert ratings.counts.tolist() == [2.0]
@@ -118,7 +137,9 @@ def test_the_two_kernels_are_one_where_there_are_choices(portraits: Mode) -> Non
     named = (("strength", 0.2), ("steps", 0.35), ("sampler", 0.6))
     completed = complete(portraits, Hyperparameters(named, 1.4, 0.2, 0.7))
     ours = covariance(points, points, completed) + np.diag(0.2 / np.arange(1.0, 41.0))
-    assert np.abs(ours - kernel()(inputs(points, np.arange(1.0, 41.0)))).max() < 1e-8
+    theirs = inputs(points, np.arange(1.0, 41.0))
+    assert np.abs(ours - kernel()(theirs)).max() < 1e-8
+    assert kernel().diag(theirs) == pytest.approx(np.diag(ours), abs=1e-12)
 
 
 def test_the_gradient_of_a_lengthscale_counts_all_its_columns(portraits: Mode) -> None:

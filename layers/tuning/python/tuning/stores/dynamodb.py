@@ -1,113 +1,71 @@
 """The observation store in one DynamoDB table: any number of functions and machines.
 
-    pk               sk                       one item for
-    store            head                     the whole store: version, count, and of each mode seed, end and count
-    study#<mode>     observation#<position>   up to 100 observations of one batch, by the position of the first
-    study#<mode>     hyperparameters          what was learned
-    outstanding      <mode>#<setting's hash>  a suggestion that somebody holds                                   (TTL)
-    suggestion#<id>  suggestion               where the suggestion of that id is                                 (TTL)
-    receipt#<key>    receipt                  a batch that was recorded                                          (TTL)
+Here studies are written; `tuning.stores.dynamodb_logs` reads them, and `tuning.stores.dynamodb_items` has the items.
+Positions count what a study's log holds, over all modes, from 1. A batch of any size, or a revision, becomes visible by
+one transaction, which puts it where the study's head says that the log ends, and moves the head on; it succeeds only if
+the head is still the one that was read. Studies have heads of their own, and never contend.
 
-A position counts the observations of all modes from 1. A batch of any size becomes visible by one transaction, which
-puts its observations where the head says that the store ends, and moves the head on; it succeeds only if the head is
-still the one that was read. Readers read the head first and nothing beyond it, and count what they read against it.
-
-A suggestion is outstanding while it has neither expired nor an observation with its id: what deletes items, be it
-this module or the table's TTL, only tidies up. See docs/decisions/0004 for the reasons. What answers a rating is
-looked up by its place, so that an update does not read all that is outstanding (docs/decisions/0013).
-
-Every item that is not as this module writes it becomes a StoreCorruptError that names it, in `_reading_row`.
+A suggestion is outstanding while its item is there, has not expired, and nothing in the log has its id: what deletes
+items, be it this module or the table's TTL, only tidies up. See docs/decisions/0004 and 0018 for the reasons.
 """
 
-import hashlib
-import json
-import math
 import secrets
 import time
-import zlib
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from itertools import islice
-from typing import Any
+from typing import Literal
 
 from storage.deadline import Deadline
+from storage.errors import MissingError
 from storage.table import MAX_CHANGES, CallLimits, Delete, LostRaceError, Put, Row, Table
 from storage.urls import TablePlace
 from tuning.errors import (
     STORE_ERRORS,
     AlreadyPendingError,
+    EntryMissingError,
+    EntryStateError,
     IdempotencyMismatchError,
+    RevisionMismatchError,
     StoreCorruptError,
     StoreUnavailableError,
+    StudyArchivedError,
+    StudyExistsError,
 )
-from tuning.observations import MAX_POSITION, Observation, Setting, Suggestion
-from tuning.stores.port import MAX_BATCH, MAX_CLAIM, HistoryPage, IdempotencyKey, ObservationStore, Recorded
-from tuning.stores.records import (
-    dump_hyperparameters,
-    dump_setting,
-    load_count,
-    load_hyperparameters,
-    load_observation,
-    load_suggestion,
-    load_text,
-    timestamp,
+from tuning.observations import (
+    DEFAULT_STUDY,
+    MAX_POSITION,
+    Correction,
+    Entry,
+    Revision,
+    Setting,
+    Suggestion,
+    Told,
 )
-from tuning.study import Hyperparameters, ModeStudy
+from tuning.stores import dynamodb_items as items
+from tuning.stores.dynamodb_items import Head, ModeHead, Receipt
+from tuning.stores.dynamodb_logs import NotAllThereError, StudyLogs, readings
+from tuning.stores.log import Amendment, amended, as_of, correct, plan
+from tuning.stores.port import (
+    MAX_BATCH,
+    MAX_CLAIM,
+    HistoryPage,
+    IdempotencyKey,
+    ObservationStore,
+    Recorded,
+    Revised,
+    StudiesPage,
+)
+from tuning.stores.records import dump_hyperparameters, load_count, load_hyperparameters, load_text
+from tuning.study import Hyperparameters, ModeStudy, Study, StudySummary
 
 LIMITS = CallLimits(connect_seconds=1.0, read_seconds=2.0, attempts=3, pause_seconds=0.4, retry_after=2)
 # Seconds after which no further attempt begins: of an operation, and of one that may lose races.
 PATIENCE, RACING_PATIENCE = 4.0, 10.0
-KEPT_FOR = 30 * 24 * 3600  # seconds for which a recorded batch is remembered by its key
-CHUNK = 100  # observations in an item: 170 kB of the service's 400 kB at their longest, before compression
 
-_SCHEMA = 1
 _RETRY_AFTER = 1  # seconds; of a race lost too often
-_READINGS = 4  # of a study's observations that are not all there
-_FEW = 250  # suggestions, of a tenth of a megabyte, up to which all are read rather than some looked up
-_VERIFIED_FOR = 60.0  # seconds for which what was verified, or found damaged, is taken to be so
-_TOP = "\U0010ffff"  # sorts after every other text
-# What reading an item can come to that this module has not written.
-_DAMAGED = (ValueError, TypeError, KeyError, AttributeError, ArithmeticError, RecursionError, zlib.error)
-
-
-@dataclass(frozen=True, slots=True)
-class _Begun:
-    """What the head says of a study: its seed, the position where its last chunk ends, and how many observations."""
-
-    seed: int
-    end: int
-    count: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Head:
-    """The state of the store: a version for each change of it, the observations of all modes, and every study."""
-
-    version: int
-    count: int
-    studies: Mapping[str, _Begun]
-
-    def including(self, observations: Sequence[Observation]) -> "_Head":
-        """The head after this batch."""
-        count = self.count + len(observations)
-        studies = dict(self.studies)
-        for mode, ratings in _by_mode(observations).items():
-            begun = studies.get(mode) or _begin()
-            end = self.count + ratings[-1][0] + 1
-            studies[mode] = replace(begun, end=end, count=begun.count + len(ratings))
-        return _Head(self.version + 1, count, studies)
-
-
-@dataclass(frozen=True, slots=True)
-class _Prefix:
-    """What is known of a study's observations: they are only ever added to, so that the rest alone is read anew."""
-
-    seed: int
-    end: int = 0
-    observations: tuple[Observation, ...] = ()
-    answered: frozenset[str] = frozenset()
+_VERIFIED_FOR = 60.0  # seconds for which what was verified is taken to be so
 
 
 class DynamoDbObservationStore(ObservationStore):
@@ -115,488 +73,543 @@ class DynamoDbObservationStore(ObservationStore):
 
     def __init__(self, place: TablePlace) -> None:
         self._table = Table(place, errors=STORE_ERRORS, limits=LIMITS)
-        self._prefixes: dict[str, _Prefix] = {}
+        self._logs = StudyLogs(self._table, self.missing)
         self._verified_until = 0.0
-        self._damage: tuple[float, str] | None = None
 
-    def record(self, observations: Sequence[Observation], *, idempotency_key: IdempotencyKey | None) -> Recorded:
+    def begin(self, study: Study) -> None:
         """See ObservationStore."""
-        if len(observations) > MAX_BATCH:
-            raise ValueError(f"a batch holds up to {MAX_BATCH:,} observations, not {len(observations):,}")
-        chunks = [_Chunk.of(mode, ratings) for mode, ratings in _packed(observations)]
+        if study.name == DEFAULT_STUDY:
+            raise StudyExistsError(f"there is a study {study.name} from the start")
         deadline = Deadline(RACING_PATIENCE)
-        # A batch without a key gets one of its own: by its receipt a lost answer can be told from a lost race.
-        batch = secrets.token_hex(16)
-        receipt = f"receipt#key#{idempotency_key.key}" if idempotency_key else f"receipt#batch#{batch}"
-        fingerprint = idempotency_key.fingerprint if idempotency_key else ""
-        answered = self._named(observations, deadline)
+        token = secrets.token_hex(16)
+        changes = [items.put_study(study, token), items.put_head(Head(study, version=1), seen=0)]
         for _ in deadline.attempts():
-            head = self._head(deadline)
-            after = head.including(observations)
-            changes: list[Put | Delete] = [
-                _put_receipt(receipt, fingerprint, batch, after.count),
-                _put_head(after, head.version),
-                *(chunk.put(head.count) for chunk in chunks),
-            ]
-            fixed = len(changes)
-            changes += [_free(suggestion) for suggestion in answered[: MAX_CHANGES - fixed]]
             try:
                 self._table.transact(changes, deadline)
             except LostRaceError as lost:
-                if 0 in lost.rows:
-                    samples_seen, first = self._receipt(lost.rows[0], fingerprint)
-                    return Recorded(samples_seen, replayed=first != batch)
-                # Suggestions that expired meanwhile and whose settings others hold now are not ours to free.
-                gone = {place - fixed for place in lost.rows}
-                answered = [suggestion for place, suggestion in enumerate(answered) if place not in gone]
-            else:
-                self._tidy(answered[MAX_CHANGES - fixed :], deadline)
-                return Recorded(after.count, replayed=False)
+                if not lost.rows:
+                    continue
+                if lost.rows.get(0, {}).get("token") != token:  # otherwise an attempt succeeded whose answer was lost
+                    raise StudyExistsError(f"there is a study {study.name} already") from None
+            return
         raise _crowded()
 
-    def find_receipt(self, idempotency_key: IdempotencyKey) -> Recorded | None:
+    def summary(self, study: str) -> StudySummary:
         """See ObservationStore."""
-        row = self._table.get(f"receipt#key#{idempotency_key.key}", "receipt", Deadline(PATIENCE))
-        if row is None:
-            return None
-        with self._reading_row(row):
-            # The service deletes expired items when it comes to it.
-            if _number(row, "expires_at") <= time.time():
-                return None
-        samples_seen, _ = self._receipt(row, idempotency_key.fingerprint)
-        return Recorded(samples_seen, replayed=True)
+        deadline = Deadline(PATIENCE)
+        return self._logs.completed(self._logs.head(study, deadline), deadline).summary
 
-    def claim(self, suggestions: Sequence[Suggestion], *, giving_way: Sequence[Suggestion] = (), now: datetime) -> None:
+    def studies(self, *, limit: int, after: str = "") -> StudiesPage:
+        """See ObservationStore."""
+        deadline = Deadline(PATIENCE)
+        found = list(islice(self._names(deadline, after, page=limit + 1), limit + 1))
+        names = found[:limit]
+        rows = {str(row["pk"]): row for row in self._table.get_many(map(items.head_key, names), deadline)}
+        heads = [self._logs.head_of(name, rows.get(items.head_key(name)[0])) for name in names]
+        summaries = tuple(self._logs.completed(head, deadline).summary for head in heads)
+        return StudiesPage(summaries, names[-1] if len(found) > limit else None)
+
+    def study_names(self) -> tuple[str, ...]:
+        """See ObservationStore."""
+        return tuple(self._names(Deadline(PATIENCE)))
+
+    def archive(self, study: str, *, archived_at: datetime | None) -> StudySummary:
+        """See ObservationStore."""
+        deadline = Deadline(RACING_PATIENCE)
+        for _ in deadline.attempts():
+            head = self._logs.completed(self._logs.head(study, deadline), deadline)
+            if (head.study.archived_at is None) == (archived_at is None):
+                return head.summary
+            after = head.changed(study=replace(head.study, archived_at=archived_at))
+            try:
+                self._table.put(items.put_head(after, head.version), deadline)
+            except LostRaceError:
+                continue
+            return after.summary
+        raise _crowded()
+
+    def record(
+        self,
+        told: Sequence[Told],
+        *,
+        study: str = DEFAULT_STUDY,
+        idempotency_key: IdempotencyKey | None,
+        deadline: Deadline | None = None,
+    ) -> Recorded:
+        """See ObservationStore."""
+        if len(told) > MAX_BATCH:
+            raise ValueError(f"a batch holds up to {MAX_BATCH:,} ratings and failures, not {len(told):,}")
+        deadline = Deadline(RACING_PATIENCE, within=deadline)
+        pk, receipt = _receipt_of("batch", study, idempotency_key)
+        answered = _answered(told)
+        for attempt in deadline.attempts():
+            head = self._logs.head(study, deadline)
+            if head.study.archived_at is not None:
+                if (idempotency_key or attempt) and (found := self._found(pk, deadline)):
+                    return self._recorded(found, receipt)
+                raise StudyArchivedError(study)
+            head = self._logs.completed(head, deadline)
+            batch = plan(study, told, self._logs.rated_by(head, deadline), end=head.end)
+            appended = items.put_records(study, batch.records)
+            after = head.following(batch.records, self._logs.reader(head, deadline))
+            receipt = replace(receipt, samples_seen=after.samples, positions=batch.positions, replaced=batch.replaced)
+            changes: list[Put | Delete] = [
+                receipt.put(pk, int(time.time())),
+                items.put_head(after, head.version),
+                *appended,
+            ]
+            fixed = len(changes)
+            freed = [items.free(study, place, ids) for place, ids in answered]
+            try:
+                self._table.transact([*changes, *freed[: MAX_CHANGES - fixed]], deadline)
+            except LostRaceError as lost:
+                if 0 in lost.rows:
+                    return self._recorded(lost.rows[0], receipt)
+                # Suggestions that ended before and whose settings others hold now are not ours to free.
+                gone = {at - fixed for at in lost.rows}
+                answered = [one for at, one in enumerate(answered) if at not in gone]
+            else:
+                self._tidy(freed[MAX_CHANGES - fixed :], deadline)
+                return Recorded(after.samples, False, batch.positions, batch.replaced, study)
+        raise _crowded()
+
+    def find_receipt(self, idempotency_key: IdempotencyKey, *, deadline: Deadline | None = None) -> Recorded | None:
+        """See ObservationStore."""
+        pk, receipt = _receipt_of("batch", DEFAULT_STUDY, idempotency_key)  # a key is that of any study
+        row = self._found(pk, Deadline(PATIENCE, within=deadline))
+        return None if row is None else self._recorded(row, receipt)
+
+    def revise(
+        self,
+        study: str,
+        position: int,
+        correction: Correction,
+        *,
+        seen: int | None,
+        idempotency_key: IdempotencyKey | None,
+        deadline: Deadline | None = None,
+    ) -> Revised:
+        """See ObservationStore."""
+        deadline = Deadline(RACING_PATIENCE, within=deadline)
+        pk, receipt = _receipt_of("revision", study, idempotency_key)
+        for attempt in deadline.attempts():
+            head = self._logs.head(study, deadline)
+            try:
+                entry = self._logs.entry(head, position, deadline)
+                revision = _revision(head, entry, correction, seen)
+            except (EntryMissingError, StudyArchivedError, RevisionMismatchError, EntryStateError):
+                # What is in the way may be the revision itself.
+                if (idempotency_key or attempt) and (found := self._found(pk, deadline)):
+                    return self._revised(found, receipt, deadline)
+                raise
+            changes: list[Put] = []
+            after = head
+            if revision:
+                head = self._logs.completed(head, deadline)
+                records = [(head.end + 1, entry.told.mode, Amendment(position, revision))]
+                after = head.following(records, self._logs.reader(head, deadline))
+                changes = [items.put_head(after, head.version), *items.put_records(study, records)]
+                entry = amended(entry, revision)
+            elif idempotency_key is None:
+                return Revised(entry, head.samples, replayed=False)
+            number = entry.revision.number
+            receipt = replace(receipt, samples_seen=after.samples, positions=(position,), number=number)
+            try:
+                self._table.transact([receipt.put(pk, int(time.time())), *changes], deadline)
+            except LostRaceError as lost:
+                if 0 in lost.rows:
+                    return self._revised(lost.rows[0], receipt, deadline)
+            else:
+                return Revised(entry, after.samples, replayed=False)
+        raise _crowded()
+
+    def claim(
+        self,
+        suggestions: Sequence[Suggestion],
+        *,
+        giving_way: Sequence[Suggestion] = (),
+        now: datetime,
+        deadline: Deadline | None = None,
+    ) -> None:
         """See ObservationStore."""
         if max(len(suggestions), len(giving_way)) > MAX_CLAIM:
             raise ValueError(f"up to {MAX_CLAIM} suggestions are claimed at once, not {len(suggestions):,}")
-        deadline = Deadline(RACING_PATIENCE)
-        leaving = {_suggestion_key(one.mode, one.setting): one for one in giving_way}
-        puts = [_put_suggestion(suggestion, place, now, leaving) for place, suggestion in enumerate(suggestions)]
-        taken = {put.row["sk"] for put in puts}
-        if len(taken) < len(puts):
-            raise AlreadyPendingError("a setting cannot be claimed twice at once")
-        fixed = [*puts, *map(_put_place, suggestions)]
-        freed = [one for sk, one in leaving.items() if sk not in taken]
-        if not fixed and not freed:
+        studies = {one.study for one in (*suggestions, *giving_way)}
+        if not studies:
             return
+        (study,) = studies  # raises ValueError if there are several
+        fixed, freed = _claims(suggestions, giving_way, now)
+        deadline = Deadline(RACING_PATIENCE, within=deadline)
+        if self._logs.head(study, deadline).study.archived_at is not None:
+            raise StudyArchivedError(study)
         for _ in deadline.attempts():
             try:
-                self._table.transact([*fixed, *map(_free, freed)], deadline)
+                self._table.transact([*fixed, *freed], deadline)
             except LostRaceError as lost:
-                holders = [self._suggestion(row) for place, row in lost.rows.items() if place < len(puts)]
+                holders = [self._held(study, row) for at, row in lost.rows.items() if at < len(suggestions)]
                 # Who gave way already, and whose setting is with another by now, need not go.
-                freed = [one for place, one in enumerate(freed, len(fixed)) if place not in lost.rows]
+                freed = [one for at, one in enumerate(freed, len(fixed)) if at not in lost.rows]
             else:
                 return
             ours = {suggestion.id for suggestion in suggestions}
             if any(holder.id in ours for holder in holders):
                 return  # an attempt succeeded whose answer was lost
-            holding = self._unanswered(holders, deadline)
+            holding = self._unanswered(study, holders, deadline)
             if holding:
                 raise AlreadyPendingError(f"{holding[0].setting.key} is outstanding in mode {holding[0].mode}")
-            self._tidy(holders, deadline)
+            self._tidy([_free(holder) for holder in holders], deadline)
         raise _crowded()
 
-    def mode_study(self, mode: str, *, now: datetime | None) -> ModeStudy:
+    def give_back(self, suggestion_id: str, *, now: datetime) -> Suggestion | None:
         """See ObservationStore."""
-        deadline = Deadline(PATIENCE)
-        # Before the observations: a suggestion rated between the two reads must not be missing from both.
-        held = self._held(deadline, mode) if now else ()
-        begun = self._begun(mode, deadline)
-        prefix = self._read(mode, begun, deadline)
-        hyperparameters = None
-        if learned := self._table.get(_partition(mode), "hyperparameters", deadline):
-            with self._reading_row(learned):
-                hyperparameters = load_hyperparameters(learned["learned"])
-        outstanding = tuple(s for s in held if now and s.expires_at > now and s.id not in prefix.answered)
-        return ModeStudy(mode, begun.seed, hyperparameters, prefix.observations, outstanding)
+        deadline = Deadline(RACING_PATIENCE)
+        row = self._table.get(*items.suggestion_key(suggestion_id), deadline)
+        if row is None:
+            return None
+        with self._logs.reading(row):
+            study, place = DEFAULT_STUDY, items.load_early_place(row)
+            if place is None:
+                known = items.load_suggested(row)
+                study, place = known.study, items.place_key(known.mode, known.setting)
+        pk = items.outstanding_key(study)
+        for _ in deadline.attempts():
+            held = self._table.get(pk, place, deadline)
+            found = [] if held is None else [self._held(study, held)]
+            found = [one for one in found if one.id == suggestion_id and one.expires_at > now]
+            if not self._unanswered(study, found, deadline):
+                return None
+            try:
+                self._table.transact([Delete(pk, place, "id = :id", {":id": suggestion_id})], deadline)
+            except LostRaceError:
+                continue
+            return found[0]
+        raise _crowded()
 
-    def outstanding(self, *, now: datetime) -> tuple[Suggestion, ...]:
-        """See ObservationStore."""
-        deadline = Deadline(PATIENCE)
-        held = [suggestion for suggestion in self._held(deadline) if suggestion.expires_at > now]
-        return tuple(self._unanswered(held, deadline))
-
-    def find_outstanding(
-        self, *, ids: Collection[str], places: Collection[tuple[str, Setting]], now: datetime
+    def outstanding(
+        self, *, study: str = DEFAULT_STUDY, mode: str | None = None, now: datetime
     ) -> tuple[Suggestion, ...]:
         """See ObservationStore."""
         deadline = Deadline(PATIENCE)
-        rows = self._look_up({_suggestion_key(*place) for place in places}, set(ids), deadline)
-        found = [suggestion for suggestion in self._in_order(rows) if suggestion.expires_at > now]
-        return tuple(self._unanswered(found, deadline))
+        held = [one for one in self._all_held(study, mode, deadline) if one.expires_at > now]
+        return tuple(self._unanswered(study, held, deadline))
+
+    def find_suggestions(self, ids: Collection[str], *, deadline: Deadline | None = None) -> tuple[Suggestion, ...]:
+        """See ObservationStore."""
+        deadline = Deadline(PATIENCE, within=deadline)
+        found: dict[str, Suggestion] = {}
+        places = set()
+        for row in self._table.get_many(map(items.suggestion_key, sorted(set(ids))), deadline):
+            with self._logs.reading(row):
+                place = items.load_early_place(row)
+                if place is None:
+                    known = items.load_suggested(row)
+                    found[known.id] = known
+                else:
+                    places.add(place)
+        pk = items.outstanding_key(DEFAULT_STUDY)
+        for row in self._table.get_many(((pk, place) for place in sorted(places)), deadline):
+            held = self._held(DEFAULT_STUDY, row)
+            if held.id in ids:
+                found.setdefault(held.id, held)
+        if unknown := set(ids).difference(found):
+            found |= self._answered_early(unknown, deadline)
+        return tuple(found.values())
+
+    def find_suggested(
+        self,
+        places: Collection[tuple[str, Setting]],
+        *,
+        study: str = DEFAULT_STUDY,
+        now: datetime,
+        deadline: Deadline | None = None,
+    ) -> tuple[tuple[Suggestion, bool], ...]:
+        """See ObservationStore."""
+        deadline = Deadline(PATIENCE, within=deadline)
+        keys = sorted({items.place_key(*place) for place in places})
+        pk = items.suggested_key(study)
+        latest: dict[str, Suggestion] = {}
+        # Before what is outstanding: what is claimed between the two reads must not be taken for given back.
+        for row in self._table.get_many(((pk, key) for key in keys), deadline):
+            with self._logs.reading(row, study):
+                known = items.load_suggested(row)
+            latest[items.place_key(known.mode, known.setting)] = known
+        pk = items.outstanding_key(study)
+        # Of what releases before studies suggested there is nothing else.
+        wanted = keys if study == DEFAULT_STUDY else sorted(latest)
+        held = [self._held(study, row) for row in self._table.get_many(((pk, key) for key in wanted), deadline)]
+        latest |= {items.place_key(one.mode, one.setting): one for one in held}
+        outstanding = {one.id for one in self._unanswered(study, held, deadline) if one.expires_at > now}
+        return tuple((one, one.id in outstanding) for _, one in sorted(latest.items()))
+
+    def mode_study(
+        self, mode: str, *, study: str = DEFAULT_STUDY, now: datetime | None, deadline: Deadline | None = None
+    ) -> ModeStudy:
+        """See ObservationStore."""
+        deadline = Deadline(PATIENCE, within=deadline)
+        # Before the log: a suggestion rated between the two reads must not be missing from both.
+        held = self._all_held(study, mode, deadline) if now else ()
+        head = self._begun(study, mode, deadline)
+        log = self._logs.log(head, mode, deadline)
+        hyperparameters = None
+        if learned := self._table.get(items.log_key(study, mode), "hyperparameters", deadline):
+            with self._logs.reading(learned, study):
+                hyperparameters = load_hyperparameters(learned["learned"])
+        return ModeStudy(
+            mode,
+            head.modes[mode].seed,
+            hyperparameters,
+            log.observations,
+            tuple(one for one in held if now and one.expires_at > now and one.id not in log.answered),
+            log.failed,
+            head.study,
+            head.end,
+        )
 
     def verify(self, *, now: datetime) -> int:
         """See ObservationStore."""
-        head = self._head(Deadline(PATIENCE))
-        if self._damage and time.monotonic() < self._damage[0]:
-            raise StoreCorruptError(self._damage[1])
+        head = self._logs.head(DEFAULT_STUDY, Deadline(PATIENCE))
+        if damage := self._logs.damage:
+            raise StoreCorruptError(damage)
         if time.monotonic() >= self._verified_until:
             # What this process has read before it does not read again: what is damaged later is met by others.
-            for mode in head.studies:
+            for mode in head.modes:
                 self.mode_study(mode, now=now)
             self._verified_until = time.monotonic() + _VERIFIED_FOR
-        return head.count
+        return head.samples
 
-    def save_hyperparameters(self, mode: str, hyperparameters: Hyperparameters) -> None:
+    def save_hyperparameters(
+        self,
+        mode: str,
+        hyperparameters: Hyperparameters,
+        *,
+        study: str = DEFAULT_STUDY,
+        as_of: int,
+        deadline: Deadline | None = None,
+    ) -> None:
         """See ObservationStore."""
-        fitted_on = hyperparameters.fitted_on
-        row: Row = {
-            "pk": _partition(mode),
-            "sk": "hyperparameters",
-            "learned": dump_hyperparameters(hyperparameters),
-            "fitted_on": fitted_on,
-        }
-        deadline = Deadline(PATIENCE)
-        condition = "attribute_not_exists(pk) OR fitted_on <= :fitted_on"
+        deadline = Deadline(PATIENCE, within=deadline)
+        if study != DEFAULT_STUDY:
+            self._logs.head(study, deadline)
+        pk, sk = items.log_key(study, mode), "hyperparameters"
+        row: Row = {"pk": pk, "sk": sk, "learned": dump_hyperparameters(hyperparameters), "as_of": as_of}
+        condition = "attribute_not_exists(as_of) OR as_of <= :as_of"
         for _ in deadline.attempts():
             try:
-                self._table.put(Put(row, condition, {":fitted_on": fitted_on}), deadline)
+                self._table.put(Put(row, condition, {":as_of": as_of}), deadline)
             except LostRaceError:
-                there = self._table.get(_partition(mode), "hyperparameters", deadline)
+                there = self._table.get(pk, sk, deadline)
                 if there:
-                    with self._reading_row(there):
-                        newer = _number(there, "fitted_on") > fitted_on
+                    with self._logs.reading(there, study):
+                        newer = load_count(there["as_of"], "a position") > as_of
                     if newer:
                         return
             else:
                 return
         raise _crowded()
 
-    def count(self) -> int:
+    def count(self, study: str = DEFAULT_STUDY) -> int:
         """See ObservationStore."""
-        return self._head(Deadline(PATIENCE)).count
+        return self._logs.head(study, Deadline(PATIENCE)).samples
 
-    def history(self, *, mode: str | None, limit: int, before: int = MAX_POSITION) -> HistoryPage:
+    def history(
+        self,
+        *,
+        study: str = DEFAULT_STUDY,
+        mode: str | None = None,
+        rater: str | None = None,
+        picture: str | None = None,
+        withdrawn: bool = False,
+        limit: int,
+        before: int = MAX_POSITION,
+    ) -> HistoryPage:
         """See ObservationStore."""
         deadline = Deadline(PATIENCE)
-        studies = self._head(deadline).studies
-        found: list[tuple[int, Observation]] = []
-        for name in [mode] if mode is not None else studies:
-            if begun := studies.get(name):
-                newest_first = self._newest_first(name, min(before - 1, begun.end), deadline)
-                found += islice(newest_first, limit + 1)
-        found.sort(key=lambda entry: -entry[0])
-        page = found[:limit]
-        earliest = page[-1][0] if len(found) > limit else None
-        return HistoryPage(tuple(observation for _, observation in page), earliest)
+        for _ in readings(deadline):
+            head = self._logs.head(study, deadline)
+            found: list[Entry] = []
+            try:
+                for name in head.modes if mode is None else {mode} & head.modes.keys():
+                    wanted = (
+                        entry
+                        for entry in self._logs.newest_first(head, name, before, deadline)
+                        if rater in {None, entry.told.rater}
+                        and picture in {None, entry.told.picture}
+                        and (withdrawn or not entry.revision.withdrawn)
+                    )
+                    found += islice(wanted, limit + 1)
+            except NotAllThereError:
+                continue
+            found.sort(key=lambda entry: -entry.position)
+            page = found[:limit]
+            return HistoryPage(tuple(page), page[-1].position if len(found) > limit else None)
+        raise StoreCorruptError(f"the table lacks the last records of study {study}")
 
     def close(self) -> None:
         """See ObservationStore."""
         self._table.close()
 
-    def _head(self, deadline: Deadline) -> _Head:
-        row = self._table.get("store", "head", deadline)
-        if row is None:
-            return _Head(0, 0, {})
-        if row.get("schema") != _SCHEMA:
-            raise StoreCorruptError(
-                f"the table has schema {row.get('schema')!r}, written by another release; this one reads {_SCHEMA}"
-            )
-        with self._reading_row(row):
-            studies = {mode: _load_begun(plain) for mode, plain in json.loads(_text(row, "studies")).items()}
-            return _Head(_number(row, "version"), _number(row, "count"), studies)
+    def _names(self, deadline: Deadline, after: str = "", page: int | None = None) -> Iterator[str]:
+        """Yield the names of all studies that sort after that, sorted."""
+        default = [DEFAULT_STUDY] if after < DEFAULT_STUDY else []
+        # A space sorts before whatever a name may go on with.
+        for row in self._table.query("studies", f"{after} ", items.TOP, deadline, page=page):
+            with self._logs.reading(row):
+                name = load_text(row["sk"], "a study")
+            if default and name > DEFAULT_STUDY:
+                yield default.pop()
+            yield name
+        yield from default
 
-    def _begun(self, mode: str, deadline: Deadline) -> _Begun:
-        """What the head says of the study, which begins if it has not."""
+    def _begun(self, study: str, mode: str, deadline: Deadline) -> Head:
+        """Return the study's head, in which the mode begins if it has not."""
         for _ in deadline.attempts():
-            head = self._head(deadline)
-            if begun := head.studies.get(mode):
-                return begun
-            after = replace(head, version=head.version + 1, studies={**head.studies, mode: _begin()})
+            head = self._logs.head(study, deadline)
+            if mode in head.modes:
+                return head
+            head = self._logs.completed(head, deadline)
+            after = head.changed(modes={**head.modes, mode: ModeHead.begin()})
             try:
-                self._table.put(_put_head(after, head.version), deadline)
+                self._table.put(items.put_head(after, head.version), deadline)
             except LostRaceError:
                 continue
-            return after.studies[mode]
+            return after
         raise _crowded()
 
-    def _read(self, mode: str, begun: _Begun, deadline: Deadline) -> _Prefix:
-        """The study's observations as far as the head goes; what this process has read before, it does not read again.
+    def _all_held(self, study: str, mode: str | None, deadline: Deadline) -> tuple[Suggestion, ...]:
+        """Return the suggestions in the table, oldest first: outstanding are those not expired and not answered."""
+        low, high = (" ", items.TOP) if mode is None else (f"{mode}#", f"{mode}#{items.TOP}")
+        held = []
+        for row in self._table.query(items.outstanding_key(study), low, high, deadline):
+            suggestion = self._held(study, row)
+            with self._logs.reading(row, study):
+                held.append((items.load_claim_order(row), suggestion))
+        held.sort(key=lambda entry: entry[0])
+        return tuple(suggestion for _, suggestion in held if mode in {None, suggestion.mode})
 
-        Raises StoreCorruptError if there are not as many as the head says.
-        """
-        known = self._prefixes.get(mode)
-        if known is None or known.seed != begun.seed or known.end > begun.end:
-            known = _Prefix(begun.seed)
-        if known.end == begun.end:
-            return known
-        # A transaction's items are not promised to appear to a query at one moment: what is short is read again.
-        for _, _ in zip(range(_READINGS), deadline.attempts(), strict=False):
-            rows = self._table.query(_partition(mode), _sort_key(known.end + 1), _sort_key(begun.end), deadline)
-            new = [observation for row in rows for _, observation in self._chunk(mode, row)]
-            found = len(known.observations) + len(new)
-            if found == begun.count:
-                answered = known.answered.union(o.suggestion_id for o in new if o.suggestion_id)
-                read = _Prefix(begun.seed, begun.end, (*known.observations, *new), answered)
-                self._prefixes[mode] = read
-                return read
-        raise StoreCorruptError(f"the table holds {found:,} of {begun.count:,} observations of mode {mode}")
+    def _held(self, study: str, row: Row) -> Suggestion:
+        with self._logs.reading(row, study):
+            return items.load_outstanding(study, row)
 
-    def _newest_first(self, mode: str, end: int, deadline: Deadline) -> Iterator[tuple[int, Observation]]:
-        # A chunk holds one observation or a hundred: as few are read as may do, then ever more.
-        page = 4
-        rows = self._table.query(_partition(mode), _sort_key(1), _sort_key(end), deadline, newest_first=True, page=page)
-        for row in rows:
-            yield from ((position, o) for position, o in reversed(self._chunk(mode, row)) if position <= end)
-
-    def _held(self, deadline: Deadline, mode: str | None = None) -> tuple[Suggestion, ...]:
-        """The suggestions in the table, oldest first: of them, outstanding are those not expired and not answered."""
-        low, high = (" ", _TOP) if mode is None else (f"{mode}#", f"{mode}#{_TOP}")
-        held = self._in_order(self._table.query("outstanding", low, high, deadline))
-        return held if mode is None else tuple(suggestion for suggestion in held if suggestion.mode == mode)
-
-    def _look_up(self, keys: set[str], ids: set[str], deadline: Deadline) -> list[Row]:
-        """The suggestions in the table that have one of the sort keys or one of the ids.
-
-        If there are many they are looked up one by one: what that takes depends on how many are looked for.
-        """
-        if not keys and not ids:
+    def _unanswered(self, study: str, suggestions: Sequence[Suggestion], deadline: Deadline) -> list[Suggestion]:
+        """Those of the suggestions that nothing in the log answers."""
+        if not suggestions and study == DEFAULT_STUDY:
             return []
-        everything = self._table.query("outstanding", " ", _TOP, deadline, page=_FEW + 1)
-        first = list(islice(everything, _FEW + 1))
-        if len(first) <= _FEW:
-            return [row for row in first if self._place(row) in keys or str(row.get("id")) in ids]
-        found = list(self._table.get_many((("outstanding", sk) for sk in sorted(keys)), deadline))
-        elsewhere = set()
-        # As a rule it is the parameters suggested that are rated, and the id is found with them.
-        unknown = ids.difference(str(row.get("id")) for row in found)
-        for row in self._table.get_many(((_by_id(one), "suggestion") for one in sorted(unknown)), deadline):
-            with self._reading_row(row):
-                elsewhere.add(_text(row, "place"))
-        named = self._table.get_many((("outstanding", sk) for sk in sorted(elsewhere - keys)), deadline)
-        return [*found, *(row for row in named if str(row.get("id")) in unknown)]
+        head = self._logs.head(study, deadline)
+        logs = {mode: self._logs.log(head, mode, deadline) for mode in {suggestion.mode for suggestion in suggestions}}
+        return [suggestion for suggestion in suggestions if suggestion.id not in logs[suggestion.mode].answered]
 
-    def _place(self, row: Row) -> str:
-        with self._reading_row(row):
-            return _text(row, "sk")
+    def _answered_early(self, ids: Collection[str], deadline: Deadline) -> dict[str, Suggestion]:
+        """Return the suggestions that DEFAULT_STUDY's log knows by their answers, in a table older than studies."""
+        head = self._logs.head(DEFAULT_STUDY, deadline)
+        found: dict[str, Suggestion] = {}
+        for mode in head.modes if head.early else ():
+            log = self._logs.log(head, mode, deadline)
+            for entry in () if log.answered.isdisjoint(ids) else log.entries.values():
+                told = entry.told
+                if told.suggestion_id is not None and told.suggestion_id in ids:
+                    known = Suggestion(told.suggestion_id, mode, told.setting, told.recorded_at, told.recorded_at)
+                    found.setdefault(known.id, known)
+        return found
 
-    def _in_order(self, rows: Iterable[Row]) -> tuple[Suggestion, ...]:
-        """The suggestions of the rows, oldest first."""
-        found = []
-        for row in rows:
-            suggestion = self._suggestion(row)
-            with self._reading_row(row):
-                claimed_at, place = load_text(row["claimed_at"], "a moment"), _number(row, "place")
-            found.append(((timestamp(suggestion.suggested_at), claimed_at, place, suggestion.id), suggestion))
-        return tuple(suggestion for _, suggestion in sorted(found, key=lambda entry: entry[0]))
-
-    def _unanswered(self, suggestions: Sequence[Suggestion], deadline: Deadline) -> list[Suggestion]:
-        """Those of the suggestions that no observation answers."""
-        if not suggestions:
-            return []
-        studies = self._head(deadline).studies
-        modes = {suggestion.mode for suggestion in suggestions} & studies.keys()
-        answered = {identity for mode in modes for identity in self._read(mode, studies[mode], deadline).answered}
-        return [suggestion for suggestion in suggestions if suggestion.id not in answered]
-
-    def _named(self, observations: Sequence[Observation], deadline: Deadline) -> list[Suggestion]:
-        """The suggestions in the table that the observations answer."""
-        answers = {_suggestion_key(o.mode, o.setting): o.suggestion_id for o in observations if o.suggestion_id}
-        rows = self._look_up(set(answers), set(), deadline)
-        named = {observation.suggestion_id for observation in observations}
-        return [suggestion for suggestion in map(self._suggestion, rows) if suggestion.id in named]
-
-    def _tidy(self, suggestions: Sequence[Suggestion], deadline: Deadline) -> None:
-        """Deletes suggestions that are answered. If that fails nothing is lost: readers pass over them."""
-        for start in range(0, len(suggestions), MAX_CHANGES):
-            changes = [_free(suggestion) for suggestion in suggestions[start : start + MAX_CHANGES]]
+    def _tidy(self, freed: Sequence[Delete], deadline: Deadline) -> None:
+        """Frees settings that are answered. If that fails nothing is lost: readers pass over them."""
+        for start in range(0, len(freed), MAX_CHANGES):
             try:
-                self._table.transact(changes, deadline)
+                self._table.transact(freed[start : start + MAX_CHANGES], deadline)
             except (LostRaceError, StoreUnavailableError):
                 return
 
-    def _receipt(self, row: Row, fingerprint: str) -> tuple[int, str]:
-        """What a receipt says: `samples_seen`, and the batch that it is of. Raises IdempotencyMismatchError."""
-        with self._reading_row(row):
-            known, batch = _text(row, "fingerprint"), _text(row, "batch")
-            samples_seen = _number(row, "samples_seen")
-        if known != fingerprint:
+    def _found(self, pk: str, deadline: Deadline) -> Row | None:
+        """Return the receipt if it is still good."""
+        row = self._table.get(pk, "receipt", deadline)
+        if row is None:
+            return None
+        with self._logs.reading(row):
+            return None if items.is_expired(row, time.time()) else row
+
+    def _receipt(self, row: Row, ours: Receipt) -> Receipt:
+        """Return what a receipt says.
+
+        Raises:
+            IdempotencyMismatchError: it is of another request than ours.
+        """
+        with self._logs.reading(row):
+            found = items.load_receipt(row)
+        if (found.kind, found.fingerprint) != (ours.kind, ours.fingerprint):
             raise IdempotencyMismatchError(
                 "this idempotency key was used before with another body; send new results with a new key"
             )
-        return samples_seen, batch
+        return found
 
-    def _suggestion(self, row: Row) -> Suggestion:
-        with self._reading_row(row):
-            return load_suggestion(*(row[name] for name in ("id", "mode", "setting", "suggested_at", "ends_at")))
+    def _recorded(self, row: Row, ours: Receipt) -> Recorded:
+        found = self._receipt(row, ours)
+        return Recorded(found.samples_seen, found.token != ours.token, found.positions, found.replaced, found.study)
 
-    def _chunk(self, mode: str, row: Row) -> list[tuple[int, Observation]]:
-        """The observations of an item, each with its position."""
-        with self._reading_row(row):
-            first = int(_text(row, "sk").partition("#")[2])
-            content = row["content"]
-            if not isinstance(content, bytes):
-                raise TypeError("content")
-            return [
-                (first + load_count(place, "a place"), load_observation(mode, *plain))
-                for place, *plain in json.loads(zlib.decompress(content))
-            ]
-
-    @contextmanager
-    def _reading_row(self, row: Row) -> Iterator[None]:
-        """What is not as this module writes it was not written by this module."""
-        try:
-            yield
-        except _DAMAGED as error:
-            place = f"{row.get('pk')!r}, {row.get('sk')!r}"
-            message = f"the table's item {place} is not as an observation store writes it: {error!r}"
-            self._damage = (time.monotonic() + _VERIFIED_FOR, message)
-            raise StoreCorruptError(message) from error
+    def _revised(self, row: Row, ours: Receipt, deadline: Deadline) -> Revised:
+        found = self._receipt(row, ours)
+        with self._logs.reading(row):
+            (position,) = found.positions or ()
+            try:
+                # Another head than before: that may have been read before the revision was made.
+                entry = self._logs.entry(self._logs.head(found.study, deadline), position, deadline)
+            except MissingError as error:
+                raise ValueError(str(error)) from error
+            return Revised(as_of(entry, found.number), found.samples_seen, found.token != ours.token)
 
 
-@dataclass(frozen=True, slots=True)
-class _Chunk:
-    """Some of the observations of a batch, packed; `first` is the place in the batch of the first of them."""
-
-    mode: str
-    first: int
-    content: bytes
-
-    @classmethod
-    def of(cls, mode: str, ratings: Sequence[tuple[int, Observation]]) -> "_Chunk":
-        first = ratings[0][0]
-        plain = [[place - first, *_dump_observation(observation)] for place, observation in ratings]
-        # A tenth of the size, and so of the price, of a large batch.
-        return cls(mode, first, zlib.compress(json.dumps(plain, ensure_ascii=False).encode()))
-
-    def put(self, count: int) -> Put:
-        """The item of the chunk after the store's first `count` observations."""
-        row: Row = {
-            "pk": _partition(self.mode),
-            "sk": _sort_key(count + self.first + 1),
-            "content": self.content,
-        }
-        return Put(row, "attribute_not_exists(pk)")
+def _receipt_of(kind: Literal["batch", "revision"], study: str, key: IdempotencyKey | None) -> tuple[str, Receipt]:
+    """Return the key of the receipt of what is to be recorded, and the receipt as far as it is known."""
+    # What comes without a key gets one of its own: by its receipt a lost answer can be told from a lost race.
+    token = secrets.token_hex(16)
+    pk = f"receipt#key#{key.key}" if key else f"receipt#batch#{token}"
+    return pk, Receipt(kind, study, key.fingerprint if key else "", token)
 
 
-def _dump_observation(observation: Observation) -> list[object]:
-    setting, moment = dump_setting(observation.setting), timestamp(observation.recorded_at)
-    return [setting, observation.rating, moment, observation.suggestion_id]
+def _answered(told: Sequence[Told]) -> list[tuple[str, list[str]]]:
+    """Return the places of which something is told, each with the ids of the suggestions that it says it answers."""
+    found: dict[str, dict[str, None]] = {}
+    for one in told:
+        if one.suggestion_id is not None:
+            found.setdefault(items.place_key(one.mode, one.setting), {})[one.suggestion_id] = None
+    return [(place, list(ids)) for place, ids in found.items()]
 
 
-def _by_mode(observations: Iterable[Observation]) -> dict[str, list[tuple[int, Observation]]]:
-    """The observations of each mode, with their places in the batch."""
-    found: dict[str, list[tuple[int, Observation]]] = {}
-    for place, observation in enumerate(observations):
-        found.setdefault(observation.mode, []).append((place, observation))
-    return found
+def _claims(
+    suggestions: Sequence[Suggestion], giving_way: Sequence[Suggestion], now: datetime
+) -> tuple[list[Put], list[Delete]]:
+    """Return what a claim writes, first what is outstanding by then, and what it frees.
 
-
-def _packed(observations: Sequence[Observation]) -> Iterator[tuple[str, list[tuple[int, Observation]]]]:
-    for mode, ratings in _by_mode(observations).items():
-        for start in range(0, len(ratings), CHUNK):
-            yield mode, ratings[start : start + CHUNK]
-
-
-def _begin() -> _Begun:
-    return _Begun(secrets.randbits(48), 0, 0)
-
-
-def _put_head(head: _Head, seen: int) -> Put:
-    row: Row = {
-        "pk": "store",
-        "sk": "head",
-        "schema": _SCHEMA,
-        "version": head.version,
-        "count": head.count,
-        "studies": json.dumps({mode: _dump_begun(begun) for mode, begun in head.studies.items()}),
-    }
-    return Put(row, "version = :seen", {":seen": seen}) if seen else Put(row, "attribute_not_exists(pk)")
-
-
-def _put_receipt(pk: str, fingerprint: str, batch: str, samples_seen: int) -> Put:
-    now = int(time.time())
-    row: Row = {
-        "pk": pk,
-        "sk": "receipt",
-        "fingerprint": fingerprint,
-        "batch": batch,
-        "samples_seen": samples_seen,
-        "expires_at": now + KEPT_FOR,
-    }
-    # The service deletes expired items when it comes to it.
-    return Put(row, "attribute_not_exists(pk) OR expires_at <= :now", {":now": now})
-
-
-def _put_suggestion(suggestion: Suggestion, place: int, now: datetime, leaving: Mapping[str, Suggestion]) -> Put:
-    sk = _suggestion_key(suggestion.mode, suggestion.setting)
-    row: Row = {
-        "pk": "outstanding",
-        "sk": sk,
-        "id": suggestion.id,
-        "mode": suggestion.mode,
-        "setting": dump_setting(suggestion.setting),
-        "suggested_at": timestamp(suggestion.suggested_at),
-        "claimed_at": timestamp(now),
-        "place": place,
-        "ends_at": timestamp(suggestion.expires_at),
-        "expires_at": math.ceil(suggestion.expires_at.timestamp()),
-    }
-    condition, values = "attribute_not_exists(pk) OR ends_at <= :now", {":now": timestamp(now)}
-    if gone := leaving.get(sk):
-        condition, values = f"{condition} OR id = :gone", {**values, ":gone": gone.id}
-    return Put(row, condition, values)
-
-
-def _put_place(suggestion: Suggestion) -> Put:
-    row: Row = {
-        "pk": _by_id(suggestion.id),
-        "sk": "suggestion",
-        "place": _suggestion_key(suggestion.mode, suggestion.setting),
-        "expires_at": math.ceil(suggestion.expires_at.timestamp()),
-    }
-    # It goes when it expires and not with the suggestion: whoever follows it finds another there, or none.
-    return Put(row)
-
-
-def _by_id(identity: str) -> str:
-    return f"suggestion#{identity}"
+    Raises:
+        AlreadyPendingError: two of the suggestions are of one place.
+    """
+    leaving = {items.place_key(one.mode, one.setting): one for one in giving_way}
+    places = [items.place_key(one.mode, one.setting) for one in suggestions]
+    if len(set(places)) < len(places):
+        raise AlreadyPendingError("a setting cannot be claimed twice at once")
+    outstanding = [
+        items.put_outstanding(one, at, now, leaving.get(place))
+        for at, (place, one) in enumerate(zip(places, suggestions, strict=True))
+    ]
+    known = [put for one in suggestions for put in items.put_suggested(one)]
+    return [*outstanding, *known], [_free(one) for place, one in leaving.items() if place not in places]
 
 
 def _free(suggestion: Suggestion) -> Delete:
-    """Frees the suggestion's setting, unless somebody else holds it by now."""
-    sk = _suggestion_key(suggestion.mode, suggestion.setting)
-    return Delete("outstanding", sk, "attribute_not_exists(pk) OR id = :id", {":id": suggestion.id})
+    """Return what frees the suggestion's setting, unless somebody else holds it by now."""
+    return items.free(suggestion.study, items.place_key(suggestion.mode, suggestion.setting), [suggestion.id])
 
 
-def _suggestion_key(mode: str, setting: Setting) -> str:
-    # Hashed: a setting's text may be longer than a sort key.
-    return f"{mode}#{hashlib.sha256(setting.key.encode()).hexdigest()}"
+def _revision(head: Head, entry: Entry, correction: Correction, seen: int | None) -> Revision | None:
+    """Return what the correction makes of the entry.
 
-
-def _partition(mode: str) -> str:
-    return f"study#{mode}"
-
-
-def _sort_key(position: int) -> str:
-    """Fixed width, so that the order of texts is the order of positions."""
-    return f"observation#{position:019d}"
-
-
-def _text(row: Row, name: str) -> str:
-    value = row[name]
-    if not isinstance(value, str):
-        raise TypeError(name)
-    return value
-
-
-def _number(row: Row, name: str) -> int:
-    return load_count(row[name], name)
-
-
-def _dump_begun(begun: _Begun) -> dict[str, object]:
-    # Earlier releases kept the best observation and sums here, and do not read a head without them.
-    return {"seed": begun.seed, "end": begun.end, "count": begun.count, "best": None, "apis": {}}
-
-
-def _load_begun(plain: Mapping[str, Any]) -> _Begun:
-    return _Begun(
-        load_count(plain["seed"], "a seed"),
-        load_count(plain["end"], "a position"),
-        load_count(plain["count"], "a count"),
-    )
+    Raises:
+        TuningError: as `ObservationStore.revise` says.
+    """
+    if head.study.archived_at is not None:
+        raise StudyArchivedError(head.study.name)
+    if seen is not None and seen != entry.revision.number:
+        raise RevisionMismatchError(entry.id, entry.revision.number)
+    return correct(entry, correction)
 
 
 def _crowded() -> StoreUnavailableError:
