@@ -369,10 +369,10 @@ def test_what_was_verified_is_taken_for_sound_ten_times_as_long_as_that_took_and
     store = SqliteObservationStore(path)
     assert store.verify(now=now) == 1
     end = clock.seconds + rests
-    run_sql(path, "UPDATE observations SET rating = 'five'")
+    run_sql(path, "UPDATE entries SET rating = 'five'")
     clock.seconds = end - takes - 0.001
     assert store.verify(now=now) == 1
     clock.seconds = end - takes
-    with pytest.raises(StoreCorruptError, match="observation 1"):
+    with pytest.raises(StoreCorruptError, match="entry default-1"):
         store.verify(now=now)
     store.close()

@@ -412,7 +412,7 @@ class SqliteObservationStore(ObservationStore):
             raise self.missing(name)
         *study, end = row
         with self._reading_row(f"study {name}"):
-            return load_study(*study), load_count(end, "a position")
+            return load_study(*study), load_count(end, "last_position")
 
     def _open_study(self, connection: sqlite3.Connection, name: str) -> int:
         """Return the position of the last record in the log of a study, which is not archived."""
@@ -428,7 +428,7 @@ class SqliteObservationStore(ObservationStore):
             "SELECT mode, ratings FROM modes WHERE study = ? ORDER BY mode", (study,)
         ):
             with self._reading_row(f"mode {mode} of study {study}"):
-                modes.append((load_text(mode, "a mode"), load_count(ratings, "a number of ratings")))
+                modes.append((load_text(mode, "a mode"), load_count(ratings, "ratings")))
         return tuple(modes)
 
     def _count(self, connection: sqlite3.Connection, study: str) -> int:
@@ -519,13 +519,13 @@ class SqliteObservationStore(ObservationStore):
         with self._reading_row(f"the receipt of Idempotency-Key {key!r}"):
             return _Receipt(
                 load_text(fingerprint, "a fingerprint"),
-                load_count(samples_seen, "a count"),
+                load_count(samples_seen, "samples_seen"),
                 load_text(study, "a study"),
-                None if positions is None else load_positions(positions),
-                () if replaced is None else load_positions(replaced),
+                None if positions is None else load_positions(positions, "positions"),
+                () if replaced is None else load_positions(replaced, "replaced"),
                 None
                 if corrected is None and number is None
-                else (load_count(corrected, "a position"), load_count(number, "a revision's number")),
+                else (load_count(corrected, "corrected"), load_count(number, "number")),
             )
 
     def _revised(self, connection: sqlite3.Connection, receipt: _Receipt) -> Revised:
@@ -607,7 +607,7 @@ class SqliteObservationStore(ObservationStore):
         for at, found in present.items():
             entry = extended.entries[at]
             if found != (entry.revision.withdrawn, entry.revision.rating if counts(entry) else None):
-                raise self._damaged(f"entry {entry.id}", "what counts of it is not what was told and revised")
+                raise self._damaged(f"entry {entry.id}", "counted and withdrawn do not follow from rating, revisions")
         return extended
 
     def _suggestions(
