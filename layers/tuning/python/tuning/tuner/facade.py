@@ -43,7 +43,7 @@ from tuning.stores.port import ObservationStore
 from tuning.study import BUDGET, ModeStudy
 from tuning.suggest import DEFAULT_COUNT, OUTSTANDING_FOR, suggest
 from tuning.table import Cell, columns, row
-from tuning.tuner_file import SavedTuner, read, write
+from tuning.tuner.file import SavedTuner, read, write
 from tuning.update import update
 from tuning.validation.fields import nearest_field
 from tuning.validation.requests import validate_count, validate_mode, validate_study

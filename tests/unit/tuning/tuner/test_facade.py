@@ -1,6 +1,6 @@
 """The façade: ask and tell, the same answers for the same calls, nothing told when anything is wrong.
 
-What is particular to the file that a tuner is saved to is in `test_tuner_file`.
+What is particular to the file that a tuner is saved to is in `test_file`.
 """
 
 import copy
@@ -44,7 +44,7 @@ from tuning.stores import open_store
 from tuning.stores.port import ObservationStore
 from tuning.study import INITIAL_RATINGS, Hyperparameters, Study
 from tuning.suggest import MAX_OUTSTANDING, OUTSTANDING_FOR
-from tuning.tuner import Trial
+from tuning.tuner.facade import Trial
 from tuning.update import update
 from tuning.validation.requests import MAX_COUNT
 

@@ -14,7 +14,7 @@ from tests.support.spaces import MIXED, modes, write_toml
 from tuning import Tuner
 from tuning.errors import SpaceError, StoreCorruptError, TuningError
 from tuning.spaces import Api, IntegerParameter, Mode, Spaces
-from tuning.tuner_file import FORMAT
+from tuning.tuner.file import FORMAT
 from tuning.validation.space_file import judge_document, load_spaces, to_document
 
 LEONARDO = {"api": "leonardo", "init_strength": 0.284, "guidance_scale": 7.2, "controlnet_weight": 0.89}
