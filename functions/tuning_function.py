@@ -1,49 +1,78 @@
-"""What the two functions of tuning are built on: an application, the observations and the search space."""
+"""What the two tuning functions share: an application, the observations and the search space."""
 
 from functools import cached_property
 
-from tuning.errors import SpaceError, StoreUrlError
-from tuning.space_file import load_spaces
+from fastapi import Request
+
+from storage.deadline import Deadline
+from tuning.errors import RevisionMismatchError, SpaceError, StoreUrlError
 from tuning.spaces import Spaces
 from tuning.stores import open_store
 from tuning.stores.port import ObservationStore
+from tuning.validation.requests import validate_query
+from tuning.validation.space_file import load_spaces
 from web.application import create_app, entry_point
 from web.entry import Handler
-from web.metrics import Metrics
+from web.metrics import Metric, Metrics
 from web.settings import Settings
 
 
+async def refuse_near_parameters(request: Request) -> None:
+    """Refuse a query with a parameter that is nearly one that its route knows. A dependency of routes.
+
+    Raises:
+        InvalidRequestError: there is one; each is named, with the one that it is near to.
+    """
+    known = [parameter.alias for parameter in request.scope["route"].dependant.query_params]
+    validate_query(request.query_params, known)
+
+
 class TuningFunction:
-    """A function of tuning, to whose `app` routes are added; `handler` is what Lambda calls."""
+    """A tuning function: its module adds routes to `app`, and Lambda calls `handler`."""
 
-    def __init__(self, service: str, settings: Settings) -> None:
-        """Make the application, and open the store and the space while nobody's request waits for them.
+    def __init__(self, service: str, settings: Settings, *, answer_seconds: float) -> None:
+        """Make the application, and open the store and the space before the first request arrives.
 
-        What cannot be opened is logged, and tried again with each request. A store reads nothing yet: one that is down
-        does not stop the start.
+        A request begins no further work later than `answer_seconds` after its own beginning; work that it has begun by
+        then must end before the function's Timeout in the template. If the store or the space cannot be opened, the
+        error is logged and each request tries again. Opening a store reads nothing, so that a store that is down does
+        not stop the start.
         """
         self.settings = settings
+        self._answer_seconds = answer_seconds
         self.metrics = Metrics(service)
         self.app, log = create_app(
             service=service,
             title="Picture tuning",
             settings=settings,
             packages=("tuning", "storage"),
+            # RFC 9110: what If-Match asked for does not hold.
+            statuses={RevisionMismatchError: 412},
         )
         try:
             _ = self.store, self.spaces
         except (StoreUrlError, SpaceError) as error:
             log.error("no request can be answered: %s", error)  # noqa: TRY400  (the message says all)
 
+    def deadline(self) -> Deadline:
+        """Return the deadline of a request that begins now."""
+        return Deadline(self._answer_seconds)
+
     @cached_property
     def store(self) -> ObservationStore:
-        """The observations."""
+        """The store of the observations."""
         return open_store(self.settings.observation_store)
 
     @cached_property
     def spaces(self) -> Spaces:
         """The search space: the team's own, or the shipped one."""
         return load_spaces(self.settings.spaces)
+
+    def measure_learning(self, *, learned: bool, fit_seconds: float) -> None:
+        """Count a learning that failed, and how long the fits took."""
+        self.metrics.count(Metric.LEARNING_FAILED, int(not learned))
+        if fit_seconds:
+            self.metrics.lasted(Metric.FIT_TIME, fit_seconds)
 
     @cached_property
     def handler(self) -> Handler:

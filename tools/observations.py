@@ -1,18 +1,18 @@
 """Move studies between observation stores: `python -m tools.observations export | import | copy`.
 
-What moves: every observation in the order recorded, over all modes, with its numbers, moment and suggestion; what was
-learned; and the suggestions that are still outstanding. What does not: a study's seed, which the new store draws
-itself, and the receipts of idempotency keys.
+It moves every observation in the order recorded, over all modes, with its numbers, time and suggestion; the learned
+hyperparameters; and the pending suggestions. It does not move a study's seed, which the new store draws itself, and the
+receipts of idempotency keys.
 
-An archive is JSON Lines: first a header for each study, then one observation a line, oldest first.
+An archive is JSON Lines: first one header per study, then one observation per line, oldest first.
 
     {"study": "structure", "format": 1, "observations": 2, "hyperparameters": {...} or null, "outstanding": [...]}
     {"mode": "structure", "parameters": {"api": ...}, "rating": 4.0, "recorded_at": "...", "suggestion_id": null}
 
-Observations are only ever added to a store that holds, of each mode, the beginning of what is moved (nothing, at
-first), so that an interrupted import goes on where it ended; a key for each batch, made of its place and content, lets
-two imports of the same archive run at once. It refuses to merge different studies, and holds all that it moves in
-memory: some 2 kB an observation.
+Observations are added only to a store that has, of each mode, the first observations of the archive, or none. So an
+interrupted import goes on where it ended. The idempotency key of a batch is made of its place and content, so that two
+imports of the same archive may run at once. It refuses to merge different studies, and keeps all observations in
+memory: some 2 kB per observation.
 """
 
 import argparse
@@ -38,10 +38,10 @@ from tuning.stores import open_store
 from tuning.stores.port import IdempotencyKey, ObservationStore
 from tuning.stores.records import timestamp
 from tuning.study import Hyperparameters
-from tuning.validation import parse_number, quote
+from tuning.validation.settings import parse_number, quote
 
 FORMAT = 1  # of archives; an archive of a later format is refused
-BATCH = 200  # observations recorded at once: what an interruption can leave to be sent again
+BATCH = 200  # observations recorded per batch; an interruption repeats at most one
 ATTEMPTS = 8  # of a call to a store that is not available
 
 _PAGE = 500  # observations read at once
@@ -50,16 +50,16 @@ _Answer = TypeVar("_Answer")
 
 
 class MoveError(Exception):
-    """Studies cannot be moved; the message says what is in the way."""
+    """Studies cannot be moved; the message says why."""
 
 
 class ArchiveError(MoveError):
-    """An archive is not one; the message names the file and the line."""
+    """A file is not an archive; the message names the file and the line."""
 
 
 @dataclass(frozen=True, slots=True)
 class MovedStudy:
-    """What moves of a study beside its observations."""
+    """The part of a study that is moved beside its observations."""
 
     mode: str
     hyperparameters: Hyperparameters | None
@@ -68,20 +68,24 @@ class MovedStudy:
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """Studies on the move: each once, and the observations of all of them in the order recorded."""
+    """Studies to move, each once, and the observations of all of them in the order recorded."""
 
     studies: tuple[MovedStudy, ...]
     observations: tuple[Observation, ...]
 
     def count(self, mode: str) -> int:
-        """How many of the observations are of that mode."""
+        """Return how many of the observations are of that mode."""
         return sum(observation.mode == mode for observation in self.observations)
 
 
 def collect(store: ObservationStore, *, now: datetime) -> Archive:
-    """All that a store holds and that can be moved. Raises MoveError if it is empty, or the store's errors.
+    """Read all that can be moved from a store.
 
-    What others record meanwhile may be missing; what was acknowledged before is not.
+    Observations that are recorded meanwhile may be missing; those acknowledged before are not.
+
+    Raises:
+        MoveError: the store is empty.
+        StoreError: the store's own errors.
     """
     promised = _patiently(store.count)
     if not promised:
@@ -96,9 +100,13 @@ def collect(store: ObservationStore, *, now: datetime) -> Archive:
 
 
 def record(archive: Archive, store: ObservationStore, *, now: datetime) -> int:
-    """Brings a store to hold what the archive holds, and sees that it does; gives the observations that it lacked.
+    """Add the archive to a store, verify the result, and return the observations that were added.
 
-    Raises MoveError if it holds anything else, or the store's errors; in either case doing it again goes on from there.
+    After an error, a second call goes on from there.
+
+    Raises:
+        MoveError: the store has other observations.
+        StoreError: the store's own errors.
     """
     missing = _missing(archive, _recorded(store, _patiently(store.count), "comparing"))
     with _bar(len(archive.observations), "recording") as bar:
@@ -119,7 +127,12 @@ def record(archive: Archive, store: ObservationStore, *, now: datetime) -> int:
 
 
 def write_archive(archive: Archive, path: Path) -> None:
-    """Write a new file, whole or not at all. Raises MoveError if there is one already, or OSError."""
+    """Write a new file, whole or not at all.
+
+    Raises:
+        MoveError: the file exists already.
+        OSError: it cannot be written.
+    """
     if path.exists():
         raise MoveError(f"{path} exists already; name a new file")
     partial = path.with_name(f"{path.name}.partial")
@@ -136,7 +149,12 @@ def write_archive(archive: Archive, path: Path) -> None:
 
 
 def read_archive(path: Path) -> Archive:
-    """Read a file that `write_archive` wrote, by whatever release. Raises ArchiveError or OSError."""
+    """Read a file that `write_archive` wrote, in this release or an earlier one.
+
+    Raises:
+        ArchiveError: it is not an archive, or one of a later format.
+        OSError: it cannot be read.
+    """
     studies: dict[str, MovedStudy] = {}
     announced: dict[str, int] = {}
     observations: list[Observation] = []
@@ -269,13 +287,17 @@ def _recorded(store: ObservationStore, expected: int, doing: str) -> list[Observ
 
 
 def _missing(archive: Archive, held: Sequence[Observation]) -> list[tuple[int, Observation]]:
-    """Return the archive's observations that are not held, with their places in it. Raises MoveError if others are."""
+    """Return the archive's observations that the store lacks, with their places in the archive.
+
+    Raises:
+        MoveError: the store has observations that are not in the archive.
+    """
     of_mode: dict[str, list[Observation]] = defaultdict(list)
     for observation in reversed(held):
         of_mode[observation.mode].append(observation)
     missing = []
     for place, observation in enumerate(archive.observations):
-        # What is held of a mode is the beginning of what the archive has of it, or something else altogether.
+        # The store's observations of a mode must be the first ones that the archive has of it.
         beginning = of_mode[observation.mode]
         if not beginning:
             missing.append((place, observation))
@@ -295,7 +317,7 @@ def _others(mode: str) -> MoveError:
 
 
 def _batches(missing: Sequence[tuple[int, Observation]]) -> Iterator[list[tuple[int, Observation]]]:
-    """Return the observations in batches that end at the same places whatever was recorded before."""
+    """Return the observations in batches whose ends do not depend on what was recorded before."""
     batches: dict[int, list[tuple[int, Observation]]] = defaultdict(list)
     for place, observation in missing:
         batches[place // BATCH].append((place, observation))
@@ -311,7 +333,7 @@ def _claim(store: ObservationStore, suggestion: Suggestion, now: datetime) -> No
     try:
         _patiently(store.claim, [suggestion], now=now)
     except AlreadyPendingError:
-        # It was moved before, or somebody has been given the same setting since: a rating is welcome either way.
+        # It was moved before, or the same setting was suggested again since: a rating is accepted in both cases.
         return
 
 
@@ -354,7 +376,7 @@ def _plain_study(study: MovedStudy, count: int) -> dict[str, object]:
 
 
 def _line(observation: Observation) -> str:
-    # JSON writes a float by its shortest exact text, so that it is read back bit for bit.
+    # JSON has the shortest exact text of a float, so that it is read back bit for bit.
     return json.dumps(
         {
             "mode": observation.mode,
@@ -371,16 +393,16 @@ def _no_number(constant: str) -> NoReturn:
 
 
 def _bar(total: int, doing: str) -> "tqdm[NoReturn]":
-    """Return a bar on standard error where that is a terminal."""
+    """Return a progress bar, which is shown if standard error is a terminal."""
     return tqdm(total=total, desc=doing, unit=" observations", disable=None, leave=False, dynamic_ncols=True)
 
 
 _DESCRIPTION = """\
-Move studies (ratings, what was learned, outstanding suggestions) from one observation store to another, at once or by
-way of a file. A store is named as in OBSERVATION_STORE:
+Move studies (ratings, learned hyperparameters, pending suggestions) from one observation store to another, directly or
+through a file. A store is named as in OBSERVATION_STORE:
 
   sqlite:///data/observations.db                relative to the working directory (four slashes: absolute)
-  dynamodb://TABLE?region=REGION&endpoint=URL   region and endpoint may be left to AWS's own settings"""
+  dynamodb://TABLE?region=REGION&endpoint=URL   without region and endpoint, AWS's own settings apply"""
 
 _EPILOG = """\
 examples:
@@ -388,8 +410,8 @@ examples:
   python -m tools.observations export --from dynamodb://observations --to ratings.jsonl
   python -m tools.observations import --from ratings.jsonl --to sqlite:///data/observations.db
 
-Stop the functions that write to either store first. The store that is written must be empty, or hold the beginning of
-what is moved: a command that was interrupted is simply given again."""
+Stop the functions that write to either store first. The store that is written must be empty, or hold the first of the
+observations to move: after an interruption, run the same command again."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -412,7 +434,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"tools.observations: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("tools.observations: interrupted; give the command again to go on", file=sys.stderr)
+        print("tools.observations: interrupted; run the command again to go on", file=sys.stderr)
         return 130
     for study in archive.studies:
         print(f"{study.mode}: {archive.count(study.mode):,} observations")

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from benchmarks.tuning.settings import API, Parameters, real_parameters
 from tuning.observations import MAX_RATING, MIN_RATING
-from tuning.space_file import load_spaces
 from tuning.spaces import Api, Mode
+from tuning.validation.space_file import load_spaces
 
 NOISE = 0.4  # standard deviation of a single rating, in rating points
 MODE = "structure"

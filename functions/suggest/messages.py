@@ -1,14 +1,14 @@
-"""What the suggest function takes and gives, as the OpenAPI document describes it."""
+"""The requests and answers of the suggest function, as the OpenAPI document describes them."""
 
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from tuning.history import Page
+from tuning.observations import DEFAULT_STUDY, Suggestion
 from tuning.stats import Progress
 
-# What the document says of the shipped search space; of another, `functions.suggest.document` says it in its words.
+# How the document describes the shipped search space; `functions.suggest.document` replaces these for another.
 PARAMETERS = (
     "`api` and the parameters of that API: `leonardo` has init_strength (0.1 to 0.5), guidance_scale (5 to 12) "
     "and controlnet_weight (0.7 to 0.99); `stablediffusion` has strength, guidance_scale and "
@@ -16,19 +16,19 @@ PARAMETERS = (
 )
 EXAMPLE = {"api": "leonardo", "init_strength": 0.28, "guidance_scale": 7.2, "controlnet_weight": 0.89}
 MODE = "structure"
-MODES = "the study: `structure` or `surfaces`"
+MODES = "the search problem: `structure` or `surfaces`"
 
 Parameters = Annotated[dict[str, Any], Field(description=PARAMETERS, examples=[EXAMPLE])]
 
 
 def _refuse_truth(value: object) -> object:
-    """Let everything through but true and false, which Pydantic would take for 1 and 0.
+    """Refuse true and false, which Pydantic would take for 1 and 0; return all other values.
 
     Raises:
         ValueError: the value is true or false.
     """
     if isinstance(value, bool):
-        raise ValueError("must be a number, not true or false")  # noqa: TRY004 - what Pydantic takes for a refusal
+        raise ValueError("must be a number, not true or false")  # noqa: TRY004 - Pydantic turns this type into a refusal
     return value
 
 
@@ -36,37 +36,48 @@ Count = Annotated[int, BeforeValidator(_refuse_truth)]
 
 
 class Health(BaseModel):
-    """Whether the service can answer, and what it has learned from."""
+    """Whether the service can answer, and how many ratings it has."""
 
     status: str = Field(examples=["healthy"])
     service: str = Field(examples=["ml-service"])
     version: str = Field(examples=["1.0.0"])
-    optimizer_samples: int = Field(description="ratings recorded, over all modes", examples=[23])
+    optimizer_samples: int = Field(
+        description="ratings of the study `default` that count, over all modes", examples=[23]
+    )
 
 
 class SuggestRequest(BaseModel):
-    """What to suggest."""
+    """Which settings to suggest."""
+
+    model_config = ConfigDict(extra="allow")  # what is not known is judged with the rest, and told
 
     mode: str = Field(MODE, description=MODES)
     num_suggestions: Count = Field(2, description="how many settings to suggest, 1 to 10")
+    study: str = Field(DEFAULT_STUDY, description="the study that the ratings will belong to")
+    fixed: dict[str, Any] | None = Field(
+        None,
+        description="what every suggestion is to have: an `api`, parameters, or both; the model chooses the rest",
+        examples=[{"api": "leonardo", "guidance_scale": 7.0}],
+    )
 
 
 class Suggestions(BaseModel):
-    """Settings to try next, all different from each other and from those that others are trying."""
+    """Settings to try next; all differ from each other and from all suggestions that are still pending."""
 
     suggestions: list[Parameters]
-    suggestion_ids: list[str] = Field(description="one id a suggestion; an update may carry it back")
+    suggestion_ids: list[str] = Field(description="one id per suggestion; an update should carry it back")
+    ignored: list[str] = Field(description="JSON pointers to fields of the request that are not known")
 
 
 class ApiStats(BaseModel):
-    """How an API was rated."""
+    """The ratings of one API."""
 
     count: int = Field(description="ratings of this API", examples=[12])
     mean_rating: float | None = Field(description="their mean; null before the first", examples=[3.6])
 
 
 class Stats(BaseModel):
-    """How the tuning stands. What is not known yet is null."""
+    """The progress of the tuning. Values that are not known yet are null."""
 
     samples_seen: int = Field(examples=[24])
     convergence: float = Field(
@@ -74,20 +85,22 @@ class Stats(BaseModel):
     )
     best_parameters: Parameters | None = Field(description="the setting with the highest single rating")
     best_rating: float | None = Field(examples=[4.5])
-    expected_improvement: float | None = Field(description="rating points that are still to be gained")
-    recommended_mode: str | None = Field(description="whose study the recommendation is from")
-    recommended_parameters: Parameters | None = Field(
-        description="the best setting once the raters' disagreement is averaged out; need not have been rated"
+    expected_improvement: float | None = Field(
+        description="expected gain over the recommended setting, in rating points"
     )
-    recommended_mean: float | None = Field(description="the rating expected of the recommended setting")
+    recommended_mode: str | None = Field(description="the mode that the recommendation is for")
+    recommended_parameters: Parameters | None = Field(
+        description="the setting with the highest expected rating (posterior mean); possibly never rated"
+    )
+    recommended_mean: float | None = Field(description="the expected rating of the recommended setting")
     recommended_deviation: float | None = Field(description="standard deviation of that expectation, in rating points")
     recommended_rated: bool | None = Field(description="whether anybody has rated the recommended setting")
-    converged: bool = Field(description="whether more ratings would hardly help")
+    converged: bool = Field(description="whether more ratings would hardly improve the result")
     apis: dict[str, ApiStats] = Field(description="how often each API was rated, and how well")
 
     @classmethod
     def of(cls, progress: Progress) -> "Stats":
-        """The progress in the published shape."""
+        """Return `progress` in the published shape."""
         best, recommended = progress.best, progress.recommendation
         return cls(
             samples_seen=progress.samples_seen,
@@ -105,35 +118,30 @@ class Stats(BaseModel):
         )
 
 
-class Rated(BaseModel):
-    """One rating, as recorded."""
+class Outstanding(BaseModel):
+    """A suggestion that is neither rated, given back nor expired."""
 
+    suggestion_id: str
+    study: str
     mode: str
     parameters: Parameters
-    rating: float
-    recorded_at: datetime
-    suggestion_id: str | None
-
-
-class History(BaseModel):
-    """Ratings, newest first."""
-
-    observations: list[Rated]
-    next_cursor: str | None = Field(description="where the next page begins; null at the end")
+    suggested_at: datetime
+    expires_at: datetime
 
     @classmethod
-    def of(cls, page: Page) -> "History":
-        """The page in the published shape."""
+    def of(cls, suggestion: Suggestion) -> "Outstanding":
+        """Return the suggestion in the API's shape."""
         return cls(
-            observations=[
-                Rated(
-                    mode=one.mode,
-                    parameters=one.setting.to_plain(),
-                    rating=one.rating,
-                    recorded_at=one.recorded_at,
-                    suggestion_id=one.suggestion_id,
-                )
-                for one in page.observations
-            ],
-            next_cursor=page.next_cursor,
+            suggestion_id=suggestion.id,
+            study=suggestion.study,
+            mode=suggestion.mode,
+            parameters=suggestion.setting.to_plain(),
+            suggested_at=suggestion.suggested_at,
+            expires_at=suggestion.expires_at,
         )
+
+
+class OutstandingSuggestions(BaseModel):
+    """What is outstanding, the oldest first."""
+
+    suggestions: list[Outstanding]

@@ -1,7 +1,7 @@
-"""The suggest function: everything that is read about tuning, and the API's pages.
+"""The suggest function: all requests that read about tuning, and the API's pages.
 
-POST /ml/suggest_parameters, GET /ml/stats, GET /ml/history, GET /health, GET /openapi.json; the pages are in
-`functions.suggest.pages`.
+POST /ml/suggest_parameters, GET /ml/stats, GET /ml/suggestions, GET /health, GET /openapi.json; what is read of the
+history and of studies is in `history_routes` and `study_routes` beside it, the pages are in `pages`.
 """
 
 from datetime import UTC, datetime
@@ -9,30 +9,45 @@ from datetime import UTC, datetime
 from fastapi import Depends
 from fastapi.responses import Response
 
-from functions.suggest import pages
+from functions.suggest import history_routes, pages, study_routes
 from functions.suggest.document import document
-from functions.suggest.messages import Health, History, Stats, Suggestions, SuggestRequest
-from functions.tuning_function import TuningFunction
-from tuning.history import DEFAULT_LIMIT, browse
+from functions.suggest.messages import (
+    Health,
+    Outstanding,
+    OutstandingSuggestions,
+    Stats,
+    Suggestions,
+    SuggestRequest,
+)
+from functions.tuning_function import TuningFunction, refuse_near_parameters
+from tuning import suggestions
+from tuning.observations import DEFAULT_STUDY
 from tuning.stats import check, summarize
-from tuning.suggest import suggest
+from tuning.suggest import DEFAULT_COUNT, suggest
+from tuning.validation.requests import parse_suggest
 from web.application import require_json
 from web.metrics import Metric
 from web.settings import VERSION, Settings
 
+# Of the 25 s that the function has; what a store has begun by then takes at most 3 s more.
+ANSWER_SECONDS = 21.0
+
 
 def build(settings: Settings) -> TuningFunction:
-    """Build the function. What cannot be opened is logged, and does not stop it."""
-    function = TuningFunction("suggest", settings)
+    """Build the function. A store or space that cannot be opened is logged and does not stop the start."""
+    function = TuningFunction("suggest", settings, answer_seconds=ANSWER_SECONDS)
     app, metrics = function.app, function.metrics
     app.include_router(pages.router)
+    history_routes.add(function)
+    study_routes.add(function)
+    reading = [Depends(refuse_near_parameters)]
 
-    # The endpoints are coroutines although they wait for storage: a Lambda instance has one request at a time, and a
-    # thread for each would only cost.
+    # The endpoints are coroutines although they block on storage: a Lambda instance has one request at a time, and a
+    # thread per request would only cost time.
 
     @app.get("/health", tags=["tuning"], summary="Whether the service can answer")
     async def health() -> Health:
-        _ = function.spaces  # without which no other request is answered
+        _ = function.spaces  # raises if the space cannot be read, as every other request would
         samples = check(function.store, now=datetime.now(UTC))
         return Health(status="healthy", service="ml-service", version=VERSION, optimizer_samples=samples)
 
@@ -44,21 +59,34 @@ def build(settings: Settings) -> TuningFunction:
     )
     async def suggest_parameters(request: SuggestRequest) -> Suggestions:
         store, spaces = function.store, function.spaces
-        mode = request.mode if "mode" in request.model_fields_set else spaces.default_mode
+        body = request.model_dump(exclude_unset=True)
+        asked = parse_suggest(body, spaces, default_count=DEFAULT_COUNT)
         with metrics.timed(Metric.SUGGESTION_LATENCY):
-            found = suggest(store, spaces, mode=mode, count=request.num_suggestions, now=datetime.now(UTC))
+            found = suggest(
+                store,
+                spaces,
+                mode=asked.mode.name,
+                count=asked.count,
+                study=asked.study,
+                fixed=body.get("fixed"),
+                now=datetime.now(UTC),
+                deadline=function.deadline(),
+            )
         metrics.count(Metric.SUGGESTIONS_GIVEN, len(found))
         return Suggestions(
-            suggestions=[one.setting.to_plain() for one in found], suggestion_ids=[one.id for one in found]
+            suggestions=[one.setting.to_plain() for one in found],
+            suggestion_ids=[one.id for one in found],
+            ignored=list(asked.ignored),
         )
 
-    @app.get("/ml/stats", tags=["tuning"], summary="How the tuning stands")
-    async def stats(mode: str | None = None) -> Stats:
-        return Stats.of(summarize(function.store, function.spaces, mode=mode))
+    @app.get("/ml/suggestions", tags=["tuning"], summary="What is outstanding", dependencies=reading)
+    async def outstanding(study: str = DEFAULT_STUDY, mode: str | None = None) -> OutstandingSuggestions:
+        found = suggestions.browse(function.store, function.spaces, study=study, mode=mode, now=datetime.now(UTC))
+        return OutstandingSuggestions(suggestions=[Outstanding.of(one) for one in found])
 
-    @app.get("/ml/history", tags=["tuning"], summary="Every rating, newest first")
-    async def history(mode: str | None = None, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> History:
-        return History.of(browse(function.store, function.spaces, mode=mode, limit=limit, cursor=cursor))
+    @app.get("/ml/stats", tags=["tuning"], summary="How the tuning stands", dependencies=reading)
+    async def stats(study: str = DEFAULT_STUDY, mode: str | None = None) -> Stats:
+        return Stats.of(summarize(function.store, function.spaces, study=study, mode=mode))
 
     @app.get("/openapi.json", include_in_schema=False)
     async def openapi() -> Response:

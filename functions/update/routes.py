@@ -1,77 +1,58 @@
-"""The update function: ratings in, model learned. POST /ml/update_model."""
+"""The update function: everything that is written about tuning, and the model that learns of it.
+
+POST /ml/update_model and DELETE /ml/suggestions/{id}; what is written of the history and of studies is in
+`history_routes` and `study_routes` beside it.
+"""
 
 import os
 from datetime import UTC, datetime
-from typing import Annotated, Any
 
-from fastapi import Depends, Header
-from pydantic import BaseModel, Field
+from fastapi import Depends
 
 from functions.tuning_function import TuningFunction
-from tuning.update import preload, update
-from tuning.validation import MAX_KEY_LENGTH
+from functions.update import history_routes, study_routes
+from functions.update.headers import IdempotencyKey
+from functions.update.messages import GivenBack, Updated, UpdateRequest
+from tuning import suggestions
+from tuning.relearning import preload
+from tuning.update import update
 from web.application import require_json
 from web.metrics import Metric
 from web.settings import Settings
 
-_PARAMETERS = {"api": "leonardo", "init_strength": 0.28, "guidance_scale": 7.2, "controlnet_weight": 0.89}
-
-
-class UpdateRequest(BaseModel):
-    """What people thought of pictures. The members' values are judged by the search space, all of them at once."""
-
-    results: list[Any] = Field(
-        description=(
-            "1 to 1,000 results; one that is invalid rejects all of them. Each has `parameters` (`api` and that API's "
-            "parameters, as suggested or of your own), `rating` (1 to 5), and may have `suggestion_id` and `mode`; "
-            "numbers may be strings"
-        ),
-        examples=[[{"parameters": _PARAMETERS, "rating": 4.0}]],
-    )
-
-
-class Updated(BaseModel):
-    """What is recorded now, over all modes."""
-
-    updated: bool
-    samples_seen: int = Field(examples=[24])
-    convergence_score: float = Field(description="samples / 50, at most 1", examples=[0.48])
+# Of the 29 s that the function has; what a store has begun by then takes at most 3 s more.
+ANSWER_SECONDS = 26.0
 
 
 def build(settings: Settings) -> TuningFunction:
-    """Build the function. What cannot be opened is logged, and does not stop it."""
-    function = TuningFunction("update", settings)
+    """Build the function. A store or space that cannot be opened is logged and does not stop the start."""
+    function = TuningFunction("update", settings, answer_seconds=ANSWER_SECONDS)
     app, metrics = function.app, function.metrics
+    history_routes.add(function)
+    study_routes.add(function)
     if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
-        # A starting Lambda has a whole vCPU and nobody waiting; elsewhere the first update that learns pays instead.
+        # A Lambda that starts has a whole vCPU, and no request waits yet. Elsewhere the first update that fits waits.
         preload()
+    writing = [Depends(require_json)]
 
-    @app.post(
-        "/ml/update_model", tags=["tuning"], summary="Record ratings and learn", dependencies=[Depends(require_json)]
-    )
-    async def update_model(
-        request: UpdateRequest,
-        idempotency_key: Annotated[
-            str | None,
-            Header(
-                min_length=1,
-                max_length=MAX_KEY_LENGTH,
-                description="recommended: makes a retry harmless (same key, same body, same answer), also after a 504",
-            ),
-        ] = None,
-    ) -> Updated:
+    @app.post("/ml/update_model", tags=["tuning"], summary="Record ratings and learn", dependencies=writing)
+    async def update_model(request: UpdateRequest, idempotency_key: IdempotencyKey = None) -> Updated:
         receipt = update(
             function.store,
             function.spaces,
-            results=request.results,
+            request=request.model_dump(exclude_unset=True),
             idempotency_key=idempotency_key,
             now=datetime.now(UTC),
+            deadline=function.deadline(),
         )
         if not receipt.replayed:
             metrics.count(Metric.OBSERVATIONS_RECORDED, len(request.results))
-            metrics.count(Metric.LEARNING_FAILED, int(not receipt.learned))
-        if receipt.fit_seconds:
-            metrics.lasted(Metric.FIT_TIME, receipt.fit_seconds)
-        return Updated(updated=True, samples_seen=receipt.samples_seen, convergence_score=receipt.convergence_score)
+            function.measure_learning(learned=receipt.learned, fit_seconds=receipt.fit_seconds)
+        return Updated.of(receipt)
+
+    @app.delete("/ml/suggestions/{id}", tags=["tuning"], summary="Give a suggestion back")
+    async def give_back(id: str) -> GivenBack:  # noqa: A002 - the parameter's name in the API
+        freed = suggestions.give_back(function.store, id, now=datetime.now(UTC))
+        return GivenBack(suggestion_id=id, freed=freed)
 
     return function

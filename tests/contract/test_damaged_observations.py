@@ -20,18 +20,18 @@ from hypothesis import strategies as st
 from tests.support.stores import client_of, store_url
 from tuning.errors import StoreCorruptError, TuningError
 from tuning.observations import Correction, Observation, Setting, Suggestion
-from tuning.space_file import load_spaces
 from tuning.stores import open_store
 from tuning.stores.port import IdempotencyKey, ObservationStore
 from tuning.study import Hyperparameters, Study
 from tuning.update import update
+from tuning.validation.space_file import load_spaces
 
 NOW = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 SPACES = load_spaces()
 KEY, REVISED = IdempotencyKey("key", "body"), IdempotencyKey("revised", "body")
 VALUES = {"init_strength": 0.28, "guidance_scale": 7.2, "controlnet_weight": 0.89}
 SETTING = Setting("leonardo", tuple(VALUES.items()))
-HELD = Suggestion("s", "structure", SETTING, NOW, NOW + timedelta(days=1))
+PENDING = Suggestion("s", "structure", SETTING, NOW, NOW + timedelta(days=1))
 RATING = Observation("structure", SETTING, 4.0, NOW, "answered", "ana", "p1", "so")
 CORRECTION = Correction(NOW, comment="better said", reviser="bo")
 LEARNED = Hyperparameters((("strength", 0.3),), 1.0, 0.2, 0.5, 1)
@@ -47,7 +47,7 @@ USES: dict[str, Callable[[ObservationStore], object]] = {
     "rate again": lambda store: store.record([RATING], idempotency_key=None),
     "revise": lambda store: store.revise("default", 1, CORRECTION, seen=None, idempotency_key=None),
     "revise again": lambda store: store.revise("default", 1, CORRECTION, seen=None, idempotency_key=REVISED),
-    "claim": lambda store: store.claim([Suggestion("t", "structure", SETTING, NOW, HELD.expires_at)], now=NOW),
+    "claim": lambda store: store.claim([Suggestion("t", "structure", SETTING, NOW, PENDING.expires_at)], now=NOW),
     "give back": lambda store: store.give_back("s", now=NOW),
     "history": lambda store: store.history(limit=10),
     "all of it": lambda store: store.history(withdrawn=True, limit=10),
@@ -65,7 +65,7 @@ def fill(store: ObservationStore) -> None:
     store.record([RATING], idempotency_key=KEY)
     store.revise("default", 1, CORRECTION, seen=None, idempotency_key=REVISED)
     store.save_hyperparameters("structure", LEARNED, as_of=1)
-    store.claim([HELD], now=NOW)
+    store.claim([PENDING], now=NOW)
 
 
 def raised(url: str, use: Callable[[ObservationStore], object]) -> TuningError | None:
@@ -414,6 +414,8 @@ def test_damage_in_what_is_outstanding_keeps_no_rating_out(path: Path, caplog: p
     store = open_store(f"sqlite:///{path}")
     with damaged(path, "suggestions", "setting", "null"), caplog.at_level(logging.ERROR):
         other = {**VALUES, "guidance_scale": 9.9}
-        receipt = update(store, SPACES, results=[{"parameters": {"api": "leonardo", **other}, "rating": 3}], now=NOW)
+        receipt = update(
+            store, SPACES, request={"results": [{"parameters": {"api": "leonardo", **other}, "rating": 3}]}, now=NOW
+        )
     assert receipt.samples_seen == 2
     store.close()

@@ -11,11 +11,11 @@ from tests.support.stack import ROOT
 from tests.support.stores import ADAPTERS, store_url
 from tuning.errors import TooManyOutstandingError
 from tuning.observations import Suggestion
-from tuning.space_file import load_spaces
 from tuning.stores import open_store
 from tuning.stores.port import ObservationStore
 from tuning.suggest import MAX_OUTSTANDING, OUTSTANDING_FOR, RESERVED_FOR, suggest
 from tuning.update import update
+from tuning.validation.space_file import load_spaces
 
 SPACES = load_spaces()
 NOW = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -29,7 +29,7 @@ def url(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(autouse=True)
 def limit(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A limit that is soon reached; the product's own is held by its last test."""
+    """A limit that is soon reached; the last test checks the product's own."""
     with monkeypatch.context() as patch:
         patch.setattr(tuning.suggest, "MAX_OUTSTANDING", LIMIT)
         yield
@@ -44,18 +44,23 @@ def fill(store: ObservationStore, now: datetime = NOW) -> list[Suggestion]:
 
 
 def test_past_the_limit_nobody_is_given_a_suggestion_and_nobody_loses_one(store: ObservationStore) -> None:
-    held = fill(store)
+    pending = fill(store)
     for now in (NOW, NOW + RESERVED_FOR - timedelta(microseconds=1)):
         with pytest.raises(TooManyOutstandingError, match="mode structure has 24 suggestions outstanding, of 24"):
             ask(store, now, count=1)
-        assert {s.id for s in store.outstanding(now=now)} == {s.id for s in held}
+        assert {s.id for s in store.outstanding(now=now)} == {s.id for s in pending}
     # The other mode has room of its own.
     assert len(suggest(store, SPACES, mode="surfaces", count=4, now=NOW)) == 4
 
 
 def test_a_rating_makes_room(store: ObservationStore) -> None:
-    held = fill(store)
-    update(store, SPACES, results=[{"parameters": s.setting.to_plain(), "rating": 3} for s in held[:2]], now=NOW)
+    pending = fill(store)
+    update(
+        store,
+        SPACES,
+        request={"results": [{"parameters": s.setting.to_plain(), "rating": 3} for s in pending[:2]]},
+        now=NOW,
+    )
     assert len(ask(store, count=2)) == 2
     with pytest.raises(TooManyOutstandingError):
         ask(store, count=1)
@@ -63,7 +68,9 @@ def test_a_rating_makes_room(store: ObservationStore) -> None:
 
 def test_after_an_hour_the_oldest_make_way_and_no_others(store: ObservationStore) -> None:
     old = fill(store)[:4]
-    update(store, SPACES, results=[{"parameters": s.setting.to_plain(), "rating": 3} for s in old], now=NOW)
+    update(
+        store, SPACES, request={"results": [{"parameters": s.setting.to_plain(), "rating": 3} for s in old]}, now=NOW
+    )
     young = ask(store, NOW + timedelta(minutes=30))
     later = NOW + RESERVED_FOR
     before = store.outstanding(now=later)
@@ -81,7 +88,7 @@ def test_a_suggestion_that_made_way_can_be_rated_all_the_same(store: Observation
     first = fill(store)[0]
     ask(store, NOW + RESERVED_FOR)
     result = {"parameters": first.setting.to_plain(), "rating": 5, "suggestion_id": first.id, "mode": "structure"}
-    update(store, SPACES, results=[result], now=NOW + RESERVED_FOR)
+    update(store, SPACES, request={"results": [result]}, now=NOW + RESERVED_FOR)
     (recorded,) = store.mode_study("structure", now=None).observations
     assert (recorded.setting, recorded.suggestion_id) == (first.setting, first.id)
 
@@ -129,5 +136,5 @@ def test_the_documents_say_what_the_limit_is() -> None:
     assert MAX_OUTSTANDING == 1_000
     assert timedelta(hours=1) == RESERVED_FOR < OUTSTANDING_FOR
     page = (ROOT / "docs/operations.md").read_text()
-    assert "| suggestions outstanding in a mode | 1,000" in page
+    assert "| pending suggestions in a mode | 1,000" in page
     assert "1,000" in (ROOT / "docs/api.md").read_text().partition("## POST /ml/suggest_parameters")[2][:1500]

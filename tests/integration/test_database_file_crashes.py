@@ -13,13 +13,13 @@ import pytest
 
 from storage.errors import ConflictError
 from tests.support.observations import DAY, NOW, failure, key, observation, setting, suggestion
-from tuning.observations import Correction
+from tuning.observations import Correction, Told
 from tuning.stores.sqlite import SqliteObservationStore
 from tuning.study import Hyperparameters, Study
 
 RATED = observation(0, rating=1.0, suggestion_id="a", rater="ana")
 # A rating that replaces one, one that answers a suggestion, a failure that frees one, and one of a mode that begins.
-BATCH = [
+BATCH: list[Told] = [
     replace(RATED, rating=5.0),
     observation(1, suggestion_id="b"),
     failure(2, suggestion_id="c"),

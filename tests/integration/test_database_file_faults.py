@@ -124,6 +124,20 @@ def test_another_file_in_its_place_is_taken_up_without_the_log_of_the_old(
     assert count(old) == 8
 
 
+def test_a_copy_that_went_its_own_way_is_not_taken_for_what_is_remembered(path: Path, store: ObservationStore) -> None:
+    store.mode_study("structure", now=None)
+    store.close()
+    shutil.copy(path, path.with_name("copy.db"))
+    copy = open_store(f"sqlite:///{path.with_name('copy.db')}")
+    other = Observation("structure", SETTING, 1.0, NOW)
+    copy.record([other] * 4, idempotency_key=None)
+    copy.close()
+    rate(store, 2)
+    assert store.mode_study("structure", now=None).observations == (RATING,) * 5
+    path.with_name("copy.db").rename(path)
+    assert store.mode_study("structure", now=None).observations == (RATING,) * 3 + (other,) * 4
+
+
 def test_the_log_of_a_replaced_file_is_not_taken_for_that_of_the_new_one(path: Path, store: ObservationStore) -> None:
     copy = path.with_name("copy.db")
     for end in ("", "-wal"):

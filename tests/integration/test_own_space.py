@@ -10,7 +10,7 @@ from tests.support.spaces import MIXED, assert_legal
 from tests.support.stack import Stack
 from tools.openapi import DOCUMENT
 from tuning.observations import Setting
-from tuning.space_file import load_spaces
+from tuning.validation.space_file import load_spaces
 
 PAINTED = {"api": "painter", "strength": 0.25, "steps": 20, "sampler": "dpm++ 2m"}
 

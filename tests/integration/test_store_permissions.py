@@ -11,13 +11,13 @@ from tests.support.stack import ROOT
 from tests.support.stores import store_url
 from tuning.history import browse
 from tuning.observations import Suggestion
-from tuning.space_file import load_spaces
 from tuning.stats import check, summarize
 from tuning.stores import dynamodb as store_dynamodb
 from tuning.stores import open_store
 from tuning.stores.port import ObservationStore
 from tuning.suggest import suggest
 from tuning.update import update
+from tuning.validation.space_file import load_spaces
 
 NOW = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 SPACES = load_spaces()
@@ -63,7 +63,12 @@ def test_the_suggest_function_may_do_what_it_does(
         patch.setattr(store_dynamodb, "MAX_CHANGES", 3)
         patch.setattr(store_dynamodb.DynamoDbObservationStore, "_tidy", lambda *_: None)
         other = open_store(url)
-        update(other, SPACES, results=[{"parameters": s.setting.to_plain(), "rating": 3} for s in found], now=NOW)
+        update(
+            other,
+            SPACES,
+            request={"results": [{"parameters": s.setting.to_plain(), "rating": 3} for s in found]},
+            now=NOW,
+        )
         other.close()
     store.claim([Suggestion("new", "structure", found[0].setting, NOW, NOW + timedelta(days=1))], now=NOW)
     summarize(store, SPACES)
@@ -78,5 +83,5 @@ def test_the_update_function_may_do_what_it_does(watched: tuple[ObservationStore
     found = suggest(store, SPACES, mode="structure", count=5, now=NOW)
     needed.clear()
     results = [{"parameters": s.setting.to_plain(), "rating": 1 + i} for i, s in enumerate(found)]
-    assert update(store, SPACES, results=results, idempotency_key="key", now=NOW).learned
+    assert update(store, SPACES, request={"results": results}, idempotency_key="key", now=NOW).learned
     assert needed == allowed("UpdateFunction")

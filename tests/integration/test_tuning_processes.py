@@ -14,12 +14,12 @@ import pytest
 from tests.support.stores import ADAPTERS, store_url
 from tuning.errors import SpaceExhaustedError, StoreUnavailableError
 from tuning.observations import Suggestion
-from tuning.space_file import load_spaces
 from tuning.spaces import Api, CategoricalParameter, IntegerParameter, Mode, RealParameter, Spaces
 from tuning.stats import summarize
 from tuning.stores.port import ObservationStore
 from tuning.suggest import suggest
 from tuning.update import update
+from tuning.validation.space_file import load_spaces
 
 PROLOGUE = f"""
 import sys
@@ -28,7 +28,7 @@ from datetime import UTC, datetime
 from tuning.observations import Observation, Setting
 from tuning.suggest import suggest
 from tuning.update import update
-from tuning.space_file import load_spaces
+from tuning.validation.space_file import load_spaces
 from tuning.stores.port import IdempotencyKey
 from tuning.stores import open_store
 spaces, now = load_spaces(), datetime.now(UTC)
@@ -54,7 +54,7 @@ while True:
     batch += 1
     found = suggest(store, spaces, mode="structure", count=2, now=now)
     results = [{"parameters": s.setting.to_plain(), "rating": 3, "suggestion_id": s.id} for s in found]
-    update(store, spaces, results=results, idempotency_key=f"{sys.argv[2]}-{batch}", now=now)
+    update(store, spaces, request={"results": results}, idempotency_key=f"{sys.argv[2]}-{batch}", now=now)
     print(found[0].id, found[1].id, flush=True)
 """
 
@@ -116,7 +116,9 @@ def test_a_writer_killed_at_any_moment_loses_nothing_and_leaves_no_half_batch(
     for attempt in range(6):
         process = start(WRITE_FOREVER, url, f"run{attempt}")
         acknowledged |= {line.strip() for line in killed_after(process, 20, 0.003 * attempt)}
-        recorded = Counter(o.suggestion_id or "" for o in store.mode_study("structure", now=datetime.now(UTC)).observations)
+        recorded = Counter(
+            o.suggestion_id or "" for o in store.mode_study("structure", now=datetime.now(UTC)).observations
+        )
         batches = dict(name.split(" of ") for name in recorded)
         assert acknowledged <= batches.keys()
         assert all(count == int(name.split(" of ")[1]) for name, count in recorded.items())
@@ -145,7 +147,7 @@ def test_processes_asking_at_once_get_different_settings(url: str, store: Observ
     results = [
         {"parameters": s.setting.to_plain(), "rating": 1 + i % 5} for i, s in enumerate(store.outstanding(now=now))
     ]
-    update(store, load_spaces(), results=results[:12], now=now)
+    update(store, load_spaces(), request={"results": results[:12]}, now=now)
     modelled = run_together(ASK, url, 4)
     assert len(modelled) == len(set(modelled)) == 48
     assert len(store.outstanding(now=now)) == 48 - 12 + 48
@@ -181,7 +183,7 @@ def test_threads_share_out_a_small_space_and_nobody_gets_what_another_has(store:
             given = [suggestion for batch in pool.map(ask, range(20)) for suggestion in batch]
         assert len(given) == len({suggestion.setting.key for suggestion in given}) == 9 + 5
         results = [{"parameters": s.setting.to_plain(), "rating": 3, "suggestion_id": s.id} for s in given]
-        update(store, spaces, results=results, now=now)
+        update(store, spaces, request={"results": results}, now=now)
 
 
 def test_counts_are_exact_whoever_writes(url: str, store: ObservationStore) -> None:
@@ -195,7 +197,7 @@ def test_after_a_restart_everything_goes_on_as_before(url: str, store: Observati
     for rating in (2, 3, 4, 5):
         batch = suggest(store, spaces, mode="surfaces", count=2, now=now)
         results = [{"parameters": s.setting.to_plain(), "rating": rating} for s in batch]
-        update(store, spaces, results=results, now=now)
+        update(store, spaces, request={"results": results}, now=now)
     before = summarize(store, spaces)
     script = "from tuning.stats import summarize\nprint(summarize(store, spaces))"
     process = start(script, url)

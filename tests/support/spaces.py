@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 from hypothesis import strategies as st
@@ -97,13 +97,16 @@ _KINDS = (RealParameter, IntegerParameter, CategoricalParameter)
 def modes(draw: st.DrawFn, digits: int = 9) -> Mode:
     """Any mode of up to three APIs: coordinates of every kind, each shared by some of the APIs.
 
-    Bounds have up to so many digits more than their one.
+    Parameters that share a coordinate may share their name. Bounds have up to so many digits more than their one.
     """
+    shared = draw(st.booleans())
     kinds = draw(st.lists(st.sampled_from(_KINDS), min_size=1, max_size=4))
     apis = []
     for name in draw(st.sampled_from(["a", "ab", "abc"])):
         mine = draw(st.lists(st.sampled_from(range(len(kinds))), min_size=1, max_size=len(kinds), unique=True))
-        parameters = (draw(_parameters(kinds[index], f"{name}{index}", f"c{index}", digits)) for index in mine)
+        parameters = (
+            draw(_parameters(kinds[index], f"{'' if shared else name}p{index}", f"c{index}", digits)) for index in mine
+        )
         apis.append(Api(name, tuple(parameters)))
     return Mode("any", tuple(apis))
 
@@ -127,6 +130,20 @@ def settings_of(draw: st.DrawFn, mode: Mode) -> Setting:
     api = draw(st.sampled_from([*mode.apis, Api("gone", mode.apis[0].parameters)]))
     values = [(parameter.name, draw(_values(parameter))) for parameter in api.parameters]
     return Setting(api.name, tuple(values if draw(st.booleans()) else values[: draw(st.integers(1, len(values)))]))
+
+
+@st.composite
+def wishes(draw: st.DrawFn, mode: Mode) -> dict[str, Value]:
+    """What a request may fix in the mode: an API, values of some of its parameters, or both."""
+    api = draw(st.sampled_from(mode.apis))
+    parameters = draw(st.lists(st.sampled_from(api.parameters), max_size=len(api.parameters), unique=True))
+    named = {"api": api.name} if not parameters or draw(st.booleans()) else {}
+    return {**named, **{parameter.name: parameter.unscale(draw(st.floats(0, 1))) for parameter in parameters}}
+
+
+def grants(setting: Setting, wish: Mapping[str, Value]) -> bool:
+    """Whether the setting has everything of the wish."""
+    return wish.items() <= setting.to_plain().items()
 
 
 def _values(parameter: Parameter) -> st.SearchStrategy[Value]:

@@ -89,3 +89,11 @@ class Stack:
     def post(self, path: str, **how: object) -> requests.Response:
         """POST to `path`."""
         return requests.post(self.url + path, timeout=30, **how)  # type: ignore[arg-type]
+
+    def patch(self, path: str, **how: object) -> requests.Response:
+        """PATCH `path`."""
+        return requests.patch(self.url + path, timeout=30, **how)  # type: ignore[arg-type]
+
+    def delete(self, path: str, **how: object) -> requests.Response:
+        """DELETE `path`."""
+        return requests.delete(self.url + path, timeout=30, **how)  # type: ignore[arg-type]

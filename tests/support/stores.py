@@ -1,5 +1,9 @@
-"""Empty observation stores of each adapter: a file that is not there yet, or a table as the template declares it."""
+"""Empty observation stores of each adapter: a file that is not there yet, or a table as the template declares it.
 
+The one in memory has no URL, since no second process can open it; tests that open a store again go without it.
+"""
+
+import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,11 +14,15 @@ import pytest
 
 from storage.urls import TablePlace, parse_store
 from tests.support.dynamodb import make_table
+from tuning.stores import open_store
+from tuning.stores.memory import MemoryObservationStore
 from tuning.stores.port import ObservationStore
 
 ADAPTERS = ("sqlite", "dynamodb")
-EMULATED = (*ADAPTERS, "ministack")
+EVERY = (*ADAPTERS, "ministack", "memory")
 """The adapters, DynamoDB's over a second emulator too: for what a store answers, not for races, crashes and figures."""
+
+_MEMORY = "memory:"
 
 
 def store_url(request: pytest.FixtureRequest, adapter: str) -> str:
@@ -22,8 +30,17 @@ def store_url(request: pytest.FixtureRequest, adapter: str) -> str:
     if adapter == "sqlite":
         folder: Path = request.getfixturevalue("tmp_path")
         return f"sqlite:///{folder}/observations.db"
+    if adapter == "memory":
+        if "url" in inspect.signature(request.function).parameters:
+            pytest.skip("a store in memory is not opened again")
+        return _MEMORY
     endpoint: str = request.getfixturevalue(f"{adapter}_endpoint")
     return f"dynamodb://{create_table(endpoint)}?endpoint={endpoint}"
+
+
+def new_store(url: str) -> ObservationStore:
+    """The store at the URL."""
+    return MemoryObservationStore(seed=7) if url == _MEMORY else open_store(url)
 
 
 def create_table(endpoint: str) -> str:

@@ -10,10 +10,10 @@ import pytest
 from tests.support.spaces import MIXED
 from tuning.model.design import initial_design
 from tuning.observations import Observation, Setting
-from tuning.space_file import load_spaces
 from tuning.spaces import Mode, Spaces
 from tuning.stores import open_store
 from tuning.stores.port import ObservationStore
+from tuning.validation.space_file import load_spaces
 
 RateMany = Callable[[int], list[Observation]]
 

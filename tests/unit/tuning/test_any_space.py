@@ -10,18 +10,20 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from tests.support.spaces import assert_legal, at_the_bounds, modes, settings_of, write_toml
+from tests.support.spaces import assert_legal, at_the_bounds, grants, modes, settings_of, wishes, write_toml
 from tuning.errors import SpaceExhaustedError
 from tuning.model.acquisition import find_optimum
-from tuning.model.design import initial_design
+from tuning.model.design import enumerate_points, initial_design
+from tuning.model.encoding import decode, snap
 from tuning.model.learning import fit
 from tuning.model.pooling import pool
 from tuning.model.priors import complete
 from tuning.observations import Observation, Setting, Suggestion
-from tuning.space_file import load_spaces
 from tuning.spaces import Api, CategoricalParameter, IntegerParameter, Mode, RealParameter, Spaces
 from tuning.study import INITIAL_RATINGS, Hyperparameters, ModeStudy
 from tuning.suggest import propose
+from tuning.validation.settings import parse_fixed
+from tuning.validation.space_file import load_spaces
 
 NOW = datetime(2030, 1, 2, tzinfo=UTC)
 SHIPPED = load_spaces().modes[0]
@@ -120,6 +122,77 @@ def test_a_small_space_is_given_out_whole_and_then_refused(mode: Mode, rated: in
     assert len(set(given_out)) == mode.size
     with pytest.raises(SpaceExhaustedError):
         propose(mode, replace(study, outstanding=hold(given_out)), count=1)
+
+
+@AT_LENGTH
+@given(modes(), st.data(), st.integers(1, 3))
+def test_all_suggestions_have_what_is_fixed(mode: Mode, data: st.DataObject, count: int) -> None:
+    study, wish = data.draw(studies(mode)), data.draw(wishes(mode))
+    fixed = parse_fixed(wish, mode)
+    assume(mode.size_within(fixed) >= 2 * count + len(study.outstanding))
+    first = propose(mode, study, count=count, fixed=fixed)
+    assert propose(mode, study, count=count, fixed=fixed) == first
+    held = replace(study, outstanding=(*study.outstanding, *hold(first)))
+    second = propose(mode, held, count=count, fixed=fixed)
+    assert len({setting.key for setting in (*first, *second)}) == 2 * count
+    for setting in (*first, *second):
+        assert_legal(mode, setting)
+        assert grants(setting, wish)
+
+
+def all_of(mode: Mode) -> list[Setting]:
+    points = enumerate_points(mode)
+    return [decode(mode, api, row) for api, row in zip(points.apis.tolist(), points.coordinates, strict=True)]
+
+
+SMALL = modes(digits=0).filter(lambda mode: mode.size <= 40)
+
+
+@settings(AT_LENGTH, max_examples=25)
+@given(SMALL, st.data(), st.sampled_from([0, 9]))
+def test_what_failed_comes_when_nothing_else_is_left_and_what_is_not_fixed_never(
+    mode: Mode, data: st.DataObject, rated: int
+) -> None:
+    """Before the model speaks, and when it does; with something fixed, and without."""
+    everything = all_of(mode)
+    wish = data.draw(wishes(mode) | st.none())
+    fixed = parse_fixed(wish, mode)
+    wanted = [setting for setting in everything if wish is None or grants(setting, wish)]
+    assert mode.size_within(fixed) == len(wanted)
+    failed = tuple(data.draw(st.lists(st.sampled_from(everything))))
+    study = replace(ModeStudy("any", 1, None, rate(everything[:1] * rated, 4.0), ()), failed=failed)
+    given_out: tuple[Setting, ...] = ()
+    while left := {*wanted} - {*given_out}:
+        count = data.draw(st.integers(1, min(len(left), 4)))
+        given = propose(mode, replace(study, outstanding=hold(given_out)), count=count, fixed=fixed)
+        assert len(set(given)) == count
+        assert left.issuperset(given)
+        assert len({*given} - {*failed}) == min(count, len(left - {*failed}))
+        given_out += given
+    with pytest.raises(SpaceExhaustedError):
+        propose(mode, replace(study, outstanding=hold(given_out)), count=1, fixed=fixed)
+
+
+@AT_LENGTH
+@given(modes(), st.data())
+def test_the_nearest_suggestible_setting_is_legal_and_its_own_nearest(mode: Mode, data: st.DataObject) -> None:
+    setting = data.draw(settings_of(mode))
+    api = mode.find_api(setting.api)
+    values = dict(setting.values)
+    assume(api is not None and len(values) == len(api.parameters))
+    assert api is not None
+    offered = all(
+        values[parameter.name] in parameter.choices
+        for parameter in api.parameters
+        if isinstance(parameter, CategoricalParameter)
+    )
+    if not offered:
+        with pytest.raises(ValueError, match="is one of"):
+            snap(api, setting)
+        return
+    nearest = snap(api, setting)
+    assert_legal(mode, nearest)
+    assert snap(api, nearest) == nearest
 
 
 def one(parameter: RealParameter | IntegerParameter | CategoricalParameter) -> Mode:

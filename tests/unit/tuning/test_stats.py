@@ -9,9 +9,13 @@ from tuning.errors import InvalidRequestError
 from tuning.history import browse
 from tuning.observations import Observation, Setting
 from tuning.spaces import Spaces
-from tuning.stats import ApiProgress, Best, check, summarize
+from tuning.stats import ApiProgress, Progress, check, summarize
 from tuning.stores.port import ObservationStore
-from tuning.validation import MAX_PAGE
+from tuning.validation.requests import MAX_PAGE
+
+
+def best_of(progress: Progress) -> tuple[Setting, float] | None:
+    return (progress.best.setting, progress.best.rating) if progress.best else None
 
 
 def record(store: ObservationStore, mode: str, setting: Setting, ratings: list[float], now: datetime) -> None:
@@ -39,12 +43,12 @@ def test_without_a_mode_all_modes_count_together(
     record(store, "surfaces", diffusion, [4.5, 2.0] * 6, now)
     together = summarize(store, spaces)
     assert (together.samples_seen, together.convergence) == (24, 0.48)
-    assert together.best == Best(diffusion, 4.5)
+    assert best_of(together) == (diffusion, 4.5)
     assert together.recommendation is not None
     assert together.recommendation.mode == "surfaces"
     narrowed = summarize(store, spaces, mode="structure")
     assert (narrowed.samples_seen, narrowed.convergence) == (12, 0.24)
-    assert narrowed.best == Best(leonardo, 4.0)
+    assert best_of(narrowed) == (leonardo, 4.0)
     assert narrowed.recommendation is not None
     assert narrowed.recommendation.mode == "structure"
     assert check(store, now=now) == 24
@@ -56,7 +60,7 @@ def test_a_study_that_has_just_begun_does_not_hide_what_is_known_of_another(
     record(store, "structure", leonardo, [5.0] * 3, now)
     record(store, "surfaces", diffusion, [4.5] * 40, now)
     together = summarize(store, spaces)
-    assert together.best == Best(leonardo, 5.0)
+    assert best_of(together) == (leonardo, 5.0)
     assert together.recommendation == summarize(store, spaces, mode="surfaces").recommendation
     assert together.recommendation is not None
     assert together.recommendation.mode == "surfaces"
@@ -71,7 +75,7 @@ def test_the_best_is_the_earliest_of_the_highest(
 ) -> None:
     record(store, "structure", leonardo, [4.5], now)
     record(store, "structure", diffusion, [4.5, 1.0], now + timedelta(seconds=1))
-    assert summarize(store, spaces).best == Best(leonardo, 4.5)
+    assert best_of(summarize(store, spaces)) == (leonardo, 4.5)
 
 
 def test_the_model_recommends_from_the_sixth_rating_on(store: ObservationStore, spaces: Spaces, now: datetime) -> None:
@@ -124,7 +128,7 @@ def test_one_lucky_rating_does_not_make_the_recommendation(
     record(store, "structure", leonardo, [4.4] * 12, now)
     record(store, "structure", diffusion, [4.8, 2.0, 2.0, 2.0], now)
     progress = summarize(store, spaces)
-    assert progress.best == Best(diffusion, 4.8)
+    assert best_of(progress) == (diffusion, 4.8)
     assert progress.recommendation is not None
     assert progress.recommendation.setting.api == "leonardo"
 
@@ -144,7 +148,7 @@ def test_ratings_under_an_older_space_are_counted_still(
     gone = Setting("dalle", (("strength", 0.3),))
     record(store, "structure", gone, [5.0] * 6, now)
     progress = summarize(store, spaces)
-    assert (progress.samples_seen, progress.best) == (6, Best(gone, 5.0))
+    assert (progress.samples_seen, best_of(progress)) == (6, (gone, 5.0))
     assert progress.recommendation is None
 
 
@@ -173,6 +177,6 @@ def test_history_is_browsed_by_mode(store: ObservationStore, spaces: Spaces, leo
     record(store, "structure", leonardo, [1.0, 2.0, 3.0], now)
     record(store, "surfaces", leonardo, [4.0], now)
     first = browse(store, spaces, mode="structure", limit=2)
-    assert [observation.rating for observation in first.observations] == [3.0, 2.0]
+    assert [entry.revision.rating for entry in first.entries] == [3.0, 2.0]
     last = browse(store, spaces, mode="structure", limit=2, cursor=first.next_cursor)
-    assert ([observation.rating for observation in last.observations], last.next_cursor) == ([1.0], None)
+    assert ([entry.revision.rating for entry in last.entries], last.next_cursor) == ([1.0], None)

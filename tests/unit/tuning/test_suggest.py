@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.special import ndtri
 
-from tests.support.spaces import assert_legal
+from tests.support.spaces import assert_legal, grants
 from tuning.errors import InvalidRequestError, SpaceExhaustedError
 from tuning.model.acquisition import expected_improvement, find_optimum, knowledge_gradient
 from tuning.model.design import candidates, initial_design
@@ -21,12 +21,13 @@ from tuning.model.pooling import pool
 from tuning.model.priors import prior_modes
 from tuning.model.surrogate import Surrogate
 from tuning.observations import Observation, Setting, Suggestion
-from tuning.space_file import load_spaces
-from tuning.spaces import Api, Mode, RealParameter, Spaces
+from tuning.spaces import Api, Fixed, Mode, RealParameter, Spaces, Value
 from tuning.stores.port import ObservationStore
-from tuning.study import INITIAL_RATINGS, ModeStudy
+from tuning.study import INITIAL_RATINGS, Hyperparameters, ModeStudy
 from tuning.suggest import OUTSTANDING_FOR, propose, suggest
-from tuning.validation import MAX_COUNT
+from tuning.validation.requests import MAX_COUNT
+from tuning.validation.settings import parse_fixed
+from tuning.validation.space_file import load_spaces
 
 RateMany = Callable[[int], list[Observation]]
 
@@ -207,6 +208,190 @@ def test_many_who_ask_without_rating_do_not_run_out_of_candidates() -> None:
     for _ in range(80):
         asked += propose(mode, study(rated, asked), count=10)
     assert len(set(asked)) == 800
+
+
+# Proposed by the release that knew neither what is fixed nor what failed: by space, ratings and pending suggestions.
+PUBLISHED = {
+    ("structure", 0, 0): [
+        "stablediffusion&controlnet_conditioning_scale=0.94&guidance_scale=9.2&strength=0.27",
+        "leonardo&controlnet_weight=0.83&guidance_scale=6.6&init_strength=0.42",
+        "leonardo&controlnet_weight=0.89&guidance_scale=10.5&init_strength=0.19",
+        "stablediffusion&controlnet_conditioning_scale=0.78&guidance_scale=7.9&strength=0.34",
+    ],
+    ("structure", 12, 3): [
+        "leonardo&controlnet_weight=0.91&guidance_scale=10.3&init_strength=0.37",
+        "leonardo&controlnet_weight=0.96&guidance_scale=8.8&init_strength=0.31",
+        "leonardo&controlnet_weight=0.81&guidance_scale=11.3&init_strength=0.33",
+        "stablediffusion&controlnet_conditioning_scale=0.83&guidance_scale=10.9&strength=0.43",
+    ],
+    ("structure", 60, 3): [
+        "stablediffusion&controlnet_conditioning_scale=0.83&guidance_scale=11.8&strength=0.26",
+        "leonardo&controlnet_weight=0.82&guidance_scale=11.2&init_strength=0.22",
+        "leonardo&controlnet_weight=0.86&guidance_scale=11.3&init_strength=0.46",
+        "leonardo&controlnet_weight=0.88&guidance_scale=9.3&init_strength=0.5",
+    ],
+    ("portraits", 3, 3): [
+        "painter&sampler='dpm++ 2m'&steps=35.0&strength=0.07",
+        "painter&sampler='heun'&steps=27.0&strength=-0.12",
+        "painter&sampler='euler'&steps=16.0&strength=0.35",
+        "painter&sampler='heun'&steps=38.0&strength=-0.21",
+    ],
+    ("portraits", 60, 0): [
+        "painter&sampler='heun'&steps=50.0&strength=-0.24",
+        "painter&sampler='euler'&steps=21.0&strength=-0.44",
+        "painter&sampler='euler'&steps=49.0&strength=0.38",
+        "printer&passes=4.0&sampler='heun'",
+    ],
+    ("sketches", 3, 0): ["printer&passes=3.0&sampler='heun'", "printer&passes=2.0&sampler='ancestral'"],
+    ("sketches", 12, 3): ["printer&passes=1.0&sampler='ancestral'", "printer&passes=4.0&sampler='ancestral'"],
+}
+
+
+@pytest.mark.parametrize(("name", "rated", "held"), PUBLISHED)
+def test_where_nothing_is_fixed_and_nothing_failed_all_is_as_it_was(
+    name: str, rated: int, held: int, mixed: Spaces
+) -> None:
+    mode = SPACES.find_mode(name) or mixed.find_mode(name)
+    assert mode is not None
+    settings = zip(initial_design(mode, "golden"), range(rated), strict=False)
+    observations = [Observation(name, setting, 1.0 + (i * 7 % 9) / 2, NOW) for setting, i in settings]
+    pending = tuple(setting for setting, _ in zip(initial_design(mode, "pending"), range(held), strict=False))
+    lengthscales = tuple((name, 0.2 + 0.1 * index) for index, name in enumerate(mode.coordinates))
+    learned = Hyperparameters(lengthscales, 1.3, 0.4, 0.6, 9) if held else None
+    before = replace(study(observations, pending, seed=42), hyperparameters=learned)
+    expected = PUBLISHED[name, rated, held]
+    found = propose(mode, before, count=len(expected), salt="x" if held else "")
+    assert [setting.key for setting in found] == expected
+
+
+@pytest.mark.parametrize("rated", [0, 12, 60])
+@pytest.mark.parametrize(
+    "wish",
+    [
+        {"api": "leonardo"},
+        {"guidance_scale": 7.0},
+        {"strength": 0.5},
+        {"api": "stablediffusion", "guidance_scale": 12.0, "strength": 0.1},
+    ],
+    ids=str,
+)
+def test_every_suggestion_has_what_is_fixed(rated: int, wish: dict[str, Value], rate_many: RateMany) -> None:
+    chosen = propose(MODE, study(rate_many(rated)), count=10, fixed=parse_fixed(wish, MODE))
+    assert len(set(chosen)) == 10
+    for setting in chosen:
+        assert_legal(MODE, setting)
+        assert grants(setting, wish)
+
+
+@pytest.mark.parametrize("rated", [0, 12])
+def test_where_all_is_fixed_one_setting_of_each_api_is_left(rated: int, rate_many: RateMany, leonardo: Setting) -> None:
+    before = study(rate_many(rated))
+    whole = parse_fixed(leonardo.to_plain(), MODE)
+    assert propose(MODE, before, count=1, fixed=whole) == (leonardo,)
+    with pytest.raises(
+        SpaceExhaustedError, match=r"fewer than 2 settings left with api leonardo and init_strength 0\.28"
+    ):
+        propose(MODE, before, count=2, fixed=whole)
+    with pytest.raises(SpaceExhaustedError, match="or fix less"):
+        propose(MODE, study(rate_many(rated), (leonardo,)), count=1, fixed=whole)
+    both = Mode("any", tuple(Api(name, (RealParameter("p", "p", 0.0, 1.0, 3),)) for name in "ab"))
+    found = propose(both, study(rate_many(rated)), count=2, fixed=Fixed(("a", "b"), (("p", 0.5),)))
+    assert set(found) == {Setting(name, (("p", 0.5),)) for name in "ab"}
+    with pytest.raises(SpaceExhaustedError, match=r"fewer than 3 settings left with p 0\.5 that nobody is rating"):
+        propose(both, study(rate_many(rated)), count=3, fixed=Fixed(("a", "b"), (("p", 0.5),)))
+
+
+def test_the_first_points_fill_what_is_left_free_evenly() -> None:
+    fixed = parse_fixed({"guidance_scale": 7.0}, MODE)
+    found = [setting for setting, _ in zip(initial_design(MODE, "9", fixed), range(32), strict=False)]
+    for pair in zip(found[::2], found[1::2], strict=True):
+        assert {setting.api for setting in pair} == {"leonardo", "stablediffusion"}
+    only = parse_fixed({"api": "leonardo"}, MODE)
+    alone = [setting for setting, _ in zip(initial_design(MODE, "9", only), range(32), strict=False)]
+    assert {setting.api for setting in alone} == {"leonardo"}
+    for some, columns in ((found, (0, 2)), (alone, (0, 1, 2))):
+        for column in columns:
+            scaled = encode(MODE, some).coordinates[:, column]
+            quarters = Counter(int(4 * (value - 0.125) / 0.75) for value in scaled)
+            assert min(quarters.values()) >= 6
+
+
+def test_the_model_finds_the_best_of_what_is_fixed(rate_many: RateMany) -> None:
+    """Which is not the best of all: here the strength that is liked falls as the guidance rises."""
+
+    def worth(setting: Setting) -> float:
+        strength, guidance, _ = map(float, encode(MODE, [setting]).coordinates[0])
+        return 4.5 - 6 * (strength - 0.8 + 0.6 * guidance) ** 2 - (guidance - 0.2) ** 2
+
+    observations = [replace(o, rating=worth(o.setting)) for o in rate_many(16)]
+    fixed = parse_fixed({"guidance_scale": 12.0}, MODE)
+    for _ in range(6):
+        chosen = propose(MODE, study(observations), count=2, fixed=fixed)
+        observations += [Observation("structure", setting, worth(setting), NOW) for setting in chosen]
+    late = [encode(MODE, [o.setting]).coordinates[0, 0] for o in observations[-4:]]
+    assert np.mean(late) == pytest.approx(0.2, abs=0.12)
+    free = propose(MODE, study(observations), count=2)
+    assert all(float(dict(setting.values)["guidance_scale"]) < 10 for setting in free)
+
+
+@pytest.mark.parametrize(("worse", "tried"), [(2.9, {"a", "b"}), (1.0, {"a"})])
+def test_a_batch_tries_the_apis_that_may_be_best_of_what_is_fixed(worse: float, tried: set[str]) -> None:
+    """Whatever is better where it is not fixed so."""
+    parameters = (RealParameter("p", "p", 0.0, 1.0, 3), RealParameter("q", "q", 0.0, 1.0, 3))
+    mode = Mode("any", tuple(Api(name, parameters) for name in "ab"))
+
+    def worth(setting: Setting) -> float:
+        return 5.0 if float(dict(setting.values)["q"]) < 0.4 else {"a": 3.0, "b": worse}[setting.api]
+
+    rated = [Observation("any", s, worth(s), NOW) for s, _ in zip(initial_design(mode, "3"), range(120), strict=False)]
+    for seed in range(5):
+        found = propose(mode, study(rated, seed=seed), count=2, fixed=Fixed(("a", "b"), (("q", 0.8),)))
+        assert {setting.api for setting in found} == tried
+
+
+def test_a_slice_that_is_small_is_given_out_whole_and_a_large_one_too(rate_many: RateMany) -> None:
+    """And is exhausted then, not before: 3,001 settings are more than are considered at once."""
+    line = Mode("structure", (Api("a", (RealParameter("p", "p", 0.0, 3.0, 3), RealParameter("q", "q", 0.0, 1.0, 2))),))
+    fixed = Fixed(("a",), (("q", 0.5),))
+    everything = [Setting("a", (("p", step / 1_000), ("q", 0.5))) for step in range(3_001)]
+    rated = [Observation("structure", setting, 3.0, NOW) for setting in everything[1_000:1_008]]
+    for observations in ([], rated):
+        taken = tuple(setting for setting in everything if setting != everything[7] and setting != everything[2_999])
+        held = study(observations, taken)
+        assert set(propose(line, held, count=2, fixed=fixed)) == {everything[7], everything[2_999]}
+        with pytest.raises(SpaceExhaustedError, match=r"with q 0\.5"):
+            propose(line, held, count=3, fixed=fixed)
+        failed = replace(study(observations), failed=taken)
+        assert set(propose(line, failed, count=2, fixed=fixed)) == {everything[7], everything[2_999]}
+        third = {*propose(line, failed, count=3, fixed=fixed)} - {everything[7], everything[2_999]}
+        assert len(third) == 1
+        assert third < set(everything)
+
+
+@pytest.mark.parametrize("rated", [0, 12])
+def test_what_failed_is_not_suggested_again(rated: int, rate_many: RateMany) -> None:
+    failed: tuple[Setting, ...] = ()
+    for _ in range(8):
+        found = propose(MODE, replace(study(rate_many(rated)), failed=failed), count=3)
+        assert not {*found} & {*failed}
+        failed += found
+    strangers = (Setting("dalle", (("strength", 0.3),)), Setting("leonardo", (("strength", 0.3),)))
+    assert len(propose(MODE, replace(study(rate_many(rated)), failed=strangers), count=2)) == 2
+
+
+def test_the_model_learns_nothing_of_what_failed() -> None:
+    """What is pending makes what is near less worth a rating; what failed does not."""
+    line = Mode("structure", (Api("a", (RealParameter("p", "p", 0.0, 1.0, 2),)),))
+    places = (0.0, 0.1, 0.2, 0.7, 0.8, 0.9, 1.0)
+    rated = [Observation("structure", Setting("a", (("p", place),)), 4 - 2 * place, NOW) for place in places]
+
+    def next_of(failed: tuple[Setting, ...], pending: tuple[Setting, ...]) -> tuple[Setting, float]:
+        (chosen,) = propose(line, replace(study(rated, pending), failed=failed), count=1)
+        return chosen, float(chosen.values[0][1])
+
+    best, at = next_of((), ())
+    assert abs(next_of((best,), ())[1] - at) == pytest.approx(0.01)
+    assert abs(next_of((), (best,))[1] - at) > 0.1
 
 
 def test_expected_improvement_is_that_of_the_integral() -> None:

@@ -1,6 +1,6 @@
 """The search space: which APIs compete in which mode, and which values their parameters may take.
 
-Values only. `tuning.space_file` reads them of a file, `tuning.validation` judges callers' input by them.
+Values only. `tuning.validation.space_file` reads them of a file, `tuning.validation` judges callers' input by them.
 """
 
 import math
@@ -43,6 +43,10 @@ class RealParameter:
         # Adding 0 makes of -0.0, which JSON would show, what it is equal to.
         return round(self.low + coordinate * (self.high - self.low), self.decimals) + 0.0
 
+    def snap(self, value: float) -> float:
+        """Return the nearest value that can be suggested."""
+        return round(min(max(value, self.low), self.high), self.decimals) + 0.0
+
 
 @dataclass(frozen=True, slots=True)
 class IntegerParameter:
@@ -70,6 +74,10 @@ class IntegerParameter:
     def unscale(self, coordinate: float) -> int:
         """Return the whole number nearest to a coordinate of [0, 1]."""
         return round(self.low + coordinate * (self.high - self.low))
+
+    def snap(self, value: float) -> int:
+        """Return the nearest value that can be suggested."""
+        return round(min(max(value, self.low), self.high))
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +138,21 @@ class Api:
         """The number of different settings that can be suggested."""
         return math.prod(parameter.size for parameter in self.parameters)
 
+    def find_parameter(self, name: object) -> Parameter | None:
+        """Return the parameter of that name, or None."""
+        return next((parameter for parameter in self.parameters if parameter.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Fixed:
+    """What every suggestion of a request has: one of these APIs, and these values by the name of the parameter.
+
+    Each of the APIs has all of these parameters and may suggest these values of them.
+    """
+
+    apis: tuple[str, ...]
+    values: tuple[tuple[str, Value], ...] = ()
+
 
 @dataclass(frozen=True, slots=True)
 class Mode:
@@ -159,7 +182,19 @@ class Mode:
     @property
     def size(self) -> int:
         """The number of different settings that can be suggested."""
-        return sum(api.size for api in self.apis)
+        return self.size_within(None)
+
+    def size_within(self, fixed: Fixed | None) -> int:
+        """Return the number of different settings that can be suggested and have what is fixed."""
+        given = {name for name, _ in fixed.values} if fixed else ()
+        return sum(
+            math.prod(parameter.size for parameter in self.apis[api].parameters if parameter.name not in given)
+            for api in self.apis_within(fixed)
+        )
+
+    def apis_within(self, fixed: Fixed | None) -> tuple[int, ...]:
+        """Return the indices of the APIs that are left, in their order."""
+        return tuple(index for index, api in enumerate(self.apis) if fixed is None or api.name in fixed.apis)
 
     def find_axis(self, coordinate: str) -> Axis:
         """Return the axis of one of the mode's coordinates."""

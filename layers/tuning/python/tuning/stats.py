@@ -11,11 +11,11 @@ from datetime import datetime
 from tuning.model.acquisition import find_optimum
 from tuning.model.pooling import pool
 from tuning.model.priors import complete
-from tuning.observations import Observation, Setting
+from tuning.observations import DEFAULT_STUDY, Observation, Setting
 from tuning.spaces import Mode, Spaces, Value
 from tuning.stores.port import ObservationStore
-from tuning.study import BUDGET, INITIAL_RATINGS, ModeStudy, convergence
-from tuning.validation import validate_mode
+from tuning.study import BUDGET, INITIAL_RATINGS, Best, ModeStudy, convergence
+from tuning.validation.requests import validate_mode, validate_study
 
 # Rating points. People tell half points apart at best; a gain of a twentieth is not worth anybody's time.
 CONVERGED_BELOW = 0.05
@@ -28,14 +28,6 @@ class ApiProgress:
     api: str
     count: int
     mean_rating: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Best:
-    """The setting of the highest single rating, the earliest if there are several, and that rating."""
-
-    setting: Setting
-    rating: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,17 +70,21 @@ class Progress:
     apis: tuple[ApiProgress, ...]
 
 
-def summarize(store: ObservationStore, spaces: Spaces, *, mode: str | None = None) -> Progress:
-    """Return the progress of one mode's study or, without a mode, of all modes together.
+def summarize(
+    store: ObservationStore, spaces: Spaces, *, study: str = DEFAULT_STUDY, mode: str | None = None
+) -> Progress:
+    """Return the progress of one mode of a study or, without a mode, of all of its modes together.
 
     Raises:
-        InvalidRequestError: there is no such mode.
+        InvalidRequestError: there is no such mode, or the name is none that a study can have.
+        StudyMissingError: there is no such study.
         StoreUnavailableError: the store cannot be read now.
         StoreCorruptError: what it holds cannot be read.
         StoreRefusedError: it is not there, or does not admit us.
     """
     modes = spaces.modes if mode is None else (validate_mode(spaces, mode),)
-    return assess([(space, store.mode_study(space.name, now=None)) for space in modes])
+    validate_study(study, root="query")
+    return assess([(space, store.mode_study(space.name, study=study, now=None)) for space in modes])
 
 
 def assess(studies: Sequence[tuple[Mode, ModeStudy]]) -> Progress:
@@ -99,7 +95,7 @@ def assess(studies: Sequence[tuple[Mode, ModeStudy]]) -> Progress:
     return Progress(
         samples_seen=samples,
         convergence=convergence(samples),
-        best=Best(best[0].setting, best[0].rating) if best else None,
+        best=Best(best[1].name, best[0].setting, best[0].rating, best[0].recorded_at) if best else None,
         recommendation=recommendation,
         converged=samples >= BUDGET
         or (recommendation is not None and recommendation.expected_improvement < CONVERGED_BELOW),
@@ -118,7 +114,7 @@ def recommend(mode: Mode, study: ModeStudy) -> Recommendation | None:
 
 
 def check(store: ObservationStore, *, now: datetime) -> int:
-    """Return how many ratings all modes have together, if what is stored can be read; of the last minute, at the least.
+    """Return how many ratings the default study has, if what is stored can be read; of the last minute, at the least.
 
     Raises:
         StoreUnavailableError: the store cannot be read now.

@@ -10,69 +10,86 @@ How many suggestions may be outstanding is decided here, in `_make_room`; docs/d
 import logging
 import math
 import secrets
+from collections.abc import Iterable, Set
 from datetime import datetime, timedelta
-from time import monotonic
+from functools import partial
 
-from tuning.errors import AlreadyPendingError, SpaceExhaustedError, StoreUnavailableError, TooManyOutstandingError
+from storage.deadline import Deadline
+from tuning.errors import AlreadyPendingError, StoreUnavailableError, StudyArchivedError, TooManyOutstandingError
 from tuning.model.acquisition import choose
-from tuning.model.design import initial_design
+from tuning.model.design import initial_design, reserve
 from tuning.model.encoding import admits
 from tuning.model.pooling import pool
 from tuning.model.priors import complete
-from tuning.observations import Setting, Suggestion
-from tuning.spaces import Mode, Spaces
+from tuning.observations import DEFAULT_STUDY, Setting, Suggestion
+from tuning.spaces import Fixed, Mode, Spaces
 from tuning.stores.port import MAX_CLAIM, ObservationStore
 from tuning.study import INITIAL_RATINGS, ModeStudy
-from tuning.validation import validate_request
+from tuning.validation.requests import parse_suggest
 
 DEFAULT_COUNT = 2
-# A rater comes back within a working day or not at all; longer, and abandoned settings would stay barred from others.
+# A rater comes back within a working day or not at all. After that others may have the setting.
 OUTSTANDING_FOR = timedelta(hours=24)
-# Of a mode. As many as one update can answer.
-MAX_OUTSTANDING = 1_000
-# For so long a suggestion is its rater's whoever else asks; then it makes way if there is no room.
+MAX_OUTSTANDING = 1_000  # suggestions per mode: as many as one update can answer
+# A suggestion never makes way for others before this time has passed.
 RESERVED_FOR = timedelta(hours=1)
 
 _ATTEMPTS = 8
 _RETRY_AFTER = 1  # seconds
-# Seconds after which no further attempt begins. One may take 20 of a slow store, and the API waits 29.
-_TRY_AGAIN_WITHIN = 8.0
+_TRY_AGAIN_WITHIN = 8.0  # seconds after which no further attempt begins
 
 _logger = logging.getLogger(__name__)
 
 
 def suggest(
-    store: ObservationStore, spaces: Spaces, *, mode: str, count: int = DEFAULT_COUNT, now: datetime
+    store: ObservationStore,
+    spaces: Spaces,
+    *,
+    mode: object,
+    count: object = DEFAULT_COUNT,
+    study: object = DEFAULT_STUDY,
+    fixed: object = None,
+    lasting: timedelta = OUTSTANDING_FOR,
+    now: datetime,
+    deadline: Deadline | None = None,
 ) -> tuple[Suggestion, ...]:
-    """Make and claim `count` suggestions for a mode, different from each other and from all that is outstanding.
+    """Make and claim `count` suggestions for a mode of a study, different from each other and from all outstanding.
 
-    `count` is 1 to 10. They stay outstanding until rated or until OUTSTANDING_FOR has passed. Past MAX_OUTSTANDING the
-    oldest of the mode make way, if RESERVED_FOR has passed for them. Those who ask at the same moment do not see each
-    other's, so that there may be as many more as they ask for in the meantime.
+    `count` is 1 to 10. All have what is `fixed`: an API, parameters, or both. They stay outstanding until rated, given
+    back, or until `lasting` has passed. Past MAX_OUTSTANDING the oldest of the mode make way, if RESERVED_FOR has
+    passed for them. Those who ask at the same moment do not see each other's, so that there may be as many more as they
+    ask for in the meantime. After the deadline nothing further begins.
 
     Raises:
-        InvalidRequestError: there is no such mode, or the count is not from 1 to 10.
+        InvalidRequestError: there is no such mode, the count is not from 1 to 10, no study can have that name, or
+            nothing in the mode can have what is fixed.
+        StudyMissingError: there is no such study.
+        StudyArchivedError: the study takes nothing.
         SpaceExhaustedError: too few settings are free.
         TooManyOutstandingError: the mode has MAX_OUTSTANDING, all too new to make way.
-        StoreUnavailableError: the store cannot be used now, or too many ask at this moment.
+        StoreUnavailableError: the store cannot be used now, too many ask at this moment, or no time is left.
         StoreCorruptError: what it holds cannot be read.
         StoreRefusedError: it is not there, or does not admit us.
     """
-    space = validate_request(spaces, mode, count)
-    began = monotonic()
+    body = {"mode": mode, "num_suggestions": count, "study": study, "fixed": fixed}
+    asked = parse_suggest(body, spaces, default_count=DEFAULT_COUNT)
+    space = asked.mode
+    trying = Deadline(_TRY_AGAIN_WITHIN, within=deadline)
     for attempt in range(_ATTEMPTS):
-        if monotonic() - began > _TRY_AGAIN_WITHIN:
+        if attempt and trying.is_over:
             break
-        study = store.mode_study(space.name, now=now)
-        giving_way = _make_room(study, count, now)
+        known = store.mode_study(space.name, study=asked.study, now=now, deadline=deadline)
+        if known.study.archived_at is not None:
+            raise StudyArchivedError(asked.study)
+        giving_way = _make_room(known, asked.count, now)
         # Those who lost a race must not all run for the same next setting.
         salt = secrets.token_hex(8) if attempt else ""
         suggestions = tuple(
-            Suggestion(secrets.token_hex(12), space.name, setting, now, now + OUTSTANDING_FOR)
-            for setting in propose(space, study, count=count, salt=salt)
+            Suggestion(secrets.token_hex(12), space.name, setting, now, now + lasting, asked.study)
+            for setting in propose(space, known, count=asked.count, salt=salt, fixed=asked.fixed)
         )
         try:
-            store.claim(suggestions, giving_way=giving_way, now=now)
+            store.claim(suggestions, giving_way=giving_way, now=now, deadline=deadline)
         except AlreadyPendingError:
             continue
         if giving_way:
@@ -104,11 +121,14 @@ def _make_room(study: ModeStudy, count: int, now: datetime) -> tuple[Suggestion,
     return oldest
 
 
-def propose(mode: Mode, study: ModeStudy, *, count: int, salt: str = "") -> tuple[Setting, ...]:
-    """Propose `count` settings worth rating next.
+def propose(
+    mode: Mode, study: ModeStudy, *, count: int, salt: str = "", fixed: Fixed | None = None
+) -> tuple[Setting, ...]:
+    """Propose `count` settings worth rating next, of which all have what is `fixed`.
 
-    Before INITIAL_RATINGS ratings they are of the initial design, then the model chooses. A pure function. A `salt`
-    gives other settings that are about as good.
+    Before INITIAL_RATINGS ratings they are of the initial design, then the model chooses. Settings that could not be
+    rated come again only when no others are left. A pure function. A `salt` gives other settings that are about as
+    good.
 
     Raises:
         SpaceExhaustedError: too few settings are free.
@@ -116,25 +136,32 @@ def propose(mode: Mode, study: ModeStudy, *, count: int, salt: str = "") -> tupl
     pending = [suggestion.setting for suggestion in study.outstanding if admits(mode, suggestion.setting)]
     ratings = pool(mode, study.observations)
     if ratings.total < INITIAL_RATINGS:
-        return _next_of_design(mode, f"{study.seed}{salt}", pending, ratings.settings, count)
+        design = partial(initial_design, mode, f"{study.seed}{salt}", fixed)
+        for avoided in ({*pending, *study.failed, *ratings.settings}, {*pending, *study.failed}):
+            chosen = _first(design(), avoided, count)
+            if len(chosen) == count:
+                return chosen
+        return reserve(mode, fixed, pending, study.failed, count=count)
     # Fresh candidates for each state of the study, so that what one sample of the space misses the next may have.
     seed = f"{study.seed}{salt}:{len(study.observations)}:{len(pending)}"
-    return choose(mode, ratings, complete(mode, study.hyperparameters), pending, count=count, seed=seed)
+    return choose(
+        mode,
+        ratings,
+        complete(mode, study.hyperparameters),
+        pending,
+        count=count,
+        seed=seed,
+        failed=study.failed,
+        fixed=fixed,
+    )
 
 
-def _next_of_design(
-    mode: Mode, seed: str, pending: list[Setting], rated: tuple[Setting, ...], count: int
-) -> tuple[Setting, ...]:
-    """Return the design's first points that are neither pending nor rated; in a small space rated ones if need be.
-
-    Raises:
-        SpaceExhaustedError: too few settings are free.
-    """
-    for avoided in ({*pending, *rated}, set(pending)):
-        chosen: dict[Setting, None] = {}
-        for setting in initial_design(mode, seed):
-            if setting not in avoided:
-                chosen[setting] = None
-            if len(chosen) == count:
-                return tuple(chosen)
-    raise SpaceExhaustedError(f"mode {mode.name} has fewer than {count} settings left that nobody is rating")
+def _first(settings: Iterable[Setting], avoided: Set[Setting], count: int) -> tuple[Setting, ...]:
+    """Return the first `count` different ones of the settings that are not avoided; fewer if there are no more."""
+    chosen: dict[Setting, None] = {}
+    for setting in settings:
+        if setting not in avoided:
+            chosen[setting] = None
+        if len(chosen) == count:
+            break
+    return tuple(chosen)

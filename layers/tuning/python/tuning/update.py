@@ -1,50 +1,50 @@
-"""Update: record people's ratings, then learn from them.
+"""Update: record people's ratings, and what could not be rated, then learn from them.
 
 `update` validates everything before it records anything, records a batch whole or not at all, and only then lets the
-surrogate learn: nothing that goes wrong in learning can lose or repeat a rating.
+surrogate learn: an error in learning can neither lose nor repeat a rating.
 
-Whose rating is it? A result with a `suggestion_id` that is outstanding answers that suggestion; so does one without,
-if its parameters are exactly those of an outstanding suggestion. An answered suggestion is no longer outstanding. A
-`suggestion_id` that is not (or no longer) outstanding is kept with the rating and has no other effect: suggestions
-expire, people are slow, and a late rating is worth as much as a punctual one. The answers are found by id and by mode
-and parameters, in tables of both, so that the work grows with the results and not with what is outstanding.
+Whose rating is it? A result with the `suggestion_id` of anything that was ever suggested belongs to that suggestion's
+study and mode; one without, to the mode whose suggestion has its parameters on the grid of the space, outstanding or
+not; else to the mode that it says, or the default one. An answered suggestion is no longer outstanding. An id that
+nobody knows is kept with the rating and has no other effect. All results of an update belong to one study.
 """
 
 import hashlib
 import json
-import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from time import monotonic
 
-from tuning.errors import InvalidField, InvalidRequestError
-from tuning.model.pooling import pool
-from tuning.observations import Observation, Setting, Suggestion
+from storage.deadline import Deadline
+from storage.errors import ConflictError
+from tuning.errors import InvalidField, InvalidRequestError, StudyMissingError
+from tuning.model.encoding import snap
+from tuning.observations import DEFAULT_STUDY, Failure, Observation, Setting, Suggestion, Told, entry_id
+from tuning.relearning import learn
 from tuning.spaces import Mode, Spaces
 from tuning.stores.port import IdempotencyKey, ObservationStore
-from tuning.study import INITIAL_RATINGS, Hyperparameters, ModeStudy, convergence
-from tuning.validation import Result, parse_results, validate_key
-
-# Ratings up to which every update refits; beyond, hyperparameters hardly move and are refitted when ratings doubled.
-ALWAYS_REFIT = 200
-# Seconds into an update after which it learns no more. The store may take 7 more to read, the fit 2 and the store 7 to
-# save: the caller has his answer before the API's 29 are over, however slow the store.
-LEARN_WITHIN = 10.0
-
-_logger = logging.getLogger(__name__)
+from tuning.study import convergence
+from tuning.validation.requests import validate_key
+from tuning.validation.update import Result, Update, parse_update
 
 
 @dataclass(frozen=True, slots=True)
 class Acknowledgement:
-    """What an update did. `samples_seen` counts the ratings of all modes once these were in.
+    """What an update did. `samples_seen` counts the ratings of the study that count once these were in.
 
-    `replayed` says that the idempotency key had been used before and nothing was recorded anew; `learned`, that the
-    surrogate's hyperparameters were refitted in every mode where that was due; `fit_seconds`, how long that took.
+    `observation_ids` has the id of each result's entry of the history, in the order of the request; None if that is not
+    known, of what a release before studies recorded. `replaced` are those of them that were there before and have a
+    revision more. `ignored` are JSON pointers to fields that nobody knows. `replayed` says that the idempotency key had
+    been used before and nothing was recorded anew; `learned`, that the surrogate's hyperparameters were refitted in
+    every mode where that was due; `fit_seconds`, how long that took.
     """
 
+    study: str
     samples_seen: int
     convergence_score: float
+    observation_ids: tuple[str, ...] | None
+    replaced: tuple[str, ...]
+    ignored: tuple[str, ...]
     replayed: bool
     learned: bool
     fit_seconds: float
@@ -54,176 +54,202 @@ def update(
     store: ObservationStore,
     spaces: Spaces,
     *,
-    results: object,
+    request: object,
     idempotency_key: str | None = None,
+    time_budget: float | None = None,
     now: datetime,
+    deadline: Deadline | None = None,
 ) -> Acknowledgement:
-    """Record 1 to 1,000 results (see `tuning.validation.parse_results` for their shape) and learn from them.
+    """Record 1 to 1,000 results and learn from them; `tuning.validation.update.parse_update` says what they look like.
 
-    The same key with the same results records nothing and gives the first answer again.
+    The same key with the same request records nothing and gives the first answer again. After the deadline nothing
+    further begins, and learning begins only if `tuning.relearning.LEARNING_SECONDS` are left before it.
+    `time_budget` is that of `tuning.relearning.learn`.
 
     Raises:
-        InvalidRequestError: anything is wrong with the results or the key; nothing is recorded.
-        IdempotencyMismatchError: the key came with other results before; nothing is recorded.
-        StoreUnavailableError: the store cannot be used now; the results may have been recorded.
+        InvalidRequestError: anything is wrong with the request or the key; nothing is recorded.
+        IdempotencyMismatchError: the key came with another request before; nothing is recorded.
+        StudyMissingError: there is no such study.
+        StudyArchivedError: the study takes nothing.
+        StoreUnavailableError: the store cannot be used now, or no time is left; the results may have been recorded.
         StoreCorruptError: what it holds cannot be read.
         StoreRefusedError: it is not there, or does not admit us.
     """
-    began = monotonic()
     name = validate_key(idempotency_key)
-    parsed = parse_results(results, spaces)
-    key = IdempotencyKey(name, _fingerprint(parsed)) if name is not None else None
+    asked = parse_update(request, spaces)
+    key = IdempotencyKey(name, _fingerprint(asked)) if name is not None else None
+    told: tuple[Told, ...] = ()
     try:
-        observations = _attribute(parsed, _find_answered(store, parsed, spaces, now), spaces, now)
-    except InvalidRequestError:
-        # What was a good request once, and recorded, stays one, though the suggestions that it answered are gone.
-        recorded = store.find_receipt(key) if key else None
-        if recorded is None:
+        study, told = _attribute(store, asked, spaces, now, deadline)
+        recorded = store.record(told, study=study, idempotency_key=key, deadline=deadline)
+    except (InvalidRequestError, StudyMissingError, ConflictError):
+        # What was a good request once, and recorded, stays one, whatever has become of its study meanwhile.
+        found = store.find_receipt(key, deadline=deadline) if key else None
+        if found is None:
             raise
-        observations = ()
-    else:
-        recorded = store.record(observations, idempotency_key=key)
-    rated = {observation.mode for observation in observations}
-    modes = [mode for mode in spaces.modes if mode.name in rated]
-    fits = [] if recorded.replayed else [_learn(store, mode, began) for mode in modes]
+        recorded = found
+    fits: float | None = 0.0
+    if not recorded.replayed:
+        rated = {one.mode for one in told if isinstance(one, Observation)}
+        fits = learn(
+            store,
+            spaces,
+            recorded.study,
+            rated,
+            revised=bool(recorded.replaced),
+            time_budget=time_budget,
+            deadline=deadline,
+        )
     return Acknowledgement(
+        study=recorded.study,
         samples_seen=recorded.samples_seen,
         convergence_score=convergence(recorded.samples_seen),
+        observation_ids=None
+        if recorded.positions is None
+        else tuple(entry_id(recorded.study, position) for position in recorded.positions),
+        replaced=tuple(entry_id(recorded.study, position) for position in recorded.replaced),
+        ignored=asked.ignored,
         replayed=recorded.replayed,
-        learned=not recorded.replayed and None not in fits,
-        fit_seconds=sum(fit or 0.0 for fit in fits),
+        learned=not recorded.replayed and fits is not None,
+        fit_seconds=fits or 0.0,
     )
 
 
-def relearn(mode: Mode, study: ModeStudy, *, time_budget: float | None = None) -> Hyperparameters | None:
-    """Fit the study's hyperparameters anew if that is due, and return them; None if it is not.
-
-    It is due with each update from INITIAL_RATINGS to ALWAYS_REFIT ratings, and then when their number has doubled
-    since the last fit. The fit takes at most `time_budget` seconds (None: `tuning.model.learning.TIME_BUDGET`).
-
-    Raises:
-        ValueError: the ratings admit no fit.
-        numpy.linalg.LinAlgError: likewise.
-    """
-    ratings = pool(mode, study.observations)
-    fitted_on = study.hyperparameters.fitted_on if study.hyperparameters else 0
-    if ratings.total < INITIAL_RATINGS or ALWAYS_REFIT < ratings.total < 2 * fitted_on:
-        return None
-    from tuning.model import learning  # noqa: PLC0415 - costs more than a second of CPU; see `preload`
-
-    budget = learning.TIME_BUDGET if time_budget is None else time_budget
-    return learning.fit(mode, ratings, study.hyperparameters, time_budget=budget)
-
-
-def preload() -> None:
-    """Import what learning needs, more than a second of CPU, now instead of in the first update."""
-    import tuning.model.learning  # noqa: F401, PLC0415 - the import is the purpose
-
-
-@dataclass(frozen=True, slots=True)
-class _Answered:
-    """The outstanding suggestions that an update's results may answer: by id, and by setting with the oldest first."""
-
-    by_id: dict[str, Suggestion]
-    by_setting: dict[Setting, list[Suggestion]]
-
-    @classmethod
-    def of(cls, suggestions: Iterable[Suggestion]) -> "_Answered":
-        by_id: dict[str, Suggestion] = {}
-        by_setting: dict[Setting, list[Suggestion]] = {}
-        for suggestion in suggestions:
-            by_id[suggestion.id] = suggestion
-            by_setting.setdefault(suggestion.setting, []).append(suggestion)
-        return cls(by_id, by_setting)
-
-
-def _find_answered(store: ObservationStore, results: Sequence[Result], spaces: Spaces, now: datetime) -> _Answered:
-    """Return what is outstanding of what the results name or have the parameters of."""
-    ids = {result.suggestion_id for result in results if result.suggestion_id is not None}
-    # The mode that a result says counts only if the suggestion that it names says no other.
-    places = {
-        (mode.name, result.setting)
-        for result in results
-        for mode in spaces.modes
-        if result.suggestion_id is not None or result.mode in {None, mode.name}
-    }
-    return _Answered.of(store.find_outstanding(ids=ids, places=places, now=now))
-
-
 def _attribute(
-    results: Sequence[Result], outstanding: _Answered, spaces: Spaces, now: datetime
-) -> tuple[Observation, ...]:
-    """Settle each result's mode and the suggestion that it answers.
+    store: ObservationStore, asked: Update, spaces: Spaces, now: datetime, deadline: Deadline | None
+) -> tuple[str, tuple[Told, ...]]:
+    """Settle the study of the results, and each result's mode and the suggestion that it answers.
 
     Raises:
-        InvalidRequestError: a result contradicts the suggestion that it names, or its mode lacks its API.
+        InvalidRequestError: a result contradicts the suggestion that it names, its mode lacks its API, or the results
+            are of several studies.
+        StudyMissingError: there is no such study.
     """
+    ids = {result.suggestion_id for result in asked.results if result.suggestion_id is not None}
+    known = {one.id: one for one in store.find_suggestions(ids, deadline=deadline)} if ids else {}
+    study = _settle_study(asked, known)
+    places = _places(asked.results, known, spaces)
+    found = store.find_suggested(places, study=study, now=now, deadline=deadline) if places else ()
+    alike: dict[Setting, list[tuple[Suggestion, bool]]] = {}
+    for suggestion, outstanding in found:
+        alike.setdefault(suggestion.setting, []).append((suggestion, outstanding))
     invalid: list[InvalidField] = []
-    observations = []
-    for index, result in enumerate(results):
-        answered = _answered(result, outstanding, spaces)
-        found = _contradiction(result, answered)
-        mode = result.mode or (answered.mode if answered else spaces.default_mode)
-        if not found and (space := spaces.find_mode(mode)) and space.find_api(result.setting.api) is None:
-            found = "parameters", f"mode {mode} has no API {result.setting.api}"
-        if found:
-            invalid.append(InvalidField(("results", index, found[0]), found[1]))
-        identity = answered.id if answered else result.suggestion_id
-        observations.append(Observation(mode, result.setting, result.rating, now, identity))
+    told: list[Told] = []
+    for index, result in enumerate(asked.results):
+        named = known.get(result.suggestion_id) if result.suggestion_id is not None else None
+        identity: str | None
+        if named is not None:
+            mode, identity = named.mode, named.id
+            contradiction = _contradiction(result, named, spaces)
+        else:
+            mode, identity = _infer(result, alike, spaces)
+            contradiction = None
+        if not contradiction and (space := spaces.find_mode(mode)) and space.find_api(result.setting.api) is None:
+            contradiction = "parameters", f"mode {mode} has no API {result.setting.api}"
+        if contradiction:
+            invalid.append(InvalidField(("results", index, contradiction[0]), contradiction[1]))
+        told.append(_tell(result, mode, identity, now))
     if invalid:
         raise InvalidRequestError(tuple(invalid))
-    return tuple(observations)
+    return study, tuple(told)
 
 
-def _answered(result: Result, outstanding: _Answered, spaces: Spaces) -> Suggestion | None:
-    """Return the outstanding suggestion that the result names or, failing that, whose parameters it has exactly.
+def _settle_study(asked: Update, known: Mapping[str, Suggestion]) -> str:
+    """Return the study that all results belong to.
 
-    Where several modes have one with these parameters and the result names no mode, the default mode's is meant.
+    Raises:
+        InvalidRequestError: a suggestion is of another study than the request says, or the results are of several.
     """
-    if result.suggestion_id is not None and (named := outstanding.by_id.get(result.suggestion_id)):
-        return named
-    alike = [
-        suggestion
-        for suggestion in outstanding.by_setting.get(result.setting, ())
-        if result.mode in {None, suggestion.mode}
+    named = [known.get(result.suggestion_id) if result.suggestion_id else None for result in asked.results]
+    studies = [suggestion.study if suggestion else None for suggestion in named]
+    if asked.study is not None:
+        wrong = [
+            InvalidField(("results", index, "suggestion_id"), f"was suggested in study {one}, not in {asked.study}")
+            for index, one in enumerate(studies)
+            if one not in {None, asked.study}
+        ]
+        if wrong:
+            raise InvalidRequestError(tuple(wrong))
+        return asked.study
+    meant = [one or DEFAULT_STUDY for one in studies]
+    for index, one in enumerate(meant):
+        if one != meant[0]:
+            other = f"belongs to study {one}, and the first result to study {meant[0]}"
+            raise InvalidRequestError(
+                (InvalidField(("results", index), f'{other}: send them apart, or say "study" once for all of them'),)
+            )
+    return meant[0]
+
+
+def _places(results: Sequence[Result], known: Mapping[str, Suggestion], spaces: Spaces) -> set[tuple[str, Setting]]:
+    """Return where on the grid, by mode, the suggestions may be that the results answer without naming a known one."""
+    return {
+        (mode.name, _snapped(mode, result.setting))
+        for result in results
+        if result.suggestion_id not in known
+        for mode in spaces.modes
+        if result.mode in {None, mode.name} and mode.find_api(result.setting.api) is not None
+    }
+
+
+def _infer(
+    result: Result, alike: Mapping[Setting, Sequence[tuple[Suggestion, bool]]], spaces: Spaces
+) -> tuple[str, str | None]:
+    """Return the mode of a result that names no known suggestion, and the id that its entry keeps.
+
+    It is that of the suggestion with its parameters: of several, one that is outstanding, and then the default mode's.
+    """
+    candidates = [
+        (not outstanding, mode.name != spaces.default_mode, index, suggestion)
+        for index, mode in enumerate(spaces.modes)
+        if result.mode in {None, mode.name} and mode.find_api(result.setting.api) is not None
+        for suggestion, outstanding in alike.get(_snapped(mode, result.setting), ())
+        if suggestion.mode == mode.name
     ]
-    return min(alike, key=lambda suggestion: suggestion.mode != spaces.default_mode, default=None)
+    if not candidates:
+        return result.mode or spaces.default_mode, result.suggestion_id
+    ended, _, _, suggestion = min(candidates, key=lambda one: one[:3])
+    return suggestion.mode, result.suggestion_id if ended else suggestion.id
 
 
-def _contradiction(result: Result, answered: Suggestion | None) -> tuple[str, str] | None:
+def _snapped(mode: Mode, setting: Setting) -> Setting:
+    """Return the setting's place on the grid, of an API of the mode."""
+    api = mode.find_api(setting.api)
+    return setting if api is None else snap(api, setting)
+
+
+def _contradiction(result: Result, named: Suggestion, spaces: Spaces) -> tuple[str, str] | None:
     """Return the field at odds with the suggestion that the result names, and why: it rates another picture."""
-    if answered is None or answered.id != result.suggestion_id:
-        return None
-    if answered.setting != result.setting:
-        return "suggestion_id", "was suggested with other parameters; leave it out to rate parameters of your own"
-    if result.mode not in {None, answered.mode}:
-        return "mode", f"the suggestion was made in mode {answered.mode}"
+    if result.mode not in {None, named.mode}:
+        return "mode", f"the suggestion was made in mode {named.mode}"
+    mode = spaces.find_mode(named.mode)
+    given, suggested = result.setting, named.setting
+    if mode is not None:
+        given, suggested = _snapped(mode, given), _snapped(mode, suggested)
+    if given != suggested:
+        plain = json.dumps(named.setting.to_plain())
+        return "suggestion_id", f"was suggested as {plain}; leave it out to rate parameters of your own"
     return None
 
 
-def _learn(store: ObservationStore, mode: Mode, began: float) -> float | None:
-    """Learn if that is due, and return the seconds it took; None if it failed or would be late."""
-    if monotonic() - began > LEARN_WITHIN:
-        _logger.warning(
-            "no time left to learn in mode %s; the ratings are recorded, and a later update learns", mode.name
-        )
-        return None
-    try:
-        study = store.mode_study(mode.name, now=None)  # learning has no use for what is outstanding
-        fitting = monotonic()
-        if learned := relearn(mode, study):
-            fit_seconds = monotonic() - fitting
-            store.save_hyperparameters(mode.name, learned)
-            return fit_seconds
-    except Exception:
-        # The ratings are recorded, and the caller must hear so whatever happened here: an error would make him send
-        # them again. The study goes on with the hyperparameters it has.
-        _logger.exception("learning failed in mode %s; the ratings are recorded", mode.name)
-        return None
-    return 0.0
+def _tell(result: Result, mode: str, suggestion_id: str | None, now: datetime) -> Told:
+    """Return the result as it is recorded."""
+    who = now, suggestion_id, result.rater, result.picture, result.comment
+    if result.rating is None:
+        return Failure(mode, result.setting, result.failed or "", *who)
+    return Observation(mode, result.setting, result.rating, *who)
 
 
-def _fingerprint(results: Sequence[Result]) -> str:
-    """Return a text equal for equal results however written; taken before modes are settled, which time changes."""
-    body = [[r.setting.key, r.rating, r.suggestion_id, r.mode] for r in results]
+def _fingerprint(asked: Update) -> str:
+    """Return a text equal for equal requests however written; taken before modes are settled, which time changes.
+
+    Of a request without the fields that came with studies it is what earlier releases made of it.
+    """
+    body: list[object] = []
+    for one in asked.results:
+        plain: list[object] = [one.setting.key, one.rating, one.suggestion_id, one.mode]
+        more = [one.failed, one.rater, one.picture, one.comment]
+        body.append([*plain, *more] if any(field is not None for field in more) else plain)
+    if asked.study is not None:
+        body.append({"study": asked.study})
     return hashlib.sha256(json.dumps(body).encode()).hexdigest()

@@ -76,7 +76,7 @@ class _Envelope:
 
 
 class _EitherSpelling:
-    """Middleware that answers a path with and without its last slash alike.
+    """Middleware that answers a path in the same way with and without its last slash.
 
     API Gateway passes the path on as the caller wrote it. A redirect would lose the stage's prefix and, in some
     clients, the body.
@@ -137,7 +137,7 @@ def create_app(
     app.add_middleware(_EitherSpelling, routes=app.router.routes)
     app.add_middleware(_Envelope, log=log)
     # Preflights are the gateway's to answer; this lets the page that asked read what the function answers.
-    app.add_middleware(CORSMiddleware, allow_origins=[settings.cors_origin], expose_headers=["Retry-After"])
+    app.add_middleware(CORSMiddleware, allow_origins=[settings.cors_origin], expose_headers=["Retry-After", "Link"])
     return app, log
 
 

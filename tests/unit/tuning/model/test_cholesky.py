@@ -13,8 +13,8 @@ from tuning.model.cholesky import JITTERS, Cholesky
 from tuning.model.encoding import points_at
 from tuning.model.priors import ColumnHyperparameters
 from tuning.model.surrogate import Surrogate, covariance
-from tuning.space_file import load_spaces
 from tuning.spaces import Mode
+from tuning.validation.space_file import load_spaces
 
 MODE: Mode = load_spaces().modes[0]
 EPSILON = float(np.finfo(np.float64).eps)

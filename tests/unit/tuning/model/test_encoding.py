@@ -11,7 +11,7 @@ from tests.support.spaces import assert_legal
 from tuning.model.acquisition import find_optimum
 from tuning.model.arrays import Floats
 from tuning.model.design import candidates, enumerate_points, initial_design
-from tuning.model.encoding import CHOSEN, FARTHEST, Points, decode, encode
+from tuning.model.encoding import CHOSEN, FARTHEST, Points, decode, encode, snap
 from tuning.model.learning import StudyKernel, fit
 from tuning.model.pooling import pool
 from tuning.model.priors import complete, level_covariance, prior_modes
@@ -86,6 +86,20 @@ def test_what_has_a_place_teaches_and_what_has_none_is_passed_over(portraits: Mo
         study = ModeStudy("portraits", 1, None, tuple(rated([*nowhere, *placed] * count)), ())
         for setting in propose(portraits, study, count=4):
             assert_legal(portraits, setting)
+
+
+def test_the_nearest_suggestible_setting_is_within_bounds_and_rounded_as_declared(portraits: Mode) -> None:
+    painter = portraits.apis[0]
+    told = Setting("painter", (("sampler", "heun"), ("steps", 60.0), ("strength", -0.1249)))
+    nearest = snap(painter, told)
+    assert nearest.to_plain() == painted(-0.12, 50, "heun").to_plain()
+    assert [type(value) for _, value in nearest.values] == [float, int, str]
+    assert str(snap(painter, painted(-0.001, 9.9, "heun")).values[0][1]) == "0.0"
+    assert snap(painter, nearest) == nearest
+    with pytest.raises(ValueError, match="sampler is one of euler, heun, dpm"):
+        snap(painter, painted(0.25, 20, "ancestral"))
+    with pytest.raises(KeyError, match="strength"):
+        snap(painter, printed("heun", 2))
 
 
 def test_a_whole_number_and_the_same_real_one_are_one_setting(portraits: Mode) -> None:

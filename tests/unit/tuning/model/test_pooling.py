@@ -13,7 +13,7 @@ from tuning.model.pooling import MAX_POINTS, pool
 from tuning.model.priors import prior_modes
 from tuning.model.surrogate import Surrogate
 from tuning.observations import Observation, Setting
-from tuning.spaces import Mode
+from tuning.spaces import Mode, Spaces
 
 RateMany = Callable[[int], list[Observation]]
 
@@ -73,32 +73,73 @@ def test_of_a_crowd_of_like_settings_the_oftenest_rated_are_kept_and_then_the_ne
     assert [round(10_000 * (float(dict(s.values)["init_strength"]) - 0.3)) for s in kept.settings] == [1, 2, 4, 8]
 
 
-def test_pooling_what_is_new_is_pooling_everything(mode: Mode, rate_many: RateMany, now: datetime) -> None:
+def test_pooling_what_is_new_is_pooling_everything(
+    mode: Mode, rate_many: RateMany, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
     observations = [*rate_many(40), *crowd(mode, now, 700), *rate_many(40)]
     for step in (1, 3, 97, 550):
         for end in range(0, len(observations), step):
             pool(mode, observations[:end])
         grown = pool(mode, observations)
-        pool(mode, [])
+        monkeypatch.setattr(pooling, "_known", {})
         anew = pool(mode, observations)
+        assert grown is not anew
         assert grown.settings == anew.settings
         assert np.array_equal(grown.points.coordinates, anew.points.coordinates)
         assert (grown.means.tolist(), grown.counts.tolist()) == (anew.means.tolist(), anew.counts.tolist())
         assert grown.scatter == anew.scatter
 
 
-def test_only_what_is_new_is_pooled(mode: Mode, rate_many: RateMany, monkeypatch: pytest.MonkeyPatch) -> None:
-    placed: list[int] = []
+@pytest.fixture
+def placed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many settings were given a point, each time that some were."""
+    counts: list[int] = []
 
     def counting(mode: Mode, settings: list[Setting]) -> Points:
-        placed.append(len(settings))
+        if settings:
+            counts.append(len(settings))
         return encode(mode, settings)
 
+    monkeypatch.setattr(pooling, "encode", counting)
+    return counts
+
+
+def test_only_what_is_new_is_pooled(mode: Mode, rate_many: RateMany, placed: list[int]) -> None:
     observations = rate_many(300)
     pool(mode, observations[:298])
-    monkeypatch.setattr(pooling, "encode", counting)
     assert len(pool(mode, observations)) == 300
-    assert placed == [2]
+    assert placed == [298, 2]
+
+
+def test_studies_that_take_turns_are_not_pooled_anew(mode: Mode, rate_many: RateMany, placed: list[int]) -> None:
+    studies = [rate_many(20 + turn) for turn in range(32)]
+    for observations in studies:
+        pool(mode, observations[:10])
+    first = [pool(mode, observations) for observations in studies]
+    assert placed == [10] * 32 + [10 + turn for turn in range(32)]
+    assert all(pool(mode, observations) is known for observations, known in zip(studies, first, strict=True))
+
+
+def test_one_study_in_two_modes_is_pooled_in_each(spaces: Spaces, rate_many: RateMany, placed: list[int]) -> None:
+    observations = rate_many(20)
+    for _ in range(2):
+        for mode in spaces.modes:
+            assert len(pool(mode, observations)) == 20
+    assert placed == [20, 20]
+
+
+def test_what_is_remembered_is_bounded_and_the_oldest_goes(mode: Mode, rate_many: RateMany, placed: list[int]) -> None:
+    studies = [rate_many(3) for _ in range(40)]
+    for observations in studies:
+        pool(mode, observations)
+    assert len(pooling._known) == 32
+    placed.clear()
+    pool(mode, studies[39])
+    pool(mode, studies[8])
+    assert placed == []
+    pool(mode, studies[0])
+    assert placed == [3]
+    assert len(pooling._known) == 32
 
 
 def test_another_study_of_the_mode_is_not_taken_for_the_last(mode: Mode, rate_many: RateMany) -> None:

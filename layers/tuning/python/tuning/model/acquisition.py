@@ -17,16 +17,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.polynomial.hermite_e import hermegauss
 
-from tuning.errors import SpaceExhaustedError
 from tuning.model import normal
 from tuning.model.arrays import Flags, Floats, Indices
-from tuning.model.design import candidates
-from tuning.model.encoding import decode, encode
+from tuning.model.design import candidates, reserve
+from tuning.model.encoding import decode, encode, from_unit, points_at, to_unit
 from tuning.model.pooling import Ratings
 from tuning.model.priors import ColumnHyperparameters
 from tuning.model.surrogate import Posterior, Surrogate
 from tuning.observations import Setting
-from tuning.spaces import Mode
+from tuning.spaces import Fixed, Mode
 
 MAX_PENDING = 64  # pending settings that the model conditions on, the newest; all of them stay excluded
 
@@ -94,31 +93,29 @@ def choose(
     *,
     count: int,
     seed: str,
+    failed: Collection[Setting] = (),
+    fixed: Fixed | None = None,
 ) -> tuple[Setting, ...]:
     """Choose `count` different settings worth rating next, none of them pending. `ratings` must not be empty.
 
     While another API has a fair chance to be the best, a batch that has room for it tries it too. The mode must admit
-    all pending settings; the newest are last.
+    all pending settings; the newest are last. Failed settings are chosen only where nothing else is left. What is
+    `fixed` all chosen ones have: they are the most worth rating to learn the best of those that have it, by all that
+    the ratings of others teach.
 
     Raises:
         SpaceExhaustedError: too few settings are free.
     """
     surrogate = Surrogate(ratings.points, ratings.means, ratings.counts, hyperparameters)
-    anchors = _anchors(ratings.points.coordinates, surrogate.rated_mean)
-    considered = candidates(mode, seed, anchors, rated=len(ratings))
+    anchors, incumbent = _bearings(mode, ratings, surrogate, fixed)
+    considered = candidates(mode, seed, anchors, rated=len(ratings), fixed=fixed)
     heeded = encode(mode, list(pending)[-MAX_PENDING:]) if pending else None
-    posterior = surrogate.posterior(considered, heeded)
-    contenders = _contenders(posterior, float(surrogate.rated_mean.max()), ratings.total, len(mode.apis))
-    taken = set(pending)
-    chosen: list[Setting] = []
-    for remaining in range(count, 0, -1):
-        # A batch with room for more than the contenders begins with what is best of all.
-        wanted = contenders if remaining <= len(contenders) else set(range(len(mode.apis)))
-        index, setting = _best_free(mode, posterior, taken, np.isin(posterior.points.apis, list(wanted)))
-        contenders.discard(int(posterior.points.apis[index]))
-        taken.add(setting)
-        chosen.append(setting)
-        posterior = posterior.condition(index, posterior.mean[index])
+    barred = {*pending, *failed}
+    chosen = _batch(mode, surrogate.posterior(considered, heeded), incumbent, ratings.total, barred=barred, count=count)
+    if len(chosen) < count:
+        free = reserve(mode, fixed, pending, failed, count=count)
+        posterior = surrogate.posterior(considered.join(encode(mode, free)), heeded)
+        chosen = _batch(mode, posterior, incumbent, ratings.total, barred=barred.difference(free), count=count)
     return tuple(chosen)
 
 
@@ -144,29 +141,65 @@ def _anchors(coordinates: Floats, mean: Floats) -> Floats:
     return coordinates[np.argsort(-mean, kind="stable")[:_ANCHORS]]
 
 
-def _contenders(posterior: Posterior, incumbent: float, ratings: int, apis: int) -> set[int]:
-    """Return the indices of the APIs that a batch should try."""
+def _bearings(mode: Mode, ratings: Ratings, surrogate: Surrogate, fixed: Fixed | None) -> tuple[Floats, float]:
+    """Return the anchors and the incumbent's mean: of the rated settings, moved to where they have what is fixed."""
+    rated = ratings.points.coordinates
+    if fixed is None:
+        return _anchors(rated, surrogate.rated_mean), float(surrogate.rated_mean.max())
+    apis = mode.apis_within(fixed)
+    moved = np.concatenate([from_unit(mode, api, to_unit(mode, api, rated), fixed) for api in apis])
+    mean = surrogate.mean(points_at(mode, moved, np.repeat(apis, len(rated))))
+    # Settings that differed in what is fixed alone are one by now, and one anchor.
+    best_first = np.argsort(-mean, kind="stable")
+    distinct = np.sort(np.unique(moved[best_first], axis=0, return_index=True)[1])
+    return moved[best_first][distinct[:_ANCHORS]], float(mean.max())
+
+
+def _batch(
+    mode: Mode, posterior: Posterior, incumbent: float, ratings: int, *, barred: set[Setting], count: int
+) -> list[Setting]:
+    """Return up to `count` different settings of the points, none of them barred; fewer if no more are free."""
+    apis = set(posterior.points.apis.tolist())
+    contenders = _contenders(posterior, incumbent, ratings, apis)
+    taken = set(barred)
+    chosen: list[Setting] = []
+    for remaining in range(count, 0, -1):
+        # A batch with room for more than the contenders begins with what is best of all.
+        wanted = contenders if remaining <= len(contenders) else apis
+        found = _best_free(mode, posterior, taken, np.isin(posterior.points.apis, list(wanted)))
+        if found is None:
+            break
+        index, setting = found
+        contenders.discard(int(posterior.points.apis[index]))
+        taken.add(setting)
+        chosen.append(setting)
+        posterior = posterior.condition(index, posterior.mean[index])
+    return chosen
+
+
+def _contenders(posterior: Posterior, incumbent: float, ratings: int, apis: set[int]) -> set[int]:
+    """Return the indices of the APIs, of these, that a batch should try."""
     if ratings <= _EVERY_API_UNTIL:
-        return set(range(apis))
+        return set(apis)
     z = (posterior.mean - incumbent) / np.maximum(posterior.deviation, 1e-12)
-    return {api for api in range(apis) if z[posterior.points.apis == api].max() >= _FAIR_CHANCE}
+    return {api for api in apis if z[posterior.points.apis == api].max() >= _FAIR_CHANCE}
 
 
-def _best_free(mode: Mode, posterior: Posterior, taken: Collection[Setting], wanted: Flags) -> tuple[int, Setting]:
-    """Return the candidate of the highest knowledge gradient, of those wanted, whose setting is not taken.
-
-    Raises:
-        SpaceExhaustedError: every candidate is taken.
-    """
+def _best_free(mode: Mode, posterior: Posterior, taken: set[Setting], wanted: Flags) -> tuple[int, Setting] | None:
+    """Return the point of the highest knowledge gradient, of those wanted, whose setting is not taken; None without."""
     # What is not wanted comes last rather than never: an API whose settings are all taken must not block the batch.
     for eligible in (wanted, ~wanted):
         for shortlist in _shortlists(posterior, np.flatnonzero(eligible)):
-            gains = knowledge_gradient(posterior, shortlist)
-            for index in shortlist[np.argsort(-gains, kind="stable")]:
-                setting = decode(mode, int(posterior.points.apis[index]), posterior.points.coordinates[index])
-                if setting not in taken:
-                    return int(index), setting
-    raise SpaceExhaustedError(f"every setting considered in mode {mode.name} is outstanding: rate some or wait")
+            settings = [
+                decode(mode, int(posterior.points.apis[index]), posterior.points.coordinates[index])
+                for index in shortlist
+            ]
+            if taken.issuperset(settings):
+                continue
+            for place in np.argsort(-knowledge_gradient(posterior, shortlist), kind="stable"):
+                if settings[place] not in taken:
+                    return int(shortlist[place]), settings[place]
+    return None
 
 
 def _shortlists(posterior: Posterior, eligible: Indices) -> Iterator[Indices]:

@@ -19,7 +19,7 @@ import numpy as np
 from tuning.model.arrays import Flags, Floats, Indices
 from tuning.model.priors import LENGTHSCALE_PRIOR
 from tuning.observations import Setting
-from tuning.spaces import Axis, CategoricalParameter, Mode, Parameter, Value
+from tuning.spaces import Api, Axis, CategoricalParameter, Fixed, Mode, Parameter, Value
 
 # In the column of a choice that was made. Any two choices are then as far apart as the lengthscale that is expected, so
 # that before any rating they correlate by about a half, as two APIs do.
@@ -135,15 +135,30 @@ def points_at(mode: Mode, coordinates: Floats, apis: Indices) -> Points:
     return Points(coordinates, 1.0 / 3.0 - np.mean(eccentricity**2, axis=1), apis)
 
 
-def from_unit(mode: Mode, api: int, unit: Floats) -> Floats:
+def snap(api: Api, setting: Setting) -> Setting:
+    """Return the setting nearest to one of an API that can be suggested: within bounds, rounded as declared.
+
+    Raises:
+        KeyError: the setting lacks a parameter of the API.
+        ValueError: the API does not offer one of its choices; no other is nearer.
+    """
+    values = dict(setting.values)
+    return Setting(api.name, tuple((one.name, _snap(one, values[one.name])) for one in api.parameters))
+
+
+def from_unit(mode: Mode, api: int, unit: Floats, fixed: Fixed | None = None) -> Floats:
     """Return the coordinates of the suggestible settings of an API that are nearest to points of the unit cube.
 
     `unit` is (n, coordinates), each in [0, 1]; the result is (n, columns). The choices of a categorical parameter share
-    its dimension evenly. Dimensions of coordinates that the API lacks are ignored.
+    its dimension evenly. Dimensions of coordinates that the API lacks are ignored, and so are those of what is fixed,
+    which is as it is fixed in all of them.
     """
+    given = dict(fixed.values) if fixed else {}
     placed = np.tile(_absent(mode), (len(unit), 1))
     for parameter, dimension, axis in _laid_out(mode, api):
         column = unit[:, dimension]
+        if parameter.name in given:
+            column = np.full(len(unit), _position(parameter, given[parameter.name]))
         if isinstance(parameter, CategoricalParameter):
             slices = np.minimum((column * parameter.size).astype(np.intp), parameter.size - 1)
             placed[np.arange(len(unit)), _columns(parameter, axis)[slices]] = CHOSEN
@@ -162,7 +177,7 @@ def to_unit(mode: Mode, api: int, coordinates: Floats) -> Floats:
     for parameter, dimension, axis in _laid_out(mode, api):
         if isinstance(parameter, CategoricalParameter):
             chosen = coordinates[:, _columns(parameter, axis)].argmax(axis=1)
-            unit[:, dimension] = levels(parameter)[chosen]
+            unit[:, dimension] = levels(parameter, parameter.size)[chosen]
         else:
             unit[:, dimension] = np.clip(coordinates[:, axis.first], 0.0, 1.0)
     return unit
@@ -173,11 +188,27 @@ def categorical(mode: Mode) -> Flags:
     return np.array([bool(axis.choices) for axis in mode.axes])
 
 
-def levels(parameter: Parameter) -> Floats:
-    """Return where in [0, 1] the values that can be suggested of a parameter lie, in order; shape (size,)."""
+def levels(parameter: Parameter, most: int) -> Floats:
+    """Return where in [0, 1] the first `most` values that can be suggested of a parameter lie, in order."""
+    first = np.arange(min(parameter.size, most))
     if isinstance(parameter, CategoricalParameter):
-        return (np.arange(parameter.size) + 0.5) / parameter.size
-    return np.linspace(0.0, 1.0, parameter.size)
+        return (first + 0.5) / parameter.size
+    return first / parameter.steps
+
+
+def _position(parameter: Parameter, value: Value) -> float:
+    """Return where in [0, 1] a value that can be suggested of a parameter lies."""
+    if isinstance(parameter, CategoricalParameter):
+        return (parameter.choices.index(str(value)) + 0.5) / parameter.size
+    return parameter.scale(float(value))
+
+
+def _snap(parameter: Parameter, value: Value) -> Value:
+    if not isinstance(parameter, CategoricalParameter):
+        return parameter.snap(float(value))
+    if value not in parameter.choices:
+        raise ValueError(f"{parameter.name} is one of {', '.join(parameter.choices)}, not {value!r}")
+    return value
 
 
 def _absent(mode: Mode) -> Floats:

@@ -125,6 +125,10 @@ class Surrogate:
         self._weights = self._factor.solve(ratings - expected)
         self.rated_mean = expected + kernel @ self._weights
 
+    def mean(self, points: Points) -> Floats:
+        """Return the posterior mean alone at n points, in rating points, shape (n,): cheaper than `posterior`."""
+        return prior_mean(points.trends) + self._weights @ covariance(self._points, points, self.hyperparameters)
+
     def posterior(self, points: Points, pending: Points | None = None) -> Posterior:
         """Return the posterior at points, as if each of the pending ones had had one more rating, just as expected.
 

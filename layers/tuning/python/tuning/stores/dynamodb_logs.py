@@ -40,8 +40,9 @@ class _Known:
 class StudyLogs:
     """The heads and logs in the table, for any number of threads."""
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, missing: Callable[[str], StudyMissingError]) -> None:
         self._table = table
+        self._missing = missing
         self._known: dict[tuple[str, str], _Known] = {}
         self._lock = threading.Lock()
         self._damage: tuple[float, str] | None = None
@@ -50,11 +51,11 @@ class StudyLogs:
         """Return the study's head.
 
         Raises:
-            StudyMissingError: there is no study of that name.
+            StudyMissingError: there is no study of that name; `missing` makes it.
         """
         row = self._table.get(*items.head_key(study), deadline)
         if row is None and study != DEFAULT_STUDY:
-            raise StudyMissingError(study)
+            raise self._missing(study)
         return self.head_of(study, row)
 
     def head_of(self, study: str, row: Row | None) -> Head:

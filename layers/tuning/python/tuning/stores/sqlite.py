@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
+from storage.deadline import Deadline
 from storage.sqlite import Database, DatabaseKind
 from tuning.errors import (
     STORE_ERRORS,
@@ -29,7 +30,6 @@ from tuning.errors import (
     StoreCorruptError,
     StudyArchivedError,
     StudyExistsError,
-    StudyMissingError,
 )
 from tuning.observations import (
     DEFAULT_STUDY,
@@ -142,10 +142,15 @@ class SqliteObservationStore(ObservationStore):
             return self._summary(connection, study)
 
     def record(
-        self, told: Sequence[Told], *, study: str = DEFAULT_STUDY, idempotency_key: IdempotencyKey | None
+        self,
+        told: Sequence[Told],
+        *,
+        study: str = DEFAULT_STUDY,
+        idempotency_key: IdempotencyKey | None,
+        deadline: Deadline | None = None,
     ) -> Recorded:
         """See ObservationStore."""
-        with self._database.transaction() as connection:
+        with self._database.transaction(deadline) as connection:
             if idempotency_key and (receipt := self._receipt(connection, idempotency_key)):
                 return _recorded(receipt)
             end = self._open_study(connection, study)
@@ -173,11 +178,11 @@ class SqliteObservationStore(ObservationStore):
                         dump_positions(batch.replaced),
                     ),
                 )
-        return Recorded(samples_seen, replayed=False, positions=batch.positions, replaced=batch.replaced)
+        return Recorded(samples_seen, replayed=False, positions=batch.positions, replaced=batch.replaced, study=study)
 
-    def find_receipt(self, idempotency_key: IdempotencyKey) -> Recorded | None:
+    def find_receipt(self, idempotency_key: IdempotencyKey, *, deadline: Deadline | None = None) -> Recorded | None:
         """See ObservationStore."""
-        with self._database.reading() as lent:
+        with self._database.reading(deadline) as lent:
             receipt = self._receipt(lent.connection, idempotency_key)
         return _recorded(receipt) if receipt else None
 
@@ -189,9 +194,10 @@ class SqliteObservationStore(ObservationStore):
         *,
         seen: int | None,
         idempotency_key: IdempotencyKey | None,
+        deadline: Deadline | None = None,
     ) -> Revised:
         """See ObservationStore."""
-        with self._database.transaction() as connection:
+        with self._database.transaction(deadline) as connection:
             if idempotency_key and (receipt := self._receipt(connection, idempotency_key)):
                 return self._revised(connection, receipt)
             end = self._open_study(connection, study)
@@ -221,9 +227,16 @@ class SqliteObservationStore(ObservationStore):
                 )
         return Revised(entry, samples_seen, replayed=False)
 
-    def claim(self, suggestions: Sequence[Suggestion], *, giving_way: Sequence[Suggestion] = (), now: datetime) -> None:
+    def claim(
+        self,
+        suggestions: Sequence[Suggestion],
+        *,
+        giving_way: Sequence[Suggestion] = (),
+        now: datetime,
+        deadline: Deadline | None = None,
+    ) -> None:
         """See ObservationStore."""
-        with self._database.transaction() as connection:
+        with self._database.transaction(deadline) as connection:
             for study in {one.study for one in suggestions}:
                 self._open_study(connection, study)
             connection.execute(_END_EXPIRED, (timestamp(now),))
@@ -253,11 +266,13 @@ class SqliteObservationStore(ObservationStore):
             connection.execute(_END, (suggestion_id,))
         return next((suggestion for suggestion, _ in found if suggestion.expires_at > now), None)
 
-    def mode_study(self, mode: str, *, study: str = DEFAULT_STUDY, now: datetime | None) -> ModeStudy:
+    def mode_study(
+        self, mode: str, *, study: str = DEFAULT_STUDY, now: datetime | None, deadline: Deadline | None = None
+    ) -> ModeStudy:
         """See ObservationStore."""
         # Taken before the view begins, so that the view holds all of it.
         known = self._known.get((study, mode))
-        with self._database.reading() as lent:
+        with self._database.reading(deadline) as lent:
             found, end = self._study(lent.connection, study)
             row = lent.connection.execute(
                 "SELECT seed, hyperparameters FROM modes WHERE study = ? AND mode = ?", (study, mode)
@@ -273,9 +288,9 @@ class SqliteObservationStore(ObservationStore):
                 return ModeStudy(
                     mode, seed, hyperparameters, log.observations, outstanding, log.failed, study=found, as_of=end
                 )
-        with self._database.transaction() as connection:
+        with self._database.transaction(deadline) as connection:
             _begin_modes(connection, study, {mode})
-        return self.mode_study(mode, study=study, now=now)
+        return self.mode_study(mode, study=study, now=now, deadline=deadline)
 
     def outstanding(
         self, *, study: str = DEFAULT_STUDY, mode: str | None = None, now: datetime
@@ -285,18 +300,23 @@ class SqliteObservationStore(ObservationStore):
             self._study(lent.connection, study)
             return self._outstanding(lent.connection, study, mode, now)
 
-    def find_suggestions(self, ids: Collection[str]) -> tuple[Suggestion, ...]:
+    def find_suggestions(self, ids: Collection[str], *, deadline: Deadline | None = None) -> tuple[Suggestion, ...]:
         """See ObservationStore."""
-        with self._database.reading() as lent:
+        with self._database.reading(deadline) as lent:
             found = self._suggestions(lent.connection, _BY_ID, (json.dumps(sorted(ids)),))
         return tuple(suggestion for suggestion, _ in found)
 
     def find_suggested(
-        self, places: Collection[tuple[str, Setting]], *, study: str = DEFAULT_STUDY, now: datetime
+        self,
+        places: Collection[tuple[str, Setting]],
+        *,
+        study: str = DEFAULT_STUDY,
+        now: datetime,
+        deadline: Deadline | None = None,
     ) -> tuple[tuple[Suggestion, bool], ...]:
         """See ObservationStore."""
         keys = [[mode, setting.key] for mode, setting in places]
-        with self._database.reading() as lent:
+        with self._database.reading(deadline) as lent:
             self._study(lent.connection, study)
             found = self._suggestions(lent.connection, _LATEST_BY_PLACE, (study, json.dumps(keys)))
         return tuple((suggestion, outstanding and suggestion.expires_at > now) for suggestion, outstanding in found)
@@ -314,10 +334,16 @@ class SqliteObservationStore(ObservationStore):
             return _count(connection, DEFAULT_STUDY)
 
     def save_hyperparameters(
-        self, mode: str, hyperparameters: Hyperparameters, *, study: str = DEFAULT_STUDY, as_of: int
+        self,
+        mode: str,
+        hyperparameters: Hyperparameters,
+        *,
+        study: str = DEFAULT_STUDY,
+        as_of: int,
+        deadline: Deadline | None = None,
     ) -> None:
         """See ObservationStore."""
-        with self._database.transaction() as connection:
+        with self._database.transaction(deadline) as connection:
             self._study(connection, study)
             _begin_modes(connection, study, {mode})
             connection.execute(
@@ -379,7 +405,7 @@ class SqliteObservationStore(ObservationStore):
         if row is None and name == DEFAULT_STUDY:
             raise StoreCorruptError(f"{self._path.name}: study {name}, which is always there, is missing")
         if row is None:
-            raise StudyMissingError(name)
+            raise self.missing(name)
         *study, end = row
         with self._reading_row(f"study {name}"):
             return load_study(*study), load_count(end, "a position")
@@ -681,7 +707,13 @@ def _recorded(receipt: _Receipt) -> Recorded:
     """Return what was acknowledged, once again."""
     if receipt.corrected is not None:
         raise _used_before()
-    return Recorded(receipt.samples_seen, replayed=True, positions=receipt.positions, replaced=receipt.replaced)
+    return Recorded(
+        receipt.samples_seen,
+        replayed=True,
+        positions=receipt.positions,
+        replaced=receipt.replaced,
+        study=receipt.study,
+    )
 
 
 def _used_before() -> IdempotencyMismatchError:

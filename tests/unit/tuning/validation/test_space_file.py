@@ -7,8 +7,8 @@ import pytest
 
 from tests.support.spaces import MIXED
 from tuning.errors import SpaceError
-from tuning.space_file import load_spaces
 from tuning.spaces import CategoricalParameter, IntegerParameter, RealParameter, Spaces
+from tuning.validation.space_file import load_spaces
 
 GOOD = """
 default_mode = "only"

@@ -1,0 +1,69 @@
+"""The history as it is read: GET /ml/history, as JSON or as a table in CSV."""
+
+from typing import Annotated, Literal
+
+from fastapi import Depends, Header, Request
+from fastapi.responses import Response
+
+from functions.history_messages import History
+from functions.tuning_function import TuningFunction, refuse_near_parameters
+from tuning.history import DEFAULT_LIMIT, browse
+from tuning.observations import DEFAULT_STUDY
+from tuning.table import to_csv
+from tuning.validation.requests import MAX_PAGE
+
+_CSV = "text/csv"
+# The most rows of one table: with every field at its longest they are within what a Lambda may answer.
+_MAX_ROWS = 2_000
+
+
+def add(function: TuningFunction) -> None:
+    """Add the routes to the function's application."""
+
+    @function.app.get(
+        "/ml/history",
+        tags=["tuning"],
+        summary="Every rating and failure of a study, newest first",
+        dependencies=[Depends(refuse_near_parameters)],
+        responses={200: {"content": {_CSV: {"schema": {"type": "string"}}}}},
+        response_model=History,
+    )
+    async def history(
+        request: Request,
+        *,
+        study: str = DEFAULT_STUDY,
+        mode: str | None = None,
+        rater: str | None = None,
+        picture: str | None = None,
+        include: Literal["withdrawn"] | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+        format: Literal["json", "csv"] | None = None,  # noqa: A002 - the parameter's name in the API
+        accept: Annotated[str | None, Header(include_in_schema=False)] = None,
+    ) -> Response | History:
+        table = format == "csv" or (format is None and _prefers_csv(accept))
+        page = browse(
+            function.store,
+            function.spaces,
+            study=study,
+            mode=mode,
+            rater=rater,
+            picture=picture,
+            withdrawn=include == "withdrawn",
+            limit=limit if limit is not None else _MAX_ROWS if table else DEFAULT_LIMIT,
+            cursor=cursor,
+            most=_MAX_ROWS if table else MAX_PAGE,
+        )
+        if not table:
+            return History.of(page, earlier=include == "withdrawn")
+        headers = {"Content-Disposition": f'attachment; filename="{study}.csv"', "Vary": "Accept"}
+        if page.next_cursor:
+            following = request.url.include_query_params(cursor=page.next_cursor).query
+            headers["Link"] = f'<?{following}>; rel="next"'
+        return Response(to_csv(function.spaces, page.entries), media_type=_CSV, headers=headers)
+
+
+def _prefers_csv(accept: str | None) -> bool:
+    """Return whether a request's Accept names CSV and does not name JSON."""
+    kinds = {part.partition(";")[0].strip().lower() for part in (accept or "").split(",")}
+    return _CSV in kinds and "application/json" not in kinds

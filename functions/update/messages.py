@@ -1,0 +1,130 @@
+"""What the update function takes and gives, as the OpenAPI document describes it.
+
+Requests let every field through: `tuning.validation` judges them by the search space, all of them at once.
+"""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from functions.history_messages import Rated, StudyDescription
+from tuning.spaces import Spaces
+from tuning.study import StudySummary
+from tuning.update import Acknowledgement
+
+# Of a study that is not there: whoever sends the example as it is records no invented rating.
+_EXAMPLE: dict[str, Any] = {
+    "study": "my-study",
+    "results": [
+        {
+            "suggestion_id": "5f1d7e0a2b9c4d3e8f6a1b2c",
+            "parameters": {"api": "leonardo", "init_strength": 0.28, "guidance_scale": 7.2, "controlnet_weight": 0.89},
+            "rating": 4.0,
+            "rater": "ana",
+        }
+    ],
+}
+
+
+class UpdateRequest(BaseModel):
+    """What people thought of pictures. The members' values are judged by the search space, all of them at once."""
+
+    model_config = ConfigDict(extra="allow", json_schema_extra={"examples": [_EXAMPLE]})
+
+    results: list[Any] = Field(
+        description=(
+            "1 to 1,000 results; one that is invalid rejects all of them. Each has `parameters` (`api` and that API's "
+            "parameters, as suggested or of your own) and `rating` (1 to 5), or instead `failed` (why there is none). "
+            "It may have `suggestion_id`, `mode`, `rater` (a pseudonym), `picture` (an id of yours) and `comment`. "
+            "Numbers may be strings"
+        )
+    )
+    study: Any = Field(None, description="of all results, unless their suggestions say it; `default` without")
+    mode: Any = Field(None, description="of results that do not say theirs")
+    rater: Any = Field(None, description="of results that do not say theirs: a pseudonym")
+    picture: Any = Field(None, description="of results that do not say theirs: an id of yours")
+
+
+class Updated(BaseModel):
+    """What is recorded now."""
+
+    updated: bool
+    samples_seen: int = Field(description="ratings of the study that count, over all modes", examples=[24])
+    convergence_score: float = Field(description="samples / 50, at most 1", examples=[0.48])
+    study: str = Field(examples=["default"])
+    observation_ids: list[str] | None = Field(
+        description="the id of each result in the history; null of a retry of what an earlier release recorded"
+    )
+    replaced: list[str] = Field(
+        description="those that were there before: the rater had rated the same suggestion, and this is a correction"
+    )
+    ignored: list[str] = Field(description="JSON pointers to fields of the request that are not known")
+
+    @classmethod
+    def of(cls, receipt: Acknowledgement) -> "Updated":
+        """Return the receipt in the published shape."""
+        return cls(
+            updated=True,
+            samples_seen=receipt.samples_seen,
+            convergence_score=receipt.convergence_score,
+            study=receipt.study,
+            observation_ids=None if receipt.observation_ids is None else list(receipt.observation_ids),
+            replaced=list(receipt.replaced),
+            ignored=list(receipt.ignored),
+        )
+
+
+class Correction(BaseModel):
+    """What to correct of an entry of the history. What is left out stays as it is."""
+
+    model_config = ConfigDict(extra="allow", json_schema_extra={"examples": [{"rating": 5, "reviser": "ana"}]})
+
+    rating: Any = Field(None, description="1 to 5")
+    comment: Any = Field(None, description='up to 500 characters; null or "" removes it')
+    withdrawn: Any = Field(None, description="true withdraws the entry, false restores it")
+    reviser: Any = Field(None, description="who corrects it: a pseudonym")
+
+
+class Corrected(BaseModel):
+    """The entry as it stands after the correction."""
+
+    observation: Rated
+    samples_seen: int = Field(description="ratings of the study that count, over all modes")
+    convergence_score: float = Field(description="samples / 50, at most 1")
+    ignored: list[str] = Field(description="JSON pointers to fields of the request that are not known")
+
+
+class GivenBack(BaseModel):
+    """A suggestion that is outstanding no more."""
+
+    suggestion_id: str
+    freed: bool = Field(description="false if it was outstanding no more before")
+
+
+class NewStudy(BaseModel):
+    """A study to begin."""
+
+    model_config = ConfigDict(extra="allow", json_schema_extra={"examples": [{"name": "kitchens-2026"}]})
+
+    name: Any = Field(None, description="1 to 64 of a-z, 0-9, dot, hyphen, underscore, the first a letter or a digit")
+    based_on: Any = Field(None, description="the study that this one goes on from")
+    note: Any = Field(None, description="for people, up to 500 characters")
+
+
+class Archiving(BaseModel):
+    """Whether a study is archived. An archived study takes nothing, and can be read and restored."""
+
+    model_config = ConfigDict(extra="allow", json_schema_extra={"examples": [{"archived": True}]})
+
+    archived: Any = Field(None, description="true archives it, false restores it")
+
+
+class StudyChanged(StudyDescription):
+    """A study that has begun, was archived or was restored."""
+
+    ignored: list[str] = Field(description="JSON pointers to fields of the request that are not known")
+
+    @classmethod
+    def after(cls, summary: StudySummary, spaces: Spaces, ignored: tuple[str, ...]) -> "StudyChanged":
+        """Return the study as it is now."""
+        return cls(**StudyDescription.of(summary, spaces).model_dump(), ignored=list(ignored))
