@@ -43,7 +43,10 @@ def url(adapter: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.T
     with closing(new_store(url)) as store:
         assert store.count() == 0
     place = parse_store(url)
-    (_fill_file if isinstance(place, DatabaseFile) else _fill_table)(place)  # type: ignore[operator]
+    if isinstance(place, DatabaseFile):
+        _fill_file(place)
+    else:
+        _fill_table(place)
     return url
 
 
