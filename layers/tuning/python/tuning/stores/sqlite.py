@@ -134,6 +134,19 @@ class SqliteObservationStore(ObservationStore):
         with self._database.reading() as lent:
             return tuple(name for (name,) in lent.connection.execute("SELECT name FROM studies ORDER BY name"))
 
+    def names_beside(self, name: str, *, limit: int) -> tuple[str, ...]:
+        """See ObservationStore."""
+        with self._database.reading() as lent:
+            found = [
+                *lent.connection.execute(
+                    "SELECT name FROM studies WHERE name <= ? ORDER BY name DESC LIMIT ?", (name, limit)
+                ),
+                *lent.connection.execute(
+                    "SELECT name FROM studies WHERE name > ? ORDER BY name LIMIT ?", (name, limit)
+                ),
+            ]
+        return tuple(sorted(beside for (beside,) in found))
+
     def archive(self, study: str, *, archived_at: datetime | None) -> StudySummary:
         """See ObservationStore."""
         with self._database.transaction() as connection:
