@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from tuning.observations import DEFAULT_STUDY, MAX_POSITION, Correction, Entry, Setting, Suggestion, Told
+from tuning.stores.log import Record
 from tuning.study import Hyperparameters, ModeStudy, Study, StudySummary
 
 MAX_BATCH = 1_000  # ratings and failures that every adapter records at once
@@ -226,6 +227,14 @@ class ObservationStore(ABC):
         before: int = MAX_POSITION,
     ) -> HistoryPage:
         """Return a page of entries: of one mode, rater and picture, or of all; with what is withdrawn, or without."""
+
+    @abstractmethod
+    def records(self, study: str, *, after: int = 0, limit: int) -> tuple[tuple[int, str, Record], ...]:
+        """Return the up to `limit` records that follow a position in the study's log, each with its position and mode.
+
+        Fewer are returned at the end of the log alone. Given in this order to `record` and `revise` of an empty study,
+        they have the same positions there.
+        """
 
     @abstractmethod
     def close(self) -> None:
