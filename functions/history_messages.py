@@ -139,6 +139,8 @@ class Studies(BaseModel):
     next_cursor: str | None = Field(description="where the next page begins; null at the end")
 
     @classmethod
-    def of(cls, found: StudiesFound) -> "Studies":
+    def of(cls, found: StudiesFound, spaces: Spaces) -> "Studies":
         """The page in the API's shape."""
-        return cls(studies=[StudyDescription.of(summary) for summary in found.summaries], next_cursor=found.next_cursor)
+        return cls(
+            studies=[StudyDescription.of(summary, spaces) for summary in found.summaries], next_cursor=found.next_cursor
+        )

@@ -4,6 +4,7 @@ from functools import cached_property
 
 from fastapi import Request
 
+from storage.deadline import Deadline
 from tuning.errors import RevisionMismatchError, SpaceError, StoreUrlError
 from tuning.spaces import Spaces
 from tuning.stores import open_store
@@ -29,13 +30,15 @@ async def refuse_near_parameters(request: Request) -> None:
 class TuningFunction:
     """A function of tuning, to whose `app` routes are added; `handler` is what Lambda calls."""
 
-    def __init__(self, service: str, settings: Settings) -> None:
+    def __init__(self, service: str, settings: Settings, *, answer_seconds: float) -> None:
         """Make the application, and open the store and the space while nobody's request waits for them.
 
-        What cannot be opened is logged, and tried again with each request. A store reads nothing yet: one that is down
-        does not stop the start.
+        For `answer_seconds` from its beginning a request begins further work; what it has begun by then must end before
+        the function's Timeout in the template. What cannot be opened is logged, and tried again with each request. A
+        store reads nothing yet: one that is down does not stop the start.
         """
         self.settings = settings
+        self._answer_seconds = answer_seconds
         self.metrics = Metrics(service)
         self.app, log = create_app(
             service=service,
@@ -49,6 +52,10 @@ class TuningFunction:
             _ = self.store, self.spaces
         except (StoreUrlError, SpaceError) as error:
             log.error("no request can be answered: %s", error)  # noqa: TRY400  (the message says all)
+
+    def deadline(self) -> Deadline:
+        """Return the deadline of a request that begins now."""
+        return Deadline(self._answer_seconds)
 
     @cached_property
     def store(self) -> ObservationStore:

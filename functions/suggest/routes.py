@@ -29,10 +29,13 @@ from web.application import require_json
 from web.metrics import Metric
 from web.settings import VERSION, Settings
 
+# Of the 25 s that the function has; what a store has begun by then takes at most 3 s more.
+ANSWER_SECONDS = 21.0
+
 
 def build(settings: Settings) -> TuningFunction:
     """Build the function. What cannot be opened is logged, and does not stop it."""
-    function = TuningFunction("suggest", settings)
+    function = TuningFunction("suggest", settings, answer_seconds=ANSWER_SECONDS)
     app, metrics = function.app, function.metrics
     app.include_router(pages.router)
     history_routes.add(function)
@@ -67,6 +70,7 @@ def build(settings: Settings) -> TuningFunction:
                 study=asked.study,
                 fixed=body.get("fixed"),
                 now=datetime.now(UTC),
+                deadline=function.deadline(),
             )
         metrics.count(Metric.SUGGESTIONS_GIVEN, len(found))
         return Suggestions(

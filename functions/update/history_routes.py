@@ -57,6 +57,7 @@ def add(function: TuningFunction) -> None:
             seen=parse_if_match(if_match),
             idempotency_key=idempotency_key,
             now=datetime.now(UTC),
+            deadline=function.deadline(),
         )
         if not corrected.replayed:
             function.measure_learning(learned=corrected.learned, fit_seconds=corrected.fit_seconds)

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from functions.history_messages import Rated, StudyDescription
 from tuning.spaces import Spaces
 from tuning.study import StudySummary
-from tuning.update import Receipt
+from tuning.update import Acknowledgement
 
 # Of a study that is not there: whoever sends the example as it is records no invented rating.
 _EXAMPLE: dict[str, Any] = {
@@ -61,7 +61,7 @@ class Updated(BaseModel):
     ignored: list[str] = Field(description="JSON pointers to fields of the request that are not known")
 
     @classmethod
-    def of(cls, receipt: Receipt) -> "Updated":
+    def of(cls, receipt: Acknowledgement) -> "Updated":
         """The receipt in the published shape."""
         return cls(
             updated=True,

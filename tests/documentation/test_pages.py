@@ -21,7 +21,9 @@ from local.gateway import REQUEST_LIMIT
 from local.settings import LocalSettings
 from tests.support.readme import blocks, requests_shown
 from tests.support.stack import ROOT, Stack
-from tuning import space_file, validation
+from tuning.validation import requests as judged
+from tuning.validation import space_file
+from tuning.validation.update import MAX_RESULTS
 from web.settings import Settings
 
 
@@ -67,10 +69,10 @@ def test_every_setting_is_documented_with_its_default_and_no_other_is() -> None:
 def test_the_limits_are_those_of_the_code() -> None:
     table = dict(re.findall(r"^\| (.+?) \| (.+?) \|$", (ROOT / "docs/operations.md").read_text(), re.MULTILINE))
 
-    assert table["results in an update"] == f"1 to {validation.MAX_RESULTS:,}"
-    assert table["suggestions in a request"] == f"1 to {validation.MAX_COUNT}"
+    assert table["results in an update"] == f"1 to {MAX_RESULTS:,}"
+    assert table["suggestions in a request"] == f"1 to {judged.MAX_COUNT}"
     assert table["a suggestion stays outstanding"] == f"{tuning.suggest.OUTSTANDING_FOR.total_seconds() / 3600:g} hours"
-    assert table["`Idempotency-Key`"] == f"1 to {validation.MAX_KEY_LENGTH} characters"
+    assert table["`Idempotency-Key`"] == f"1 to {judged.MAX_KEY_LENGTH} characters"
     assert table["a request's body"].startswith(f"{REQUEST_LIMIT // 2**20} MiB")
     picture = f"{limits.MAX_BYTES // 2**20} MiB, {limits.MAX_PIXELS // 10**6} million pixels"
     assert (

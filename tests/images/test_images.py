@@ -16,6 +16,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from local.template import read
 from tests.http.test_upload_events import ANSWERS, CAPTIONED, PICTURE, STATUSES, put
 from tests.images.base import architecture, base_name
 from tests.images.conftest import Measured, Report
@@ -144,7 +145,7 @@ def test_pictures_in_the_bucket_are_captioned_by_one_image_as_several_functions(
     put(tmp_path, "damaged.jpg", b"hello")
     for path in (tmp_path, *tmp_path.rglob("*")):
         path.chmod(0o777)
-    environment = _local_environment() | {
+    environment = _environment() | {
         "UPLOAD_BUCKET": f"file://{BUCKET}",
         "CAPTION_STORE": f"sqlite:///{BUCKET}/captions.db",
     }
@@ -162,7 +163,7 @@ def test_functions_that_tune_work_in_the_search_space_that_is_named(
 ) -> None:
     own = tmp_path / "own.toml"
     own.write_text(MIXED)
-    environment = _local_environment() | {"SPACES": "/opt/python/own.toml"}
+    environment = _environment() | {"SPACES": "/opt/python/own.toml"}
     mounts = {own: environment["SPACES"]}
     with instance(docker, functions[HANDLERS["suggest"]], environment, mounts=mounts) as running:
         suggested = running.invoke(_with_body(_event(SAMPLES["suggest"]), {"num_suggestions": 3})).content
@@ -186,10 +187,9 @@ def _with_body(event: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
     return {**event, "body": json.dumps(body), "isBase64Encoded": False}
 
 
-def _local_environment() -> dict[str, str]:
-    """What `events/env.local.json` sets."""
-    found: dict[str, str] = json.loads(ENVIRONMENT.read_text())["Parameters"]
-    return found
+def _environment() -> dict[str, str]:
+    """What the template gives every function, the number of threads among it, and what `events/env.local.json` sets."""
+    return {**read(ROOT / "template.yaml").environment, **json.loads(ENVIRONMENT.read_text())["Parameters"]}
 
 
 def _with_another_picture(event: dict[str, Any], number: int) -> dict[str, Any]:
@@ -204,7 +204,7 @@ def test_an_image_answers_as_lambda_would_run_it(
     docker: Engine, report: Report, function: Function, recipient: str
 ) -> None:
     """Measures as well: the first call to each of several instances, later calls to the last, and its memory."""
-    environment = _local_environment()
+    environment = _environment()
     sample = _event(SAMPLES[recipient])
     cold, warm = [], []
     for _ in range(COLD):
@@ -233,6 +233,8 @@ def test_an_image_answers_as_lambda_would_run_it(
             peak_memory=used.peak_memory,
         )
     )
+    # What reads pictures is a process of its own, and counted.
+    assert used.processes == (2 if recipient == "caption" else 1)
     assert used.peak_memory < function.memory
 
 

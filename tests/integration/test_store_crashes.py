@@ -91,7 +91,7 @@ def assert_before(url: str) -> None:
     assert store.count() == 0
     assert {suggestion.id for suggestion in store.outstanding(now=NOW)} == {s.id for s in suggestions()}
     assert not any(store.mode_study(name, now=NOW).observations for name in ("structure", "surfaces"))
-    assert store.history(mode=None, limit=10).observations == ()
+    assert store.history(limit=10).entries == ()
     store.close()
 
 
@@ -105,7 +105,7 @@ def assert_after(url: str) -> None:
         study = store.mode_study(name, now=NOW)
         assert study.observations == tuple(o for o in batch if o.mode == name)
         assert {suggestion.id for suggestion in study.outstanding} <= set(unanswered)
-    assert list(store.history(mode=None, limit=SIZE + 1).observations) == batch[::-1]
+    assert [entry.told for entry in store.history(limit=SIZE + 1).entries] == batch[::-1]
     store.close()
 
 

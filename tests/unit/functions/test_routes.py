@@ -2,8 +2,10 @@
 
 import json
 import logging
+import re
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from functions.caption.resources import Resources
 from functions.suggest import routes as suggest
 from functions.update import routes as update
 from tests.support.stack import ROOT
+from tuning.stores.dynamodb import LIMITS
 from web.entry import Handler
 from web.settings import Settings
 
@@ -57,6 +60,16 @@ def test_a_function_that_cannot_open_something_is_built_says_so_and_answers_503(
     assert line["level"] == "ERROR"
     assert said in line["message"]
     assert answer(handler, "suggest-parameters")[0] == 503
+
+
+@pytest.mark.parametrize(("name", "routes"), [("SuggestFunction", suggest), ("UpdateFunction", update)])
+def test_what_a_request_has_begun_at_its_deadline_ends_before_the_functions_time_out(
+    name: str, routes: ModuleType
+) -> None:
+    template = (ROOT / "template.yaml").read_text()
+    found = re.search(rf"^  {name}:.*?^      Timeout: (\d+)", template, re.DOTALL | re.MULTILINE)
+    assert found
+    assert routes.ANSWER_SECONDS + LIMITS.connect_seconds + LIMITS.read_seconds <= int(found[1])
 
 
 @pytest.mark.parametrize("level", ["DEBUG", "ERROR"])

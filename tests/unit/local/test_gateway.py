@@ -258,7 +258,7 @@ def test_a_call_that_timed_out_before_it_began_is_never_begun(echo: Function, mo
     monkeypatch.setattr(local.functions, "INTEGRATION_TIMEOUT", 0.05)
     let, lane = threading.Event(), echo.lane("POST /echo")
     in_hand = lane.submit(let.wait)
-    begun = sys.modules["echo"].BEGUN
+    begun = sys.modules["tests.support.echo"].BEGUN
     before = list(begun)
     assert _ask(echo, "POST", "/echo")[0].status == 504
     let.set()

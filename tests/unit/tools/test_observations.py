@@ -287,12 +287,12 @@ def damaged(archive: Path, number: int, **changes: object) -> str:
 @pytest.mark.parametrize(
     ("number", "changes", "complaint"),
     [
-        (1, {"format": 2}, "has format 2; this release reads 1"),
-        (1, {"format": ...}, "has format null; this release reads 1"),
+        (1, {"format": 2}, "format is 2; this release reads 1"),
+        (1, {"format": ...}, "format is null; this release reads 1"),
         (1, {"observations": 301}, "holds 300 observations of study structure, and its header says 301"),
-        (1, {"observations": ...}, "observations must be a number, not null"),
-        (1, {"outstanding": None}, "outstanding must be a list of objects"),
-        (1, {"hyperparameters": {}}, "lengthscales must be an object, not null"),
+        (1, {"observations": ...}, "observations must be a whole number of at least 0, not null"),
+        (1, {"outstanding": None}, "outstanding must be a list, not null"),
+        (1, {"hyperparameters": {}}, "hyperparameters.fitted_on is missing"),
         (1, {"hyperparameters": 3}, "hyperparameters must be an object, not 3"),
         (2, {"study": "structure"}, "study 'structure' has a header already"),
         (2, {"study": "third"}, "study 'surfaces' has no header before this line"),
@@ -302,7 +302,7 @@ def damaged(archive: Path, number: int, **changes: object) -> str:
         (7, {"rating": 6}, "rating must lie within 1 to 5, not 6"),
         (7, {"rating": "good"}, "rating must be a number, not 'good'"),
         (7, {"rating": True}, "rating must be a number, not true"),
-        (7, {"rating": float("nan")}, "is not JSON: NaN is no number"),
+        (7, {"rating": float("nan")}, "rating must be a finite number"),
         (7, {"parameters": [1]}, "parameters must be an object, not a list"),
         (7, {"parameters": {}}, "api must be a text, not null"),
         (7, {"parameters": {"api": "leonardo", "p": None}}, "p must be a number, not null"),
@@ -330,7 +330,7 @@ def test_a_malformed_line_is_named_and_nothing_is_recorded(
     [
         (b"", "is empty"),
         (b"\n", ":1: is not JSON"),
-        (b"[]\n", ":1: the line must be an object, not a list"),
+        (b"[]\n", ":1: must be an object, not a list"),
         (b"\xff\xfe\n", ":1: is not JSON"),
         (b'{"study": "a", "format": 1', ":1: is not JSON"),
         (

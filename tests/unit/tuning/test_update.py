@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
+from storage.deadline import Deadline
 from tuning.errors import IdempotencyMismatchError, InvalidRequestError
 from tuning.model import learning
 from tuning.observations import Setting, Suggestion
-from tuning.relearning import LEARN_WITHIN
+from tuning.relearning import LEARNING_SECONDS
 from tuning.spaces import Api, Mode, RealParameter, Spaces
 from tuning.stores import sqlite as store_sqlite
 from tuning.stores.port import ObservationStore
@@ -230,15 +231,13 @@ def test_an_update_that_took_long_records_and_leaves_the_learning_to_a_later_one
     spaces: Spaces,
     leonardo: Setting,
     now: datetime,
-    monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr("tuning.update.monotonic", lambda: 0.0)
-    monkeypatch.setattr("tuning.relearning.monotonic", lambda: LEARN_WITHIN + 0.1)
+    late = Deadline(LEARNING_SECONDS - 0.1)
     with caplog.at_level(logging.WARNING):
-        receipt = update(store, spaces, request={"results": [result(leonardo)] * 6}, now=now)
+        receipt = update(store, spaces, request={"results": [result(leonardo)] * 6}, now=now, deadline=late)
     assert (receipt.samples_seen, receipt.learned) == (6, False)
     assert "no time left to learn" in caplog.text
     assert store.mode_study("structure", now=now).hyperparameters is None
-    monkeypatch.undo()
-    assert update(store, spaces, request={"results": [result(leonardo)]}, now=now).learned
+    again = Deadline(LEARNING_SECONDS + 60)
+    assert update(store, spaces, request={"results": [result(leonardo)]}, now=now, deadline=again).learned

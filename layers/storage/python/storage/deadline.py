@@ -9,10 +9,20 @@ _MAX_PAUSE = 0.4  # seconds between two attempts: about what sixteen writers at 
 
 
 class Deadline:
-    """The end of the time that an operation has: so many seconds from when this was made."""
+    """The end of the time that an operation has: so many seconds from when this was made, and no later than `within`.
 
-    def __init__(self, seconds: float) -> None:
-        self._end = time.monotonic() + seconds
+    `within` is the deadline of the operation that this one is a part of; None if it is none's.
+    """
+
+    def __init__(self, seconds: float, *, within: "Deadline | None" = None) -> None:
+        self._end: float = time.monotonic() + seconds
+        if within is not None:
+            self._end = min(self._end, within._end)
+
+    @property
+    def seconds_left(self) -> float:
+        """The time that is left, in seconds; 0 if there is none."""
+        return max(self._end - time.monotonic(), 0.0)
 
     @property
     def is_over(self) -> bool:

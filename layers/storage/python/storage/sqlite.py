@@ -115,8 +115,9 @@ class Database:
                 self._files, self._cut = None, False
 
     @contextmanager
-    def reading(self) -> Iterator[Lent]:
-        """A connection with one consistent view."""
+    def reading(self, deadline: Deadline | None = None) -> Iterator[Lent]:
+        """A connection with one consistent view; the kind's UnavailableError if the deadline is over."""
+        self._check(deadline)
         with self._translated(), self._connection() as lent:
             connection = lent.connection
             connection.execute("BEGIN")
@@ -128,8 +129,12 @@ class Database:
                     connection.execute("ROLLBACK")
 
     @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        """A connection that holds the write lock; commits at the end, or undoes everything on any error."""
+    def transaction(self, deadline: Deadline | None = None) -> Iterator[sqlite3.Connection]:
+        """A connection that holds the write lock; commits at the end, or undoes everything on any error.
+
+        The kind's UnavailableError if the deadline is over.
+        """
+        self._check(deadline)
         with self._translated(), self._transaction() as connection:
             yield connection
 
@@ -149,6 +154,12 @@ class Database:
                 else:
                     return answer
         raise AssertionError("unreachable")
+
+    def _check(self, deadline: Deadline | None) -> None:
+        if deadline is not None and deadline.is_over:
+            raise self._kind.errors.unavailable(
+                f"{self._path} was not used: no time is left", retry_after=self._kind.retry_after
+            )
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:

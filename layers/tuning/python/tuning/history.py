@@ -8,8 +8,8 @@ import json
 import re
 from dataclasses import dataclass
 from datetime import datetime
-from time import monotonic
 
+from storage.deadline import Deadline
 from tuning.errors import EntryMissingError, InvalidField, InvalidRequestError
 from tuning.observations import DEFAULT_STUDY, MAX_POSITION, Correction, Entry
 from tuning.relearning import learn
@@ -45,7 +45,7 @@ class Corrected:
     """What a correction did: the entry as it then stood, and the study's ratings that then counted.
 
     `ignored` are JSON pointers to fields that nobody knows; `replayed`, `learned` and `fit_seconds` are as in
-    `tuning.update.Receipt`.
+    `tuning.update.Acknowledgement`.
     """
 
     entry: Entry
@@ -108,6 +108,7 @@ def revise(
     seen: int | None = None,
     idempotency_key: str | None = None,
     now: datetime,
+    deadline: Deadline | None = None,
 ) -> Corrected:
     """Correct an entry: its `rating`, its `comment`, whether it is `withdrawn`; then learn again.
 
@@ -125,15 +126,14 @@ def revise(
         StoreCorruptError: what it holds cannot be read.
         StoreRefusedError: it is not there, or does not admit us.
     """
-    began = monotonic()
     study, position = _parse_id(identity)
     name = validate_key(idempotency_key)
     correction, ignored = parse_correction(request, now=now)
     key = IdempotencyKey(name, _fingerprint(identity, seen, correction)) if name is not None else None
-    revised = store.revise(study, position, correction, seen=seen, idempotency_key=key)
+    revised = store.revise(study, position, correction, seen=seen, idempotency_key=key, deadline=deadline)
     fits: float | None = 0.0
     if not revised.replayed:
-        fits = learn(store, spaces, study, {revised.entry.told.mode}, revised=True, began=began)
+        fits = learn(store, spaces, study, {revised.entry.told.mode}, revised=True, deadline=deadline)
     return Corrected(
         entry=revised.entry,
         samples_seen=revised.samples_seen,

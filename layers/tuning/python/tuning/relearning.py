@@ -6,9 +6,10 @@ imported when it is first needed.
 
 import logging
 import math
+import time
 from collections.abc import Iterable
-from time import monotonic
 
+from storage.deadline import Deadline
 from tuning.model.pooling import pool
 from tuning.spaces import Mode, Spaces
 from tuning.stores.port import ObservationStore
@@ -16,9 +17,8 @@ from tuning.study import INITIAL_RATINGS, Hyperparameters, ModeStudy
 
 # Ratings up to which every update refits; beyond, hyperparameters hardly move and are refitted when ratings doubled.
 ALWAYS_REFIT = 200
-# Seconds into a request after which nothing more is learned. The store may take 7 more to read, the fit 2 and the store
-# 7 to save: the caller has his answer before the API's 29 are over, however slow the store.
-LEARN_WITHIN = 10.0
+# Seconds that must be left for learning to begin: to read from a slow store, to fit and to save.
+LEARNING_SECONDS = 16.0
 
 _logger = logging.getLogger(__name__)
 
@@ -52,28 +52,40 @@ def preload() -> None:
 
 
 def learn(
-    store: ObservationStore, spaces: Spaces, study: str, modes: Iterable[str], *, revised: bool, began: float
+    store: ObservationStore,
+    spaces: Spaces,
+    study: str,
+    modes: Iterable[str],
+    *,
+    revised: bool,
+    deadline: Deadline | None = None,
 ) -> float | None:
     """Learn in each of the study's modes where that is due, and return the seconds that the fits took.
 
-    None if it failed in one of them, or would come too late for a request that began at `began` (`time.monotonic`).
+    None if it failed in one of them, or if less than LEARNING_SECONDS are left before the deadline.
     Never raises: what was recorded stands, and its caller must hear so whatever happens here.
     """
     named = set(modes)
-    fits = [_learn(store, study, mode, revised=revised, began=began) for mode in spaces.modes if mode.name in named]
+    fits = [
+        _learn(store, study, mode, revised=revised, deadline=deadline) for mode in spaces.modes if mode.name in named
+    ]
     return None if None in fits else math.fsum(fit for fit in fits if fit is not None)
 
 
-def _learn(store: ObservationStore, study: str, mode: Mode, *, revised: bool, began: float) -> float | None:
-    if monotonic() - began > LEARN_WITHIN:
+def _learn(
+    store: ObservationStore, study: str, mode: Mode, *, revised: bool, deadline: Deadline | None
+) -> float | None:
+    if deadline is not None and deadline.seconds_left < LEARNING_SECONDS:
         _logger.warning("no time left to learn in mode %s of study %s; a later update learns", mode.name, study)
         return None
     try:
-        known = store.mode_study(mode.name, study=study, now=None)  # learning has no use for what is outstanding
-        fitting = monotonic()
+        known = store.mode_study(
+            mode.name, study=study, now=None, deadline=deadline
+        )  # learning has no use for what is outstanding
+        fitting = time.monotonic()
         if learned := relearn(mode, known, revised=revised):
-            fit_seconds = monotonic() - fitting
-            store.save_hyperparameters(mode.name, learned, study=study, as_of=known.as_of)
+            fit_seconds = time.monotonic() - fitting
+            store.save_hyperparameters(mode.name, learned, study=study, as_of=known.as_of, deadline=deadline)
             return fit_seconds
     except Exception:
         # An error would make the caller send again what is recorded. The study goes on with what it has learned before.

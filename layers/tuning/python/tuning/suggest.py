@@ -13,8 +13,8 @@ import secrets
 from collections.abc import Iterable, Set
 from datetime import datetime, timedelta
 from functools import partial
-from time import monotonic
 
+from storage.deadline import Deadline
 from tuning.errors import AlreadyPendingError, StoreUnavailableError, StudyArchivedError, TooManyOutstandingError
 from tuning.model.acquisition import choose
 from tuning.model.design import initial_design, reserve
@@ -28,17 +28,15 @@ from tuning.study import INITIAL_RATINGS, ModeStudy
 from tuning.validation.requests import parse_suggest
 
 DEFAULT_COUNT = 2
-# A rater comes back within a working day or not at all; longer, and abandoned settings would stay barred from others.
+# A rater comes back within a working day or not at all. After that others may have the setting.
 OUTSTANDING_FOR = timedelta(hours=24)
-# Of a mode. As many as one update can answer.
-MAX_OUTSTANDING = 1_000
-# For so long a suggestion is its rater's whoever else asks; then it makes way if there is no room.
+MAX_OUTSTANDING = 1_000  # suggestions per mode: as many as one update can answer
+# A suggestion never makes way for others before this time has passed.
 RESERVED_FOR = timedelta(hours=1)
 
 _ATTEMPTS = 8
 _RETRY_AFTER = 1  # seconds
-# Seconds after which no further attempt begins. One may take 20 of a slow store, and the API waits 29.
-_TRY_AGAIN_WITHIN = 8.0
+_TRY_AGAIN_WITHIN = 8.0  # seconds after which no further attempt begins
 
 _logger = logging.getLogger(__name__)
 
@@ -52,13 +50,14 @@ def suggest(
     study: object = DEFAULT_STUDY,
     fixed: object = None,
     now: datetime,
+    deadline: Deadline | None = None,
 ) -> tuple[Suggestion, ...]:
     """Make and claim `count` suggestions for a mode of a study, different from each other and from all outstanding.
 
     `count` is 1 to 10. All have what is `fixed`: an API, parameters, or both. They stay outstanding until rated, given
     back, or until OUTSTANDING_FOR has passed. Past MAX_OUTSTANDING the oldest of the mode make way, if RESERVED_FOR has
     passed for them. Those who ask at the same moment do not see each other's, so that there may be as many more as they
-    ask for in the meantime.
+    ask for in the meantime. After the deadline nothing further begins.
 
     Raises:
         InvalidRequestError: there is no such mode, the count is not from 1 to 10, no study can have that name, or
@@ -67,18 +66,18 @@ def suggest(
         StudyArchivedError: the study takes nothing.
         SpaceExhaustedError: too few settings are free.
         TooManyOutstandingError: the mode has MAX_OUTSTANDING, all too new to make way.
-        StoreUnavailableError: the store cannot be used now, or too many ask at this moment.
+        StoreUnavailableError: the store cannot be used now, too many ask at this moment, or no time is left.
         StoreCorruptError: what it holds cannot be read.
         StoreRefusedError: it is not there, or does not admit us.
     """
     body = {"mode": mode, "num_suggestions": count, "study": study, "fixed": fixed}
     asked = parse_suggest(body, spaces, default_count=DEFAULT_COUNT)
     space = asked.mode
-    began = monotonic()
+    trying = Deadline(_TRY_AGAIN_WITHIN, within=deadline)
     for attempt in range(_ATTEMPTS):
-        if monotonic() - began > _TRY_AGAIN_WITHIN:
+        if attempt and trying.is_over:
             break
-        known = store.mode_study(space.name, study=asked.study, now=now)
+        known = store.mode_study(space.name, study=asked.study, now=now, deadline=deadline)
         if known.study.archived_at is not None:
             raise StudyArchivedError(asked.study)
         giving_way = _make_room(known, asked.count, now)
@@ -89,7 +88,7 @@ def suggest(
             for setting in propose(space, known, count=asked.count, salt=salt, fixed=asked.fixed)
         )
         try:
-            store.claim(suggestions, giving_way=giving_way, now=now)
+            store.claim(suggestions, giving_way=giving_way, now=now, deadline=deadline)
         except AlreadyPendingError:
             continue
         if giving_way:

@@ -1,7 +1,7 @@
 """Update: record people's ratings, and what could not be rated, then learn from them.
 
 `update` validates everything before it records anything, records a batch whole or not at all, and only then lets the
-surrogate learn: nothing that goes wrong in learning can lose or repeat a rating.
+surrogate learn: an error in learning can neither lose nor repeat a rating.
 
 Whose rating is it? A result with the `suggestion_id` of anything that was ever suggested belongs to that suggestion's
 study and mode; one without, to the mode whose suggestion has its parameters on the grid of the space, outstanding or
@@ -14,8 +14,8 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from time import monotonic
 
+from storage.deadline import Deadline
 from storage.errors import ConflictError
 from tuning.errors import InvalidField, InvalidRequestError, StudyMissingError
 from tuning.model.encoding import snap
@@ -29,7 +29,7 @@ from tuning.validation.update import Result, Update, parse_update
 
 
 @dataclass(frozen=True, slots=True)
-class Receipt:
+class Acknowledgement:
     """What an update did. `samples_seen` counts the ratings of the study that count once these were in.
 
     `observation_ids` has the id of each result's entry of the history, in the order of the request; None if that is not
@@ -57,39 +57,40 @@ def update(
     request: object,
     idempotency_key: str | None = None,
     now: datetime,
-) -> Receipt:
+    deadline: Deadline | None = None,
+) -> Acknowledgement:
     """Record 1 to 1,000 results and learn from them; `tuning.validation.update.parse_update` says what they look like.
 
-    The same key with the same request records nothing and gives the first answer again.
+    The same key with the same request records nothing and gives the first answer again. After the deadline nothing
+    further begins, and learning begins only if `tuning.relearning.LEARNING_SECONDS` are left before it.
 
     Raises:
         InvalidRequestError: anything is wrong with the request or the key; nothing is recorded.
         IdempotencyMismatchError: the key came with another request before; nothing is recorded.
         StudyMissingError: there is no such study.
         StudyArchivedError: the study takes nothing.
-        StoreUnavailableError: the store cannot be used now; the results may have been recorded.
+        StoreUnavailableError: the store cannot be used now, or no time is left; the results may have been recorded.
         StoreCorruptError: what it holds cannot be read.
         StoreRefusedError: it is not there, or does not admit us.
     """
-    began = monotonic()
     name = validate_key(idempotency_key)
     asked = parse_update(request, spaces)
     key = IdempotencyKey(name, _fingerprint(asked)) if name is not None else None
     told: tuple[Told, ...] = ()
     try:
-        study, told = _attribute(store, asked, spaces, now)
-        recorded = store.record(told, study=study, idempotency_key=key)
+        study, told = _attribute(store, asked, spaces, now, deadline)
+        recorded = store.record(told, study=study, idempotency_key=key, deadline=deadline)
     except (InvalidRequestError, StudyMissingError, ConflictError):
         # What was a good request once, and recorded, stays one, whatever has become of its study meanwhile.
-        found = store.find_receipt(key) if key else None
+        found = store.find_receipt(key, deadline=deadline) if key else None
         if found is None:
             raise
         recorded = found
     fits: float | None = 0.0
     if not recorded.replayed:
         rated = {one.mode for one in told if isinstance(one, Observation)}
-        fits = learn(store, spaces, recorded.study, rated, revised=bool(recorded.replaced), began=began)
-    return Receipt(
+        fits = learn(store, spaces, recorded.study, rated, revised=bool(recorded.replaced), deadline=deadline)
+    return Acknowledgement(
         study=recorded.study,
         samples_seen=recorded.samples_seen,
         convergence_score=convergence(recorded.samples_seen),
@@ -104,7 +105,9 @@ def update(
     )
 
 
-def _attribute(store: ObservationStore, asked: Update, spaces: Spaces, now: datetime) -> tuple[str, tuple[Told, ...]]:
+def _attribute(
+    store: ObservationStore, asked: Update, spaces: Spaces, now: datetime, deadline: Deadline | None
+) -> tuple[str, tuple[Told, ...]]:
     """Settle the study of the results, and each result's mode and the suggestion that it answers.
 
     Raises:
@@ -113,10 +116,10 @@ def _attribute(store: ObservationStore, asked: Update, spaces: Spaces, now: date
         StudyMissingError: there is no such study.
     """
     ids = {result.suggestion_id for result in asked.results if result.suggestion_id is not None}
-    known = {one.id: one for one in store.find_suggestions(ids)} if ids else {}
+    known = {one.id: one for one in store.find_suggestions(ids, deadline=deadline)} if ids else {}
     study = _settle_study(asked, known)
     places = _places(asked.results, known, spaces)
-    found = store.find_suggested(places, study=study, now=now) if places else ()
+    found = store.find_suggested(places, study=study, now=now, deadline=deadline) if places else ()
     alike: dict[Setting, list[tuple[Suggestion, bool]]] = {}
     for suggestion, outstanding in found:
         alike.setdefault(suggestion.setting, []).append((suggestion, outstanding))
@@ -147,7 +150,8 @@ def _settle_study(asked: Update, known: Mapping[str, Suggestion]) -> str:
     Raises:
         InvalidRequestError: a suggestion is of another study than the request says, or the results are of several.
     """
-    studies = [known[result.suggestion_id].study if result.suggestion_id in known else None for result in asked.results]
+    named = [known.get(result.suggestion_id) if result.suggestion_id else None for result in asked.results]
+    studies = [suggestion.study if suggestion else None for suggestion in named]
     if asked.study is not None:
         wrong = [
             InvalidField(("results", index, "suggestion_id"), f"was suggested in study {one}, not in {asked.study}")

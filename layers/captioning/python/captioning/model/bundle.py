@@ -11,18 +11,16 @@ says too little or too much: a wrong bundle must never become a wrong caption. W
 current there, is `captioning.sources.port`'s to know.
 """
 
-import json
 import re
-from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import file_digest
 from pathlib import Path
-from typing import TypeVar
 
 from captioning.errors import BundleError, DecodingError
 from captioning.model.decoding import Decoding
 from captioning.model.vocabulary import Vocabulary, parse_vocabulary
+from storage.documents import DocumentError, Node, parse
 from storage.errors import UrlError
 from storage.urls import Folder, parse_source
 
@@ -40,9 +38,6 @@ _MAX_NUMBER = 1e6
 
 _TOP = {"format_version", "model_version", "files", "input", "decoding", "quantization", "provenance", "licence"}
 _INPUT = {"width", "height", "resampling", "exif_transpose", "scale", "offset"}
-
-_Names = Set[str]
-_Choice = TypeVar("_Choice", bound=StrEnum)
 
 
 class Resampling(StrEnum):
@@ -146,118 +141,57 @@ def read_manifest(folder: Path, *, place: str | None = None) -> bytes:
 
 
 def parse_manifest(content: bytes, *, file: str = MANIFEST) -> Manifest:
-    """Read a manifest of format version 1, every field of it. Raises BundleError, naming `file` and the field."""
-    if len(content) > MAX_MANIFEST_BYTES:
-        raise BundleError(file, f"larger than {MAX_MANIFEST_BYTES} bytes")
+    """Read a manifest of format version 1, every field of it.
+
+    Raises:
+        BundleError: it says too little, too much or what cannot be; the message names `file` and the field.
+    """
     try:
-        document = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise BundleError(file, f"not JSON: {error}") from error
-    if not isinstance(document, dict):
-        raise BundleError(file, "must be a JSON object")
-    # The version comes first: of another version nothing else can be expected to fit.
-    version = document.get("format_version")
-    if type(version) is not int or version != FORMAT_VERSION:
-        raise BundleError(file, f"format_version {version!r} is not supported, only {FORMAT_VERSION}")
-    top = _Fields(file, "", document, _TOP)
-    top.object("provenance")
-    top.object("licence")
-    quantization = top.fields("quantization", {"encoder", "decoder"})
-    return Manifest(
-        model_version=top.matching("model_version", _VERSION),
-        files=_files(top.fields("files", {ENCODER, DECODER, VOCABULARY})),
-        input=_input(top.fields("input", _INPUT, {"scaled_decoding"})),
-        decoding=_decoding(top.fields("decoding", {"beam_width", "length_penalty", "max_words"}, {"no_repeat_ngram"})),
-        encoder_quantization=quantization.choice("encoder", Quantization),
-        decoder_quantization=quantization.choice("decoder", Quantization),
-    )
+        document = parse(content, most=MAX_MANIFEST_BYTES)
+        # The version comes first: of another version nothing else can be expected to fit.
+        document.get("format_version").version(FORMAT_VERSION)
+        manifest = document.members(_TOP)
+        for name in ("provenance", "licence"):
+            manifest[name].members()
+        quantization = manifest["quantization"].members({"encoder", "decoder"})
+        return Manifest(
+            model_version=manifest["model_version"].text(_VERSION),
+            files=_files(manifest["files"]),
+            input=_input(manifest["input"]),
+            decoding=_decoding(manifest["decoding"]),
+            encoder_quantization=quantization["encoder"].choice(Quantization),
+            decoder_quantization=quantization["decoder"].choice(Quantization),
+        )
+    except DocumentError as error:
+        raise BundleError(file, str(error)) from error
 
 
-class _Fields:
-    """One object of the manifest: exactly the expected keys, each read as what it must be."""
-
-    def __init__(
-        self, file: str, place: str, document: Mapping[str, object], required: _Names, optional: _Names = frozenset()
-    ) -> None:
-        self.file = file
-        self.place = place
-        self.document = document
-        if missing := required - set(document):
-            raise self.error(min(missing), "is missing")
-        if extra := set(document) - required - optional:
-            raise self.error(min(extra), "is not a known field")
-
-    def error(self, name: str, message: str) -> BundleError:
-        return BundleError(self.file, f"{self.place}{name} {message}")
-
-    def object(self, name: str) -> Mapping[str, object]:
-        value = self.document[name]
-        if not isinstance(value, dict):
-            raise self.error(name, "must be an object")
-        return value
-
-    def fields(self, name: str, required: _Names, optional: _Names = frozenset()) -> "_Fields":
-        return _Fields(self.file, f"{self.place}{name}.", self.object(name), required, optional)
-
-    def matching(self, name: str, pattern: re.Pattern[str]) -> str:
-        value = self.document[name]
-        if not isinstance(value, str) or not pattern.fullmatch(value):
-            raise self.error(name, f"must match {pattern.pattern}, not {value!r}")
-        return value
-
-    def whole(self, name: str, low: int, high: int | None = None) -> int:
-        value = self.document[name]
-        if type(value) is not int or value < low or (high is not None and value > high):
-            limits = f"of at least {low}" if high is None else f"between {low} and {high}"
-            raise self.error(name, f"must be a whole number {limits}, not {value!r}")
-        return value
-
-    def number(self, name: str) -> float:
-        value = self.document[name]
-        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= _MAX_NUMBER:
-            raise self.error(name, f"must be a number of at most {_MAX_NUMBER:g} either way, not {value!r}")
-        return float(value)
-
-    def boolean(self, name: str) -> bool:
-        value = self.document[name]
-        if not isinstance(value, bool):
-            raise self.error(name, f"must be true or false, not {value!r}")
-        return value
-
-    def choice(self, name: str, choices: type[_Choice]) -> _Choice:
-        value = self.document[name]
-        for choice in choices:
-            if choice == value:
-                return choice
-        raise self.error(name, f"must be one of {', '.join(choices)}, not {value!r}")
-
-
-def _files(fields: _Fields) -> tuple[BundleFile, ...]:
+def _files(node: Node) -> tuple[BundleFile, ...]:
     # The three names are fixed, so no name can lead out of the folder.
-    described = ((name, fields.fields(name, {"sha256", "bytes"})) for name in (ENCODER, DECODER, VOCABULARY))
-    return tuple(
-        BundleFile(name, sha256=file.matching("sha256", _SHA256), size=file.whole("bytes", 1))
-        for name, file in described
-    )
+    files = node.members({ENCODER, DECODER, VOCABULARY})
+    described = ((name, files[name].members({"sha256", "bytes"})) for name in (ENCODER, DECODER, VOCABULARY))
+    return tuple(BundleFile(name, file["sha256"].text(_SHA256), file["bytes"].integer(1)) for name, file in described)
 
 
-def _input(fields: _Fields) -> InputSpec:
+def _input(node: Node) -> InputSpec:
+    given = node.members(_INPUT, {"scaled_decoding"})
     return InputSpec(
-        width=fields.whole("width", 1, MAX_INPUT_SIDE),
-        height=fields.whole("height", 1, MAX_INPUT_SIDE),
-        resampling=fields.choice("resampling", Resampling),
-        exif_transpose=fields.boolean("exif_transpose"),
-        scale=fields.number("scale"),
-        offset=fields.number("offset"),
-        scaled_decoding=fields.boolean("scaled_decoding") if "scaled_decoding" in fields.document else False,
+        width=given["width"].integer(1, MAX_INPUT_SIDE),
+        height=given["height"].integer(1, MAX_INPUT_SIDE),
+        resampling=given["resampling"].choice(Resampling),
+        exif_transpose=given["exif_transpose"].boolean(),
+        scale=given["scale"].number(-_MAX_NUMBER, _MAX_NUMBER),
+        offset=given["offset"].number(-_MAX_NUMBER, _MAX_NUMBER),
+        scaled_decoding="scaled_decoding" in given and given["scaled_decoding"].boolean(),
     )
 
 
-def _decoding(fields: _Fields) -> Decoding:
+def _decoding(node: Node) -> Decoding:
+    given = node.members({"beam_width", "length_penalty", "max_words"}, {"no_repeat_ngram"})
     try:
-        return Decoding(**fields.document)  # type: ignore[arg-type]  # Decoding checks its own values
+        return Decoding(**{name: option.value for name, option in given.items()})  # type: ignore[arg-type]  # it checks them
     except DecodingError as error:
-        raise BundleError(fields.file, f"decoding: {error}") from error
+        node.refuse(f"cannot be used: {error}")
 
 
 def _check(folder: Path, file: BundleFile, place: str) -> None:

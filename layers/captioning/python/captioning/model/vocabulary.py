@@ -3,7 +3,6 @@
 Refuses a vocabulary that the decoder could not have been trained on: repeated or blank words, missing marks.
 """
 
-import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -12,8 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from captioning.errors import BundleError
+from storage.documents import DocumentError, Node, parse, quote
 
 PADDING = 0
+
+_WORD = re.compile(r"\S+")
 
 # A clitic or a closing mark joins the word before it; an opening bracket joins the word after it.
 _JOINS_LEFT = re.compile(r" (?=(?:'\w|n't\b|[.,;:!?%)\]]))")
@@ -48,33 +50,38 @@ class Vocabulary:
 def parse_vocabulary(content: bytes, *, file: str) -> Vocabulary:
     """Read a bundle's `vocabulary.json`.
 
-    Raises BundleError, naming `file`, if it is not JSON of the documented form: `words` (unique, without blanks), with
-    padding at 0, `start` and `end` among them, `unknown` among them or null, and at least one word beside these marks.
+    It has `words` (unique, without blanks), with padding at 0, `start` and `end` among them, `unknown` among them or
+    null, and at least one word beside these marks.
+
+    Raises:
+        BundleError: it is not JSON of that form; the message names `file` and what is wrong with it.
     """
     try:
-        document = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise BundleError(file, f"not JSON: {error}") from error
-    if not isinstance(document, dict) or set(document) != {"words", "start", "end", "unknown"}:
-        raise BundleError(file, "must be an object with the keys words, start, end and unknown")
-    words = document["words"]
-    if not isinstance(words, list) or not all(isinstance(word, str) and word.split() == [word] for word in words):
-        raise BundleError(file, "words must be a list of words, each without blanks")
+        return _vocabulary(parse(content).members({"words", "start", "end", "unknown"}))
+    except DocumentError as error:
+        raise BundleError(file, str(error)) from error
+
+
+def _vocabulary(document: Mapping[str, Node]) -> Vocabulary:
+    listed = document["words"].entries()
+    words = [word.text(_WORD) for word in listed]
     tokens = {word: token for token, word in enumerate(words)}
-    if len(tokens) != len(words):
-        repeated = next(word for token, word in enumerate(words) if tokens[word] != token)
-        raise BundleError(file, f"the word {repeated!r} occurs twice")
-    start, end = (_mark(document[name], name, tokens, file=file) for name in ("start", "end"))
-    unknown = None if document["unknown"] is None else _mark(document["unknown"], "unknown", tokens, file=file)
-    if start == end or unknown in {start, end}:
-        raise BundleError(file, "start, end and unknown must be different words")
-    if len(words) <= len({PADDING, start, end, unknown} - {None}):
-        raise BundleError(file, "there is no word beside the marks")
-    return Vocabulary(tuple(words), start, end, unknown)
+    for token, word in enumerate(words):
+        if tokens[word] != token:
+            listed[token].refuse(f"must be a word of its own: {quote(word)} occurs twice")
+    start, end, unknown = document["start"], document["end"], document["unknown"]
+    marks = [PADDING, _mark(start, tokens), _mark(end, tokens)]
+    if unknown.value is not None:
+        marks.append(_mark(unknown, tokens))
+    if len(set(marks)) < len(marks):
+        end.refuse("must be another word than start, and unknown another than both")
+    if len(words) == len(marks):
+        document["words"].refuse("must have a word beside the marks")
+    return Vocabulary(tuple(words), marks[1], marks[2], marks[3] if unknown.value is not None else None)
 
 
-def _mark(mark: object, name: str, tokens: Mapping[str, int], *, file: str) -> int:
-    token = tokens.get(mark, PADDING) if isinstance(mark, str) else PADDING
+def _mark(node: Node, tokens: Mapping[str, int]) -> int:
+    token = tokens.get(node.text(), PADDING)
     if token == PADDING:
-        raise BundleError(file, f"{name} must be one of the words, and not the first, which is padding: {mark!r}")
+        node.refuse(f"must be one of the words, and not the first, which is padding: {quote(node.value)}")
     return token

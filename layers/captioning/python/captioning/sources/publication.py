@@ -14,6 +14,7 @@ import re
 from dataclasses import asdict, dataclass
 
 from captioning.errors import BundleError
+from storage.documents import DocumentError, Node, parse
 
 CURRENT = "current.json"
 FORMAT_VERSION = 1
@@ -55,27 +56,20 @@ class Publication:
 
 
 def parse_publication(content: bytes, *, file: str) -> Publication:
-    """Read a `current.json`. Raises BundleError, naming `file` and what is wrong with it."""
-    if len(content) > MAX_BYTES:
-        raise BundleError(file, f"larger than {MAX_BYTES} bytes")
+    """Read a `current.json`.
+
+    Raises:
+        BundleError: it is not exactly of this form; the message names `file` and what is wrong with it.
+    """
     try:
-        document = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise BundleError(file, f"not JSON: {error}") from error
-    version = document.get("format_version") if isinstance(document, dict) else None
-    if type(version) is not int or version != FORMAT_VERSION:
-        raise BundleError(file, f"format_version {version!r} is not supported, only {FORMAT_VERSION}")
-    if set(document) != {"format_version", "current", "previous"} or not isinstance(document["previous"], list):
-        raise BundleError(file, "must have format_version, current and a list of previous releases, and nothing else")
-    return Publication(
-        _release(document["current"], file=file), tuple(_release(one, file=file) for one in document["previous"])
-    )
+        document = parse(content, most=MAX_BYTES)
+        document.get("format_version").version(FORMAT_VERSION)
+        publication = document.members({"format_version", "current", "previous"})
+        return Publication(_release(publication["current"]), tuple(map(_release, publication["previous"].entries())))
+    except DocumentError as error:
+        raise BundleError(file, str(error)) from error
 
 
-def _release(document: object, *, file: str) -> Release:
-    if not isinstance(document, dict) or set(document) != {"model_version", "manifest_sha256"}:
-        raise BundleError(file, f"a release has a model_version and a manifest_sha256, not {document!r}")
-    for name, pattern in (("model_version", _VERSION), ("manifest_sha256", _SHA256)):
-        if not isinstance(document[name], str) or not pattern.fullmatch(document[name]):
-            raise BundleError(file, f"{name} must match {pattern.pattern}, not {document[name]!r}")
-    return Release(**document)
+def _release(node: Node) -> Release:
+    release = node.members({"model_version", "manifest_sha256"})
+    return Release(release["model_version"].text(_VERSION), release["manifest_sha256"].text(_SHA256))

@@ -8,7 +8,7 @@ what the name service takes to find the endpoint is not in its hands.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TypeVar
 
 from captioning.caption import Alternative, Caption
@@ -18,6 +18,7 @@ from captioning.stores.port import CaptionStore
 from captioning.stores.records import load_caption, load_outcome
 from storage.clients import ClientSettingsError
 from storage.deadline import Deadline
+from storage.documents import Node
 from storage.table import CallLimits, LostRaceError, Put, Row, Table, Value
 from storage.urls import TablePlace
 
@@ -93,7 +94,7 @@ class DynamoDbCaptionStore(CaptionStore):
             return read(row)
         except KeyError as error:
             raise CaptionStoreDamagedError(f"{self._place}: the item of {key!r} lacks {error}") from error
-        except (ValueError, TypeError) as error:
+        except ValueError as error:
             raise CaptionStoreDamagedError(f"{self._place}: the item of {key!r} is damaged: {error}") from error
 
 
@@ -108,28 +109,18 @@ def _saying(said: Caption | Alternative) -> dict[str, Value]:
 
 
 def _caption(row: Row) -> Caption:
-    alternatives = row["alternatives"]
-    if not isinstance(alternatives, tuple):
-        raise TypeError(f"{alternatives!r} is not a list of alternatives")
-    others = [(one["text"], _number(one, "confidence")) for one in map(_map, alternatives)]
-    return load_caption(row["text"], _number(row, "confidence"), row["model_version"], others)
+    alternatives = Node(row["alternatives"], "alternatives").entries()
+    others = [(one.get("text").value, _number(one.get("confidence"))) for one in alternatives]
+    confidence = _number(Node(row["confidence"], "confidence"))
+    return load_caption(row["text"], confidence, row["model_version"], others)
 
 
 def _outcome(row: Row) -> Outcome:
     made: tuple[object, ...] = (None, None, None)
     if {"text", "confidence", "model_version"} & row.keys():
-        made = (row["text"], _number(row, "confidence"), row["model_version"])
+        made = (row["text"], _number(Node(row["confidence"], "confidence")), row["model_version"])
     return load_outcome(row["pk"], row["sequencer"], row.get("reason"), made)
 
 
-def _map(value: Value) -> Row:
-    if not isinstance(value, Mapping):
-        raise TypeError(f"{value!r} is not an alternative")
-    return value
-
-
-def _number(row: Row, name: str) -> float:
-    value = row[name]
-    if not isinstance(value, str):
-        raise TypeError(f"{value!r} is not the text of a number")
-    return float(value)
+def _number(node: Node) -> float:
+    return float(node.text())

@@ -17,6 +17,7 @@ from captioning.errors import CAPTION_STORE_ERRORS, CaptionStoreDamagedError
 from captioning.outcomes import Outcome
 from captioning.stores.port import CaptionStore
 from captioning.stores.records import load_caption, load_outcome
+from storage.documents import DocumentError, Node
 from storage.sqlite import Database, DatabaseKind
 
 # A cache is worth a short wait; past it the caption is made again.
@@ -56,8 +57,8 @@ class SqliteCaptionStore(CaptionStore):
             return None
         text, confidence, model_version, alternatives = row
         try:
-            return load_caption(text, confidence, model_version, json.loads(alternatives))
-        except (ValueError, TypeError, RecursionError) as error:
+            return load_caption(text, confidence, model_version, Node(alternatives, "alternatives").json().value)
+        except DocumentError as error:
             raise CaptionStoreDamagedError(f"{self._path}: the caption of {key} is damaged: {error}") from error
 
     def put(self, key: str, caption: Caption) -> None:
@@ -104,7 +105,7 @@ class SqliteCaptionStore(CaptionStore):
         try:
             sequencer, reason, *made = row
             return load_outcome(key, sequencer, reason, made)
-        except ValueError as error:
+        except DocumentError as error:
             raise CaptionStoreDamagedError(f"{self._path}: the outcome of {key!r} is damaged: {error}") from error
 
     def close(self) -> None:

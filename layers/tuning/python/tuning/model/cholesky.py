@@ -1,7 +1,12 @@
 """The Cholesky factor of a covariance matrix and what is solved with it, on NumPy alone, which solves no triangles.
 
-Forward and backward substitution go block by block: each block of the factor's diagonal is inverted once, and all else
-is products of matrices. That is no slower than LAPACK's substitution, and differs from it by rounding alone.
+Forward and backward substitution go block by block. Each block on the diagonal of the factor L is inverted once; all
+else is products of matrices:
+
+    y_i = L_ii⁻¹ (b_i - sum over j < i of L_ij y_j)        L y = b
+    x_i = L_ii⁻ᵀ (y_i - sum over j > i of L_jiᵀ x_j)       Lᵀ x = y
+
+That is no slower than LAPACK's substitution, and differs from it by rounding alone.
 
 Sources: G. Golub and C. Van Loan, "Matrix Computations", 4th edition (2013), algorithm 4.2.1 and section 3.1.4
 (block substitution); N. Higham, "Accuracy and Stability of Numerical Algorithms", 2nd edition (2002), sections 8.1

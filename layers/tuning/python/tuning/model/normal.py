@@ -1,7 +1,9 @@
 """The standard normal distribution, elementwise on arrays of any shape: density, probability below, quantile.
 
-Python's own functions of single numbers, exact to the last digits far into the tails. `scipy.special`, which takes
-arrays, costs a cold start more than NumPy does.
+It calls Python's own functions of single numbers, which are exact to the last digits far into the tails.
+`scipy.special`, which takes arrays, costs a cold start more than NumPy does.
+
+Source: NIST Digital Library of Mathematical Functions, equation 7.2.2 (erfc).
 """
 
 import math
@@ -17,18 +19,18 @@ _STANDARD = NormalDist()
 
 
 def density(z: Floats) -> Floats:
-    """Return the density at z: exp(-z² / 2) / √(2π)."""
+    """Return the density at z: φ(z) = exp(-z² / 2) / √(2π)."""
     return np.asarray(_INVERSE_SQRT_2PI * np.exp(-0.5 * z * z))
 
 
 def cdf(z: Floats) -> Floats:
-    """Return the probability below z: erfc(-z / √2) / 2. Exact in the lower tail too, where 1 + erf is not."""
+    """Return the probability below z: Φ(z) = erfc(-z / √2) / 2. It is exact in the lower tail too; 1 + erf is not."""
     complement = np.fromiter(map(math.erfc, (-_SQRT_HALF * z).ravel().tolist()), np.float64, z.size)
     return np.asarray(0.5 * complement.reshape(z.shape))
 
 
 def quantile(probability: Floats) -> Floats:
-    """Return the z below which a value lies with this probability, the inverse of `cdf`.
+    """Return the z below which a value lies with this probability, the inverse of `cdf`: Φ⁻¹(p).
 
     Raises:
         ValueError: a probability is not strictly within (0, 1).

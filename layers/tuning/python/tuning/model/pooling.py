@@ -1,9 +1,17 @@
 """Pooling: a study's ratings as the surrogate's data, each distinct setting once, so that its cost stays bounded.
 
-The n ratings of one setting become their mean with noise variance / n, which loses nothing: the posterior is the same.
-Past MAX_POINTS distinct settings the most informative are kept. What a process has pooled of each of the latest studies
-it remembers and only adds to; the result is that of pooling everything anew, bit for bit. This module judges no rating
-and knows nothing of a model.
+The n ratings y_i of one setting become their mean ȳ with noise variance / n. The posterior of the true rating f is the
+same, because the rest of the sum does not depend on f:
+
+    sum over i of (y_i - f)² / noise variance = (ȳ - f)² / (noise variance / n) + scatter / noise variance
+    scatter = sum over i of (y_i - ȳ)²
+
+Past MAX_POINTS distinct settings the most informative are kept. A process remembers what it has pooled of the
+latest studies and only adds to it; the result equals that of pooling everything anew, bit for bit. This module judges
+no rating and knows nothing of a model.
+
+Source: M. Binois, R. Gramacy and M. Ludkovski, "Practical heteroscedastic Gaussian process modeling for large
+simulation experiments", J. Computational and Graphical Statistics 27 (2018), section 3 (replicated inputs).
 """
 
 from collections.abc import Sequence
@@ -21,8 +29,8 @@ from tuning.spaces import Mode
 MAX_POINTS = 512  # distinct settings that the model takes
 
 _REMEMBERED = 32  # modes of studies
-_BEST = 4  # one in so many of the points kept is there for being among the best rated
-_CELLS = 8  # along each column: settings that share a cell are so alike that one tells of the others
+_BEST = 4  # one in so many of the points kept is one of the best rated
+_CELLS = 8  # along each column; settings in one cell are nearly alike
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,8 +56,8 @@ def pool(mode: Mode, observations: Sequence[Observation], *, limit: int = MAX_PO
     """Pool the ratings of each setting into their mean, settings in order of first rating.
 
     Observations that the mode no longer admits are passed over. Past `limit` distinct settings a quarter of the limit
-    goes to the best rated and the rest to the most often rated of each cell of the space, the newer first, then to the
-    second of each cell, and so on: what is near the optimum, and what little is known of everywhere else.
+    goes to the best rated. The rest goes to the most often rated of each cell of the space, the newer first, then to
+    the second of each cell, and so on. So the model keeps what is near the optimum, and something of everywhere else.
     """
     observations = tuple(observations)
     # Its first rating tells a study from the others. The tally keeps it alive, so that no other gets its id meanwhile.

@@ -37,9 +37,11 @@ API_LEVEL_VARIANCE = 0.05
 
 @dataclass(frozen=True, slots=True)
 class LogNormal:
-    """A prior of a positive number: its logarithm is normal, with standard deviation `deviation` about log(median).
+    """A prior of a positive number θ: its logarithm is normal, with standard deviation `deviation` about log(median).
 
-    The fit works on the logarithm, where the density is highest at the median: the median is the prior's mode. `low`
+        log p(log θ) = -½ ((log θ - log median) / deviation)² + constant
+
+    The fit works on the logarithm, where this density is highest at the median: the median is the prior's mode. `low`
     and `high` bound what the fit may choose; both are included.
     """
 

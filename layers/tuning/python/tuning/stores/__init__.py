@@ -9,13 +9,14 @@ URL_SETTING = "OBSERVATION_STORE"
 
 
 def open_store(url: str) -> ObservationStore:
-    """The store that a URL of `storage.urls` names; nothing is read or written until it is first used.
+    """Open the store that a URL of `storage.urls` names; nothing is read or written until it is first used.
 
     `sqlite:///data/observations.db` is relative to the working directory, `sqlite:////var/lib/observations.db`
     absolute. `dynamodb://observations?region=eu-west-1&endpoint=http://localhost:8000` is a table, which must be there;
     region and endpoint default to what the environment says.
 
-    Raises StoreUrlError, which names the setting.
+    Raises:
+        StoreUrlError: the URL names no store; the message names the setting.
     """
     try:
         place = parse_store(url)

@@ -10,6 +10,9 @@ StoreCorruptError that names it, and never a wrong answer.
 Every method may raise StoreUnavailableError (retry later), StoreCorruptError and StoreRefusedError (give up), and every
 one that is given a study's name StudyMissingError. DEFAULT_STUDY is always there. Values go in and come out by value.
 The port draws no conclusions: it neither validates settings nor judges ratings.
+
+After a `deadline` nothing further begins; what has begun takes at most 3 s more in DynamoDB, and 5 s where SQLite waits
+for a lock.
 """
 
 from abc import ABC, abstractmethod
@@ -17,6 +20,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from storage.deadline import Deadline
 from tuning.observations import DEFAULT_STUDY, MAX_POSITION, Correction, Entry, Setting, Suggestion, Told
 from tuning.stores.log import Record
 from tuning.study import Hyperparameters, ModeStudy, Study, StudySummary
@@ -106,7 +110,12 @@ class ObservationStore(ABC):
 
     @abstractmethod
     def record(
-        self, told: Sequence[Told], *, study: str = DEFAULT_STUDY, idempotency_key: IdempotencyKey | None
+        self,
+        told: Sequence[Told],
+        *,
+        study: str = DEFAULT_STUDY,
+        idempotency_key: IdempotencyKey | None,
+        deadline: Deadline | None = None,
     ) -> Recorded:
         """Record a batch of up to MAX_BATCH, ending the suggestions it answers, or find it recorded.
 
@@ -120,7 +129,7 @@ class ObservationStore(ABC):
         """
 
     @abstractmethod
-    def find_receipt(self, idempotency_key: IdempotencyKey) -> Recorded | None:
+    def find_receipt(self, idempotency_key: IdempotencyKey, *, deadline: Deadline | None = None) -> Recorded | None:
         """Return the acknowledgement of the batch that was recorded with this key; None if none was.
 
         Raises:
@@ -136,6 +145,7 @@ class ObservationStore(ABC):
         *,
         seen: int | None,
         idempotency_key: IdempotencyKey | None,
+        deadline: Deadline | None = None,
     ) -> Revised:
         """Append a revision to the entry at that position, if the correction changes anything of it.
 
@@ -150,7 +160,14 @@ class ObservationStore(ABC):
         """
 
     @abstractmethod
-    def claim(self, suggestions: Sequence[Suggestion], *, giving_way: Sequence[Suggestion] = (), now: datetime) -> None:
+    def claim(
+        self,
+        suggestions: Sequence[Suggestion],
+        *,
+        giving_way: Sequence[Suggestion] = (),
+        now: datetime,
+        deadline: Deadline | None = None,
+    ) -> None:
         """Make all of the up to MAX_CLAIM suggestions of one study outstanding, or none.
 
         With them, up to MAX_CLAIM others that are `giving_way` end, if they are outstanding still. How many may be
@@ -174,7 +191,7 @@ class ObservationStore(ABC):
         """
 
     @abstractmethod
-    def find_suggestions(self, ids: Collection[str]) -> tuple[Suggestion, ...]:
+    def find_suggestions(self, ids: Collection[str], *, deadline: Deadline | None = None) -> tuple[Suggestion, ...]:
         """Return the suggestions of those ids, of any study, that were ever claimed, outstanding or not.
 
         Of what a release before studies suggested, those that are outstanding or were answered at least; of the latter
@@ -183,7 +200,12 @@ class ObservationStore(ABC):
 
     @abstractmethod
     def find_suggested(
-        self, places: Collection[tuple[str, Setting]], *, study: str = DEFAULT_STUDY, now: datetime
+        self,
+        places: Collection[tuple[str, Setting]],
+        *,
+        study: str = DEFAULT_STUDY,
+        now: datetime,
+        deadline: Deadline | None = None,
     ) -> tuple[tuple[Suggestion, bool], ...]:
         """Return the latest suggestion of each of those places, each a mode and a setting, and if it is outstanding.
 
@@ -191,7 +213,9 @@ class ObservationStore(ABC):
         """
 
     @abstractmethod
-    def mode_study(self, mode: str, *, study: str = DEFAULT_STUDY, now: datetime | None) -> ModeStudy:
+    def mode_study(
+        self, mode: str, *, study: str = DEFAULT_STUDY, now: datetime | None, deadline: Deadline | None = None
+    ) -> ModeStudy:
         """Return a mode of a study in one consistent view; it begins, with a fresh seed, when first asked for.
 
         With None as `now` it is without the suggestions that are outstanding, which then cost nothing.
@@ -206,7 +230,13 @@ class ObservationStore(ABC):
 
     @abstractmethod
     def save_hyperparameters(
-        self, mode: str, hyperparameters: Hyperparameters, *, study: str = DEFAULT_STUDY, as_of: int
+        self,
+        mode: str,
+        hyperparameters: Hyperparameters,
+        *,
+        study: str = DEFAULT_STUDY,
+        as_of: int,
+        deadline: Deadline | None = None,
     ) -> None:
         """Keep what was learned of the log up to `as_of`, unless what is there was learned of more of it."""
 

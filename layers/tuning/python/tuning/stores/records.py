@@ -2,8 +2,8 @@
 
 Text throughout: JSON writes a float by its shortest exact form, so that it is read back bit for bit, and a number type
 of a database need not reach as far as a float does. For what this code itself wrote; callers' input goes through
-`tuning.validation`. But storage gets damaged, so that every `load_` function takes whatever a row may hold, of any
-type, and raises ValueError for what the matching `dump_` function cannot have written.
+`tuning.validation`. But storage gets damaged: every `load_` function takes whatever a row may hold, of any type, and
+refuses what the matching `dump_` function cannot have written, with a `storage.documents.DocumentError`.
 """
 
 import json
@@ -12,25 +12,40 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 
+from storage.documents import Node
 from tuning.observations import MAX_RATING, MIN_RATING, Failure, Observation, Revision, Setting, Suggestion, Told
+from tuning.spaces import Value
 from tuning.study import Hyperparameters, Study
 
-_SHOWN = 60  # characters of a damaged value in an error's text
+_HYPERPARAMETERS = frozenset({"lengthscales", "signal_variance", "noise_variance", "similarity", "fitted_on"})
 
 
 def dump_setting(setting: Setting) -> str:
-    """The setting as JSON."""
+    """Return the setting as JSON."""
     return json.dumps(setting.to_plain())
 
 
 def load_setting(stored: object) -> Setting:
-    """The inverse of `dump_setting`."""
-    plain = _load_json(stored, "a setting")
-    if not isinstance(plain, dict) or not isinstance(plain.get("api"), str):
-        raise ValueError(f"{_short(stored)} is not a setting")  # noqa: TRY004 - the stores catch one error
-    for value in plain.values():
-        if not isinstance(value, str):
-            _load_number(value, "a setting's value")
+    """Return the setting of what `dump_setting` gave.
+
+    Raises:
+        DocumentError: it is not such a text.
+    """
+    return read_setting(Node(stored, "setting").json())
+
+
+def read_setting(node: Node) -> Setting:
+    """Return the setting of a document that has it in the published shape.
+
+    Raises:
+        DocumentError: it is no object with the text `api`, or one of its values is neither a text nor a number.
+    """
+    node.get("api").text(least=1)
+    plain: dict[str, Value] = node.value  # type: ignore[assignment]  # an object, or it had no members
+    for name, value in plain.items():
+        # Of every rating that is read: most values are texts and finite floats, and need no node.
+        if not isinstance(value, str) and not (type(value) is float and math.isfinite(value)):
+            node.get(name).number()
     return Setting.from_plain(plain)
 
 
@@ -45,42 +60,109 @@ def load_told(  # noqa: PLR0917 - the columns of a row
     picture: object = None,
     comment: object = None,
 ) -> Told:
-    """Return what was told: a failure if there is a `reason`, an observation if there is a `rating`.
+    """Return what was told: a failure if there is a `reason`, and else an observation.
 
     Raises:
-        ValueError: it is neither, or something of it is not as it was written.
+        DocumentError: it was not stored like that.
     """
-    where, what, when = load_text(mode, "a mode"), load_setting(setting), load_timestamp(recorded_at)
+    named, where = Node(mode, "mode").text(), load_setting(setting)
+    moment = Node(recorded_at, "recorded_at").moment()
     who = (
-        _load_text_or_none(suggestion_id, "a suggestion's id"),
-        _load_text_or_none(rater, "a rater"),
-        _load_text_or_none(picture, "a picture"),
-        _load_text_or_none(comment, "a comment"),
+        load_optional(suggestion_id, "suggestion_id"),
+        load_optional(rater, "rater"),
+        load_optional(picture, "picture"),
+        load_optional(comment, "comment"),
     )
     if reason is None:
-        return Observation(where, what, _load_rating(rating), when, *who)
+        return Observation(named, where, Node(rating, "rating").number(MIN_RATING, MAX_RATING), moment, *who)
     if rating is not None:
-        raise ValueError(f"{_short(rating)} is the rating of a failure")
-    return Failure(where, what, load_text(reason, "a reason"), when, *who)
+        Node(rating, "rating").refuse("is that of a failure, which has none")
+    return Failure(named, where, Node(reason, "failed").text(), moment, *who)
 
 
 def load_revision(  # noqa: PLR0917 - the columns of a row
     number: object, rating: object, comment: object, withdrawn: object, made_at: object, reviser: object
 ) -> Revision:
-    """Return a revision of what was stored of it; `withdrawn` is stored as 0 or 1.
+    """Return the revision of what was stored of it; `withdrawn` is stored as 0 or 1.
 
     Raises:
-        ValueError: something of it is not as it was written.
+        DocumentError: it was not stored like that.
     """
-    if withdrawn not in (0, 1):
-        raise ValueError(f"{_short(withdrawn)} does not say whether an entry is withdrawn")
     return Revision(
-        load_count(number, "a revision's number"),
-        None if rating is None else _load_rating(rating),
-        _load_text_or_none(comment, "a comment"),
-        bool(withdrawn),
-        load_timestamp(made_at),
-        _load_text_or_none(reviser, "a reviser"),
+        Node(number, "number").integer(),
+        None if rating is None else Node(rating, "rating").number(MIN_RATING, MAX_RATING),
+        load_optional(comment, "comment"),
+        bool(Node(int(withdrawn) if isinstance(withdrawn, bool) else withdrawn, "withdrawn").integer(0, 1)),
+        Node(made_at, "made_at").moment(),
+        load_optional(reviser, "reviser"),
+    )
+
+
+def load_study(name: object, created_at: object, based_on: object, note: object, archived_at: object) -> Study:
+    """Return the study of what was stored of it.
+
+    Raises:
+        DocumentError: it was not stored like that.
+    """
+    return Study(
+        Node(name, "name").text(),
+        None if created_at is None else Node(created_at, "created_at").moment(),
+        load_optional(based_on, "based_on"),
+        load_optional(note, "note"),
+        None if archived_at is None else Node(archived_at, "archived_at").moment(),
+    )
+
+
+def load_suggestion(  # noqa: PLR0917 - the columns of a row
+    identity: object, mode: object, setting: object, suggested_at: object, expires_at: object, study: object
+) -> Suggestion:
+    """Return the suggestion of what was stored of it.
+
+    Raises:
+        DocumentError: it was not stored like that.
+    """
+    return Suggestion(
+        Node(identity, "id").text(),
+        Node(mode, "mode").text(),
+        load_setting(setting),
+        Node(suggested_at, "suggested_at").moment(),
+        Node(expires_at, "expires_at").moment(),
+        Node(study, "study").text(),
+    )
+
+
+def dump_hyperparameters(hyperparameters: Hyperparameters) -> str:
+    """Return the hyperparameters as JSON."""
+    return json.dumps(asdict(hyperparameters))
+
+
+def load_hyperparameters(stored: object) -> Hyperparameters | None:
+    """Return the hyperparameters of what `dump_hyperparameters` gave; None of None.
+
+    Raises:
+        DocumentError: it is not such a text.
+    """
+    return None if stored is None else read_hyperparameters(Node(stored, "hyperparameters").json())
+
+
+def read_hyperparameters(node: Node) -> Hyperparameters:
+    """Return the hyperparameters of a document. Its `lengthscales` are an object, or a list of pairs.
+
+    Raises:
+        DocumentError: a value is missing, unknown or impossible.
+    """
+    learned = node.members(_HYPERPARAMETERS)
+    lengthscales = learned["lengthscales"]
+    if isinstance(lengthscales.value, dict):
+        pairs = list(lengthscales.members().items())
+    else:
+        pairs = [(name.text(), length) for name, length in (pair.entries(2) for pair in lengthscales.entries())]
+    return Hyperparameters(
+        tuple((name, length.positive()) for name, length in pairs),
+        learned["signal_variance"].positive(),
+        learned["noise_variance"].positive(),
+        learned["similarity"].number(0, 1),
+        learned["fitted_on"].integer(),
     )
 
 
@@ -93,146 +175,47 @@ def load_positions(stored: object) -> tuple[int, ...]:
     """Return the positions that `dump_positions` was given.
 
     Raises:
-        ValueError: they are not as they were written.
+        DocumentError: they were not stored like that.
     """
-    plain = _load_json(stored, "positions")
-    if not isinstance(plain, list):
-        raise ValueError(f"{_short(stored)} is not a list of positions")  # noqa: TRY004 - the stores catch one error
-    return tuple(load_count(position, "a position") for position in plain)
+    return tuple(position.integer() for position in Node(stored, "positions").json().entries())
 
 
-def load_study(name: object, created_at: object, based_on: object, note: object, archived_at: object) -> Study:
-    """Return a study of what was stored of it.
+def load_optional(stored: object, what: str) -> str | None:
+    """Return a text, called `what` in the error; None of None.
 
     Raises:
-        ValueError: something of it is not as it was written.
+        DocumentError: it is neither.
     """
-    return Study(
-        load_text(name, "a study"),
-        None if created_at is None else load_timestamp(created_at),
-        _load_text_or_none(based_on, "a study"),
-        _load_text_or_none(note, "a note"),
-        None if archived_at is None else load_timestamp(archived_at),
-    )
-
-
-def load_suggestion(  # noqa: PLR0917 - the columns of a row
-    identity: object, mode: object, setting: object, suggested_at: object, expires_at: object, study: object
-) -> Suggestion:
-    """A suggestion of what was stored of it."""
-    return Suggestion(
-        load_text(identity, "a suggestion's id"),
-        load_text(mode, "a mode"),
-        load_setting(setting),
-        load_timestamp(suggested_at),
-        load_timestamp(expires_at),
-        load_text(study, "a study"),
-    )
-
-
-def dump_hyperparameters(hyperparameters: Hyperparameters) -> str:
-    """The hyperparameters as JSON."""
-    return json.dumps(asdict(hyperparameters))
-
-
-def load_hyperparameters(stored: object) -> Hyperparameters | None:
-    """The inverse of `dump_hyperparameters`; None of None."""
-    if stored is None:
-        return None
-    plain = _load_json(stored, "hyperparameters")
-    names = {"lengthscales", "signal_variance", "noise_variance", "similarity", "fitted_on"}
-    if not isinstance(plain, dict) or plain.keys() != names or not isinstance(plain["lengthscales"], list):
-        raise ValueError(f"{_short(stored)} is not a study's hyperparameters")
-    lengthscales = []
-    for entry in plain["lengthscales"]:
-        if not isinstance(entry, list) or len(entry) != 2:  # noqa: PLR2004 - a pair
-            raise ValueError(f"{_short(stored)} has no list of lengthscales by name")
-        lengthscales.append((load_text(entry[0], "a coordinate"), _load_positive(entry[1], "a lengthscale")))
-    similarity = _load_number(plain["similarity"], "a similarity")
-    if not 0 <= similarity <= 1:
-        raise ValueError(f"{similarity!r} is not a similarity from 0 to 1")
-    return Hyperparameters(
-        tuple(lengthscales),
-        _load_positive(plain["signal_variance"], "a variance"),
-        _load_positive(plain["noise_variance"], "a variance"),
-        similarity,
-        load_count(plain["fitted_on"], "a number of ratings"),
-    )
-
-
-def load_timestamp(stored: object) -> datetime:
-    """The inverse of `timestamp`."""
-    moment = datetime.fromisoformat(load_text(stored, "a moment"))
-    # One without a zone cannot be compared with the others.
-    if moment.tzinfo is None:
-        raise ValueError(f"{_short(stored)} is not a moment of any time zone")
-    try:
-        return moment.astimezone(UTC)
-    except OverflowError:
-        raise ValueError(f"{_short(stored)} is beyond the end of time") from None
+    return None if stored is None else Node(stored, what).text()
 
 
 def load_text(stored: object, what: str) -> str:
-    """A text, called `what` in the error."""
-    if not isinstance(stored, str):
-        raise ValueError(f"{_short(stored)} is not {what}")  # noqa: TRY004 - the stores catch one error
-    return stored
+    """Return a text, called `what` in the error.
+
+    Raises:
+        DocumentError: it is none.
+    """
+    return Node(stored, what).text()
 
 
 def load_count(stored: object, what: str) -> int:
-    """A whole number from 0 on, called `what` in the error."""
-    if not isinstance(stored, int) or isinstance(stored, bool) or stored < 0:
-        raise ValueError(f"{_short(stored)} is not {what}")
-    return stored
+    """Return a whole number from 0 on, called `what` in the error.
+
+    Raises:
+        DocumentError: it is none.
+    """
+    return Node(stored, what).integer()
 
 
-def _load_text_or_none(stored: object, what: str) -> str | None:
-    return None if stored is None else load_text(stored, what)
+def load_timestamp(stored: object) -> datetime:
+    """Return the moment of what `timestamp` gave.
 
-
-def _load_rating(stored: object) -> float:
-    value = float(_load_number(stored, "a rating"))
-    if not MIN_RATING <= value <= MAX_RATING:
-        raise ValueError(f"{value!r} is not a rating from {MIN_RATING:g} to {MAX_RATING:g}")
-    return value
-
-
-def _load_json(stored: object, what: str) -> object:
-    try:
-        return json.loads(load_text(stored, what))
-    except RecursionError:
-        raise ValueError(f"{_short(stored)} is not {what}") from None
-
-
-def _load_number(stored: object, what: str) -> float | int:
-    """A finite number, as it is."""
-    if not isinstance(stored, int | float) or isinstance(stored, bool):
-        raise ValueError(f"{_short(stored)} is not {what}")  # noqa: TRY004 - the stores catch one error
-    try:
-        finite = math.isfinite(stored)
-    except OverflowError:
-        finite = False
-    if not finite:
-        raise ValueError(f"{_short(stored)} is not {what}")
-    return stored
-
-
-def _load_positive(stored: object, what: str) -> float:
-    value = float(_load_number(stored, what))
-    if value <= 0:
-        raise ValueError(f"{value!r} is not {what}")
-    return value
-
-
-def _short(stored: object) -> str:
-    """What was found, cut short for a log line."""
-    try:
-        text = repr(stored[:_SHOWN] if isinstance(stored, str | bytes) else stored)
-    except ValueError:
-        return "a number of thousands of digits"
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+    Raises:
+        DocumentError: it is no such text.
+    """
+    return Node(stored, "moment").moment()
 
 
 def timestamp(moment: datetime) -> str:
-    """Fixed-width UTC text, so that the order of texts is the order of moments."""
+    """Return the moment as text of fixed width in UTC, so that the order of texts is the order of moments."""
     return moment.astimezone(UTC).isoformat(timespec="microseconds")

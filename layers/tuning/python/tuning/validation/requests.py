@@ -6,11 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from storage.documents import quote
 from tuning.errors import InvalidField, InvalidRequestError, Location, Root
 from tuning.observations import DEFAULT_STUDY, MAX_POSITION, MAX_RATING, MIN_RATING, Correction
 from tuning.spaces import Fixed, Mode, Spaces
 from tuning.validation.fields import Level, capped, judge
-from tuning.validation.settings import parse_fixed, parse_number, quote
+from tuning.validation.settings import parse_fixed, parse_number
 
 MAX_COUNT = 10  # suggestions in one request
 KEY_HEADER = "Idempotency-Key"

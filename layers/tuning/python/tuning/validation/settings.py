@@ -1,11 +1,11 @@
 """Settings as callers write them: an API and its parameters, judged by the search space."""
 
-import json
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from numbers import Real
 
+from storage.documents import quote
 from tuning.errors import InvalidField, InvalidRequestError, Location
 from tuning.observations import Setting
 from tuning.spaces import (
@@ -50,28 +50,6 @@ def parse_number(raw: object) -> float:
     if not math.isfinite(number):
         raise ValueError("must be a finite number")
     return number
-
-
-def quote(value: object) -> str:
-    """Return a caller's value as JSON would name it, cut short, for error messages."""
-    if value is None or isinstance(value, bool):
-        return json.dumps(value)
-    if isinstance(value, Mapping):
-        return "an object"
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return "a list"
-    if not isinstance(value, Real | str):
-        return f"a value of type {type(value).__name__}"
-    # Cut before formatting: the text of a huge string or integer is not worth making.
-    text = repr(value[: _MAX_QUOTED_LENGTH + 1]) if isinstance(value, str) else _numeral(value)
-    return text if len(text) <= _MAX_QUOTED_LENGTH else f"{text[:_MAX_QUOTED_LENGTH]}…"
-
-
-def _numeral(number: Real) -> str:
-    try:
-        return f"{float(number):.17g}"
-    except OverflowError:
-        return "a number too large to tell"
 
 
 def parse_fixed(raw: object, mode: Mode) -> Fixed | None:

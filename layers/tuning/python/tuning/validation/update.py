@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from storage.documents import quote
 from tuning.errors import InvalidField, InvalidRequestError, Location
 from tuning.observations import Setting
 from tuning.spaces import Spaces
@@ -17,7 +18,7 @@ from tuning.validation.requests import (
     parse_suggestion_id,
     parse_text,
 )
-from tuning.validation.settings import parse_setting, quote
+from tuning.validation.settings import parse_setting
 
 MAX_RESULTS = 1_000
 
