@@ -1,0 +1,295 @@
+"""Rows of a file that people made: a rating or a failure each, judged like an update before any store is asked.
+
+A row has the fields of an update's results (POST /ml/update_model) and beside them `recorded_at`, when it was rated,
+and `study` and `id`, as an exported row has them. Everything that is wrong is found, named by line and column, and then
+nothing is imported. What is legal and lies off the grid of what is suggested is wrong too, unless the caller says what
+to do with it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta, tzinfo
+from pathlib import Path
+from typing import Literal
+
+from storage.documents import DocumentError, Node, parse, quote
+from tools.observations.errors import MoveError
+from tuning.errors import InvalidField, InvalidRequestError
+from tuning.model.encoding import snap
+from tuning.observations import Setting
+from tuning.spaces import Spaces
+from tuning.validation.fields import Level, judge
+from tuning.validation.requests import parse_study
+from tuning.validation.update import MAX_RESULTS, Result, parse_update
+
+SHOWN = 40  # problems that an error names; it counts the others
+
+RESULT = ("mode", "rating", "failed", "suggestion_id", "rater", "picture", "comment")
+"""Fields that an update's result has beside its parameters."""
+BESIDE = ("id", "study", "recorded_at", "revision", "withdrawn", "revised_at", "reviser", "earlier")
+"""Fields that an exported row has beside these."""
+
+_SKEW = timedelta(minutes=5)  # that the clocks of two machines may differ
+
+OffGrid = Literal["keep", "snap"]
+
+_FIELDS = Level(
+    ("parameters", *RESULT, *BESIDE), {"api": "it belongs to parameters", "time": "did you mean recorded_at?"}
+)
+_ROW = "the row"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row as it was written: its line in the file, and its fields, those that are empty left out."""
+
+    line: int
+    fields: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong with a row, and in which column."""
+
+    line: int
+    column: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """A file's rows; `notes` say how it was read, and what of it is not taken."""
+
+    path: Path
+    rows: tuple[Row, ...]
+    notes: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedRow:
+    """A valid row. `study`, `mode` and `recorded_at` are None where it does not say them."""
+
+    line: int
+    identity: str | None
+    study: str | None
+    mode: str | None
+    setting: Setting
+    rating: float | None
+    failed: str | None
+    recorded_at: datetime | None
+    suggestion_id: str | None
+    rater: str | None
+    picture: str | None
+    comment: str | None
+
+
+class RowsError(MoveError):
+    """Rows are wrong; the message names each by line and column, up to SHOWN of them."""
+
+    def __init__(self, path: Path, problems: Sequence[Problem]) -> None:
+        """Say what is wrong, in the order of the file."""
+        ordered = sorted(problems, key=lambda problem: problem.line)
+        lines = [f"{path}:{one.line}: {one.column}: {one.message}" for one in ordered[:SHOWN]]
+        more = [f"and {len(ordered) - SHOWN:,} more problems"] if len(ordered) > SHOWN else []
+        super().__init__("\n".join(["nothing is imported:", *lines, *more]))
+        self.problems = tuple(ordered)
+
+
+def read_json_lines(path: Path) -> Rows:
+    """Read a file of JSON Lines, an object per row.
+
+    Raises:
+        MoveError: it has no rows.
+        OSError: it cannot be read.
+    """
+    rows: list[Row] = []
+    problems: list[Problem] = []
+    ignored: dict[str, None] = {}
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            if not line.strip():
+                continue
+            try:
+                fields = {name: member.value for name, member in parse(line.lstrip(b"\xef\xbb\xbf")).members().items()}
+            except DocumentError as error:
+                problems.append(Problem(number, _ROW, str(error)))
+                continue
+            if "position" in fields:
+                where = "is of an archive, whose header is missing: export it anew"
+                raise RowsError(path, [Problem(number, "position", where)])
+            near, unknown = judge(fields, _FIELDS, ())
+            problems += [Problem(number, str(one.location[0]), one.message) for one in near]
+            ignored.update(dict.fromkeys(pointer.removeprefix("/") for pointer in unknown))
+            known = {name: value for name, value in fields.items() if name in _FIELDS.known and value is not None}
+            rows.append(Row(number, known))
+    if not rows and not problems:
+        raise MoveError(f"{path}: is empty")
+    return Rows(path, tuple(rows), ignored_note(ignored), tuple(problems))
+
+
+def ignored_note(names: Mapping[str, None]) -> tuple[str, ...]:
+    """Return what to say of the columns that are not taken."""
+    return (f"not taken, since nobody knows them: {', '.join(names)}",) if names else ()
+
+
+def judge_rows(
+    rows: Rows, spaces: Spaces, *, zone: tzinfo | None, off_grid: OffGrid | None, now: datetime
+) -> tuple[tuple[JudgedRow, ...], tuple[str, ...]]:
+    """Return the rows that are to be recorded, and what to say of those that are not.
+
+    Rows that are `withdrawn` stay out. Moments without a zone are of `zone`.
+
+    Raises:
+        RowsError: anything is wrong.
+    """
+    judging = _Judging(spaces, zone, off_grid, now, list(rows.problems))
+    standing = [row for row in rows.rows if not judging.is_withdrawn(row)]
+    judged = [
+        one
+        for start in range(0, len(standing), MAX_RESULTS)
+        for one in judging.judge(standing[start : start + MAX_RESULTS])
+    ]
+    if judging.problems:
+        raise RowsError(rows.path, judging.problems)
+    notes = []
+    if withdrawn := len(rows.rows) - len(standing):
+        notes.append(f"{withdrawn:,} withdrawn rows stay out")
+    if judging.moved:
+        notes.append(f"{judging.moved:,} rows were put on the grid of what is suggested")
+    return tuple(judged), tuple(notes)
+
+
+@dataclass(slots=True)
+class _Judging:
+    """The judging of a file's rows; `problems` grows, `moved` counts the rows that were put on the grid."""
+
+    spaces: Spaces
+    zone: tzinfo | None
+    off_grid: OffGrid | None
+    now: datetime
+    problems: list[Problem] = field(default_factory=list)
+    moved: int = 0
+
+    def is_withdrawn(self, row: Row) -> bool:
+        """Return whether the row says that it does not count."""
+        withdrawn = row.fields.get("withdrawn", False)
+        if not isinstance(withdrawn, bool):
+            self.problems.append(Problem(row.line, "withdrawn", f"must be true or false, not {quote(withdrawn)}"))
+            return False
+        return withdrawn
+
+    def judge(self, rows: Sequence[Row]) -> list[JudgedRow]:
+        """Return up to MAX_RESULTS rows, those that are wrong left out."""
+        judged = []
+        for row, result in self._results(rows):
+            before = len(self.problems)
+            setting = self._on_grid(row, result)
+            invalid: list[InvalidField] = []
+            study = parse_study(row.fields.get("study"), ("study",), invalid)
+            self.problems += [Problem(row.line, "study", one.message) for one in invalid]
+            identity, recorded_at = self._identity(row), self._moment(row)
+            if len(self.problems) == before:
+                judged.append(
+                    JudgedRow(
+                        row.line,
+                        identity,
+                        study,
+                        result.mode,
+                        setting,
+                        result.rating,
+                        result.failed,
+                        recorded_at,
+                        result.suggestion_id,
+                        result.rater,
+                        result.picture,
+                        result.comment,
+                    )
+                )
+        return judged
+
+    def _results(self, rows: Sequence[Row]) -> list[tuple[Row, Result]]:
+        """Return the rows that an update could have, each as it would have it."""
+        left = list(rows)
+        while left:
+            results = [{name: one for name, one in row.fields.items() if name not in BESIDE} for row in left]
+            try:
+                return list(zip(left, parse_update({"results": results}, self.spaces).results, strict=True))
+            except InvalidRequestError as error:
+                wrong = set()
+                for invalid in error.fields:
+                    # The last may say of none how many more there are: those are found the next time round.
+                    if len(invalid.location) > 1:
+                        index, *column = (part for part in invalid.location[1:] if part != "parameters")
+                        wrong.add(index)
+                        row = left[int(index)]
+                        self.problems.append(
+                            Problem(row.line, ".".join(map(str, column)) or _last(invalid), invalid.message)
+                        )
+                if not wrong:
+                    raise
+                left = [row for index, row in enumerate(left) if index not in wrong]
+        return []
+
+    def _on_grid(self, row: Row, result: Result) -> Setting:
+        """Return the setting that is recorded; where it lies off the grid and nobody has decided, that is wrong."""
+        api = next(api for api in self.spaces.apis if api.name == result.setting.api)
+        nearest = snap(api, result.setting)
+        if nearest == result.setting or self.off_grid == "keep":
+            return result.setting
+        if self.off_grid == "snap":
+            self.moved += 1
+            return nearest
+        on_grid = dict(nearest.values)
+        for name, value in result.setting.values:
+            if value != on_grid[name]:
+                message = (
+                    f"{value} lies off the grid of what is suggested, the nearest of which is {on_grid[name]};"
+                    " --off-grid keep takes it as it is, --off-grid snap the nearest"
+                )
+                self.problems.append(Problem(row.line, name, message))
+        return result.setting
+
+    def _identity(self, row: Row) -> str | None:
+        identity = row.fields.get("id")
+        if identity is not None and not isinstance(identity, str):
+            self.problems.append(Problem(row.line, "id", f"must be a text, not {quote(identity)}"))
+            return None
+        return identity
+
+    def _moment(self, row: Row) -> datetime | None:
+        written = row.fields.get("recorded_at")
+        if written is None:
+            return None
+        try:
+            moment = _moment(written, self.zone, self.now + _SKEW)
+        except ValueError as error:
+            self.problems.append(Problem(row.line, "recorded_at", str(error)))
+            return None
+        return moment
+
+
+def _moment(written: object, zone: tzinfo | None, last: datetime) -> datetime:
+    """Return the moment, which without a zone of its own is of `zone`.
+
+    Raises:
+        ValueError: it is none, or later than the `last` possible one.
+    """
+    example = "such as 2026-05-01T12:30:00+02:00"
+    try:
+        moment = datetime.fromisoformat(Node(written).text().strip())
+    except ValueError:
+        raise ValueError(f"must be a moment in ISO 8601, {example}, not {quote(written)}") from None
+    if moment.tzinfo is None and zone is None:
+        raise ValueError(f"must say its zone, {example}, or --timezone says that of all, such as Europe/Madrid")
+    try:
+        moment = moment.replace(tzinfo=moment.tzinfo or zone).astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"is beyond the end of time: {written}") from None
+    if moment > last:
+        raise ValueError(f"lies in the future: {written}")
+    return moment
+
+
+def _last(invalid: InvalidField) -> str:
+    return _ROW if isinstance(invalid.location[-1], int) else str(invalid.location[-1])
