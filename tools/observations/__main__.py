@@ -151,14 +151,13 @@ def _bring(studies: Sequence[MovedStudy], url: str, now: datetime) -> None:
 def _described(moved: MovedStudy) -> str:
     """Return a line on what a study holds."""
     entries = moved.entries()
-    withdrawn = sum(entry.revision.withdrawn for entry in entries)
     failed = sum(isinstance(entry.told, Failure) for entry in entries)
     counts = {
-        "ratings": len(entries) - failed,
-        "failures": failed,
-        "of them withdrawn": withdrawn,
-        "revisions": len(moved.log) - len(entries),
-        "outstanding suggestions": len(moved.outstanding),
+        "rated": len(entries) - failed,
+        "failed": failed,
+        "corrected": sum(entry.revision.number > 1 for entry in entries),
+        "withdrawn": sum(entry.revision.withdrawn for entry in entries),
+        "outstanding": len(moved.outstanding),
     }
     said = [f"{count:,} {what}" for what, count in counts.items() if count] or ["nothing yet"]
     return f"{moved.name}: {', '.join([*said, *(['archived'] if moved.study.archived_at else [])])}"
