@@ -1,8 +1,7 @@
 """The whole system on one machine: `python main.py`.
 
-It reads template.yaml, plays API Gateway in front of the functions' real handlers and S3 in front of the one for
-uploads, and keeps ratings, pictures and captions under data/. It is for development and for teams without AWS; it does
-not scale out.
+By template.yaml, it does the work of API Gateway and S3 for the functions' real handlers, and keeps ratings, pictures
+and captions under data/. It is for development and for teams without AWS, and runs on one machine only.
 """
 
 import argparse
@@ -55,7 +54,7 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 2
     if not ended:
-        # A thread is in the middle of something, which the interpreter's own end might wait for, or run into.
+        # A thread is still at work; a regular exit of the interpreter might wait for it or crash.
         sys.stdout.flush()
         os._exit(0)
     return 0

@@ -16,7 +16,7 @@ def new_figure(name: str, layout: list[list[str]], size: tuple[float, float]) ->
 
 
 def save(figure: Any, path: Path) -> None:
-    """Write the figure and let go of it."""
+    """Write the figure, and free it."""
     from matplotlib import pyplot as plt  # noqa: PLC0415
 
     figure.savefig(path, format="svg", metadata={"Date": None})

@@ -1,11 +1,11 @@
-"""The local stack under load: many clients at once, all kinds of requests, and what becomes of answers and memory.
+"""The local stack under load: many clients at once, all kinds of requests; measures answers and memory.
 
     python -m benchmarks.load --clients 64 --seconds 60
     python -m benchmarks.load growth --requests 5000
 
-A `python main.py` of its own is started on a free port, with its data in a temporary folder and the template's
-throttling off. The exit status is 1 if what docs/operations.md promises of the local stack does not hold. Reads
-memory from /proc, and so is for Linux.
+It starts a `python main.py` on a free port, with its data in a temporary folder and the template's throttling off. The
+exit status is 1 if the local stack does not keep the promises in docs/operations.md. It reads memory from /proc, and so
+is for Linux only.
 """
 
 import argparse
@@ -53,7 +53,7 @@ _UNAVAILABLE = 503
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back: status 0 if nothing did."""
+    """An HTTP answer; status 0 if there was none."""
 
     status: int
     headers: Mapping[str, str]
@@ -87,7 +87,7 @@ class Client:
             return Answer(0, {}, repr(error).encode())
 
     async def close(self) -> None:
-        """Give the connection up."""
+        """Close the connection."""
         if self._streams:
             self._streams[1].close()
             self._streams = None
@@ -162,14 +162,14 @@ class Requests:
         return [await client.ask("POST", "/generate-caption/", body, f"multipart/form-data; boundary={_BOUNDARY}")]
 
     async def _upload(self, client: Client) -> list[Answer]:
-        leave = await client.ask("POST", "/uploads", b'{"content_type": "image/jpeg"}')
-        if leave.status != 200:  # noqa: PLR2004  (OK)
-            return [leave]
-        found = json.loads(leave.body)
+        presigned = await client.ask("POST", "/uploads", b'{"content_type": "image/jpeg"}')
+        if presigned.status != 200:  # noqa: PLR2004  (OK)
+            return [presigned]
+        found = json.loads(presigned.body)
         form, media_type = _form(found["fields"], self._new_picture()), f"multipart/form-data; boundary={_BOUNDARY}"
         posted = await client.ask("POST", urlsplit(found["url"]).path, form, media_type)
         self._uploaded.append(urlsplit(found["caption_url"]).path)
-        return [leave, posted]
+        return [presigned, posted]
 
     async def _look_up(self, client: Client) -> list[Answer]:
         if not self._uploaded:

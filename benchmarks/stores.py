@@ -228,14 +228,14 @@ def _update(store: ObservationStore, meter: Meter, observations: Sequence[Observ
 
 
 def _crowd(store: ObservationStore, size: int) -> None:
-    """Brings the store to that many outstanding suggestions."""
+    """Bring the store to that many pending suggestions."""
     lacking = size - len(store.outstanding(now=_now()))
     for start in range(0, lacking, MAX_CLAIM):
         store.claim(_suggestions(min(MAX_CLAIM, lacking - start)), now=_now())
 
 
 def _update_in_a_crowd(store: ObservationStore, meter: Meter) -> Cost:
-    """As an update does whose results name no suggestion and no mode: each may be of either."""
+    """Look results up as an update does if they name no suggestion and no mode: each may be of either mode."""
     batch = _observations("surfaces", 1_000)
     places = {(mode, observation.setting) for observation in batch for mode in ("structure", "surfaces")}
 

@@ -24,7 +24,7 @@ class Revised(BaseModel):
 
     @classmethod
     def of(cls, revision: Revision) -> "Revised":
-        """The revision in the API's shape."""
+        """Return the revision in the API's shape."""
         return cls(
             revision=revision.number,
             rating=revision.rating,
@@ -57,7 +57,7 @@ class Rated(BaseModel):
 
     @classmethod
     def of(cls, entry: Entry, *, earlier: bool = False) -> "Rated":
-        """The entry in the API's shape, with its earlier states or without."""
+        """Return the entry in the API's shape, with its earlier states or without."""
         told, revision = entry.told, entry.revision
         corrected = revision.number > 1
         return cls(
@@ -88,7 +88,7 @@ class History(BaseModel):
 
     @classmethod
     def of(cls, page: Page, *, earlier: bool) -> "History":
-        """The page in the published shape."""
+        """Return the page in the published shape."""
         return cls(
             observations=[Rated.of(entry, earlier=earlier) for entry in page.entries], next_cursor=page.next_cursor
         )
@@ -117,7 +117,7 @@ class StudyDescription(BaseModel):
 
     @classmethod
     def of(cls, summary: StudySummary, spaces: Spaces) -> "StudyDescription":
-        """The study in the API's shape, with every mode of the space and those that were rated before they left it."""
+        """Return the study in the API's shape, with every mode of the space, and modes that left it but were rated."""
         study, best = summary.study, summary.best
         return cls(
             name=study.name,
@@ -140,7 +140,8 @@ class Studies(BaseModel):
 
     @classmethod
     def of(cls, found: StudiesFound, spaces: Spaces) -> "Studies":
-        """The page in the API's shape."""
+        """Return the page in the API's shape."""
         return cls(
-            studies=[StudyDescription.of(summary, spaces) for summary in found.summaries], next_cursor=found.next_cursor
+            studies=[StudyDescription.of(summary, spaces) for summary in found.summaries],
+            next_cursor=found.next_cursor,
         )

@@ -1,4 +1,4 @@
-"""What the two functions of tuning are built on: an application, the observations and the search space."""
+"""What the two tuning functions share: an application, the observations and the search space."""
 
 from functools import cached_property
 
@@ -28,14 +28,15 @@ async def refuse_near_parameters(request: Request) -> None:
 
 
 class TuningFunction:
-    """A function of tuning, to whose `app` routes are added; `handler` is what Lambda calls."""
+    """A tuning function: its module adds routes to `app`, and Lambda calls `handler`."""
 
     def __init__(self, service: str, settings: Settings, *, answer_seconds: float) -> None:
-        """Make the application, and open the store and the space while nobody's request waits for them.
+        """Make the application, and open the store and the space before the first request arrives.
 
-        For `answer_seconds` from its beginning a request begins further work; what it has begun by then must end before
-        the function's Timeout in the template. What cannot be opened is logged, and tried again with each request. A
-        store reads nothing yet: one that is down does not stop the start.
+        A request begins no further work later than `answer_seconds` after its own beginning; work that it has begun by
+        then must end before the function's Timeout in the template. If the store or the space cannot be opened, the
+        error is logged and each request tries again. Opening a store reads nothing, so that a store that is down does
+        not stop the start.
         """
         self.settings = settings
         self._answer_seconds = answer_seconds
@@ -59,7 +60,7 @@ class TuningFunction:
 
     @cached_property
     def store(self) -> ObservationStore:
-        """The observations."""
+        """The store of the observations."""
         return open_store(self.settings.observation_store)
 
     @cached_property

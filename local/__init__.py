@@ -1,1 +1,1 @@
-"""The local stack: what API Gateway and Lambda do with template.yaml, on one machine, for the same functions."""
+"""The local stack: does on one machine what API Gateway, Lambda and S3 do on AWS, by the same template.yaml."""

@@ -1,7 +1,7 @@
 """The ASGI application: reads a request, asks the gateway or the bucket, writes the response.
 
-A request is answered by its head where that is enough, and its body then thrown away as it comes. Bodies are read
-within the room of their lane and within time. A caller who goes away takes along what was not begun.
+If a request can be answered by its head, its body is discarded as it arrives. Bodies are read within the memory of
+their lane and within time limits. If a caller disconnects, its call is dropped unless it has begun.
 """
 
 import asyncio
@@ -23,12 +23,12 @@ from local.limits import Limits
 from local.upload_forms import UploadForms
 
 _DRAINED = 16 * REQUEST_LIMIT
-"""Bytes of a refused body that are still read where the caller wants the connection closed after the answer: closed
-before that, it would be reset, and the caller would see a broken pipe and not the answer."""
+"""Bytes of a refused body that are still read if the caller wants the connection closed after the answer. If it were
+closed earlier, it would be reset, and the caller would see a broken pipe and not the answer."""
 
 
 class _GoneError(Exception):
-    """The caller is not there any more."""
+    """The caller has disconnected."""
 
 
 class _RefusedError(Exception):
@@ -40,7 +40,7 @@ class _RefusedError(Exception):
 
 
 class Application:
-    """The gateway and, beside it, the bucket's `forms` on a lane of theirs, if a folder plays the bucket."""
+    """The gateway and beside it, if a folder stands in for the bucket, its `forms` on a lane of their own."""
 
     def __init__(
         self, gateway: Gateway, forms: UploadForms | None, forms_lane: Lane, *, log: Logger, limits: Limits
@@ -52,16 +52,16 @@ class Application:
         self._limits = limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request, as ASGI has it."""
+        """Answer one request: the ASGI interface."""
         exchange = _Exchange(scope, receive, self._limits)
         try:
             response = await self._answer(exchange)
         except _GoneError:
             return
         except asyncio.CancelledError:
-            # The server stops and has waited for long enough.
+            # The server stops, and the time for calls in progress is over.
             response = self._gateway.unavailable()
-        except Exception:  # noqa: BLE001  (a mistake of ours is the end of one request and not of the server)
+        except Exception:  # noqa: BLE001  (a defect of ours ends one request and not the server)
             self._log.exception("a request failed")
             response = self._gateway.failed()
         await _send(response, send, last=exchange.ends_connection())
@@ -102,7 +102,7 @@ class Application:
 
 @dataclass(frozen=True, slots=True)
 class _Bounds:
-    """How much of a body is read, and what is answered if it is more, has no room, or does not come."""
+    """The memory and the limit, in bytes, for a body; and the answers if it is larger, does not fit, or is late."""
 
     room: Room
     limit: int
@@ -112,7 +112,7 @@ class _Bounds:
 
 
 class _Exchange:
-    """One request as it comes in; `head` is it without its body."""
+    """One request while it arrives; `head` is the request without its body."""
 
     def __init__(self, scope: Scope, receive: Receive, limits: Limits) -> None:
         self.head = _head(scope)
@@ -126,11 +126,11 @@ class _Exchange:
 
     @asynccontextmanager
     async def request(self, bounds: _Bounds) -> AsyncIterator[Request]:
-        """The request whole; while it is in use, its body takes up room.
+        """Receive the whole request; its body counts as used memory while the context lasts.
 
         Raises:
-            _RefusedError: the body is too large, has no room, or does not come in time.
-            _GoneError: the caller went away.
+            _RefusedError: the body is too large, does not fit into the memory, or does not arrive in time.
+            _GoneError: the caller disconnected.
         """
         held = 0
         try:
@@ -158,7 +158,11 @@ class _Exchange:
             bounds.room.give_back(held)
 
     async def unless_gone(self, answer: Coroutine[Any, Any, Response]) -> Response:
-        """The answer, unless the caller goes away before it is there. Raises _GoneError."""
+        """Wait for the answer, and return it.
+
+        Raises:
+            _GoneError: the caller disconnected first.
+        """
         answering = asyncio.ensure_future(answer)
         gone = asyncio.ensure_future(self._gone())
         try:
@@ -171,9 +175,9 @@ class _Exchange:
             gone.cancel()
 
     async def drain(self) -> None:
-        """Reads what a caller still sends who wants the connection closed after the answer, within bounds.
+        """Read the rest of the body, within limits, if the caller wants the connection closed after the answer.
 
-        Where the connection stays, the answer goes first and its protocol throws the rest away.
+        If the connection stays open, the answer is sent first and the protocol discards the rest.
         """
         size = 0
         with suppress(TimeoutError):
@@ -182,7 +186,7 @@ class _Exchange:
                     size += len(await self._piece())
 
     def ends_connection(self) -> bool:
-        """Whether the answer must be the last: the body was never asked for, and so may come or not; or it is late."""
+        """Tell whether to close the connection after the answer: the body is late, or was never asked for."""
         return self._late or (self._uninvited and self._coming)
 
     async def _gone(self) -> None:

@@ -12,7 +12,10 @@ _CODINGS: dict[str, Callable[[bytes], bytes]] = {"gzip": gzip.compress, "deflate
 
 
 async def compressed(response: Response, *, accept_encoding: str, minimum: int | None) -> Response:
-    """`response`, compressed if it has `minimum` bytes and the caller likes a coding best that API Gateway knows."""
+    """Return `response`, compressed if it has `minimum` bytes and the caller prefers a coding that API Gateway has.
+
+    `minimum` None is no compression.
+    """
     coding = _preferred(accept_encoding)
     if (
         minimum is None
@@ -21,13 +24,13 @@ async def compressed(response: Response, *, accept_encoding: str, minimum: int |
         or any(name == "content-encoding" for name, _ in response.headers)
     ):
         return response
-    # Not on the event loop, where everybody else would wait.
+    # Not on the event loop, which would block all other requests.
     body = await asyncio.to_thread(_CODINGS[coding], response.body)
     return replace(response, body=body, headers=(*response.headers, ("content-encoding", coding)))
 
 
 def _preferred(accept_encoding: str) -> str:
-    """The coding of the highest weight, of several the first; empty where none is named that is wanted."""
+    """Return the coding with the highest weight, the first of several; empty if none has a weight above 0."""
     best, highest = "", 0.0
     for item in accept_encoding.lower().split(","):
         coding, _, parameter = item.partition(";")

@@ -1,8 +1,8 @@
-"""Connections: how many there may be, how long each is waited for, and how they end.
+"""Connections: how many are open at most, how long each may take, and how they are closed.
 
-uvicorn's protocol over h11, which itself waits for ever for a request's head, for the rest of a body that was answered
-early, and for callers who do not read. What waits longest without a request gives way to newcomers when the server is
-full; if there is nothing of that kind, the newcomer is told so and let go.
+This is uvicorn's protocol over h11, which has no time limit for a request's head, for the rest of a body after an early
+answer, and for callers who do not read. When the server is full, a new connection replaces the one that has been
+longest without a request; if all have requests, the new one gets a 503 and is closed.
 """
 
 import asyncio
@@ -23,30 +23,30 @@ from local.events import Response
 from local.limits import Limits
 
 _PATIENCE = 1.0
-"""Seconds for which a connection without a request is safe from newcomers."""
+"""Seconds without a request after which a new connection may replace this one."""
 
 _LINGER = 1.0
-"""Seconds for which the other end may read why a connection ends."""
+"""Seconds within which the other end may read the last answer of a connection."""
 
 
 class _Phase(Enum):
     IDLE = auto()
-    """Kept, without a byte of another request."""
+    """Kept open, without a byte of another request."""
     HEAD = auto()
     """New, or in the middle of a request's head."""
     REQUEST = auto()
-    """A request is being read or answered: that is the application's to bound."""
+    """A request is being read or answered; the application limits its time."""
     REST = auto()
-    """Answered, and the rest of the body is thrown away as it comes."""
+    """Answered; the rest of the body is discarded as it arrives."""
     PARTING = auto()
-    """Told why it ends; what still comes is thrown away until the other end has read that. Closed at once, with
-    something unread, the connection would be reset, and what was said be lost."""
+    """The last answer is sent; further bytes are discarded until the other end has read it. If the connection were
+    closed with bytes unread, it would be reset and the answer lost."""
 
 
 class Connections:
     """The connections of one server, and the factory of their protocol: `Config(http=connections.accept)`.
 
-    The answers that connections give by themselves come from `unavailable`, `late` and `malformed`.
+    `unavailable`, `late` and `malformed` make the answers that a connection sends without a request.
     """
 
     def __init__(
@@ -72,11 +72,11 @@ class Connections:
         app_state: dict[str, Any],
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> "Connection":
-        """The protocol of a new connection."""
+        """Make the protocol of a new connection."""
         return Connection(self, config, server_state, app_state, _loop)
 
     def enter(self, connection: "Connection") -> bool:
-        """Counts a new connection among the open ones; False if there is no room for it."""
+        """Count a new connection among the open ones; return False if there are too many."""
         if len(self._open) >= self.limits.connections and not self._make_room():
             return False
         self._open.add(connection)
@@ -86,13 +86,13 @@ class Connections:
         return True
 
     def leave(self, connection: "Connection") -> None:
-        """The connection is closed."""
+        """Count a connection as closed."""
         self._open.discard(connection)
 
     def refuse(self, transport: asyncio.Transport) -> None:
-        """Tells the other end that there is no room, if not too many are being told so."""
+        """Answer a connection over the limit with 503, unless too many get this answer already; then only close it."""
         if len(self._refused) >= self.limits.refusals:
-            # The end of what never began is nobody's.
+            # No protocol needs to hear that a connection that never began was lost.
             transport.set_protocol(asyncio.Protocol())
             transport.abort()
             return
@@ -126,7 +126,7 @@ class Connections:
 
 
 class Connection(H11Protocol):
-    """One connection, under the limits of `connections`."""
+    """One connection, with the limits of `connections`."""
 
     def __init__(
         self,
@@ -144,10 +144,10 @@ class Connection(H11Protocol):
         self._unsent_since = 0.0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin, unless there are too many."""
-        # Head and body leave in two writes: by Nagle's algorithm the second would wait until the other end has
-        # acknowledged the first, which it puts off by 40 ms. asyncio turns that off where a socket's protocol is named
-        # as TCP, which a listener's made by `socket.create_server` is not.
+        """Begin, unless too many connections are open."""
+        # Head and body are two writes. By Nagle's algorithm the second would wait until the other end acknowledges the
+        # first, which it delays by 40 ms. asyncio disables the algorithm only for sockets whose protocol number is TCP,
+        # which those of a listener by `socket.create_server` are not.
         transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if not self._connections.enter(self):
             self._connections.refuse(transport)
@@ -156,25 +156,25 @@ class Connection(H11Protocol):
         self.since = self.loop.time()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Leave the place to another."""
+        """Make room for another connection."""
         self._connections.leave(self)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Take what came, unless the connection is being given up."""
+        """Read what arrived, unless the last answer was sent."""
         if self._phase is _Phase.PARTING:
             return
         super().data_received(data)
         self._note(_Phase.HEAD)
 
     def on_response_complete(self) -> None:
-        """Wait for the next request."""
+        """Begin to wait for the next request."""
         super().on_response_complete()
         self._note(_Phase.IDLE)
 
-    def send_400_response(self, msg: str) -> None:  # noqa: ARG002  (ours says the same in the API's shape)
-        """Answer what is no HTTP with a problem."""
-        # Called where h11's error is handled. Nothing of an answer can have been sent: h11 reads one request at a time.
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002  (our answer has the API's shape)
+        """Answer what is not HTTP with a problem."""
+        # Called where h11's error is handled. No part of an answer can have been sent: h11 reads one request at a time.
         assert isinstance(sys.exception(), h11.RemoteProtocolError)  # noqa: S101
         if self.cycle is None or not self.cycle.response_started or self.cycle.response_complete:
             self._part(self._connections.malformed())
@@ -182,7 +182,7 @@ class Connection(H11Protocol):
             self.transport.close()
 
     def shutdown(self) -> None:
-        """The server stops: what is still arriving, or waited for, is not waited for; an answer in hand is."""
+        """End the connection when the server stops: after the answer if a request has arrived whole, else at once."""
         if self._phase is _Phase.REQUEST and self.cycle.more_body:
             if not self.cycle.response_started:
                 self.transport.write(raw(self._connections.unavailable()))
@@ -194,11 +194,11 @@ class Connection(H11Protocol):
             self.transport.close()
 
     def waits(self, since: float) -> bool:
-        """Whether no request has been in hand since that moment of the loop's clock."""
+        """Tell whether there has been no request since that moment of the loop's clock, in seconds."""
         return self._phase in {_Phase.IDLE, _Phase.HEAD} and self.since <= since
 
     def look(self, now: float) -> None:
-        """Ends the connection if it has been waited for long enough."""
+        """End the connection if a time limit is over; `now` is the loop's clock, in seconds."""
         limits = self._connections.limits
         unsent = self.transport.get_write_buffer_size()
         if unsent == 0 or unsent != self._unsent:
@@ -214,7 +214,7 @@ class Connection(H11Protocol):
             self.expire()
 
     def expire(self) -> None:
-        """Closes the connection; tells whoever has sent half a head."""
+        """Close the connection; if part of a head arrived, answer 408 first."""
         if self.transport.is_closing():
             return
         if self._phase is _Phase.HEAD and self.conn.trailing_data[0]:
@@ -250,7 +250,7 @@ class Connection(H11Protocol):
 
 
 class _Refused(asyncio.Protocol):
-    """A connection over the limit, parting as `_Phase.PARTING` says, and not counted among the others."""
+    """A connection over the limit: it gets a last answer as in `_Phase.PARTING`, and is not counted as open."""
 
     def __init__(self, transport: asyncio.Transport, among: set["_Refused"]) -> None:
         self._among = among
@@ -263,7 +263,7 @@ class _Refused(asyncio.Protocol):
 
 
 def raw(response: Response) -> bytes:
-    """The response as it goes over the wire, the last of its connection."""
+    """Return the bytes of a response that is the last of its connection."""
     head = [f"HTTP/1.1 {response.status} {HTTPStatus(response.status).phrase}"]
     head += [f"{name}: {value}" for name, value in response.headers]
     head += [f"content-length: {len(response.body)}", "connection: close", "", ""]

@@ -1,4 +1,4 @@
-"""API Gateway's REST proxy events: an HTTP request in, the event that AWS would send to the function out, and back.
+"""API Gateway's REST proxy events: an HTTP request becomes an event, and a function's answer an HTTP response.
 
 The shape is that of "Lambda proxy integration" in API Gateway's developer guide, payload version 1.0.
 """
@@ -19,14 +19,14 @@ from local.template import Route
 ACCOUNT = "000000000000"
 API_ID = "local"
 
-# RFC 9110: a token, and visible characters, blanks and what is not ASCII, which leaves as Latin-1.
+# RFC 9110: a token; and visible characters, blanks and others than ASCII, which are sent as Latin-1.
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\U0010ffff]*")
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """An HTTP request, its body whole. Header names in lower case; `path` percent-decoded."""
+    """An HTTP request with its whole body. Header names are in lower case; `path` is percent-decoded."""
 
     method: str
     path: str
@@ -36,13 +36,13 @@ class Request:
     client: str
 
     def header(self, name: str) -> str:
-        """The first value of the header `name` (lower case), or the empty string."""
+        """Return the first value of the header `name` (lower case), or the empty string."""
         return next((value for key, value in self.headers if key == name), "")
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """An HTTP response, its body whole."""
+    """An HTTP response with its whole body."""
 
     status: int
     headers: tuple[tuple[str, str], ...]
@@ -50,11 +50,11 @@ class Response:
 
 
 class FunctionAnswerError(ValueError):
-    """What the function returned is not a proxy response; API Gateway would answer 502."""
+    """The function returned something else than a proxy response; API Gateway would answer 502."""
 
 
 def media_type(header: str) -> str:
-    """The media type in a Content-Type or Accept header: the first one, without its parameters."""
+    """Return the first media type in a Content-Type or Accept header, without its parameters."""
     return header.partition(",")[0].partition(";")[0].strip().lower()
 
 
@@ -67,7 +67,7 @@ def proxy_event(
     request_id: str,
     binary_media_types: frozenset[str],
 ) -> dict[str, Any]:
-    """The event for `request` on `route`."""
+    """Make the event for `request` on `route`; a body of a binary media type is in base64."""
     binary = media_type(request.header("content-type")) in binary_media_types
     if not request.body:
         body = None
@@ -77,7 +77,7 @@ def proxy_event(
         body = request.body.decode("utf-8", errors="replace")
     headers = _multi(_as_gateway_sends(request))
     query = _multi(parse_qsl(request.query, keep_blank_values=True))
-    # A REST API passes paths on as they were written.
+    # A REST API passes paths on as the caller wrote them.
     path = quote(request.path)
     now = time.time()
     return {
@@ -102,7 +102,7 @@ def proxy_event(
                 "sourceIp": request.client,
                 "userAgent": request.header("user-agent") or None,
             },
-            # Behind a real gateway with the stage in front, here without.
+            # A real gateway puts the stage in front; there is none here.
             "path": path,
             "protocol": "HTTP/1.1",
             "requestId": request_id,
@@ -118,10 +118,10 @@ def proxy_event(
 
 
 def http_response(answer: object, *, accept: str, binary_media_types: frozenset[str]) -> Response:
-    """The HTTP response that API Gateway makes of a function's `answer`.
+    """Make the HTTP response to a function's `answer`.
 
-    A base64 body is decoded only if the caller's Accept header begins with a binary media type: that is API Gateway's
-    rule, and a function that forgets it fails here as it would there.
+    A base64 body is decoded only if the caller's Accept header begins with a binary media type. That is API Gateway's
+    rule; a function that ignores it fails here as it would there.
 
     Raises:
         FunctionAnswerError: `answer` is not a proxy response.

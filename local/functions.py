@@ -1,7 +1,7 @@
-"""The functions as Lambda runs them: the real handler, one event at a time for each kind of work.
+"""The functions as Lambda runs them: the real handlers, one event at a time per route.
 
-Where AWS would start an instance for each event that comes at once, here each route has a lane, so that what is cheap
-does not wait behind what is not: a function's handler may run on several threads, though never twice for one route.
+AWS would start an instance for each of several simultaneous events. Here each route has a lane, so that a cheap request
+does not wait behind an expensive one: a function's handler may run on several threads, but on one per route.
 """
 
 import importlib
@@ -15,7 +15,7 @@ from local.lanes import Lane, Room
 from local.limits import Limits
 
 PAYLOAD_LIMIT = 6 * 1024 * 1024
-"""Bytes of JSON that Lambda takes in, and gives back, in a synchronous call."""
+"""The most bytes of JSON that Lambda accepts, and returns, in a synchronous call."""
 
 INTEGRATION_TIMEOUT = 29.0
 """Seconds that API Gateway waits for a function."""
@@ -23,15 +23,15 @@ INTEGRATION_TIMEOUT = 29.0
 _LIMITS = Limits()
 
 _BY_EVENT = "events"
-"""The lane of calls that come by no route."""
+"""The lane of calls without a route."""
 
 
 class PayloadTooLargeError(ValueError):
-    """The event is larger than Lambda takes."""
+    """The event is larger than Lambda accepts."""
 
 
 class Context:
-    """What a Lambda handler gets as its second argument."""
+    """The second argument of a Lambda handler."""
 
     def __init__(self, function_name: str) -> None:
         self.function_name = function_name
@@ -46,14 +46,14 @@ class Context:
         self._deadline = time.monotonic() + INTEGRATION_TIMEOUT
 
     def get_remaining_time_in_millis(self) -> int:
-        """Milliseconds until Lambda would stop the call."""
+        """Return the milliseconds until API Gateway stops waiting for the call."""
         return max(0, int((self._deadline - time.monotonic()) * 1000))
 
 
 class Function:
-    """One Lambda function: `handler` is `package.module.attribute`, as the template's Command has it.
+    """One Lambda function: `handler` is `package.module.attribute`, as in the template's Command.
 
-    The bytes of what waits for it are also within the room `whole`, which functions share.
+    The bodies of its waiting requests also count in the room `whole`, which all functions share; None is no such room.
     """
 
     def __init__(self, name: str, handler: str, *, limits: Limits = _LIMITS, whole: Room | None = None) -> None:
@@ -68,7 +68,7 @@ class Function:
         )
 
     def lane(self, work: str) -> Lane:
-        """The lane of a kind of work: a route's, say. For one thread at a time."""
+        """Return the lane of a kind of work, such as a route. To be called from one thread at a time."""
         if work not in self._lanes:
             room = Room(self._limits.lane_bytes, within=self._whole)
             limits = self._limits
@@ -80,7 +80,7 @@ class Function:
         return self._lanes[work]
 
     def handle(self, event: Mapping[str, Any], context: Context) -> object:
-        """What the handler returns for `event`, on the thread of the caller, who is on a lane.
+        """Call the handler on the caller's thread, which must be a lane's, and return its answer.
 
         Raises:
             PayloadTooLargeError: the event, as JSON, is over `PAYLOAD_LIMIT` bytes.
@@ -92,23 +92,26 @@ class Function:
         return self._handler(event, context)
 
     def call(self, event: Mapping[str, Any]) -> object:
-        """What the handler returns for `event`, for a caller who is not in a hurry and not on an event loop.
+        """Call the handler on the lane of events without a route, wait, and return its answer.
+
+        Not for an event loop's thread, which it would block.
 
         Raises:
-            LaneStoppedError: the function is being closed, and the call was never begun.
+            LaneFullError: too many calls wait.
+            LaneStoppedError: the function is being closed, and the call has not begun.
             Exception: whatever the handler raised.
         """
         context = Context(self.name)
         return self.lane(_BY_EVENT).submit(lambda: self._handler(event, context)).result()
 
     def stop(self) -> None:
-        """Takes no more events and drops those that wait; those in hand go on."""
+        """Accept no more events and drop those that wait; those in progress go on."""
         self._stopped = True
         for lane in list(self._lanes.values()):
             lane.stop()
 
     def close(self, *, within: float = INTEGRATION_TIMEOUT) -> bool:
-        """Stops, and waits so many seconds for the events in hand; whether they have ended."""
+        """Stop, wait at most `within` seconds for the events in progress, and tell whether they have ended."""
         self.stop()
         deadline = time.monotonic() + within
         ended = [lane.join(deadline) for lane in list(self._lanes.values())]
@@ -116,10 +119,10 @@ class Function:
 
 
 def _size(event: Mapping[str, Any]) -> int:
-    """The bytes of an event as JSON."""
+    """Return how many bytes an event has as JSON."""
     body = event.get("body")
     size = len(json.dumps({**event, "body": None}, ensure_ascii=False).encode("utf-8", errors="surrogatepass"))
     if isinstance(body, str) and event.get("isBase64Encoded"):
-        # Base64 needs no escaping, and is long.
+        # Base64 needs no escaping, and encoding it again would take long.
         return size + len(body)
     return size + len(json.dumps(body, ensure_ascii=False).encode("utf-8", errors="surrogatepass"))

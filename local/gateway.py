@@ -1,8 +1,8 @@
-"""API Gateway, played on one machine: routes, keys, throttling, limits, and its own answers, all from the template.
+"""API Gateway on one machine: routes, keys, throttling, limits, and the gateway's own answers, all from the template.
 
-An HTTP request is matched to a route, made into a proxy event, handed to the function's real handler, and the answer is
-turned back. What can be refused is refused by the request's head, before its body is read. Nothing here knows what the
-functions do.
+An HTTP request is matched to a route and made into a proxy event; the function's real handler is called with it, and
+its answer is made into an HTTP response. Requests that can be refused by their head are refused before their body is
+read. This module does not know what the functions do.
 """
 
 import json
@@ -22,23 +22,22 @@ from local.template import Route, Template
 from local.throttling import TokenBucket
 
 REQUEST_LIMIT = 10 * 1024 * 1024
-"""Bytes of a request's body that API Gateway takes."""
+"""The most bytes of a request's body that API Gateway accepts."""
 
 _METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
-"""What a resource of API Gateway can have; no function ever hears of another method."""
+"""The methods that a resource of API Gateway can have; functions never get others."""
 
 _RETRY_AFTER = "1"
-"""Seconds: what has no room now has some as soon as another is done."""
+"""Seconds: there is room again as soon as another request is done."""
 
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:\d{1,5})?")
 
 
 class _Matcher:
-    """Finds the route of a path; `{name}` stands for one segment, `{name+}` for several. A last slash makes no
-    difference, as on AWS."""
+    """The routes by path: `{name}` matches one segment, `{name+}` several. A last slash is ignored, as on AWS."""
 
     def __init__(self, routes: tuple[Route, ...]) -> None:
-        # Literal segments win over parameters, and those over greedy ones.
+        # Literal segments come before parameters, and these before greedy ones.
         ordered = sorted(routes, key=lambda route: (route.path.count("+}"), route.path.count("{")))
         self._patterns = [(self._pattern(route.path), route) for route in ordered]
 
@@ -52,14 +51,14 @@ class _Matcher:
         return re.compile(text, re.DOTALL)
 
     def match(self, method: str, path: str) -> tuple[Route, dict[str, str]] | None:
-        """The route and its path parameters, or None."""
+        """Return the route and its path parameters, or None if there is no such route."""
         for route, parameters in self._at(path):
             if route.method == method:
                 return route, parameters
         return None
 
     def methods(self, path: str) -> tuple[str, ...]:
-        """The methods for which there is a route."""
+        """Return the methods for which `path` has a route, in order."""
         return tuple(sorted({route.method for route, _ in self._at(path)}))
 
     def _at(self, path: str) -> Iterator[tuple[Route, dict[str, str]]]:
@@ -71,7 +70,7 @@ class _Matcher:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A request that is let through to a function, in the lane of its route, once its body is there."""
+    """An admitted request: it goes to a function, in the lane of its route, once its body has arrived."""
 
     request_id: str
     route: Route
@@ -80,7 +79,7 @@ class Passage:
 
 
 class Gateway:
-    """The API of `template`. Keys are off unless `api_key` is given, throttling unless `throttle` is true."""
+    """The API of `template`. Without `api_key` no key is needed; `throttle` turns throttling on."""
 
     def __init__(
         self,
@@ -105,12 +104,12 @@ class Gateway:
         self._new_id = new_id
 
     async def answer(self, request: Request) -> Response:
-        """The answer to `request`; never raises for anything that a caller or a function did."""
+        """Answer `request`. No error of a caller or a function is raised."""
         found = self.admit(request)
         return found if isinstance(found, Response) else await self.pass_on(found, request)
 
     def admit(self, head: Request) -> "Passage | Response":
-        """What lets a request through to its function, or the answer if it is not let through; looks at no body."""
+        """Admit a request by its head, or return the answer that refuses it."""
         request_id = self._new_id()
         if not _HOST.fullmatch(head.header("host")):
             return self._own("DEFAULT_4XX", request_id, status=400, message="the Host header is not a host name")
@@ -126,7 +125,7 @@ class Gateway:
         return Passage(request_id, route, path_parameters, lane)
 
     async def pass_on(self, passage: "Passage", request: Request) -> Response:
-        """The function's answer to a request that was let through, whole now; never raises, as `answer`."""
+        """Call the function with an admitted request and its body; return the answer. Raises no more than `answer`."""
         route, request_id = passage.route, passage.request_id
         function, context = self._functions[route.function], Context(route.function)
 
@@ -141,7 +140,7 @@ class Gateway:
             )
             answer = function.handle(event, context)
             if len(json.dumps(answer)) > PAYLOAD_LIMIT:
-                raise FunctionAnswerError("the answer is larger than Lambda gives back")
+                raise FunctionAnswerError("the answer is larger than Lambda returns")
             return http_response(
                 answer,
                 accept=request.header("accept"),
@@ -149,7 +148,7 @@ class Gateway:
             )
 
         if len(request.body) > PAYLOAD_LIMIT:
-            # Whatever becomes of the bytes in an event, they do not become fewer.
+            # No encoding in an event makes the bytes fewer.
             return self._own("REQUEST_TOO_LARGE", request_id)
         try:
             response = await passage.lane.run(answered, seconds=context.get_remaining_time_in_millis() / 1000)
@@ -173,41 +172,41 @@ class Gateway:
         return self._own(kind, request_id)
 
     def too_large(self) -> Response:
-        """The answer to a request whose body is over `REQUEST_LIMIT`; its rest need not be read."""
+        """Answer a request whose body is over `REQUEST_LIMIT`; the rest of it need not be read."""
         return self._own("REQUEST_TOO_LARGE", self._new_id())
 
     def crowded(self) -> Response:
-        """The answer to a request for whose body there is no room; its rest need not be read."""
+        """Answer a request whose body does not fit into the memory; the rest of it need not be read."""
         return self._own("THROTTLED", self._new_id())
 
     def late(self) -> Response:
-        """The answer to a request whose head or body does not come."""
+        """Answer a request whose head or body does not arrive in time."""
         return self._own(
-            "DEFAULT_4XX", self._new_id(), status=408, message="the request did not come whole in time; send it again"
+            "DEFAULT_4XX", self._new_id(), status=408, message="the request did not arrive in time; send it again"
         )
 
     def malformed(self) -> Response:
-        """The answer to what is not HTTP."""
+        """Answer what is not HTTP."""
         return self._own("DEFAULT_4XX", self._new_id(), status=400, message="the request is not HTTP")
 
     def unavailable(self) -> Response:
-        """The answer of a server that has too many connections, or that stops."""
+        """Answer for a server that has too many connections, or that stops."""
         own = self._own("DEFAULT_5XX", self._new_id(), status=503)
         return Response(own.status, (*own.headers, ("retry-after", _RETRY_AFTER)), own.body)
 
     def failed(self) -> Response:
-        """The answer to a request on which the gateway itself failed."""
+        """Answer a request on which the gateway itself failed."""
         return self._own("DEFAULT_5XX", self._new_id(), status=500)
 
     def _without_function(self, head: Request, request_id: str) -> Response | None:
-        """The answer to a method that no route can have, and to a preflight: before keys and functions."""
+        """Answer a preflight, or a method that no route can have; return None for other requests."""
         methods = self._matcher.methods(head.path)
         preflight = self._template.preflight_headers
         if methods and preflight and head.method == "OPTIONS":
-            # As the method that SAM makes for each path answers.
+            # The answer of the OPTIONS method that SAM makes for each path.
             return _response(200, {**preflight, "Content-Type": "application/json"}, "{}")
         if methods and head.method not in _METHODS:
-            message = f"there is no method {head.method[:32]} here; the header Allow has those that there are"
+            message = f"there is no method {head.method[:32]} here; the header Allow lists the methods"
             own = self._own("DEFAULT_4XX", request_id, status=405, message=message)
             allowed = ", ".join((*methods, "OPTIONS") if preflight else methods)
             return Response(own.status, (*own.headers, ("allow", allowed)), own.body)

@@ -1,7 +1,7 @@
-"""Lanes: a thread each, on which calls run one at a time, in the order in which they came; what waits is bounded.
+"""Lanes: each is a thread that runs calls one at a time, in the order of arrival; the number that wait is limited.
 
-A call that nobody waits for any more is dropped before it begins; one that has begun runs to its end, for a thread
-cannot be stopped. `Room` bounds the bytes of what waits.
+A call whose caller has given up is dropped if it has not begun; a call that has begun runs to its end, because a thread
+cannot be stopped. `Room` limits the bytes of the calls that wait.
 """
 
 import asyncio
@@ -14,19 +14,19 @@ from typing import Any, TypeVar
 _T = TypeVar("_T")
 
 _LATEST = 0.2
-"""The share of the latest call in a lane's pace, the seconds that a call takes."""
+"""The weight of the latest call in a lane's pace: the moving average of the seconds that a call takes."""
 
 
 class LaneFullError(Exception):
-    """As many calls wait as may."""
+    """As many calls wait as the lane allows."""
 
 
 class LaneStoppedError(Exception):
-    """The lane has stopped, and the call was never begun."""
+    """The lane has stopped, and the call had not begun."""
 
 
 class Room:
-    """Bytes that may be held at once, `within` a larger room if one is given. For one thread, the event loop's."""
+    """A limit of bytes in use, which also count in the room `within`, if given. For the event loop's thread alone."""
 
     def __init__(self, limit: int, *, within: "Room | None" = None) -> None:
         self._limit = limit
@@ -34,18 +34,18 @@ class Room:
         self.held = 0
 
     def fits(self, size: int) -> bool:
-        """Whether so many bytes could be taken now."""
+        """Tell whether `size` bytes are free."""
         return self.held + size <= self._limit and (self._within is None or self._within.fits(size))
 
     def take(self, size: int) -> bool:
-        """Takes so many bytes; False, and none are taken, if they do not fit."""
+        """Take `size` bytes and return True; if they are not free, take none and return False."""
         if not self.fits(size):
             return False
         self._add(size)
         return True
 
     def give_back(self, size: int) -> None:
-        """Gives back bytes that were taken."""
+        """Free `size` bytes that were taken."""
         self._add(-size)
 
     def _add(self, size: int) -> None:
@@ -55,10 +55,10 @@ class Room:
 
 
 class Lane:
-    """A thread with an event loop of its own, on which calls run one after the other.
+    """A thread with its own event loop, which runs calls one after the other.
 
-    At most `waiting` calls wait, and no more than would be begun within `patience` seconds at the pace of late: who
-    would wait in vain hears it now.
+    At most `waiting` calls wait, and no more than would begin within `patience` seconds at the present pace: a call
+    that would time out is refused at once.
     """
 
     def __init__(self, name: str, *, waiting: int, room: Room, patience: float = float("inf")) -> None:
@@ -74,15 +74,15 @@ class Lane:
 
     @property
     def full(self) -> bool:
-        """Whether as many calls wait as may."""
+        """Whether as many calls wait as the lane allows."""
         waiting = len(self._calls)
         return waiting >= self._most or waiting * self._pace > self._patience
 
     def submit(self, work: Callable[[], _T]) -> "Future[_T]":
-        """The result of `work` to come.
+        """Queue `work`, and return the future of its result.
 
         Raises:
-            LaneFullError: as many calls wait as may.
+            LaneFullError: as many calls wait as the lane allows.
             LaneStoppedError: the lane was stopped.
         """
         future: Future[_T] = Future()
@@ -93,18 +93,18 @@ class Lane:
                 raise LaneFullError(self._name)
             self._calls[future] = work
             if self._thread is None:
-                # A daemon: a call that does not end must not keep the process from ending.
+                # A daemon: a call that does not end must not keep the process alive.
                 self._thread = threading.Thread(target=self._work, name=self._name, daemon=True)
                 self._thread.start()
             self._changed.notify_all()
         return future
 
     async def run(self, work: Callable[[], _T], *, seconds: float) -> _T:
-        """The result of `work`; who is cancelled, or waits in vain, takes along what was not begun.
+        """Run `work` on the lane, and return its result. On cancellation or time-out it is dropped if it has not begun.
 
         Raises:
-            LaneFullError, LaneStoppedError: as `submit`; the latter also for what waits when the lane is stopped.
-            TimeoutError: there is no result after so many seconds.
+            LaneFullError, LaneStoppedError: as `submit`; the latter also if the lane stops while the call waits.
+            TimeoutError: there is no result after `seconds`.
             Exception: whatever `work` raised.
         """
         future = self.submit(work)
@@ -116,7 +116,7 @@ class Lane:
                 self._calls.pop(future, None)
 
     def stop(self) -> None:
-        """Takes no more calls, and drops those that wait; the one in hand goes on."""
+        """Accept no more calls, and drop those that wait; the one in progress goes on."""
         with self._changed:
             self._stopped = True
             dropped, self._calls = self._calls, {}
@@ -126,7 +126,7 @@ class Lane:
                 future.set_exception(LaneStoppedError(self._name))
 
     def join(self, deadline: float) -> bool:
-        """Waits for the call in hand of a stopped lane, until `deadline` (monotonic); whether it has ended."""
+        """Wait for the call in progress of a stopped lane, until `deadline` (monotonic clock). Tell if it ended."""
         if self._thread is None:
             return True
         self._thread.join(max(0.0, deadline - time.monotonic()))
@@ -134,13 +134,13 @@ class Lane:
 
     def _work(self) -> None:
         loop = asyncio.new_event_loop()
-        # For Mangum, which runs the application on its thread's.
+        # For Mangum, which runs the application on the event loop of its thread.
         asyncio.set_event_loop(loop)
         while (call := self._next()) is not None:
             began = time.monotonic()
             _perform(*call)
             self._pace += _LATEST * (time.monotonic() - began - self._pace)
-            # What was asked and answered need not stay until the next call.
+            # Free the request and the answer now, not at the next call.
             del call
         loop.close()
 
@@ -158,9 +158,9 @@ def _perform(future: Future[Any], work: Callable[[], Any]) -> None:
         return
     try:
         result = work()
-    except Exception as error:  # noqa: BLE001  (it is raised where the result is waited for)
+    except Exception as error:  # noqa: BLE001  (the future raises it for its caller)
         future.set_exception(error)
-    except BaseException as error:  # noqa: BLE001  (such as SystemExit, which is the end of a call and not of the stack)
+    except BaseException as error:  # noqa: BLE001  (such as SystemExit, which must end a call and not the stack)
         future.set_exception(RuntimeError(f"the call ended itself: {error!r}"))
     else:
         future.set_result(result)

@@ -38,15 +38,15 @@ from web.settings import SettingError, Settings
 _LIMITS = Limits()
 
 _TURN = 0.001
-"""Seconds that a thread may compute while others wait for their turn; Python's own 5 ms add up for a request that goes
-from thread to thread."""
+"""Seconds that a thread may compute while others wait; Python's default of 5 ms adds up for a request that passes
+through several threads."""
 
 
 def greeting(url: str, spaces: Spaces, *, api_key: bool, folder: Path | None) -> str:
-    """What a person sees at start: the address, three requests to try, and the folder that is watched for pictures."""
+    """Return the text at start: the address, three requests to try, and the folder that is watched, if there is one."""
     key = ' -H "x-api-key: $API_KEY"' if api_key else ""
     json_type = '-H "Content-Type: application/json"'
-    # The shell must not take a choice's apostrophe for the end of the body.
+    # A choice's apostrophe must not end the shell's quotes.
     mode, parameters = (json.dumps(said).replace("'", "\\u0027") for said in (spaces.default_mode, spaces.example))
     drop = (
         ""
@@ -65,17 +65,17 @@ Listening on {url} - the API's pages are at {url}/docs. Ctrl-C stops it. Try:
 
 
 def _folder_of(url: str) -> FolderBucket | None:
-    """The folder that plays the upload bucket; None if pictures are uploaded to S3 itself, or cannot be."""
+    """Return the folder that stands in for the upload bucket; None if the bucket is in S3 or its URL is wrong."""
     try:
         bucket = open_bucket(url)
     except BucketUrlError:
-        # The function says so, in the log and to those who ask it.
+        # The function reports it, in its log and its answers.
         return None
     return bucket if isinstance(bucket, FolderBucket) else None
 
 
 def _spaces(path: str | None) -> Spaces:
-    """The search space that the functions use, or the shipped one; what is wrong with a file, they say."""
+    """Return the search space for the greeting: that in use, or the shipped one if the functions report an error."""
     try:
         return load_spaces(path)
     except SpaceError:
@@ -91,7 +91,7 @@ def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     ours = "it must be an address of this machine, such as 127.0.0.1"
     try:
-        # Asked apart: `create_server` makes every error one of the address, which is host and port.
+        # A separate call: the errors of `create_server` do not tell host from port.
         socket.getaddrinfo(host, port, family, socket.SOCK_STREAM)
         return socket.create_server((host, port), family=family)
     except (socket.gaierror, UnicodeError) as error:
@@ -104,7 +104,7 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server: what waits is dropped when it stops, and it is ended from outside should it not end itself."""
+    """uvicorn's server, which drops waiting calls when it stops, and is killed by an alarm if it does not end."""
 
     def __init__(self, config: uvicorn.Config, *, limits: Limits, drop: Callable[[], None]) -> None:
         super().__init__(config)
@@ -112,23 +112,24 @@ class _Server(uvicorn.Server):
         self._drop = drop
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        # The kernel's clock needs nothing of this process to be in order: not even a thread that gets its turn.
+        """Begin to stop."""
+        # The kernel's alarm ends the process even if none of its threads can run.
         signal.alarm(self._limits.stop_seconds)
         super().handle_exit(sig, frame)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Drop the waiting calls, and close the connections."""
         self._drop()
         await super().shutdown(sockets)
 
 
 def serve(template: Template, settings: LocalSettings, *, limits: Limits = _LIMITS) -> bool:
-    """Runs the stack until it is told to stop (SIGINT or SIGTERM); False if something of it is still at work then.
+    """Run the stack until SIGINT or SIGTERM; return False if a call or thread has not ended by then.
 
     Raises:
-        web.settings.SettingError: a setting of the functions cannot be used, or HOST and PORT are no address on which
-            this machine can listen.
+        SettingError: a setting of the functions cannot be used, or this machine cannot listen on HOST and PORT.
     """
-    # A character that UTF-8 cannot write leaves as JSON's escape for it, and its line is not lost.
+    # A character that the stream cannot encode is written as an escape, so that its line is not lost.
     assert isinstance(sys.stdout, io.TextIOWrapper)  # noqa: S101
     sys.stdout.reconfigure(errors="backslashreplace")
     # A thread that was waiting for a socket or a disk gets its turn sooner while others compute.
@@ -163,7 +164,7 @@ def serve(template: Template, settings: LocalSettings, *, limits: Limits = _LIMI
             http=connections.accept,  # type: ignore[arg-type] # it is only ever called
             ws="none",
             lifespan="off",
-            # Its own log would be plain text; what matters of it comes out through the root logger, as JSON.
+            # uvicorn's own log would be plain text; without it, its errors go to the root logger, as JSON.
             log_config=None,
             access_log=False,
             server_header=False,
@@ -185,7 +186,7 @@ def serve(template: Template, settings: LocalSettings, *, limits: Limits = _LIMI
     watcher = (
         UploadWatcher(bucket, trigger.prefix, functions[trigger.function], log=log) if bucket and trigger else None
     )
-    # uvicorn stops in good order at either signal, and then raises it again for whoever was there before.
+    # uvicorn stops in good order at either signal, and then raises the signal again for the previous handler.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         server.run(sockets=[listener])
@@ -194,14 +195,14 @@ def serve(template: Template, settings: LocalSettings, *, limits: Limits = _LIMI
     finally:
         ended = _close(watcher, functions.values(), forms_lane, seconds=limits.close_seconds)
         if not ended:
-            log.warning("the server stops while calls are in hand; they are broken off")
+            log.warning("the server stops while calls are in progress; they are broken off")
     return ended
 
 
 def _close(watcher: UploadWatcher | None, functions: Collection[Function], forms_lane: Lane, *, seconds: float) -> bool:
-    """Stops everything, and waits so long for what is in hand; whether it has ended."""
+    """Stop everything, wait at most `seconds` for calls in progress, and tell whether they have ended."""
     deadline = time.monotonic() + seconds
-    # A watcher looks up between two pictures; the one in hand may be a large one.
+    # A watcher stops only after its present picture, which may be a large one.
     closing = threading.Thread(target=watcher.close if watcher else lambda: None, daemon=True)
     closing.start()
     forms_lane.stop()

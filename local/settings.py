@@ -11,7 +11,7 @@ _HIGHEST_PORT = 65535
 
 @dataclass(frozen=True, kw_only=True)
 class LocalSettings:
-    """Where the local stack listens, and which of the gateway's guards are on."""
+    """The local stack's address, and whether it asks for a key and throttles."""
 
     host: str = "127.0.0.1"
     port: int = 8000
@@ -20,7 +20,7 @@ class LocalSettings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "LocalSettings":
-        """The settings of `environment`: HOST, PORT, API_KEY, THROTTLE.
+        """Read HOST, PORT, API_KEY and THROTTLE from `environment`; an empty variable counts as not set.
 
         Raises:
             SettingError: PORT is not a port, or THROTTLE neither 0 nor 1.

@@ -1,7 +1,7 @@
-"""The tables of OBSERVATION_STORE and CAPTION_STORE where they are not there yet: `python -m local.tables`.
+"""Makes the tables of OBSERVATION_STORE and CAPTION_STORE if they do not exist: `python -m local.tables`.
 
-For DynamoDB Local, with the keys that template.yaml declares. It refuses to make tables on AWS itself, where they are
-the template's, with backups and protection; and it never changes a table that is there.
+For DynamoDB Local, with the keys that template.yaml declares. It refuses to make tables on AWS, where the template
+makes them, with backups and protection; and it never changes an existing table.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from storage.urls import TablePlace, parse_store
 from web.settings import SettingError, Settings
 
 TEMPLATE = Path(__file__).resolve().parents[1] / "template.yaml"
-PATIENCE = 60  # seconds within which the service must answer; it may be starting too
+PATIENCE = 60  # seconds within which the service must answer; it may still be starting
 _PAUSE = 0.5  # seconds
 
 
@@ -28,9 +28,10 @@ class TableError(Exception):
 
 
 def make_table(client: Any, name: str, resource: str) -> bool:
-    """Makes the table `name` with the keys of `resource` in template.yaml; False if it is there already.
+    """Make the table `name` with the keys of `resource` in template.yaml; return False if it exists already.
 
-    Raises botocore's errors.
+    Raises:
+        ClientError, BotoCoreError: the service refuses, or does not answer.
     """
     properties = parse(TEMPLATE.read_text(encoding="utf-8"))["Resources"][resource]["Properties"]
     keys = {part: properties[part] for part in ("AttributeDefinitions", "KeySchema", "BillingMode")}
@@ -42,7 +43,11 @@ def make_table(client: Any, name: str, resource: str) -> bool:
 
 
 def _make(setting: str, url: str, resource: str) -> str:
-    """Makes the table of a store's URL; gives what to tell of it. Raises TableError."""
+    """Make the table of a store's URL, and return a line for the user.
+
+    Raises:
+        TableError: it cannot be made.
+    """
     place = parse_store(url)
     if not isinstance(place, TablePlace):
         return f"{setting}: {url} needs no table"
@@ -69,7 +74,7 @@ def _make(setting: str, url: str, resource: str) -> str:
 
 
 def main() -> int:
-    """Makes the tables; returns the exit status."""
+    """Make the tables, and return the exit status."""
     argparse.ArgumentParser(prog="python -m local.tables", description=__doc__.partition("\n")[0]).parse_args()
     try:
         settings = Settings.from_environment()

@@ -1,6 +1,7 @@
-"""What template.yaml says of the API (routes, functions, throttling, CORS, binary types, own answers) and of uploads.
+"""The part of template.yaml that the local stack needs: the API, its functions, and the trigger of uploads.
 
-Reads the template; decides nothing. The deployed system and the local stack are described once, there.
+This module reads the template and decides nothing. The template is the one description of both the deployed system and
+the local stack.
 """
 
 import re
@@ -13,12 +14,12 @@ import yaml
 
 
 class TemplateError(ValueError):
-    """The template lacks something that the local stack needs, or says it in a way that it cannot read."""
+    """The template lacks something that the local stack needs, or has it in a form that it cannot read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """A token bucket's measures: requests per second, and how many may come at once."""
+    """The rate of a token bucket: requests per second, and how many at once."""
 
     per_second: float
     burst: int
@@ -37,7 +38,7 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class GatewayResponse:
-    """An answer that the gateway gives by itself. `body` holds `$context` variables."""
+    """An answer of the gateway itself. `body` has `$context` variables in it."""
 
     status: int
     headers: Mapping[str, str]
@@ -54,7 +55,7 @@ class UploadTrigger:
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """What the local stack takes from template.yaml."""
+    """The parts of template.yaml that the local stack uses."""
 
     stage: str
     routes: tuple[Route, ...]
@@ -63,12 +64,12 @@ class Template:
     binary_media_types: frozenset[str]
     gateway_responses: Mapping[str, GatewayResponse]
     preflight_headers: Mapping[str, str]
-    """What browsers hear that ask whether a page of another origin may call a path; none where CORS is off."""
+    """The headers of the answer to a CORS preflight; empty if CORS is off."""
     environment: Mapping[str, str]
-    """What every function finds in its environment, as far as it is plain text."""
+    """The environment variables of every function whose values are plain text."""
     upload_trigger: UploadTrigger | None = None
     minimum_compression_size: int | None = None
-    """Bytes from which on the gateway compresses answers for those who take them so; None if it never does."""
+    """Bytes from which the gateway compresses answers for callers that accept it; None if it never does."""
 
 
 class _Loader(yaml.CSafeLoader):
@@ -90,13 +91,13 @@ _Loader.add_multi_constructor("!", _intrinsic)
 
 
 def parse(text: str) -> dict[str, Any]:
-    """A template's document as it is written, its short forms spelt out."""
+    """Parse a template, with CloudFormation's short forms in their long form."""
     document: dict[str, Any] = _Loader(text).get_single_data()
     return document
 
 
 def read(path: Path, **overrides: str) -> Template:
-    """The template at `path`, its parameters at their defaults, those in `overrides` (by name) aside.
+    """Read the template at `path`, with its parameters at their defaults except those in `overrides`.
 
     Raises:
         TemplateError: there is no API in it, or one of its parts is not as expected.
@@ -116,7 +117,7 @@ def read(path: Path, **overrides: str) -> Template:
     apis = [one["Properties"] for one in resources.values() if one["Type"] == "AWS::Serverless::Api"]
     if len(apis) != 1:
         raise TemplateError(
-            f"{path}: {len(apis)} resources are AWS::Serverless::Api; the local stack plays exactly one"
+            f"{path}: {len(apis)} resources are AWS::Serverless::Api; the local stack needs exactly one"
         )
     (api,) = apis
     functions = {
@@ -178,7 +179,7 @@ def _upload_trigger(path: Path, functions: Mapping[str, Mapping[str, Any]]) -> U
         if rule["Name"] == "prefix"
     ]
     if len(found) > 1:
-        raise TemplateError(f"{path}: {len(found)} functions are called by a bucket; the local stack plays one")
+        raise TemplateError(f"{path}: {len(found)} functions are called by a bucket; the local stack allows one")
     return found[0] if found else None
 
 
@@ -192,7 +193,7 @@ _CORS_HEADERS = {
 
 
 def _quoted(what: str, value: Any) -> str:
-    """The text between the quotes in which API Gateway wants the values of headers."""
+    """Return the text between the quotes that API Gateway requires around values of headers."""
     if not re.fullmatch(r"'[^']*'", str(value)):
         raise TemplateError(f"{what} is {value}, not a quoted text")
     return str(value)[1:-1]

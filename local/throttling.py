@@ -1,4 +1,4 @@
-"""Throttling as API Gateway does it: a token bucket for each method."""
+"""Throttling as in API Gateway: one token bucket per method."""
 
 import time
 from collections.abc import Callable
@@ -7,9 +7,9 @@ from local.template import Rate
 
 
 class TokenBucket:
-    """Lets `rate.burst` requests through at once and `rate.per_second` in the long run.
+    """A token bucket that allows `rate.burst` requests at once and `rate.per_second` in the long run.
 
-    Used from one thread, the event loop's.
+    For the event loop's thread alone.
     """
 
     def __init__(self, rate: Rate, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -19,7 +19,7 @@ class TokenBucket:
         self._at = clock()
 
     def take(self) -> bool:
-        """Whether one more request may pass now."""
+        """Take one token and return True; return False if there is none."""
         now = self._clock()
         self._tokens = min(float(self._rate.burst), self._tokens + (now - self._at) * self._rate.per_second)
         self._at = now

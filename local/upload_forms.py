@@ -1,8 +1,8 @@
-"""Presigned POSTs, as S3 takes them, into the folder that plays the upload bucket.
+"""Presigned POSTs, as S3 accepts them, into the folder that stands in for the upload bucket.
 
-A form is let in if its policy was signed by the functions of this process, has not expired, and holds for every field
-and for the picture's size. The answers are S3's: 204, or an XML error ("POST Object", Amazon S3 API Reference). It
-looks at no picture.
+A form is accepted if its policy was signed by the functions of this process, has not expired, and matches every field
+and the picture's size. The answers are S3's: 204, or an XML error ("POST Object", Amazon S3 API Reference). This module
+does not read the picture.
 """
 
 import json
@@ -26,7 +26,7 @@ from local.events import Request, Response
 
 PATH = f"/{POST_PATH}"
 LIMIT = MAX_BYTES + 64 * 1024
-"""Bytes of a form: the largest picture, and fields of more than S3's 20 KB around it."""
+"""The most bytes of a form: the largest picture, and more than S3's 20 KB for the fields."""
 
 _TOO_LARGE = "Your proposed upload exceeds the maximum allowed size"
 _TOO_SMALL = "Your proposed upload is smaller than the minimum allowed size"
@@ -38,7 +38,7 @@ _UNSIGNED = {"policy", "x-amz-signature", "file"}
 
 
 class FormRefusedError(Exception):
-    """The form is not let in; `status` and `code` are S3's."""
+    """The form is refused, with S3's `status` and `code`."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(message)
@@ -47,14 +47,14 @@ class FormRefusedError(Exception):
 
 
 class UploadForms:
-    """Takes forms for the pictures of `bucket`; pages of `origin` may read the answers, as the template lets them."""
+    """Presigned POSTs into `bucket`; pages of `origin` may read the answers, as the template allows."""
 
     def __init__(self, bucket: FolderBucket, *, origin: str = "*") -> None:
         self._bucket = bucket
         self._headers = (("access-control-allow-origin", origin),)
 
     async def answer(self, request: Request) -> Response:
-        """The answer to a posted form; the picture is in the folder, whole, if it is 204."""
+        """Answer a posted form. If the answer is 204, the whole picture is in the folder."""
         try:
             fields, picture = await _parse(request)
             _check(fields, len(picture))
@@ -70,15 +70,15 @@ class UploadForms:
         return Response(204, (*self._headers, ("etag", f'"{etag}"'), ("location", location)), b"")
 
     def too_large(self) -> Response:
-        """The answer to a form of over `LIMIT` bytes; its rest need not be read."""
+        """Answer a form of over `LIMIT` bytes; the rest of it need not be read."""
         return self._refusal(FormRefusedError(400, "EntityTooLarge", _TOO_LARGE))
 
     def crowded(self) -> Response:
-        """The answer to a form for which there is no room; its rest need not be read."""
+        """Answer a form that does not fit into the memory; the rest of it need not be read."""
         return self._later(FormRefusedError(503, "SlowDown", "Please reduce your request rate."))
 
     def late(self) -> Response:
-        """The answer to a form that does not come."""
+        """Answer a form that does not arrive in time."""
         message = "Your socket connection to the server was not read from or written to within the timeout period."
         return self._refusal(FormRefusedError(400, "RequestTimeout", message))
 
@@ -93,7 +93,11 @@ class UploadForms:
 
 
 async def _parse(request: Request) -> tuple[dict[str, str], bytes]:
-    """The fields before the picture, and the picture; as S3 does, what comes after it is ignored."""
+    """Return the fields before the picture, and the picture; later fields are ignored, as by S3.
+
+    Raises:
+        FormRefusedError: the body is not such a form.
+    """
 
     async def body() -> AsyncIterator[bytes]:
         yield request.body
@@ -115,9 +119,10 @@ async def _parse(request: Request) -> tuple[dict[str, str], bytes]:
 
 
 def _media_type(request: Request) -> str:
-    """The form's media type in words of ours: whatever charset the caller names, texts come as the bytes that they are.
+    """Return the form's media type with the charset Latin-1, whatever the caller names, so that texts keep their bytes.
 
-    Raises MultiPartException.
+    Raises:
+        MultiPartException: there is no boundary, or it is not allowed.
     """
     kind, options = parse_options_header(request.header("content-type"))
     boundary = options.get(b"boundary", b"")
@@ -127,7 +132,11 @@ def _media_type(request: Request) -> str:
 
 
 def _text(written: str) -> str:
-    """A field's name or value. Raises FormRefusedError if it is not UTF-8, which is what S3 takes."""
+    """Return a field's name or value as text.
+
+    Raises:
+        FormRefusedError: it is not UTF-8, as S3 requires.
+    """
     try:
         return written.encode("latin-1").decode("utf-8")
     except UnicodeDecodeError as error:
@@ -135,14 +144,18 @@ def _text(written: str) -> str:
 
 
 def _check(fields: Mapping[str, str], size: int) -> None:
-    """Whether the policy lets the picture in. Raises FormRefusedError."""
+    """Check a form and the picture's size, in bytes, against the form's policy.
+
+    Raises:
+        FormRefusedError: the policy does not allow it.
+    """
     policy, signature = fields.get("policy", ""), fields.get("x-amz-signature", "")
     if not policy or not signature:
         raise FormRefusedError(403, "AccessDenied", "Access Denied")
     if not compare_digest(signature.encode(), sign(policy).encode()):
         message = "The request signature we calculated does not match the signature you provided."
         raise FormRefusedError(403, "SignatureDoesNotMatch", message)
-    # The signature says that it is one of ours, so that its shape is known.
+    # The signature shows that the policy is one of ours, so its form is known.
     document: dict[str, Any] = json.loads(b64decode(policy))
     if datetime.now(UTC) >= datetime.fromisoformat(document["expiration"]):
         raise _against_policy("Policy expired.")

@@ -1,11 +1,12 @@
-"""The folder that plays the upload bucket, watched: a new picture becomes the event that S3 would send.
+"""Watches the folder that stands in for the upload bucket: a new picture becomes the event that S3 would send.
 
-Events go to the upload function as Lambda's asynchronous calls do: one that fails is tried again twice, after one and
-two minutes, and then given up, where AWS has its dead-letter queue. When the stack starts, every picture that is there
-is announced anew: the function leaves alone what it has done, and so nothing that was interrupted or given up is lost.
+Events go to the upload function as Lambda's asynchronous calls do: one that fails is tried twice more, after one and
+after two minutes, and then given up; AWS would put it into the dead-letter queue. When the stack starts, every picture
+in the folder is announced again: the function skips those that have an outcome, so that none is lost that was
+interrupted or given up.
 
-A picture is announced once it looks the same twice, half a second apart. One that is still being written by then is
-captioned, or fails, as it is, and again when it has changed.
+A picture is announced once it is unchanged for half a second. If it is still being written then, the part is captioned
+or fails, and the picture is announced again when it has changed.
 """
 
 import heapq
@@ -30,17 +31,17 @@ from local.functions import Function
 
 POLL_SECONDS = 0.5
 RETRY_PAUSES = (60.0, 120.0)
-"""Seconds before the second and the third attempt, as Lambda has them."""
+"""Seconds before the second and the third attempt, as Lambda's."""
 
 _SCAN_SHARE = 10
-"""How many times as long as looking took the watcher waits at least: large folders must not keep a core busy."""
+"""The least pause between two scans, in durations of a scan, so that large folders do not keep a core busy."""
 
 _BUCKET_NAME = "local"
 
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """What tells one version of a file from another. The time of its change, unlike that of its content, only grows."""
+    """What tells one version of a file from another. `changed_ns` is `st_ctime`, which unlike `st_mtime` only grows."""
 
     changed_ns: int
     size: int
@@ -51,14 +52,14 @@ class _Seen:
 class _Delivery:
     due: float
     number: int
-    """Keeps those that are due at once in order, and the rest from being compared."""
+    """Orders deliveries that are due at the same time, so that later fields are never compared."""
     attempt: int
     key: str
     event: Mapping[str, Any]
 
 
 class UploadWatcher:
-    """Watches the pictures of `bucket` whose keys begin with `prefix`, on a thread of its own, for `function`."""
+    """A thread that calls `function` for new pictures of `bucket` whose keys begin with `prefix`."""
 
     def __init__(
         self,
@@ -69,7 +70,7 @@ class UploadWatcher:
         log: Logger,
         retry_pauses: Sequence[float] = RETRY_PAUSES,
     ) -> None:
-        """Begin. The folder is made if need be, and again if it is taken away."""
+        """Start the thread. The folder is made if it is missing, also later."""
         self._root = bucket.path
         self._folder = bucket.path / prefix
         self._function = function
@@ -85,7 +86,7 @@ class UploadWatcher:
         self._thread.start()
 
     def close(self) -> None:
-        """Let the picture in hand be captioned, and stop."""
+        """Stop, after the call in progress."""
         self._stopping.set()
         self._thread.join()
 
@@ -105,7 +106,7 @@ class UploadWatcher:
             self._deliver()
 
     def _look(self) -> None:
-        """Queue an event for each picture that is new and has come to rest."""
+        """Queue an event for each picture that is new and unchanged since the last scan."""
         self._folder.mkdir(parents=True, exist_ok=True)
         now = dict(_files(self._folder, self._root))
         for key, seen in now.items():
@@ -125,7 +126,7 @@ class UploadWatcher:
         heapq.heappush(self._deliveries, _Delivery(due, next(self._numbers), attempt, key, event))
 
     def _deliver(self) -> None:
-        """Call the function with every event that is due."""
+        """Call the function with each event that is due."""
         while self._deliveries and self._deliveries[0].due <= time.monotonic() and not self._stopping.is_set():
             delivery = heapq.heappop(self._deliveries)
             try:
@@ -144,10 +145,14 @@ class UploadWatcher:
 
 
 def upload_event(path: Path, key: str, seen: _Seen) -> dict[str, Any]:
-    """The event that S3 sends of a new object (Amazon S3 User Guide, "Event message structure"). Raises OSError."""
+    """Make the event that S3 sends for a new object (Amazon S3 User Guide, "Event message structure").
+
+    Raises:
+        OSError: the file cannot be read.
+    """
     if seen.size > MAX_BYTES:
-        # As S3's own tags of large objects, it tells versions apart and is no hash of the content: the function refuses
-        # such a file for its size, and reading it would hold up all others.
+        # Like S3's own ETags of large objects, it tells versions apart and is no hash of the content: the function
+        # refuses such a file for its size, and reading it would delay all others.
         etag = f"{md5(f'{seen.size} {seen.changed_ns}'.encode(), usedforsecurity=False).hexdigest()}-1"
     else:
         with open_picture(path) as stream:
@@ -183,9 +188,9 @@ def upload_event(path: Path, key: str, seen: _Seen) -> dict[str, Any]:
 
 
 def _files(folder: Path, root: Path) -> Iterator[tuple[str, _Seen]]:
-    """The files below `folder` by key; hidden ones, and names that are not UTF-8, cannot be pictures of a bucket."""
+    """Yield the files below `folder` by key, without hidden ones and those whose names are not UTF-8."""
     waiting = [folder]
-    # Not by recursion: folders may lie in each other more deeply than Python calls itself.
+    # Not by recursion: folders may be nested more deeply than Python's recursion limit.
     while waiting:
         here = waiting.pop()
         try:
@@ -194,7 +199,7 @@ def _files(folder: Path, root: Path) -> Iterator[tuple[str, _Seen]]:
         except OSError:
             if here == folder:
                 raise
-            # Deleted while we looked, or not for us to read; its neighbours are.
+            # Deleted meanwhile, or not readable; the other folders are.
             continue
         for entry in found:
             try:

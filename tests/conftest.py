@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 from tests.support.dynamodb import DynamoDBMissingError, dynamodb_local, nobodys_account
 from tests.support.ministack import MinistackMissingError, ministack
 from tests.support.stack import Stack
-from tuning.stores import open_store
+from tests.support.stores import new_store
 from tuning.stores.port import ObservationStore
 
 
@@ -63,7 +63,7 @@ def ministack_endpoint(nobodys_credentials: None) -> Iterator[str]:
 @pytest.fixture
 def store(url: str) -> Iterator[ObservationStore]:
     """The observation store at the `url` that the test's own module names."""
-    store = open_store(url)
+    store = new_store(url)
     yield store
     store.close()
 

@@ -1,7 +1,7 @@
-"""Known vulnerabilities of the packages that the functions install, by pip-audit from the database OSV.
+"""Looks up known vulnerabilities of the functions' packages, by pip-audit from the database OSV.
 
-`make lint` runs it. Where the database cannot be reached, it says that it looked nothing up and passes: whether the
-code is in order must not hang on a network. It changes nothing; a finding ends it with status 1.
+`make lint` runs it. If the database cannot be reached, it reports that nothing was looked up, and passes: the result of
+`make lint` must not depend on a network. It changes nothing; a finding ends it with status 1.
 """
 
 import argparse
@@ -17,7 +17,7 @@ _QUERY = b'{"package": {"name": "pip", "ecosystem": "PyPI"}, "version": "0"}'
 
 
 def _reachable(url: str) -> str | None:
-    """Why the database at `url` cannot be asked; None if it can."""
+    """Return why the database at `url` cannot be reached; None if it can."""
     request = urllib.request.Request(url, data=_QUERY, headers={"Content-Type": "application/json"})  # noqa: S310 - https
     try:
         with urllib.request.urlopen(request, timeout=_PATIENCE):  # noqa: S310 - as above  # nosec B310

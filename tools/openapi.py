@@ -1,7 +1,7 @@
 """Writes the OpenAPI document of all functions: `make openapi`.
 
-The document is committed beside the suggest function, which serves it; a test fails when it no longer says what the
-functions do.
+The document is committed beside the suggest function, which serves it; a test fails when it does not agree with the
+functions.
 """
 
 import json
@@ -26,10 +26,10 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
 _WITHOUT_KEY = [("/health", "get")]
 
 _DESCRIPTION = """\
-Learns from people's ratings which image-enhancement settings give the best pictures, and suggests what to try next; and
-says in words what a picture shows.
+Learns from people's ratings which image-enhancement settings give the best pictures and suggests settings to try next.
+Captions pictures: says in words what they show.
 
-Every error is `application/problem+json` (RFC 9457); `detail` says what was found, `errors` where. An update that is
+Every error is `application/problem+json` (RFC 9457); `detail` says what is wrong, `errors` where. An update that is
 answered with a 5xx, or whose answer is lost, may have been recorded: send an `Idempotency-Key` with every update, and
 the same one when you try again.
 
@@ -37,13 +37,13 @@ the same one when you try again.
 | --- | --- |
 | 400 | fix the request: it is not JSON, not multipart or not HTTP |
 | 403 | send the header `x-api-key` |
-| 404 | see what there is in this document; upload the picture |
-| 405 | use a method of the header `Allow` |
-| 408 | send the request again: it did not come whole in time |
+| 404 | check the path against this document; for a caption, upload the picture first |
+| 405 | use a method that the header `Allow` lists |
+| 408 | send the request again: it did not arrive in time |
 | 409 | rate some suggestions, or wait as long as `detail` says |
 | 413 | send a smaller request or picture |
-| 415 | send JSON, multipart or a picture, as the operation asks for |
-| 422 | fix what `errors` or `detail` names |
+| 415 | send JSON, multipart or a picture, as the operation requires |
+| 422 | correct what `errors` or `detail` names |
 | 429 | wait for `Retry-After` seconds |
 | 500, 502 | report it with its `instance`; try again, an update with the same `Idempotency-Key` |
 | 503, 504 | wait for `Retry-After` seconds; try again, an update with the same `Idempotency-Key` |
@@ -55,7 +55,7 @@ def document() -> dict[str, Any]:
     apps: list[FastAPI] = [import_module(f"functions.{name}").app for name in _MODULES]
     merged: dict[str, Any] = {"paths": {}, "components": {"schemas": {}}}
     for app in apps:
-        # A function does not say that its errors are problems: the document alone has use for it.
+        # The functions do not declare that their errors are problems, because only the document needs it.
         documented = APIRouter()
         documented.include_router(app.router, responses=_PROBLEMS)
         part = get_openapi(title="", version=VERSION, routes=documented.routes)
@@ -79,7 +79,7 @@ def document() -> dict[str, Any]:
 
 
 def _speak_problems(merged: dict[str, Any]) -> None:
-    """Errors are problems, not FastAPI's own shape; their media type is the problem's."""
+    """Declare errors as problems, with their media type, in place of FastAPI's own shape."""
     for operations in merged["paths"].values():
         for operation in operations.values():
             responses = operation["responses"]
@@ -92,7 +92,7 @@ def _speak_problems(merged: dict[str, Any]) -> None:
 
 
 def _let_files_be_chosen(merged: dict[str, Any]) -> None:
-    """`format: binary`, of OpenAPI 3.0, is what tools still look for when they offer to choose a file."""
+    """Declare files as `format: binary`, as in OpenAPI 3.0: tools still need it to offer a file chooser."""
     for schema in merged["components"]["schemas"].values():
         for member in schema.get("properties", {}).values():
             if "contentMediaType" in member:

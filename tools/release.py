@@ -1,7 +1,7 @@
-"""What a release needs to be made: is the tag that of the version, and what do its notes say?
+"""Checks a release and prints its notes: tag, version and change log must agree.
 
-The workflow `release` asks, after the tests and the images. It writes nothing but the notes, to standard output, and
-refuses, with status 1 and a line on standard error, a tag, a version and a change log that do not agree.
+The workflow `release` runs it, after the tests and the images. It writes only the notes, to standard output. If tag,
+version and change log do not agree, it ends with status 1 and a line on standard error.
 """
 
 import argparse
@@ -21,7 +21,7 @@ class ReleaseError(Exception):
 
 
 def notes(tag: str, version: str, changes: str) -> str:
-    """Give the notes of a release: the section of the change log `changes` that is headed `## <version> (<date>)`.
+    """Return the notes of a release: the section of the change log `changes` that is headed `## <version> (<date>)`.
 
     Raises:
         ReleaseError: the tag is not the version's, or the change log has no dated section of it, or still has changes

@@ -1,8 +1,8 @@
-"""A smoke test: does what answers at a URL do what the product does? For a stack just deployed, or the local one.
+"""A smoke test: checks that a deployed stack, or the local one, works as the product promises.
 
-It asks as any caller would, over HTTP, and records no rating. It leaves behind one outstanding suggestion, which lapses
-within 24 hours, one cached caption, and one small upload, which the bucket's lifecycle deletes. It ends with status 1
-if a check failed; each check is made, whatever became of those before it.
+It sends requests over HTTP like any caller, and records no rating. It leaves one pending suggestion, which expires
+within 24 hours, one cached caption, and one small upload, which the bucket's lifecycle deletes. All checks are made,
+even after one has failed; the status is then 1.
 """
 
 import argparse
@@ -21,12 +21,12 @@ from email.message import Message
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
-_PATIENCE = 35  # seconds for one answer: the API's own 29, and the way there
+_PATIENCE = 35  # seconds for one answer: the API's own 29, and the network
 _UPLOAD_PATIENCE = 120.0  # seconds for an upload's caption; the first one may have to wait for a function to start
 
 
 class CheckError(Exception):
-    """A check failed; the message says what was expected and what came."""
+    """A check failed; the message says what was expected and what was received."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,11 @@ class Answer:
     body: bytes
 
     def json(self) -> Any:
-        """Return the body as JSON. Raises CheckError."""
+        """Return the body as JSON.
+
+        Raises:
+            CheckError: it is not JSON.
+        """
         try:
             return json.loads(self.body)
         except ValueError:
@@ -47,7 +51,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """What is tried: where it answers, without a last slash, with which key, and how long an upload may take."""
+    """The service under test: its URL without a last slash, the key, and the seconds that an upload may take."""
 
     url: str
     key: str | None
@@ -167,17 +171,17 @@ def check_captions(service: Service) -> str:
 
 def check_uploads(service: Service) -> str:
     """See that a picture is uploaded past the API and captioned."""
-    leave = _expect(service.post("/uploads", {"content_type": "image/png", "filename": "smoke.png"}), 200).json()
-    posted = service.post_form(leave["url"], leave["fields"], picture(), keyed=False)
+    form = _expect(service.post("/uploads", {"content_type": "image/png", "filename": "smoke.png"}), 200).json()
+    posted = service.post_form(form["url"], form["fields"], picture(), keyed=False)
     if posted.status not in {200, 201, 204}:
         raise CheckError(f"the upload was answered with {posted.status}: {posted.body[:300].decode(errors='replace')}")
-    path = leave["caption_url"].removeprefix(service.url)
+    path = form["caption_url"].removeprefix(service.url)
     if not path.startswith("/"):
         raise CheckError(f"caption_url is {path}, which is not below {service.url}")
     end = time.monotonic() + service.patience
     while (answer := service.get(path)).status == 202:  # noqa: PLR2004 - accepted, and not done
         if time.monotonic() > end:
-            raise CheckError(f"{leave['caption_url']} has been pending for {service.patience:g} s")
+            raise CheckError(f"{form['caption_url']} has been pending for {service.patience:g} s")
         time.sleep(1)
     return repr(_expect(answer, 200).json()["caption"])
 

@@ -104,7 +104,7 @@ def _network(work: Path, data: Path) -> tuple[Any, Vocabulary]:
     return train_decoder(training, validation, vocabulary, settings, best=best, checkpoint=checkpoint)[0], vocabulary
 
 
-class Original:
+class OriginalCaptioner:
     """The model as Keras serves it."""
 
     def __init__(self, work: Path) -> None:
@@ -174,7 +174,7 @@ def caption_all(work: Path, data: Path, count: int) -> None:
     names, done = read_names(data, "val")[:count], work / "captions.json"
     if done.is_file() and tuple(json.loads(done.read_text(encoding="utf-8"))) == names:
         return
-    original = Original(work)
+    original = OriginalCaptioner(work)
     features = np.concatenate(
         [
             original.encoder.predict_on_batch(
@@ -190,7 +190,7 @@ def caption_all(work: Path, data: Path, count: int) -> None:
 
 def measure(work: Path, picture: Path, repeats: int) -> dict[str, float]:
     """Median seconds of one picture's caption, of its decoding, and of a beam of five, all of them warm."""
-    original = Original(work)
+    original = OriginalCaptioner(work)
     features = original.encode(picture)
     original.decode(features)
     original.search(features, 5, 12)
@@ -217,7 +217,7 @@ def main(arguments: Sequence[str]) -> None:
         case "measure":
             print(json.dumps(measure(Path(work), Path(place), int(number[0]))))
         case "first":
-            original = Original(Path(work))
+            original = OriginalCaptioner(Path(work))
             print(" ".join(original.decode(original.encode(Path(place)))))
 
 

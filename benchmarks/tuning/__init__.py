@@ -1,1 +1,1 @@
-"""Side by side: what tuning methods make of the same noisy ratings."""
+"""Tuning methods side by side, on the same noisy ratings."""

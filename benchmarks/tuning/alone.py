@@ -1,7 +1,7 @@
 """Measurements each in a process of its own, with one thread, forked from one that has imported what they need.
 
-So none inherits what another left behind, none is charged another's imports, and one that crashes takes no other with
-it. Imports, which take longer than many a run, are done once a worker.
+So no measurement inherits state from another or is charged another's imports, and a crash ends only its own. Imports,
+which take longer than many runs, are done once per worker.
 """
 
 import os
@@ -101,7 +101,7 @@ class Worker:
 
 
 def serve(measure: Callable[..., str]) -> None:
-    """For every line of the standard input forks, prints what `measure` makes of its arguments, and how that ended."""
+    """Fork for every line of the standard input; print the result of `measure` for its arguments, and how it ended."""
     for line in sys.stdin:
         child = os.fork()
         if not child:

@@ -1,4 +1,4 @@
-"""The cache of results: one line of CSV a run, appended whole or not at all, so that a killed benchmark goes on.
+"""The cache of results: one line of CSV per run, appended whole or not at all, so that a killed benchmark goes on.
 
 A run is known by method, version, family and seed. Whoever writes holds the file's lock and first cuts off what a
 killed writer left of a line. Nothing is ever overwritten: when a method changes, its new version's lines stand beside

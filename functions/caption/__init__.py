@@ -1,0 +1,1 @@
+"""The captioning functions, of one image: caption, status and upload. This file imports nothing."""

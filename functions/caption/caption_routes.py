@@ -15,12 +15,12 @@ from web.application import create_app, entry_point, require_multipart
 from web.entry import Handler
 from web.metrics import Metric
 
-_BEAM_WIDTH = "partial captions considered per word; 1 is greedy (default: the bundle's)"
-_LENGTH_PENALTY = "0 prefers short captions, 1 neither (default: the bundle's)"
+_BEAM_WIDTH = "how many partial captions go on after each word; 1 is greedy decoding (default: the bundle's)"
+_LENGTH_PENALTY = "0 prefers short captions, 1 has no preference, more prefers long ones (default: the bundle's)"
 
 
-class Alternative(BaseModel):
-    """A caption, one of several."""
+class RankedCaption(BaseModel):
+    """One of several captions of a picture."""
 
     caption: str
     confidence: float = Field(description="geometric mean of the words' probabilities, 0 to 1")
@@ -33,9 +33,11 @@ class CaptionedPicture(BaseModel):
     caption: str = Field(examples=["a brown dog runs through the grass"])
     confidence: float = Field(description="geometric mean of the words' probabilities, 0 to 1")
     model_version: str
-    cached: bool = Field(description="whether the same picture was captioned before, by the same model in the same way")
-    alternatives: list[Alternative] | None = Field(
-        default=None, description="if asked for: the best captions, `caption` first"
+    cached: bool = Field(
+        description="whether the caption was stored by an earlier request, for the same picture, model and options"
+    )
+    alternatives: list[RankedCaption] | None = Field(
+        default=None, description="the best captions, `caption` first; only if the request asks for them"
     )
 
 
@@ -63,11 +65,11 @@ def build(resources: Resources) -> tuple[FastAPI, Handler]:
             Query(ge=0, le=MAX_LENGTH_PENALTY, description=_LENGTH_PENALTY),
         ] = None,
         alternatives: Annotated[
-            int | None, Query(ge=1, le=MAX_BEAM_WIDTH, description="give so many captions, if there are, best first")
+            int | None, Query(ge=1, le=MAX_BEAM_WIDTH, description="how many captions to return at most, best first")
         ] = None,
     ) -> CaptionedPicture:
-        """`file` is a JPEG, PNG, GIF, WebP, BMP or TIFF picture; of an animation the first frame counts."""
-        # FastAPI would quietly take the last of several.
+        """`file` is a JPEG, PNG, GIF, WebP, BMP or TIFF picture; of an animation the first frame is read."""
+        # FastAPI would silently take the last of several.
         if (count := len((await request.form()).getlist("file"))) > 1:
             raise HTTPException(422, f"file: one picture at a time, not {count}")
         if alternatives and beam_width and alternatives > beam_width:
@@ -82,8 +84,8 @@ def build(resources: Resources) -> tuple[FastAPI, Handler]:
         with resources.metrics.timed(Metric.CAPTION_LATENCY):
             found = caption_picture(captioner, resources.store, picture, decoding)
         resources.metrics.count(Metric.CACHE_HITS, int(found.cached))
-        ranked = [Alternative(caption=found.caption, confidence=round(found.confidence, 4))]
-        ranked += [Alternative(caption=one.text, confidence=round(one.confidence, 4)) for one in found.alternatives]
+        ranked = [RankedCaption(caption=found.caption, confidence=round(found.confidence, 4))]
+        ranked += [RankedCaption(caption=one.text, confidence=round(one.confidence, 4)) for one in found.alternatives]
         return CaptionedPicture(
             filename=file.filename or "",
             caption=found.caption,

@@ -1,4 +1,4 @@
-"""What a caller gets for the errors of captioning whose status is not that of their group (`web.problems`)."""
+"""The errors of captioning whose HTTP status is not that of their group (`web.problems`)."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""What the three functions of captioning are built on: settings, metrics, the models, the caption store, the bucket."""
+"""What the three captioning functions share: settings, metrics, the models, the caption store, the bucket."""
 
 from contextlib import suppress
 from functools import cache, cached_property
@@ -19,9 +19,9 @@ from web.settings import Settings
 
 
 class Resources:
-    """What one function works with.
+    """The resources of one function.
 
-    Each thing is made when it is first asked for, and kept. An error is not remembered: the next request tries again.
+    Each is made at first use and kept. If making it fails, the next request tries again.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -32,7 +32,7 @@ class Resources:
 
     @cached_property
     def service(self) -> CaptionerService:
-        """The models, which are replaced when others are published."""
+        """The models, which are replaced when another bundle is published."""
         return CaptionerService(open_source(self.settings.caption_model), observe=self.report)
 
     @cached_property
@@ -41,14 +41,14 @@ class Resources:
         return open_caption_store(self.settings.caption_store)
 
     def bucket(self, name: str = "") -> Bucket:
-        """Return the bucket of uploads; the one called `name` where the setting leaves it to the events."""
+        """Return the upload bucket; if UPLOAD_BUCKET is `s3://`, the one called `name`, as the event names it."""
         url = self.settings.upload_bucket
         if name not in self._buckets:
             self._buckets[name] = open_bucket(f"{url}{name}" if url == "s3://" else url)
         return self._buckets[name]
 
     def report(self, loading: Loading) -> None:
-        """Log and count what became of a bundle."""
+        """Log and count the result of loading a bundle."""
         facts = {"model_version": loading.model_version, "serving": loading.serving}
         if loading.error is None:
             self.metrics.lasted(Metric.MODEL_LOAD_TIME, loading.seconds)
@@ -59,11 +59,11 @@ class Resources:
             self._log.error("caption bundle not loaded: %s", loading.error, extra=facts)
 
     def warm_up(self, log: Logger, *, models: bool = True) -> None:
-        """Make the store and, unless `models` is false, the models, while nobody's request waits for them.
+        """Make the store and, unless `models` is false, the models, before the first request arrives.
 
-        With the models starts the process that reads pictures. What goes wrong is logged, and does not end the
-        function: it would only be started again. The bucket waits: most requests do not need it, and its client would
-        lengthen every start.
+        With the models, the process that reads pictures is started too. Errors are logged and do not end the function,
+        because Lambda would only start it again. The bucket is not made yet: most requests do not need it, and its
+        client would lengthen every start.
         """
         try:
             if models:
@@ -75,7 +75,7 @@ class Resources:
         except BundleError as error:
             log.error("the caption bundle cannot be used: %s", error)  # noqa: TRY400  (the message says all)
         else:
-            with suppress(CaptioningError):  # which `report` has logged
+            with suppress(CaptioningError):  # `report` has logged it
                 if models:
                     service.captioner()
         try:

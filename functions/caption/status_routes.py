@@ -1,7 +1,7 @@
-"""The status function: what is asked about captions and takes no captioner's time.
+"""The status function: requests about captions that need no captioning.
 
 GET /generate-caption/health says whether pictures can be captioned; the routes of uploads are in
-`functions.caption.upload_routes`. A function of its own, so that a flood of pictures does not take these along.
+`functions.caption.upload_routes`. It is a separate function so that a flood of pictures cannot block these requests.
 """
 
 from fastapi import FastAPI
@@ -18,7 +18,8 @@ class CaptionHealth(BaseModel):
     """Whether pictures can be captioned."""
 
     status: str = Field(
-        examples=["healthy"], description="`degraded` if a newer bundle cannot be used, or none be looked for"
+        examples=["healthy"],
+        description="`degraded` if a newer bundle cannot be used, or the source cannot be asked for one",
     )
     models_loaded: bool
     model_version: str
@@ -28,7 +29,7 @@ class CaptionHealth(BaseModel):
 def build(resources: Resources) -> tuple[FastAPI, Handler]:
     """Build the function: its application, and the handler that Lambda calls."""
     app, log = create_app(service="status", title="Picture captioning", settings=resources.settings, statuses=STATUSES)
-    # The models wait for the first question about them: presigned uploads need none, and start a second sooner.
+    # The first health request loads the models: presigning needs none, and the function starts a second sooner.
     resources.warm_up(log, models=False)
 
     @app.get(

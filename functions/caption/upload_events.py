@@ -1,4 +1,4 @@
-"""The upload function: S3 announces pictures that have arrived, and each is captioned.
+"""The upload function: captions each picture that an event of S3 announces.
 
 When the function raises, Lambda calls it with the same event twice more, and then puts the event into the dead-letter
 queue. The function therefore raises only for errors of storage and models, which may pass or need a person, and only
@@ -23,7 +23,7 @@ from web.metrics import Metric
 
 
 class EventError(ValueError):
-    """The event is not S3's. No retry helps; the dead-letter queue keeps it for a person."""
+    """The event is not one of S3's. A retry does not help; the dead-letter queue keeps the event for a person."""
 
 
 class UnfinishedError(Exception):
@@ -31,7 +31,7 @@ class UnfinishedError(Exception):
 
 
 class _UploadFunction:
-    """The function, with what it works with."""
+    """The function and its resources."""
 
     def __init__(self, resources: Resources) -> None:
         self._resources = resources
@@ -39,7 +39,9 @@ class _UploadFunction:
         resources.warm_up(self._log)
 
     def caption_uploads(self, event: Mapping[str, Any], context: object) -> dict[str, list[dict[str, str]]]:
-        """Caption the pictures that `event` announces; return the key and the status of each, for who calls it by hand.
+        """Caption the pictures that `event` announces, and return the key and the status of each.
+
+        Lambda ignores the result of an asynchronous call; it is for people who call the function by hand.
 
         Raises:
             EventError: the event is not S3's.
@@ -59,7 +61,7 @@ class _UploadFunction:
                 if announced := self._announced(record):
                     done.append(self._caption(*announced))
             except Exception as error:  # noqa: BLE001
-                # The others are done first, whatever is wrong with one.
+                # Caption the other pictures first, whatever is wrong with this one.
                 self._log.exception("an upload is unfinished", record=record)
                 errors.append(error)
         if errors:
@@ -67,7 +69,7 @@ class _UploadFunction:
         return {"uploads": done}
 
     def _announced(self, record: Mapping[str, Any]) -> tuple[str, Upload] | None:
-        """Return the bucket's name and the picture that has arrived there; None if the record is of something else."""
+        """Return the bucket's name and the new picture in it; None if the record announces something else."""
         try:
             what = record["eventName"]
             bucket_name, found = record["s3"]["bucket"]["name"], record["s3"]["object"]
@@ -90,7 +92,7 @@ class _UploadFunction:
                 resources.service.captioner(), resources.store, resources.bucket(bucket_name), upload
             ).status.value
         except UploadReplacedError:
-            # Not an outcome: the picture that took its place is announced by itself.
+            # Not an outcome: the picture that replaced it has an event of its own.
             status = "replaced"
         seconds = time.perf_counter() - began
         resources.metrics.lasted(Metric.CAPTION_LATENCY, seconds)

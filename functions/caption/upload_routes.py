@@ -1,4 +1,4 @@
-"""The routes of uploads: POST /uploads presigns one, GET /captions/{key} answers what became of a picture."""
+"""The routes of uploads: POST /uploads presigns an upload, GET /captions/{key} returns a picture's caption."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
@@ -18,7 +18,7 @@ from web.application import base_path, require_json
 
 
 class _KeyConvertor(StringConvertor):
-    """The rest of a path, whatever is in it. Starlette's own `path` ends at a line break, which a key may have."""
+    """The rest of a path, with any characters. Starlette's own `path` ends at a line break, which a key may have."""
 
     regex = "(?s:.*)"
 
@@ -26,18 +26,17 @@ class _KeyConvertor(StringConvertor):
 register_url_convertor("key", _KeyConvertor())
 
 MAX_RETRY_AFTER = 60
-"""The longest `Retry-After` of a caption that is pending, in seconds."""
-
+"""The longest `Retry-After` of a pending caption, in seconds."""
 
 _NOT_YET = "It is not captioned yet; ask again after Retry-After"
 
 
 class UploadRequest(BaseModel):
-    """A picture to come."""
+    """The picture that will be uploaded."""
 
     content_type: MediaType
     filename: Annotated[str, AfterValidator(checked_name)] | None = Field(
-        default=None, description="how the picture's key is to end", examples=["dog.jpg"]
+        default=None, description="the end of the picture's key", examples=["dog.jpg"]
     )
 
 
@@ -49,7 +48,7 @@ class UploadForm(BaseModel):
     fields: dict[str, str]
     max_bytes: int
     expires_at: datetime
-    caption_url: str = Field(description="where the caption will be")
+    caption_url: str = Field(description="the URL that will return the caption")
 
 
 class UploadCaption(BaseModel):
@@ -70,7 +69,7 @@ class UploadPending(BaseModel):
 
 
 def upload_routes(resources: Resources) -> APIRouter:
-    """Return the routes, answered with what `resources` has."""
+    """Make the routes; they use the store and the bucket of `resources`."""
     router = APIRouter(tags=["captioning"])
 
     @router.post("/uploads", summary="Presign the upload of a large picture", dependencies=[Depends(require_json)])
@@ -98,7 +97,7 @@ def upload_routes(resources: Resources) -> APIRouter:
         """404 if there is no such picture; 422, with the reason, if it cannot be captioned."""
         found = find_outcome(resources.store, resources.bucket(), key)
         if isinstance(found, Pending):
-            # A caption takes seconds. One that is pending for minutes needs a person; its caller need not ask often.
+            # A caption takes seconds. One that is pending for minutes needs a person; its caller should ask rarely.
             waited = (datetime.now(UTC) - found.since).total_seconds()
             retry_after = round(min(max(waited / 10, 1), MAX_RETRY_AFTER))
             pending = UploadPending(key=key, status="pending")

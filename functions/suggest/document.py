@@ -1,7 +1,7 @@
-"""The OpenAPI document: the committed one, in the words of the search space in use.
+"""The OpenAPI document: the committed one, adapted to the search space in use.
 
-The committed document (`make openapi`) speaks of the shipped space. With a team's own, what it says of modes, APIs and
-parameters is put in that space's terms; the shapes are the same in any space, and nothing else changes.
+The committed document (`make openapi`) describes the shipped space. For a team's own space, its descriptions and
+examples of modes, APIs and parameters are replaced; the shapes are the same in any space, and nothing else changes.
 """
 
 import json
@@ -17,7 +17,7 @@ _COMMITTED = Path(__file__).with_name("openapi.json")
 
 @cache
 def document(own: Spaces | None) -> bytes:
-    """The document as JSON; `own` is the search space that stands in for the shipped one."""
+    """Return the document as JSON; `own` is the search space in use, None for the shipped one."""
     committed = _COMMITTED.read_bytes()
     if own is None:
         return committed

@@ -1,4 +1,4 @@
-"""What the suggest function takes and gives, as the OpenAPI document describes it."""
+"""The requests and answers of the suggest function, as the OpenAPI document describes them."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -8,7 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from tuning.observations import DEFAULT_STUDY, Suggestion
 from tuning.stats import Progress
 
-# What the document says of the shipped search space; of another, `functions.suggest.document` says it in its words.
+# How the document describes the shipped search space; `functions.suggest.document` replaces these for another.
 PARAMETERS = (
     "`api` and the parameters of that API: `leonardo` has init_strength (0.1 to 0.5), guidance_scale (5 to 12) "
     "and controlnet_weight (0.7 to 0.99); `stablediffusion` has strength, guidance_scale and "
@@ -22,13 +22,13 @@ Parameters = Annotated[dict[str, Any], Field(description=PARAMETERS, examples=[E
 
 
 def _refuse_truth(value: object) -> object:
-    """Let everything through but true and false, which Pydantic would take for 1 and 0.
+    """Refuse true and false, which Pydantic would take for 1 and 0; return all other values.
 
     Raises:
         ValueError: the value is true or false.
     """
     if isinstance(value, bool):
-        raise ValueError("must be a number, not true or false")  # noqa: TRY004 - what Pydantic takes for a refusal
+        raise ValueError("must be a number, not true or false")  # noqa: TRY004 - Pydantic turns this type into a refusal
     return value
 
 
@@ -36,7 +36,7 @@ Count = Annotated[int, BeforeValidator(_refuse_truth)]
 
 
 class Health(BaseModel):
-    """Whether the service can answer, and what it has learned from."""
+    """Whether the service can answer, and how many ratings it has."""
 
     status: str = Field(examples=["healthy"])
     service: str = Field(examples=["ml-service"])
@@ -47,7 +47,7 @@ class Health(BaseModel):
 
 
 class SuggestRequest(BaseModel):
-    """What to suggest."""
+    """Which settings to suggest."""
 
     model_config = ConfigDict(extra="allow")  # what is not known is judged with the rest, and told
 
@@ -62,7 +62,7 @@ class SuggestRequest(BaseModel):
 
 
 class Suggestions(BaseModel):
-    """Settings to try next, all different from each other and from those that others are trying."""
+    """Settings to try next; all differ from each other and from all suggestions that are still pending."""
 
     suggestions: list[Parameters]
     suggestion_ids: list[str] = Field(description="one id per suggestion; an update should carry it back")
@@ -70,14 +70,14 @@ class Suggestions(BaseModel):
 
 
 class ApiStats(BaseModel):
-    """How an API was rated."""
+    """The ratings of one API."""
 
     count: int = Field(description="ratings of this API", examples=[12])
     mean_rating: float | None = Field(description="their mean; null before the first", examples=[3.6])
 
 
 class Stats(BaseModel):
-    """How the tuning stands. What is not known yet is null."""
+    """The progress of the tuning. Values that are not known yet are null."""
 
     samples_seen: int = Field(examples=[24])
     convergence: float = Field(
@@ -85,20 +85,22 @@ class Stats(BaseModel):
     )
     best_parameters: Parameters | None = Field(description="the setting with the highest single rating")
     best_rating: float | None = Field(examples=[4.5])
-    expected_improvement: float | None = Field(description="rating points that are still to be gained")
+    expected_improvement: float | None = Field(
+        description="expected gain over the recommended setting, in rating points"
+    )
     recommended_mode: str | None = Field(description="the mode that the recommendation is for")
     recommended_parameters: Parameters | None = Field(
-        description="the best setting once the raters' disagreement is averaged out; need not have been rated"
+        description="the setting with the highest expected rating (posterior mean); possibly never rated"
     )
-    recommended_mean: float | None = Field(description="the rating expected of the recommended setting")
+    recommended_mean: float | None = Field(description="the expected rating of the recommended setting")
     recommended_deviation: float | None = Field(description="standard deviation of that expectation, in rating points")
     recommended_rated: bool | None = Field(description="whether anybody has rated the recommended setting")
-    converged: bool = Field(description="whether more ratings would hardly help")
+    converged: bool = Field(description="whether more ratings would hardly improve the result")
     apis: dict[str, ApiStats] = Field(description="how often each API was rated, and how well")
 
     @classmethod
     def of(cls, progress: Progress) -> "Stats":
-        """The progress in the published shape."""
+        """Return `progress` in the published shape."""
         best, recommended = progress.best, progress.recommendation
         return cls(
             samples_seen=progress.samples_seen,
@@ -128,7 +130,7 @@ class Outstanding(BaseModel):
 
     @classmethod
     def of(cls, suggestion: Suggestion) -> "Outstanding":
-        """The suggestion in the API's shape."""
+        """Return the suggestion in the API's shape."""
         return cls(
             suggestion_id=suggestion.id,
             study=suggestion.study,

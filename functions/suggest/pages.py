@@ -1,8 +1,8 @@
 """The API's pages: Swagger UI and ReDoc, which show the document of `functions.suggest.document`.
 
-Scripts and styles are those that the package fastapi-offline carries, served by ourselves. The pages' addresses begin
-with the stage's prefix, where there is one. An asset's name in a page has a part of its hash in it, so that a browser
-keeps what it has for good and still gets what is new; its plain name answers too. The gateway compresses them.
+Scripts and styles are files of the package fastapi-offline, served by this function. The pages' addresses begin with
+the stage's prefix, if there is one. The pages name an asset with part of its hash, so that browsers may cache it for
+ever and still get a new one; its plain name works too. The gateway compresses the answers.
 """
 
 import re
@@ -27,7 +27,7 @@ _ASSETS = {
     "swagger-ui.css": "text/css; charset=utf-8",
     "redoc.standalone.js": "text/javascript; charset=utf-8",
 }
-# No icon, and no request for one: binary answers would need every image type among the gateway's.
+# An empty icon, so that browsers request none: to answer it, the gateway's binary media types would need images.
 _NO_ICON = "data:,"
 _FOR_GOOD = "public, max-age=31536000, immutable"
 _BRIEFLY = "public, max-age=300"
@@ -36,14 +36,14 @@ _HASHED = re.compile(r"(?P<stem>.+)\.(?P<hash>[0-9a-f]{16})(?P<suffix>\.\w+)")
 
 @dataclass(frozen=True, slots=True)
 class _Asset:
-    """A file of the pages. `hashed` is its name with a part of its hash in it: `swagger-ui.0123456789abcdef.css`."""
+    """A file of the pages. `hashed` is its name with part of its hash: `swagger-ui.0123456789abcdef.css`."""
 
     content: bytes
     hashed: str
 
 
 def _folder() -> Path:
-    # Found, not imported: the package's code would make an application of its own kind.
+    # Only located: importing the package would run its code, and only its files are needed.
     spec = find_spec("fastapi_offline")
     assert spec is not None  # noqa: S101  (it is among the function's requirements)
     assert spec.origin is not None  # noqa: S101
@@ -63,6 +63,7 @@ def _address(base: str, name: str) -> str:
 
 @router.get("/docs")
 async def docs(request: Request) -> HTMLResponse:
+    """Answer with Swagger UI."""
     base = base_path(request)
     return get_swagger_ui_html(
         openapi_url=f"{base}/openapi.json",
@@ -76,6 +77,7 @@ async def docs(request: Request) -> HTMLResponse:
 
 @router.get("/redoc")
 async def redoc(request: Request) -> HTMLResponse:
+    """Answer with ReDoc."""
     base = base_path(request)
     return get_redoc_html(
         openapi_url=f"{base}/openapi.json",
@@ -88,13 +90,18 @@ async def redoc(request: Request) -> HTMLResponse:
 
 @router.get("/docs/{asset}")
 async def docs_asset(asset: str) -> Response:
+    """Answer with a script or a style of the pages, by its plain name or by the one with its hash.
+
+    Raises:
+        HTTPException: 404 for a name that no asset has.
+    """
     found = _HASHED.fullmatch(asset)
     name = f"{found['stem']}{found['suffix']}" if found else asset
     if name not in _ASSETS:
         raise HTTPException(404, f"the pages have no asset {asset!r}")
     one = _asset(name)
-    # While a deployment shifts from one version to the next, a page of the one may ask the other for its assets: it
-    # gets what there is, and does not keep it for long.
+    # During a deployment two versions answer: a page of one may ask the other for its assets. It gets the asset that
+    # there is, and may cache it only briefly.
     caching = _FOR_GOOD if asset == one.hashed else _BRIEFLY
     headers = {"Cache-Control": caching, "Vary": "Accept-Encoding"}
     return Response(one.content, media_type=_ASSETS[name], headers=headers)

@@ -1,4 +1,4 @@
-"""The suggest function: everything that is read about tuning, and the API's pages.
+"""The suggest function: all requests that read about tuning, and the API's pages.
 
 POST /ml/suggest_parameters, GET /ml/stats, GET /ml/suggestions, GET /health, GET /openapi.json; what is read of the
 history and of studies is in `history_routes` and `study_routes` beside it, the pages are in `pages`.
@@ -34,7 +34,7 @@ ANSWER_SECONDS = 21.0
 
 
 def build(settings: Settings) -> TuningFunction:
-    """Build the function. What cannot be opened is logged, and does not stop it."""
+    """Build the function. A store or space that cannot be opened is logged and does not stop the start."""
     function = TuningFunction("suggest", settings, answer_seconds=ANSWER_SECONDS)
     app, metrics = function.app, function.metrics
     app.include_router(pages.router)
@@ -42,12 +42,12 @@ def build(settings: Settings) -> TuningFunction:
     study_routes.add(function)
     reading = [Depends(refuse_near_parameters)]
 
-    # The endpoints are coroutines although they wait for storage: a Lambda instance has one request at a time, and a
-    # thread for each would only cost.
+    # The endpoints are coroutines although they block on storage: a Lambda instance has one request at a time, and a
+    # thread per request would only cost time.
 
     @app.get("/health", tags=["tuning"], summary="Whether the service can answer")
     async def health() -> Health:
-        _ = function.spaces  # without which no other request is answered
+        _ = function.spaces  # raises if the space cannot be read, as every other request would
         samples = check(function.store, now=datetime.now(UTC))
         return Health(status="healthy", service="ml-service", version=VERSION, optimizer_samples=samples)
 

@@ -1,0 +1,1 @@
+"""The update function: records ratings and learns. This file imports nothing."""

@@ -62,7 +62,7 @@ class Updated(BaseModel):
 
     @classmethod
     def of(cls, receipt: Acknowledgement) -> "Updated":
-        """The receipt in the published shape."""
+        """Return the receipt in the published shape."""
         return cls(
             updated=True,
             samples_seen=receipt.samples_seen,
@@ -126,5 +126,5 @@ class StudyChanged(StudyDescription):
 
     @classmethod
     def after(cls, summary: StudySummary, spaces: Spaces, ignored: tuple[str, ...]) -> "StudyChanged":
-        """The study as it is now."""
+        """Return the study as it is now."""
         return cls(**StudyDescription.of(summary, spaces).model_dump(), ignored=list(ignored))

@@ -25,13 +25,13 @@ ANSWER_SECONDS = 26.0
 
 
 def build(settings: Settings) -> TuningFunction:
-    """Build the function. What cannot be opened is logged, and does not stop it."""
+    """Build the function. A store or space that cannot be opened is logged and does not stop the start."""
     function = TuningFunction("update", settings, answer_seconds=ANSWER_SECONDS)
     app, metrics = function.app, function.metrics
     history_routes.add(function)
     study_routes.add(function)
     if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
-        # A starting Lambda has a whole vCPU and nobody waiting; elsewhere the first update that learns pays instead.
+        # A Lambda that starts has a whole vCPU, and no request waits yet. Elsewhere the first update that fits waits.
         preload()
     writing = [Depends(require_json)]
 

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from tests.support.observations import DAY, NOW, failure, key, observation, setting, suggestion
-from tests.support.stores import EMULATED, store_url
+from tests.support.stores import EVERY, store_url
 from tuning.errors import AlreadyPendingError, IdempotencyMismatchError, StudyMissingError
 from tuning.observations import (
     DEFAULT_STUDY,
@@ -30,7 +30,7 @@ from tuning.stores.port import MAX_CLAIM, HistoryPage, ObservationStore, Recorde
 from tuning.study import Hyperparameters, Study
 
 
-@pytest.fixture(params=EMULATED)
+@pytest.fixture(params=EVERY)
 def url(request: pytest.FixtureRequest) -> str:
     """The URL of a store that nobody has used yet."""
     return store_url(request, request.param)
@@ -347,15 +347,15 @@ def test_a_failure_frees_its_setting_and_is_no_rating(store: ObservationStore) -
 
 
 def test_those_that_give_way_end_with_the_claim_or_not_at_all(store: ObservationStore) -> None:
-    held = [suggestion(f"s{step}", step) for step in range(4)]
-    store.claim(held, now=NOW)
+    pending = [suggestion(f"s{step}", step) for step in range(4)]
+    store.claim(pending, now=NOW)
     with pytest.raises(AlreadyPendingError):
-        store.claim([suggestion("a", 9), suggestion("b", 3)], giving_way=held[:2], now=NOW)
-    assert store.outstanding(now=NOW) == tuple(held)
+        store.claim([suggestion("a", 9), suggestion("b", 3)], giving_way=pending[:2], now=NOW)
+    assert store.outstanding(now=NOW) == tuple(pending)
     # One of them has ended meanwhile, and its setting is with somebody else.
     store.record([observation(0, suggestion_id="s0")], idempotency_key=None)
     store.claim([suggestion("another", 0)], now=NOW)
-    store.claim([suggestion("a", 9), suggestion("b", 1)], giving_way=held[:2], now=NOW)
+    store.claim([suggestion("a", 9), suggestion("b", 1)], giving_way=pending[:2], now=NOW)
     assert {found.id for found in store.outstanding(now=NOW)} == {"s2", "s3", "another", "a", "b"}
 
 

@@ -29,7 +29,7 @@ def url(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(autouse=True)
 def limit(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A limit that is soon reached; the product's own is held by its last test."""
+    """A limit that is soon reached; the last test checks the product's own."""
     with monkeypatch.context() as patch:
         patch.setattr(tuning.suggest, "MAX_OUTSTANDING", LIMIT)
         yield
@@ -44,21 +44,21 @@ def fill(store: ObservationStore, now: datetime = NOW) -> list[Suggestion]:
 
 
 def test_past_the_limit_nobody_is_given_a_suggestion_and_nobody_loses_one(store: ObservationStore) -> None:
-    held = fill(store)
+    pending = fill(store)
     for now in (NOW, NOW + RESERVED_FOR - timedelta(microseconds=1)):
         with pytest.raises(TooManyOutstandingError, match="mode structure has 24 suggestions outstanding, of 24"):
             ask(store, now, count=1)
-        assert {s.id for s in store.outstanding(now=now)} == {s.id for s in held}
+        assert {s.id for s in store.outstanding(now=now)} == {s.id for s in pending}
     # The other mode has room of its own.
     assert len(suggest(store, SPACES, mode="surfaces", count=4, now=NOW)) == 4
 
 
 def test_a_rating_makes_room(store: ObservationStore) -> None:
-    held = fill(store)
+    pending = fill(store)
     update(
         store,
         SPACES,
-        request={"results": [{"parameters": s.setting.to_plain(), "rating": 3} for s in held[:2]]},
+        request={"results": [{"parameters": s.setting.to_plain(), "rating": 3} for s in pending[:2]]},
         now=NOW,
     )
     assert len(ask(store, count=2)) == 2
@@ -136,5 +136,5 @@ def test_the_documents_say_what_the_limit_is() -> None:
     assert MAX_OUTSTANDING == 1_000
     assert timedelta(hours=1) == RESERVED_FOR < OUTSTANDING_FOR
     page = (ROOT / "docs/operations.md").read_text()
-    assert "| suggestions outstanding in a mode | 1,000" in page
+    assert "| pending suggestions in a mode | 1,000" in page
     assert "1,000" in (ROOT / "docs/api.md").read_text().partition("## POST /ml/suggest_parameters")[2][:1500]

@@ -11,7 +11,7 @@ from datetime import timedelta
 import pytest
 
 from tests.support.observations import DAY, NOW, failure, key, observation, setting, suggestion
-from tests.support.stores import EMULATED, store_url
+from tests.support.stores import EVERY, store_url
 from tuning.errors import EntryMissingError, EntryStateError, IdempotencyMismatchError, RevisionMismatchError
 from tuning.observations import Correction, Entry, Observation, Revision
 from tuning.stores import open_store
@@ -21,7 +21,7 @@ from tuning.study import Best
 LATER = NOW + DAY
 
 
-@pytest.fixture(params=EMULATED)
+@pytest.fixture(params=EVERY)
 def url(request: pytest.FixtureRequest) -> str:
     """The URL of a store that nobody has used yet."""
     return store_url(request, request.param)

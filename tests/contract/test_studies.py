@@ -11,7 +11,7 @@ from datetime import timedelta
 import pytest
 
 from tests.support.observations import DAY, NOW, failure, key, observation, setting, suggestion
-from tests.support.stores import EMULATED, store_url
+from tests.support.stores import EVERY, store_url
 from tuning.errors import (
     AlreadyPendingError,
     EntryMissingError,
@@ -31,7 +31,7 @@ LEARNED = Hyperparameters((("strength", 0.3),), 1.0, 0.2, 0.5, 1)
 FULL = Study("z-2030.portraits_x", NOW, "default", "For Ana's «ñ» portraits;\n'x' -- all of them")
 
 
-@pytest.fixture(params=EMULATED)
+@pytest.fixture(params=EVERY)
 def url(request: pytest.FixtureRequest) -> str:
     """The URL of a store that nobody has used yet."""
     return store_url(request, request.param)

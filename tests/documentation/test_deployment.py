@@ -159,14 +159,14 @@ def test_the_limits_are_those_of_the_template() -> None:
     assert limits["an uploaded picture stays in the bucket; its published caption"] == "{} days; {} days".format(*days)
     tried = limits["an upload event is tried; waits at most; lies in the dead-letter queue"]
     assert tried == f"{retries['MaximumRetryAttempts'] + 1} times; {hours} hours; {kept} days"
-    assert limits["a bundle that was replaced in its place can be had back"] == f"{replaced} days"
+    assert limits["a bundle that was overwritten can be restored"] == f"{replaced} days"
     assert limits["logs are kept (template's default)"] == f"{defaults['LogRetentionDays']} days"
     assert limits["throttling (template's defaults)"] == (
-        f"{defaults['RequestsPerSecond']} requests a second and {defaults['Burst']} at once for each method with a "
-        f"key; captions and leave to upload {defaults['CaptionRequestsPerSecond']} and {defaults['CaptionBurst']}; "
+        f"{defaults['RequestsPerSecond']} requests per second and {defaults['Burst']} at once for each method with a "
+        f"key; captions and presigned uploads {defaults['CaptionRequestsPerSecond']} and {defaults['CaptionBurst']}; "
         "[without a key](#what-a-stranger-can-cost) far less"
     )
-    assert limits["quota (template's default)"] == f"{defaults['DailyQuota']:,} requests a day for each key"
+    assert limits["quota (template's default)"] == f"{defaults['DailyQuota']:,} requests per day for each key"
 
 
 def test_every_parameter_is_documented_with_its_default() -> None:

@@ -71,7 +71,7 @@ def test_the_limits_are_those_of_the_code() -> None:
 
     assert table["results in an update"] == f"1 to {MAX_RESULTS:,}"
     assert table["suggestions in a request"] == f"1 to {judged.MAX_COUNT}"
-    assert table["a suggestion stays outstanding"] == f"{tuning.suggest.OUTSTANDING_FOR.total_seconds() / 3600:g} hours"
+    assert table["a suggestion stays pending"] == f"{tuning.suggest.OUTSTANDING_FOR.total_seconds() / 3600:g} hours"
     assert table["`Idempotency-Key`"] == f"1 to {judged.MAX_KEY_LENGTH} characters"
     assert table["a request's body"].startswith(f"{REQUEST_LIMIT // 2**20} MiB")
     picture = f"{limits.MAX_BYTES // 2**20} MiB, {limits.MAX_PIXELS // 10**6} million pixels"
@@ -83,7 +83,7 @@ def test_the_limits_are_those_of_the_code() -> None:
     assert table["a presigned upload"] == f"{uploads.PRESIGNED_SECONDS // 60} minutes, one key"
     assert table["an upload's `filename`"] == f"1 to {uploads.MAX_NAME_BYTES} bytes in UTF-8"
     assert table["an uploaded picture's key"] == f"{bucket.MAX_KEY_BYTES:,} bytes in UTF-8"
-    assert table["`Retry-After` of a caption to come"].startswith(f"1 to {upload_routes.MAX_RETRY_AFTER} s")
+    assert table["`Retry-After` of a pending caption"].startswith(f"1 to {upload_routes.MAX_RETRY_AFTER} s")
     assert table["a picture that costs more memory"] == (
         f"{limits.MAX_PROGRESSIVE_PIXELS // 10**6} million pixels of a progressive JPEG, "
         f"{limits.MAX_WEBP_PIXELS // 10**6} million of a WebP"

@@ -1,4 +1,4 @@
-"""Uploads as callers meet them: leave over HTTP, a form or a dropped file, and the caption, on the running stack."""
+"""Uploads as callers meet them: a presigned POST over HTTP or a dropped file, and the caption, on the running stack."""
 
 import json
 import time
@@ -42,12 +42,12 @@ def folder(stack_and_folder: tuple[Stack, Path]) -> Path:
 def ask(stack: Stack, **body: Any) -> dict[str, Any]:
     answer = stack.post("/uploads", json={"content_type": "image/jpeg"} | body)
     assert answer.status_code == 200, answer.text
-    leave: dict[str, Any] = answer.json()
-    return leave
+    presigned: dict[str, Any] = answer.json()
+    return presigned
 
 
-def post(leave: dict[str, Any], picture: bytes, **changes: str) -> requests.Response:
-    return requests.post(leave["url"], data=leave["fields"] | changes, files={"file": picture}, timeout=30)
+def post(presigned: dict[str, Any], picture: bytes, **changes: str) -> requests.Response:
+    return requests.post(presigned["url"], data=presigned["fields"] | changes, files={"file": picture}, timeout=30)
 
 
 def eventually(url: str, wanted: Callable[[requests.Response], bool] = lambda found: found.status_code != 202) -> Any:
@@ -74,26 +74,26 @@ def _is_final(found: requests.Response, key: str) -> bool:
 def test_leave_a_form_and_the_caption_where_the_leave_said(
     stack: Stack, folder: Path, picture: bytes, name: str | None
 ) -> None:
-    leave = ask(stack, **({} if name is None else {"filename": name}))
-    assert set(leave) == {"key", "url", "fields", "max_bytes", "expires_at", "caption_url"}
-    assert leave["max_bytes"] == MAX_BYTES
-    assert leave["caption_url"] == f"{stack.url}/captions/{quote(leave['key'])}"
-    assert_is_a_problem(requests.get(leave["caption_url"], timeout=30), 404)
+    presigned = ask(stack, **({} if name is None else {"filename": name}))
+    assert set(presigned) == {"key", "url", "fields", "max_bytes", "expires_at", "caption_url"}
+    assert presigned["max_bytes"] == MAX_BYTES
+    assert presigned["caption_url"] == f"{stack.url}/captions/{quote(presigned['key'])}"
+    assert_is_a_problem(requests.get(presigned["caption_url"], timeout=30), 404)
 
-    answer = post(leave, picture)
+    answer = post(presigned, picture)
     assert (answer.status_code, answer.content) == (204, b"")
     assert answer.headers["access-control-allow-origin"] == "https://studio.example.org"
 
-    found = eventually(leave["caption_url"], lambda found: _is_final(found, leave["key"]))
+    found = eventually(presigned["caption_url"], lambda found: _is_final(found, presigned["key"]))
     assert found.status_code == 200
     direct = stack.post("/generate-caption/", files={"file": picture}).json()
     assert found.json() == {
-        "key": leave["key"],
+        "key": presigned["key"],
         "status": "captioned",
         **{field: direct[field] for field in ("caption", "confidence", "model_version")},
     }
     assert direct["cached"], "the same picture is captioned once"
-    published = json.loads((folder / f"captions/{leave['key']}.json").read_text())
+    published = json.loads((folder / f"captions/{presigned['key']}.json").read_text())
     assert published["caption"] == found.json()["caption"]
 
 
@@ -202,23 +202,23 @@ def test_a_form_that_is_none_is_refused_as_s3_refuses_it(stack: Stack, picture: 
     ):
         assert (answer.status_code, answer.headers["content-type"]) == (400, "application/xml")
         assert "<Code>MalformedPOSTRequest</Code>" in answer.text
-    leave = ask(stack)
-    answer = requests.post(url, files={name: (None, value) for name, value in leave["fields"].items()}, timeout=30)
+    presigned = ask(stack)
+    answer = requests.post(url, files={name: (None, value) for name, value in presigned["fields"].items()}, timeout=30)
     assert (answer.status_code, "<Code>InvalidArgument</Code>" in answer.text) == (400, True)
     # S3 ignores what comes after the picture: here, all that lets it in.
-    late = {"file": picture} | {name: (None, value) for name, value in leave["fields"].items()}
+    late = {"file": picture} | {name: (None, value) for name, value in presigned["fields"].items()}
     answer = requests.post(url, files=late, timeout=30)
     assert (answer.status_code, "<Code>AccessDenied</Code>" in answer.text) == (403, True)
 
 
 def test_a_picture_of_the_largest_size_is_let_in_and_one_byte_more_is_not(stack: Stack) -> None:
-    leave = ask(stack)
+    presigned = ask(stack)
     for size in (MAX_BYTES + 1, upload_forms.LIMIT + 1):
-        answer = post(leave, b"a" * size)
+        answer = post(presigned, b"a" * size)
         assert (answer.status_code, "<Code>EntityTooLarge</Code>" in answer.text) == (400, True)
-    assert_is_a_problem(requests.get(leave["caption_url"], timeout=30), 404)
-    assert post(leave, b"a" * MAX_BYTES).status_code == 204
-    assert eventually(leave["caption_url"]).status_code == 422
+    assert_is_a_problem(requests.get(presigned["caption_url"], timeout=30), 404)
+    assert post(presigned, b"a" * MAX_BYTES).status_code == 204
+    assert eventually(presigned["caption_url"]).status_code == 422
 
 
 ANYTHING = st.recursive(
@@ -239,9 +239,9 @@ def test_whatever_is_asked_for_the_answer_is_leave_or_a_problem(stack: Stack, bo
     if answer.status_code != 200:
         assert_is_a_problem(answer, 422)
     else:
-        leave = answer.json()
-        assert leave["fields"]["key"] == leave["key"]
-        assert requests.get(leave["caption_url"], timeout=30).status_code == 404
+        presigned = answer.json()
+        assert presigned["fields"]["key"] == presigned["key"]
+        assert requests.get(presigned["caption_url"], timeout=30).status_code == 404
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))

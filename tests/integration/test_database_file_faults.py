@@ -18,9 +18,10 @@ from captioning.stores.port import CaptionStore
 from tests.support.handwritten import encoded
 from tests.support.stack import Stack
 from tuning.errors import StoreCorruptError, StoreRefusedError, StoreUnavailableError, TuningError
-from tuning.observations import Observation, Setting, Suggestion
+from tuning.observations import Correction, Observation, Setting, Suggestion
 from tuning.stores import open_store
 from tuning.stores.port import ObservationStore
+from tuning.study import Study
 
 NOW = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 SETTING = Setting("leonardo", (("init_strength", 0.28), ("guidance_scale", 7.2), ("controlnet_weight", 0.89)))
@@ -64,9 +65,13 @@ def delete(path: Path, *ends: str) -> None:
 USES: dict[str, Callable[[ObservationStore], object]] = {
     "record": lambda store: store.record([RATING], idempotency_key=None),
     "claim": lambda store: store.claim([Suggestion("s", "structure", SETTING, NOW, NOW + timedelta(days=1))], now=NOW),
+    "revise": lambda store: store.revise("default", 1, Correction(NOW, rating=2.0), seen=None, idempotency_key=None),
+    "begin": lambda store: store.begin(Study("garden", NOW)),
+    "archive": lambda store: store.archive("default", archived_at=NOW),
+    "give back": lambda store: store.give_back("s", now=NOW),
     "study": lambda store: store.mode_study("structure", now=NOW),
     "count": lambda store: store.count(),
-    "history": lambda store: store.history(mode=None, limit=1),
+    "history": lambda store: store.history(limit=1),
     "verify": lambda store: store.verify(now=NOW),
 }
 
@@ -117,6 +122,20 @@ def test_another_file_in_its_place_is_taken_up_without_the_log_of_the_old(
     assert count(path) == 4
     # The old one, which has another name, is whole.
     assert count(old) == 8
+
+
+def test_a_copy_that_went_its_own_way_is_not_taken_for_what_is_remembered(path: Path, store: ObservationStore) -> None:
+    store.mode_study("structure", now=None)
+    store.close()
+    shutil.copy(path, path.with_name("copy.db"))
+    copy = open_store(f"sqlite:///{path.with_name('copy.db')}")
+    other = Observation("structure", SETTING, 1.0, NOW)
+    copy.record([other] * 4, idempotency_key=None)
+    copy.close()
+    rate(store, 2)
+    assert store.mode_study("structure", now=None).observations == (RATING,) * 5
+    path.with_name("copy.db").rename(path)
+    assert store.mode_study("structure", now=None).observations == (RATING,) * 3 + (other,) * 4
 
 
 def test_the_log_of_a_replaced_file_is_not_taken_for_that_of_the_new_one(path: Path, store: ObservationStore) -> None:
@@ -211,7 +230,7 @@ def test_a_vacuumed_file_is_smaller_and_sound(path: Path, store: ObservationStor
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     store.count()
-    other.execute("DELETE FROM observations WHERE id > 500")
+    other.execute("DELETE FROM entries WHERE position > 500")
     other.execute("VACUUM")
     other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     other.close()
@@ -340,7 +359,7 @@ def test_what_one_thread_wrote_to_a_file_that_another_thread_found_exchanged_is_
     database = store._database  # type: ignore[attr-defined]
 
     def write(connection: sqlite3.Connection) -> None:
-        connection.execute("UPDATE observations SET rating = 1")
+        connection.execute("UPDATE entries SET rating = 1, counted = 1")
         (tmp_path / "copy.db").rename(path)
         # Another thread takes the new file up, and knows of no other from now on.
         assert store.count() == 5
@@ -397,11 +416,11 @@ def test_a_running_server_acknowledges_nothing_that_is_lost(tmp_path: Path) -> N
         for _ in range(10):
             assert stack.post("/ml/update_model", json={"results": [RESULT]}).status_code == 200
         connection = sqlite3.connect(path, isolation_level=None)
-        connection.execute("UPDATE observations SET rating = 'good' WHERE id = 1")
+        connection.execute("UPDATE entries SET rating = 'good' WHERE position = 1")
         assert stack.get("/health").status_code == 503
         assert stack.get("/ml/history").status_code == 503
-        assert "observation 1 is damaged" in stack.output
-        connection.execute("UPDATE observations SET rating = 4 WHERE id = 1")
+        assert "entry default-1 is damaged" in stack.output
+        connection.execute("UPDATE entries SET rating = 4 WHERE position = 1")
         connection.close()
         assert stack.get("/health").json()["optimizer_samples"] == before + 10
     finally:

@@ -1,33 +1,38 @@
-"""A writer killed before and after every call that recording a large batch makes, and answers lost on their way."""
+"""A writer of a table killed before and after every call that a large batch, a revision, a study or a suggestion takes.
 
+And answers lost on their way. What becomes of a database file is in `test_database_file_crashes`.
+"""
+
+import itertools
 import os
 import signal
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from botocore.exceptions import ReadTimeoutError
 
-from tests.support.stores import store_url
-from tuning.errors import StoreUnavailableError
-from tuning.observations import Observation, Setting, Suggestion
+from tests.support.stores import client_of, store_url
+from tuning.errors import StoreUnavailableError, StudyExistsError
+from tuning.observations import Correction, Observation, Setting, Suggestion
 from tuning.stores import open_store
 from tuning.stores.port import MAX_CLAIM, IdempotencyKey, ObservationStore
+from tuning.study import Study
 
 NOW = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 KEY = IdempotencyKey("the key", "body")
 SIZE, ANSWERS = 250, 120  # more answers than one transaction can free settings
-CALLS = 4  # that recording the batch makes: suggestions read, head read, batch made visible, the other settings freed
-VISIBLE = 3  # the call that makes it visible
+CALLS = 3  # that recording the batch makes: head read, batch made visible, the other settings freed
+VISIBLE = 2  # the call that makes it visible
 
-RECORD = f"""
+ACT = f"""
 import os, signal, sys
 sys.path[:0] = {sys.path!r}
-from tests.integration.test_store_crashes import KEY, observations
+from tests.integration.test_store_crashes import ACTS
 from tuning.stores import open_store
 store = open_store(sys.argv[1])
 calls = 0
@@ -37,7 +42,7 @@ def count(**_):
     if calls == int(sys.argv[3]):
         os.kill(os.getpid(), signal.SIGKILL)
 store._table.connect().meta.events.register(sys.argv[2] + ".dynamodb", count)
-store.record(observations(), idempotency_key=KEY)
+ACTS[sys.argv[4]](store)
 print(calls)
 """
 
@@ -81,8 +86,22 @@ def store(url: str) -> Iterator[ObservationStore]:
     store.close()
 
 
-def run(url: str, when: str, call: int) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-c", RECORD, url, when, str(call)]
+CORRECTION = Correction(NOW, rating=5.0, comment="better", withdrawn=False, reviser="bo")
+GIVING_WAY = Suggestion("in the garden", "structure", setting(7), NOW, NOW + timedelta(days=1), "garden")
+CLAIMED = Suggestion("another", "structure", setting(8), NOW, NOW + timedelta(days=1), "garden")
+
+ACTS: dict[str, Callable[[ObservationStore], object]] = {
+    "record": lambda store: store.record(observations(), idempotency_key=KEY),
+    "revise": lambda store: store.revise("garden", 1, CORRECTION, seen=1, idempotency_key=KEY),
+    "begin": lambda store: store.begin(Study("meadow", NOW, "garden", "for Bo")),
+    "archive": lambda store: store.archive("garden", archived_at=NOW),
+    "claim": lambda store: store.claim([CLAIMED], giving_way=[GIVING_WAY], now=NOW),
+    "give back": lambda store: store.give_back("in the garden", now=NOW),
+}
+
+
+def run(url: str, when: str, call: int, act: str = "record") -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-c", ACT, url, when, str(call), act]
     return subprocess.run(command, env=dict(os.environ), capture_output=True, text=True, check=False)
 
 
@@ -133,6 +152,66 @@ def test_a_writer_killed_at_any_call_leaves_the_state_before_or_after_and_a_retr
     assert len(store.outstanding(now=NOW)) == ANSWERS + 5
 
 
+GARDENERS = {  # what is done in the garden: how many calls it takes, and which makes it visible
+    "revise": (3, 3),  # head read, log read, revision made visible
+    "begin": (1, 1),
+    "archive": (2, 2),  # head read, written
+    "claim": (2, 2),  # head read, suggestions made outstanding
+    "give back": (5, 5),  # found by its id, found outstanding, head read, log read, freed
+}
+
+
+def view(url: str) -> list[object]:
+    """Everything that can be seen, by a process that has seen nothing yet."""
+    store = open_store(url)
+    names = store.study_names()
+    seen: list[object] = [store.summary(name) for name in names]
+    seen += [store.studies(limit=10), store.find_suggestions({"in the garden", "another"})]
+    for name in names:
+        study = store.mode_study("structure", study=name, now=NOW)
+        seen += [study.observations, study.outstanding, study.as_of, store.outstanding(study=name, now=NOW)]
+        seen += [store.history(study=name, limit=10, withdrawn=True), store.count(name)]
+        seen.append(store.find_suggested([("structure", setting(7)), ("structure", setting(8))], study=name, now=NOW))
+    store.close()
+    return seen
+
+
+@pytest.fixture
+def garden(url: str) -> Iterator[ObservationStore]:
+    store = open_store(url)
+    store.mode_study("structure", now=NOW)
+    store.begin(Study("garden", NOW))
+    store.record([Observation("structure", setting(1), 3.0, NOW, comment="so")], study="garden", idempotency_key=None)
+    store.claim([GIVING_WAY], now=NOW)
+    yield store
+    store.close()
+
+
+@pytest.mark.parametrize("act", GARDENERS)
+def test_whatever_is_done_in_a_study_is_done_whole_or_not_at_all(act: str, url: str, garden: ObservationStore) -> None:
+    calls, visible = GARDENERS[act]
+    before, after = view(url), None
+    for call, when in itertools.product(range(1, calls + 1), ("before-call", "after-call")):
+        assert run(url, when, call, act).returncode == -signal.SIGKILL
+        seen = view(url)
+        done = (call, when) == (visible, "after-call")
+        assert (seen == before) == (not done)
+        after = seen if done else after
+    if act in {"begin", "claim", "give back"}:  # has no key: it is there already, and says so
+        return
+    again = ACTS[act](garden)
+    assert view(url) == after
+    assert getattr(again, "replayed", True)
+
+
+@pytest.mark.parametrize("act", GARDENERS)
+def test_what_is_done_in_a_study_takes_the_calls_that_are_cut_here(
+    act: str, url: str, garden: ObservationStore
+) -> None:
+    done = run(url, "before-call", 0, act)
+    assert done.stdout == f"{GARDENERS[act][0]}\n", done.stderr
+
+
 def lose_answers(store: ObservationStore, operation: str, times: int) -> list[str]:
     """From now on, so many answers are lost after the service has done what it was asked. Gives those lost so far."""
     lost: list[str] = []
@@ -142,8 +221,7 @@ def lose_answers(store: ObservationStore, operation: str, times: int) -> list[st
             lost.append(operation)
             raise ReadTimeoutError(endpoint_url="lost")
 
-    client = store._table.connect()  # type: ignore[attr-defined]
-    client.meta.events.register(f"after-call.dynamodb.{operation}", lose)
+    client_of(store).meta.events.register(f"after-call.dynamodb.{operation}", lose)
     return lost
 
 
@@ -153,8 +231,7 @@ def forget_tokens(store: ObservationStore) -> None:
     def renew(params: dict[str, Any], **_: Any) -> None:
         params["ClientRequestToken"] = str(uuid.uuid4())
 
-    client = store._table.connect()  # type: ignore[attr-defined]
-    client.meta.events.register("provide-client-params.dynamodb.TransactWriteItems", renew)
+    client_of(store).meta.events.register("provide-client-params.dynamodb.TransactWriteItems", renew)
 
 
 @pytest.mark.parametrize("forgetful", [False, True])
@@ -189,3 +266,64 @@ def test_a_claim_whose_answer_was_lost_is_a_claim(store: ObservationStore, forge
     store.claim(claimed, now=NOW)
     assert lost
     assert claimed[0] in store.outstanding(now=NOW)
+
+
+@pytest.mark.parametrize("forgetful", [False, True])
+@pytest.mark.parametrize("key", [KEY, None], ids=["with a key", "without"])
+@pytest.mark.parametrize("correction", [CORRECTION, Correction(NOW, rating=3.0)], ids=["change", "no change"])
+def test_a_revision_whose_answer_was_lost_is_made_once(
+    url: str,
+    garden: ObservationStore,
+    correction: Correction,
+    key: IdempotencyKey | None,
+    forgetful: bool,
+) -> None:
+    if forgetful:
+        forget_tokens(garden)
+    lost = lose_answers(garden, "TransactWriteItems", 1)
+    revised = garden.revise("garden", 1, correction, seen=1, idempotency_key=key)
+    changed = correction is CORRECTION
+    assert bool(lost) == (changed or key is not None)
+    assert (revised.entry.revision.number, revised.samples_seen, revised.replayed) == (1 + changed, 1, False)
+    if key:
+        again = garden.revise("garden", 1, correction, seen=1, idempotency_key=key)
+        assert (again.entry, again.samples_seen, again.replayed) == (revised.entry, 1, True)
+    cold = open_store(url)
+    assert cold.history(study="garden", limit=5).entries == (revised.entry,)
+    cold.close()
+
+
+def test_a_revision_all_of_whose_answers_were_lost_is_found_by_its_key(garden: ObservationStore) -> None:
+    lost = lose_answers(garden, "TransactWriteItems", 3)
+    with pytest.raises(StoreUnavailableError):
+        garden.revise("garden", 1, CORRECTION, seen=1, idempotency_key=KEY)
+    assert len(lost) == 3
+    # Corrected further, withdrawn and archived meanwhile: the answer is that of then.
+    garden.revise("garden", 1, Correction(NOW, withdrawn=True), seen=2, idempotency_key=None)
+    garden.archive("garden", archived_at=NOW)
+    again = garden.revise("garden", 1, CORRECTION, seen=1, idempotency_key=KEY)
+    assert (again.entry.revision.number, again.entry.revision.rating, again.replayed) == (2, 5.0, True)
+    assert not again.entry.revision.withdrawn
+
+
+@pytest.mark.parametrize("forgetful", [False, True])
+def test_a_study_whose_beginning_was_lost_has_begun(url: str, garden: ObservationStore, forgetful: bool) -> None:
+    if forgetful:
+        forget_tokens(garden)
+    lost = lose_answers(garden, "TransactWriteItems", 1)
+    garden.begin(Study("meadow", NOW))
+    assert lost
+    with pytest.raises(StudyExistsError):
+        garden.begin(Study("meadow", NOW))
+
+
+def test_a_study_whose_archiving_was_lost_is_archived(garden: ObservationStore) -> None:
+    lost = lose_answers(garden, "PutItem", 1)
+    assert garden.archive("garden", archived_at=NOW).study.archived_at == NOW
+    assert lost
+
+
+def test_a_suggestion_whose_return_was_lost_is_given_back(garden: ObservationStore) -> None:
+    lost = lose_answers(garden, "TransactWriteItems", 1)
+    assert garden.give_back("in the garden", now=NOW) == GIVING_WAY
+    assert lost

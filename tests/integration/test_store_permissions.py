@@ -73,16 +73,13 @@ def test_the_suggest_function_may_do_what_it_does(
     store.claim([Suggestion("new", "structure", found[0].setting, NOW, NOW + timedelta(days=1))], now=NOW)
     summarize(store, SPACES)
     browse(store, SPACES)
+    store.studies(limit=10)
     check(store, now=NOW)
     assert needed == allowed("SuggestFunction")
 
 
-def test_the_update_function_may_do_what_it_does(
-    watched: tuple[ObservationStore, set[str]], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_update_function_may_do_what_it_does(watched: tuple[ObservationStore, set[str]]) -> None:
     store, needed = watched
-    # Where much is outstanding, it looks up what it needs.
-    monkeypatch.setattr(store_dynamodb, "_FEW", 2)
     found = suggest(store, SPACES, mode="structure", count=5, now=NOW)
     needed.clear()
     results = [{"parameters": s.setting.to_plain(), "rating": 1 + i} for i, s in enumerate(found)]

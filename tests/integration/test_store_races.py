@@ -1,19 +1,27 @@
-"""Races on a store: 16 processes write one study while others read it, and arithmetic says what must be there."""
+"""Races on a store: 16 processes write while others read, and arithmetic says what must be there.
+
+First they record and do nothing else; then they record, correct, withdraw and skip, in one study and in one each.
+"""
 
 import json
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
 from tests.support.stores import ADAPTERS, store_url
-from tuning.observations import Observation, Setting
-from tuning.stores.port import ObservationStore
+from tuning.observations import Correction, Failure, Observation, Setting, Told
+from tuning.stores.port import IdempotencyKey, ObservationStore
+from tuning.study import Best, Study
 
 WRITERS, UPDATES, READERS = 16, 50, 2
+ROUNDS = 6  # in which a writer also corrects, withdraws and skips
+SHARED = 1  # the position of the entry that all writers of a study correct
 NOW = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 PROLOGUE = f"""
@@ -76,6 +84,54 @@ def batch(writer: int, update: int) -> list[Observation]:
     return [Observation("structure", setting, rating, NOW, f"{writer}-{update} of {size}")] * size
 
 
+CORRECT = """
+from tests.integration.test_store_races import turns
+writer, study = int(sys.argv[2]), sys.argv[3]
+store.count(study)
+print("ready", flush=True)
+input()
+
+def patiently(call, *arguments, **named):
+    while True:
+        try:
+            return call(*arguments, **named)
+        except StoreUnavailableError:
+            time.sleep(0.05)
+
+for answer in turns(store, writer, study, patiently):
+    print(json.dumps(answer), flush=True)
+"""
+
+WATCH = """
+from tuning.observations import Observation
+studies = sys.argv[2].split(",")
+store.count(studies[0])
+print("ready", flush=True)
+input()
+reads, ends = 0, dict.fromkeys(studies, 0)
+while any(end < int(sys.argv[3]) for end in ends.values()):
+    for name in studies:
+        page = store.history(study=name, withdrawn=True, limit=1000)
+        for entry in page.entries:
+            revisions = (*entry.earlier, entry.revision)
+            assert [one.number for one in revisions] == list(range(1, len(revisions) + 1)), "a revision is missing"
+            for one in revisions:
+                assert one.comment == repr((one.rating, one.withdrawn)), "half a revision"
+            assert entry.told.comment == entry.revision.comment, "half an entry"
+        study = store.mode_study("structure", study=name, now=None)
+        assert all(one.comment == repr((one.rating, False)) for one in study.observations), "what does not count"
+        assert study.as_of >= ends[name], "what was seen is gone"
+        best = store.summary(name).best
+        assert best is None or best.setting.api == "leonardo"
+        ends[name] = study.as_of
+    reads += 1
+    if reads == 1:
+        print("reading", flush=True)
+    time.sleep(0.02)  # leaves the processor to the writers
+print(json.dumps(reads))
+"""
+
+
 @pytest.fixture(params=ADAPTERS)
 def url(request: pytest.FixtureRequest) -> str:
     return store_url(request, request.param)
@@ -130,3 +186,110 @@ def test_many_writers_and_readers_of_one_study_agree_on_every_number(url: str, s
     assert store.count() == len(found) == len(everything)
     assert Counter(found) == Counter(everything)
     assert min(reads) > 1  # of the empty store, and at least once more
+
+
+def said(rating: float | None, withdrawn: bool = False) -> str:
+    """The comment of an entry or a revision, which says what else must be in it."""
+    return repr((rating, withdrawn))
+
+
+def correction(rating: float | None = None, *, of: float | None = None, withdrawn: bool = False) -> Correction:
+    """A correction to this rating, or of nothing but whether it is withdrawn."""
+    return Correction(NOW, rating, said(rating if rating is not None else of, withdrawn), withdrawn)
+
+
+def rating_of(writer: int, turn: int, number: int) -> float:
+    """A rating that no other entry and no other revision has."""
+    return 1 + ((writer * ROUNDS + turn) * 5 + number + 1) / (WRITERS * ROUNDS * 5 + 5) * 4
+
+
+def setting_of(writer: int, turn: int, number: int) -> Setting:
+    return Setting("leonardo", (("guidance_scale", 5 + writer + turn / 10 + number / 100),))
+
+
+def turns(store: ObservationStore, writer: int, study: str, patiently: Callable[..., Any]) -> Iterator[list[object]]:
+    """Record two ratings and a failure, correct the first, withdraw the second and correct what all share, in turns.
+
+    Gives the positions of those three, and the number and the rating of the shared entry's revision.
+    """
+    for turn in range(ROUNDS):
+
+        def key(what: str, turn: int = turn) -> IdempotencyKey:
+            return IdempotencyKey(f"{writer}-{turn}-{what}", "body")
+
+        first, second, third = (rating_of(writer, turn, number) for number in range(3))
+        shared = rating_of(writer, turn, 3)
+        told: list[Told] = [
+            Observation("structure", setting_of(writer, turn, number), rating, NOW, comment=said(rating))
+            for number, rating in enumerate((first, second))
+        ]
+        told.append(Failure("structure", setting_of(writer, turn, 2), "skipped", NOW, comment=said(None)))
+        recorded = patiently(store.record, told, study=study, idempotency_key=key("record"))
+        one, two, _ = recorded.positions
+        answers = [
+            patiently(store.revise, study, position, what, seen=seen, idempotency_key=key(name))
+            for name, position, what, seen in (
+                ("correct", one, correction(third), 1),
+                ("withdraw", two, correction(of=second, withdrawn=True), 1),
+                ("shared", SHARED, correction(shared), None),
+            )
+        ]
+        last = answers[-1].entry.revision
+        yield [recorded.positions, last.number, last.rating]
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("studies", [1, WRITERS])
+def test_many_who_correct_and_withdraw_what_others_read_agree_on_every_number(
+    url: str, store: ObservationStore, studies: int
+) -> None:
+    names = [f"s{index}" for index in range(studies)]
+    for name in names:
+        store.begin(Study(name, NOW))
+        first = Observation("structure", setting_of(99, 0, 0), 1.0, NOW, comment=said(1.0))
+        assert store.record([first], study=name, idempotency_key=None).positions == (SHARED,)
+    each = WRITERS // studies * ROUNDS  # rounds in a study, of three entries and three revisions
+    writers = [start(CORRECT, url, writer, names[writer % studies]) for writer in range(WRITERS)]
+    readers = [start(WATCH, url, ",".join(names), 1 + 6 * each) for _ in range(READERS)]
+    for process in writers + readers:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for reader in readers:
+        assert reader.stdin is not None
+        assert reader.stdout is not None
+        reader.stdin.write("go\n")
+        reader.stdin.flush()
+        assert reader.stdout.readline() == "reading\n"
+    with ThreadPoolExecutor(WRITERS) as pool:
+        printed = [[json.loads(line) for line in lines] for lines in pool.map(finish, writers)]
+    reads = [int(finish(reader, "")[-1]) for reader in readers]
+    assert min(reads) > 1
+
+    for index, name in enumerate(names):
+        ours = {writer: printed[writer] for writer in range(index, WRITERS, studies)}
+        answers = [answer for lines in ours.values() for answer in lines]
+        positions = [position for taken, *_ in answers for position in taken]
+        entries = store.history(study=name, withdrawn=True, limit=1_000).entries
+        # Every position is an entry's or a revision's, and nobody's twice.
+        assert sorted(entry.position for entry in entries) == sorted([SHARED, *positions])
+        study = store.mode_study("structure", study=name, now=None)
+        assert study.as_of == 1 + 6 * each
+        # What all have corrected has every revision, in an order on which they agree, and the last stands.
+        (shared,) = (entry for entry in entries if entry.position == SHARED)
+        assert shared.revision.number == 1 + each
+        made = {number: rating for _, number, rating in answers}
+        assert sorted(made) == list(range(2, 2 + each))
+        assert [one.rating for one in (*shared.earlier, shared.revision)[1:]] == [made[at] for at in sorted(made)]
+        expected = {
+            setting_of(writer, turn, 0): rating_of(writer, turn, 2) for writer in ours for turn in range(ROUNDS)
+        }
+        expected[setting_of(99, 0, 0)] = made[max(made)]
+        found = {one.setting: one.rating for one in study.observations}
+        assert found == expected
+        assert store.count(name) == len(study.observations) == len(expected) == 1 + each
+        assert sum(found.values()) == pytest.approx(sum(expected.values()), abs=1e-9)
+        assert set(study.failed) == {setting_of(writer, turn, 2) for writer in ours for turn in range(ROUNDS)}
+        summary = store.summary(name)
+        place, rating = max(expected.items(), key=lambda pair: pair[1])
+        assert summary.best == Best("structure", place, rating, NOW)
+        assert summary.counts == (("structure", 1 + each),)

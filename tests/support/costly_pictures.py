@@ -1,7 +1,7 @@
 """Pictures that cost much to read: small files that make a decoder do, or hold, far more than they are.
 
-`COSTLY` has each by name with the answers that are allowed, and is for any test of a way in. None is a secret: they are
-made here, by hand, when they are asked for.
+`COSTLY` has each by name with the answers that are allowed, for the tests of every entry point. None is a secret: they
+are made here, by hand, when they are asked for.
 """
 
 import struct
@@ -485,5 +485,5 @@ _STATUSES: dict[type[PictureError] | None, int] = {None: 200, DAMAGED: 422, TOO_
 
 
 def some_costly_pictures() -> dict[str, tuple[bytes, set[int]]]:
-    """One of each kind by name, with the statuses that are allowed: for the tests of the ways in."""
+    """One of each kind by name, with the statuses that are allowed: for the tests of the entry points."""
     return {name: (COSTLY[name].make(), {_STATUSES[answer] for answer in COSTLY[name].answers}) for name in _SOME}

@@ -58,7 +58,7 @@ def fill_with_studies(url: str) -> None:
     store.claim([first], now=first.suggested_at)
     store.claim([again, late, open_], now=NOW - 4 * HOUR)
     ana = rated(2, suggestion_id="late", rater="ana")
-    told = [
+    told: list[Observation | Failure] = [
         rated(1, suggestion_id="again", rater="bo"),
         replace(ana, picture="p1", comment="hm"),
         Failure("surfaces", rated(3).setting, "refused", NOW - 2 * HOUR, None, "bo", "p2", "«no»"),
@@ -79,7 +79,7 @@ def fill_with_studies(url: str) -> None:
         (4, {"withdrawn": True, "reviser": "bo"}),
         (4, {"withdrawn": False, "rating": 5.0}),
     ):
-        correction = Correction(NOW - timedelta(minutes=position), **changes)  # type: ignore[arg-type]
+        correction = Correction(NOW - timedelta(minutes=position), **changes)
         store.revise("garden", position, correction, seen=None, idempotency_key=None)
     store.record([rated(8), rated(9)], study="garden", idempotency_key=None)
     store.save_hyperparameters("surfaces", LEARNED, study="garden", as_of=3)

@@ -1,4 +1,4 @@
-"""What a stranger without a key can cost a day, added up from the template's rates and the answers' sizes.
+"""What a stranger without a key can cost per day, added up from the template's rates and the answers' sizes.
 
 The prices and assumptions are those that docs/operations.md states in "What a stranger can cost"; its table is held to
 these sums.
@@ -46,7 +46,7 @@ GIGABYTES = SUGGEST["MemorySize"] / 1024
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A kind of request: how it is throttled, how many there are a day, and dollars a day."""
+    """A kind of request: how it is throttled, how many there are per day, and dollars per day."""
 
     rate: str
     requests: float
@@ -54,7 +54,7 @@ class Row:
 
 
 def _said(per_second: float, burst: int) -> str:
-    return f"{per_second:g} a second, {burst} at once"
+    return f"{per_second:g} per second, {burst} at once"
 
 
 def _keyless(template_routes: tuple[Route, ...]) -> list[Route]:
@@ -122,18 +122,18 @@ def test_the_page_states_the_prices_and_assumptions(rows: dict[str, Row]) -> Non
     assert "us-east-1" in text
     assert "November 2025" in text
     for said in (
-        f"${REQUEST * 1e6:.2f} a million requests",
-        f"${CALL * 1e6:.2f} a million calls",
-        f"${GB_SECOND * 1e6:.2f} a million GB-s",
-        f"${READ_UNIT * 1e6:.3f} a million read units",
-        f"${TRACE * 1e6:.2f} a million traces",
-        f"${LOG_BYTE * 1e9:.2f} a GB of logs",
-        f"${SENT_BYTE * 1e9:.2f} a GB sent",
+        f"${REQUEST * 1e6:.2f} per million requests",
+        f"${CALL * 1e6:.2f} per million calls",
+        f"${GB_SECOND * 1e6:.2f} per million GB-s",
+        f"${READ_UNIT * 1e6:.3f} per million read units",
+        f"${TRACE * 1e6:.2f} per million traces",
+        f"${LOG_BYTE * 1e9:.2f} per GB of logs",
+        f"${SENT_BYTE * 1e9:.2f} per GB sent",
         f"{SECONDS:g} s of Lambda",
         f"{LOG_BYTES // 1000} kB of logs",
         f"{HEADER_BYTES // 1000} kB of headers",
         f"starts of {START_SECONDS:g} s",
-        f"{STARTS_A_DAY} times a day",
+        f"{STARTS_A_DAY} times per day",
     ):
         assert said in text
 
@@ -147,5 +147,5 @@ def test_the_alarm_on_refusals_goes_off_before_they_cost_a_dollar_a_day() -> Non
     # A line has the format, and in place of its variables what they stand for.
     assert len(API["AccessLogSetting"]["Format"]) < REFUSAL_LOG_BYTES
     text = " ".join(_section().split())
-    assert f"{alarm['Threshold'] / alarm['Period']:g} refusals a second" in text
-    assert f"${dollars:.2f} a day" in text
+    assert f"{alarm['Threshold'] / alarm['Period']:g} refusals per second" in text
+    assert f"${dollars:.2f} per day" in text

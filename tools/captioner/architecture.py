@@ -8,10 +8,11 @@ vocabulary and longest caption, with layers that only matter in training (dropou
     tokens -> Embedding, mask_zero -> LSTM -------------------------------/
 
 Where the file describes its layers, the description is followed from the outputs to the inputs and every option that
-would change a number is checked. Weights alone are told by their shapes, and the options taken for Keras's defaults.
+would change a number is checked. Layers of weights alone are recognised by their shapes, and the options are assumed to
+be Keras's defaults.
 
 Refuses any other architecture, and says what was found. Masked padding is required: the mask makes the LSTM skip the
-padding before a caption, so that one step a word from a state of zeros is exact; without it, it is not.
+padding before a caption, so that one step per word from a state of zeros is exact; without it, it is not.
 """
 
 from dataclasses import dataclass
@@ -148,7 +149,7 @@ def _follow(model: "Model") -> _Roles:
         embedding = arrive(_only(lstm), "Embedding", _EMBEDDING)
         tokens = arrive(_only(embedding), "InputLayer", {})
     except KeyError as error:
-        raise KerasFileError(f"a layer listens to {error}, which the model does not have") from error
+        raise KerasFileError(f"a layer has the input {error}, which the model does not have") from error
     return _Roles(features, projection, image, embedding, lstm, hidden, logits, pictures, tokens)
 
 

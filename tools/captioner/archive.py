@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 import numpy as np
 
-from tools.captioner.errors import ArchiveError
+from tools.captioner.errors import WeightsArchiveError
 from tools.captioner.pickles import count_instructions
 
 if TYPE_CHECKING:
@@ -85,14 +85,14 @@ class _Unpickler(pickle._Unpickler):
             ("collections", "OrderedDict"): OrderedDict,
         }
         if (module, name) not in admitted:
-            raise ArchiveError(f"the archive asks for {module}.{name}, which a file of weights has no use for")
+            raise WeightsArchiveError(f"the archive asks for {module}.{name}, which a file of weights has no use for")
         return admitted[module, name]
 
     def persistent_load(self, reference: object) -> _Storage:
         match reference:
             case ("storage", kind, str(key), "cpu", int(length)) if kind is _Storage and key.isalnum():
                 return _Storage(key, length)
-        raise ArchiveError(f"the archive refers to a storage in an unknown way: {str(reference)[:80]}")
+        raise WeightsArchiveError(f"the archive refers to a storage in an unknown way: {str(reference)[:80]}")
 
     def _rebuild_tensor(
         self, storage: _Storage, offset: int, shape: "Sequence[int]", strides: "Sequence[int]", *_: object
@@ -100,16 +100,16 @@ class _Unpickler(pickle._Unpickler):
         raw = self._read(storage)
         contiguous = tuple(int(np.prod(shape[axis + 1 :])) for axis in range(len(shape)))
         if offset != 0 or tuple(strides) != contiguous or int(np.prod(shape)) != storage.length:
-            raise ArchiveError(f"tensor {storage.key} is not one contiguous block")
+            raise WeightsArchiveError(f"tensor {storage.key} is not one contiguous block")
         return np.frombuffer(raw, dtype="<f4").reshape(shape)
 
     def _read(self, storage: _Storage) -> bytes:
         if storage.key in self._read_keys:
-            raise ArchiveError(f"tensor {storage.key} is used twice, so that the tree may outgrow the archive")
+            raise WeightsArchiveError(f"tensor {storage.key} is used twice, so that the tree may outgrow the archive")
         self._read_keys.add(storage.key)
         entry = self._archive.getinfo(self._folder + storage.key)
         if entry.file_size != 4 * storage.length:
-            raise ArchiveError(
+            raise WeightsArchiveError(
                 f"tensor {storage.key} has {entry.file_size} bytes, its description says {4 * storage.length}"
             )
         return self._archive.read(entry)
@@ -121,7 +121,7 @@ class _Unpickler(pickle._Unpickler):
             __slots__ = ()
 
             def __setstate__(self, state: object) -> None:
-                # Called once a module, in the order in which the archive lists the layers.
+                # Called once per module, in the order in which the archive lists the layers.
                 if isinstance(state, dict) and "weight" in state:
                     groups.append(_convolution_group(state, len(groups)))
 
@@ -131,44 +131,45 @@ class _Unpickler(pickle._Unpickler):
 def _convolution_group(state: dict[str, object], index: int) -> ConvolutionGroup:
     tensors = [state.get(key) for key in _GROUP_KEYS]
     if not all(isinstance(tensor, np.ndarray) for tensor in tensors):
-        raise ArchiveError(f"layer {index} of the archive lacks one of {', '.join(_GROUP_KEYS)}")
+        raise WeightsArchiveError(f"layer {index} of the archive lacks one of {', '.join(_GROUP_KEYS)}")
     weight, beta, mean, variance = cast("list[np.ndarray]", tensors)
     if weight.ndim != _KERNEL_AXES or any(vector.shape != weight.shape[:1] for vector in (beta, mean, variance)):
-        raise ArchiveError(f"layer {index} of the archive is not a convolution with its normalisation")
+        raise WeightsArchiveError(f"layer {index} of the archive is not a convolution with its normalisation")
     if not all(np.isfinite(tensor).all() for tensor in (weight, beta, mean, variance)):
-        raise ArchiveError(f"layer {index} of the archive holds numbers that are not finite")
+        raise WeightsArchiveError(f"layer {index} of the archive holds numbers that are not finite")
     return ConvolutionGroup(np.ascontiguousarray(weight.transpose(2, 3, 1, 0)), beta, mean, variance)
 
 
 def read_convolution_groups(path: Path) -> list[ConvolutionGroup]:
     """Read every convolution of a TorchScript archive, in the order of the module tree.
 
-    Raises ArchiveError when the file is not such an archive or asks for anything that a file of weights does not need.
+    Raises:
+        WeightsArchiveError: the file is not such an archive, or asks for anything that a file of weights does not need.
     """
     try:
         with zipfile.ZipFile(path) as archive:
             entry = _pickle_entry(archive, path)
             program = archive.read(entry)
             if foreign := [name for name in count_instructions(program) if name not in _OPCODES]:
-                raise ArchiveError(f"the archive's module tree uses {foreign[0]}, which no tensor needs")
+                raise WeightsArchiveError(f"the archive's module tree uses {foreign[0]}, which no tensor needs")
             unpickler = _Unpickler(archive, entry, program)
             unpickler.load()
     except (OSError, zipfile.BadZipFile, NotImplementedError) as error:
-        raise ArchiveError(f"{path} cannot be read as a TorchScript archive: {error}") from error
+        raise WeightsArchiveError(f"{path} cannot be read as a TorchScript archive: {error}") from error
     except (pickle.UnpicklingError, ValueError, TypeError, LookupError, AttributeError, EOFError) as error:
-        raise ArchiveError(f"{path} holds a damaged module tree: {error}") from error
+        raise WeightsArchiveError(f"{path} holds a damaged module tree: {error}") from error
     if not unpickler.groups:
-        raise ArchiveError(f"{path} holds no convolution layers")
+        raise WeightsArchiveError(f"{path} holds no convolution layers")
     return unpickler.groups
 
 
 def _pickle_entry(archive: zipfile.ZipFile, path: Path) -> str:
     entries = archive.infolist()
     if len(entries) > MAX_ENTRIES or sum(entry.file_size for entry in entries) > MAX_ARCHIVE_BYTES:
-        raise ArchiveError(f"{path} would unpack to over {MAX_ARCHIVE_BYTES} bytes or {MAX_ENTRIES} files")
+        raise WeightsArchiveError(f"{path} would unpack to over {MAX_ARCHIVE_BYTES} bytes or {MAX_ENTRIES} files")
     trees = [entry for entry in entries if entry.filename.count("/") == 1 and entry.filename.endswith("/data.pkl")]
     if len(trees) != 1:
-        raise ArchiveError(f"{path} is not a TorchScript archive: it holds {len(trees)} module trees, not 1")
+        raise WeightsArchiveError(f"{path} is not a TorchScript archive: it holds {len(trees)} module trees, not 1")
     if trees[0].file_size > MAX_PICKLE_BYTES:
-        raise ArchiveError(f"{path} has a module tree of {trees[0].file_size} bytes, over {MAX_PICKLE_BYTES}")
+        raise WeightsArchiveError(f"{path} has a module tree of {trees[0].file_size} bytes, over {MAX_PICKLE_BYTES}")
     return trees[0].filename

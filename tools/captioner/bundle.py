@@ -1,6 +1,6 @@
 """Writes a bundle: the folder that the captioning layer serves (format version 1).
 
-Refuses to leave a bundle that does not load: it is written beside its place, opened and run there by the serving layer,
+It never leaves a bundle that does not load: it is written beside its place, opened and run there by the serving layer,
 and moved file by file, the manifest last. A reader in between sees hashes that do not match, never a wrong caption.
 """
 
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from captioning.captioner import Captioner
-from captioning.errors import BundleError as UnfitBundleError
+from captioning.errors import BundleError
 from captioning.model.bundle import (
     DECODER,
     ENCODER,
@@ -24,7 +24,7 @@ from captioning.model.bundle import (
     Quantization,
     open_bundle,
 )
-from tools.captioner.errors import BundleError
+from tools.captioner.errors import UnfitBundleError
 from tools.captioner.pictures import INPUT
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class BundleParts:
 
 
 def sha256_of(path: Path) -> str:
-    """Hash a file without holding it in memory."""
+    """Hash a file without reading all of it into memory."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -69,7 +69,8 @@ def model_version(name: str, folder: Path) -> str:
 def write_bundle(out: Path, parts: BundleParts) -> str:
     """Write the bundle into the folder `out`, whose name becomes the model's, and give back the model version.
 
-    Raises BundleError when the serving layer refuses it; `out` is then as it was.
+    Raises:
+        UnfitBundleError: the serving layer refuses it; `out` is then as it was.
     """
     version = model_version(out.name, parts.folder)
     manifest = {
@@ -93,8 +94,8 @@ def write_bundle(out: Path, parts: BundleParts) -> str:
         (staged / MANIFEST).write_text(to_json(manifest), encoding="utf-8")
         try:
             Captioner(open_bundle(f"file://{staged.resolve()}"))
-        except UnfitBundleError as error:
-            raise BundleError(f"the bundle is not fit to be served: {error}") from error
+        except BundleError as error:
+            raise UnfitBundleError(f"the bundle is not fit to be served: {error}") from error
         for file in (*FILES, MANIFEST):
             (staged / file).replace(out / file)
     return version

@@ -4,7 +4,7 @@ Vedantam, Zitnick, Parikh, "CIDEr: consensus-based image description evaluation"
 over sequences of one to four words, of the cosine between tf-idf vectors of the caption and of each reference, with
 counts clipped to the reference's, a Gaussian penalty on the difference in length, and the usual factor of 10.
 
-Refuses to stem, as BLEU does: the words that it compares are those of `tools.captioner.vocabulary`.
+Words are not stemmed, as in BLEU: they are those of `tools.captioner.vocabulary`.
 """
 
 import math
@@ -42,7 +42,7 @@ class Cider:
     """The references of a set of pictures, ready to score captions of the same pictures against them."""
 
     def __init__(self, references: "Sequence[Sequence[Caption]]") -> None:
-        """Weigh the references: a sequence of words counts the more, the fewer pictures' references hold it."""
+        """Weigh the references: a sequence of words counts more, the fewer pictures' references have it."""
         self._rarest = math.log(len(references))
         self._lengths = [[len(said) for said in picture] for picture in references]
         counts = [
@@ -54,7 +54,7 @@ class Cider:
         self._vectors = [[[self._weigh(said) for said in order] for order in orders] for orders in counts]
 
     def score(self, picture: int, caption: "Caption") -> float:
-        """Score a caption of the picture of that number: 0, nothing in common, to 10, said as all others said it."""
+        """Score a caption of the picture of that number: 0 is nothing in common, 10 the same as every reference."""
         lengths = self._lengths[picture]
         damping = [math.exp(-((len(caption) - length) ** 2) / (2 * _LENGTH_DEVIATION**2)) for length in lengths]
         total = 0.0

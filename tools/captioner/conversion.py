@@ -116,7 +116,7 @@ def convert_captioner(
         f"{max_words} words"
     )
     if width != FEATURE_WIDTH:
-        raise KerasFileError(f"the decoder takes {width} features a picture, and InceptionV3 gives {FEATURE_WIDTH}")
+        raise KerasFileError(f"the decoder takes {width} features per picture, and InceptionV3 gives {FEATURE_WIDTH}")
     encoder = files.encoder or locate_packaged_weights()
     weights = read_encoder_weights(encoder)
     samples = list_pictures(pictures) if verify and pictures else []
@@ -175,7 +175,9 @@ def _longest_caption(decoder: "CaptionDecoder", chosen: int | None) -> int:
         announce(f"the files do not say how long a caption may get: at most {DEFAULT_MAX_WORDS} words (--max-words)")
     held = decoder.longest or MAX_WORDS
     if chosen is not None and not 1 <= chosen <= min(held, MAX_WORDS):
-        raise SettingsError(f"--max-words must be between 1 and {min(held, MAX_WORDS)}, what the model holds: {chosen}")
+        raise SettingsError(
+            f"--max-words must be between 1 and {min(held, MAX_WORDS)}, what the model's input holds: {chosen}"
+        )
     return chosen or min(decoder.longest or DEFAULT_MAX_WORDS, MAX_WORDS)
 
 
@@ -189,7 +191,7 @@ def _provenance(
             + (
                 ""
                 if decoder.inputs
-                else ", told by the shapes of its arrays; its options are taken for Keras's defaults"
+                else ", recognised by the shapes of its arrays; its options are assumed to be Keras's defaults"
             ),
             **{
                 name: {"file": path.name, "sha256": sha256_of(path)}

@@ -1,7 +1,7 @@
 """Captioned pictures on disk, in the layout of Flickr8k's public distribution.
 
-    captions.txt         CSV with the header `image,caption`, one line a caption, several captions an image
-    train.txt, val.txt   image names, one a line
+    captions.txt         CSV with the header `image,caption`, one line per caption, several captions per image
+    train.txt, val.txt   image names, one per line
     features_train.npz, features_val.npz   (optional) `names` and `features` [images, 2048], made by the encoder
     images/              (any name) the pictures themselves, where no cached features are given
 

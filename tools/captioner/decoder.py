@@ -1,13 +1,13 @@
 r"""The caption decoder: the merge architecture, for training in Keras and for serving in TensorFlow Lite.
 
-The picture does not enter the LSTM. It is projected once, and meets the LSTM's state of each word in a sum (Tanti,
+The picture does not enter the LSTM. It is projected once, and added to the LSTM's state of each word (Tanti,
 Gatt, Camilleri, "Where to put the image in an image caption generator", 2018):
 
     features 2048 -> BatchNorm -> Dense 256 relu -> BatchNorm ---\
                                                                   + -> Dense 256 relu -> Dense vocabulary
     token -> Embedding 256 -> LSTM 256 --------------------------/
 
-Refuses: to change a number on the way. The converted decoder is float32 and is held to the network that it came from.
+The conversion changes no number: the converted decoder is float32, and is compared with the network that it came from.
 """
 
 import tempfile
@@ -51,7 +51,7 @@ class Normalization:
     epsilon: float
 
     def as_affine(self) -> "tuple[Floats, Floats]":
-        """Return the scale and the shift that it amounts to, [N] each."""
+        """Return the equivalent scale and shift, [N] each."""
         scale = self.gamma / np.sqrt(self.variance + self.epsilon)
         return scale, self.beta - self.mean * scale
 

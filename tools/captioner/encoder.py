@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from captioning.model.bundle import Quantization
 from tools.captioner.archive import ConvolutionGroup, read_convolution_groups
-from tools.captioner.errors import ArchiveError, KerasFileError, ToolchainError
+from tools.captioner.errors import KerasFileError, ToolchainError, WeightsArchiveError
 from tools.captioner.keras_files import is_hdf5, read_keras_file
 from tools.captioner.toolchain import require, require_tensorflow
 
@@ -86,7 +86,8 @@ class EncoderWeights:
 def read_encoder_weights(path: Path) -> EncoderWeights:
     """Read InceptionV3's weights from a TorchScript archive or a Keras file, whichever it is.
 
-    Raises ArchiveError or KerasFileError, each of which names the file.
+    Raises:
+        WeightsArchiveError, KerasFileError: the file cannot be used; the message names it.
     """
     if _is_keras_file(path):
         try:
@@ -146,8 +147,11 @@ def _takes_maxima_last(file: "KerasFile") -> bool:
 def build_network(weights: EncoderWeights) -> "Model":
     """Build InceptionV3 (Szegedy et al., "Rethinking the Inception Architecture", 2016) up to its average pool.
 
-    Pictures float32 [batch, 299, 299, 3] in -1..1 give features float32 [batch, 2048]. Raises ArchiveError when the
-    weights do not fit the network's convolutions one for one, ToolchainError without TensorFlow.
+    Pictures float32 [batch, 299, 299, 3] in -1..1 give features float32 [batch, 2048].
+
+    Raises:
+        WeightsArchiveError: the weights do not fit the network's convolutions one for one.
+        ToolchainError: TensorFlow is not installed.
     """
     keras = require_tensorflow().keras
     network = keras.applications.InceptionV3(
@@ -173,10 +177,12 @@ def build_network(weights: EncoderWeights) -> "Model":
         normalizations.sort(key=lambda layer: _number(layer.name))
     groups = weights.groups
     if len(groups) != len(convolutions):
-        raise ArchiveError(f"the encoder's file holds {len(groups)} convolutions, InceptionV3 has {len(convolutions)}")
+        raise WeightsArchiveError(
+            f"the encoder's file holds {len(groups)} convolutions, InceptionV3 has {len(convolutions)}"
+        )
     for index, (group, convolution, normalization) in enumerate(zip(groups, convolutions, normalizations, strict=True)):
         if group.kernel.shape != convolution.kernel.shape or group.beta.shape != normalization.beta.shape:
-            raise ArchiveError(
+            raise WeightsArchiveError(
                 f"layer {index} of the encoder's file has a kernel of {group.kernel.shape} and {group.beta.shape} "
                 f"normalised; InceptionV3's are {tuple(convolution.kernel.shape)} and {tuple(normalization.beta.shape)}"
             )

@@ -1,18 +1,19 @@
-"""What can go wrong in the captioner's tools.
+"""The errors of the captioner's tools.
 
-CaptionerToolError      shown by the command line as one line, without a traceback
-├── ArchiveError        a weights archive that is damaged, hostile or not InceptionV3
+CaptionerToolError      the command line shows it as one line, without a traceback
+├── WeightsArchiveError a weights archive that is damaged, hostile or not InceptionV3
 ├── KerasFileError      a Keras file that is damaged or hostile, or a model of another architecture
 ├── TokenizerError      a tokenizer that is damaged or hostile, or does not fit the model
 ├── DatasetError        a data folder or file that is not as described
-├── BundleError         a bundle that is incomplete, too large or does not do what its source does
-├── PublicationError    what is published at a place cannot be moved as asked
+├── UnfitBundleError    a bundle that was made here and is incomplete, too large or differs from its source
+├── PublicationError    a publication cannot be changed as asked
+├── SettingsError       a value of an option that cannot be used
 └── ToolchainError      a package that the command needs is not installed
+
+`captioning.errors.BundleError` is another: the serving layer raises it for a bundle that it cannot use.
 """
 
 __all__ = [
-    "ArchiveError",
-    "BundleError",
     "CaptionerToolError",
     "DatasetError",
     "KerasFileError",
@@ -20,6 +21,8 @@ __all__ = [
     "SettingsError",
     "TokenizerError",
     "ToolchainError",
+    "UnfitBundleError",
+    "WeightsArchiveError",
 ]
 
 
@@ -27,7 +30,7 @@ class CaptionerToolError(Exception):
     """The command cannot go on; the text says why and what to do about it."""
 
 
-class ArchiveError(CaptionerToolError):
+class WeightsArchiveError(CaptionerToolError):
     """The weights archive is damaged, hostile or holds another network: give another file."""
 
 
@@ -43,12 +46,12 @@ class DatasetError(CaptionerToolError):
     """The data folder is not as described: mend or complete it."""
 
 
-class BundleError(CaptionerToolError):
-    """What was built is not fit to be served: nothing was left in its place."""
+class UnfitBundleError(CaptionerToolError):
+    """The bundle that was made cannot be served; nothing was written in its place."""
 
 
 class PublicationError(CaptionerToolError):
-    """What is published stays as it is: the text says what is in the way."""
+    """The publication was not changed; the text says why."""
 
 
 class SettingsError(CaptionerToolError):

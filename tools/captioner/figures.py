@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["Evaluation", "best_of", "to_json", "to_markdown"]
 
 
-# Of BLEU-4: so much less is worth a narrower beam, which costs less of everybody's time. It is within the noise.
+# Of BLEU-4: a narrower beam, which is faster, may score this much lower. It is within the noise.
 _TRIFLE: Final = 0.003
 
 
@@ -47,7 +47,7 @@ def best_of(evaluations: "Sequence[Evaluation]") -> Evaluation:
 
 
 def to_markdown(evaluations: "Sequence[Evaluation]") -> str:
-    """Write the figures as a table in Markdown, one line a way of decoding."""
+    """Write the figures as a table in Markdown, one line per way of decoding."""
     lines = [
         "| Beam | Penalty | Repeats | BLEU-1 | BLEU-2 | BLEU-3 | BLEU-4 | CIDEr-D | Loops | Repeated bigrams | Words |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
@@ -64,7 +64,7 @@ def to_markdown(evaluations: "Sequence[Evaluation]") -> str:
 
 
 def to_json(evaluations: "Sequence[Evaluation]") -> str:
-    """Write the figures as JSON, one object a way of decoding."""
+    """Write the figures as JSON, one object per way of decoding."""
     figures = [
         {"decoding": asdict(evaluation.decoding), "scores": asdict(evaluation.scores)} for evaluation in evaluations
     ]

@@ -66,7 +66,7 @@ class LayerArrays:
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """What the description says of one layer: its class, its options as Keras writes them, whom it listens to."""
+    """What the description says of one layer: its class, its options as Keras writes them, its inputs."""
 
     name: str
     kind: str

@@ -1,6 +1,6 @@
-"""What a pickle would do. A pickle is a program: here it is read and not run, so that its reader can refuse it first.
+"""The instructions of a pickle. A pickle is a program: here it is read and not run, so that it can be refused first.
 
-Refuses nothing by itself: what is foreign to a file is for that file's reader to say.
+This module refuses nothing by itself: each file's reader decides which instructions are allowed.
 """
 
 import pickletools
@@ -16,6 +16,6 @@ def count_instructions(program: bytes) -> Counter[str]:
     Raises ValueError when the program is cut off or malformed.
     """
     with warnings.catch_warnings():
-        # Of odd escapes in a text, which is as good as any other.
+        # Python warns of unusual escapes in a text, which are harmless.
         warnings.simplefilter("ignore", DeprecationWarning)
         return Counter(opcode.name for opcode, _, _ in pickletools.genops(program))

@@ -1,11 +1,11 @@
-"""The decoder as a policy: it draws captions, and learns from what they turned out to be worth.
+"""The decoder as a policy: it draws captions, and learns from their rewards.
 
 The network of `tools.captioner.decoder`, its forward and its backward pass written out in NumPy: captions end at
 different words, and a compiled graph would go on with all of them until the last has ended. The normalisations stay
 as they were trained; everything else learns. A test holds the gradient to finite differences, and the network to
 Keras's.
 
-Refuses to know what a caption is worth, and in which order pictures come.
+This module does not compute rewards and does not choose the order of pictures.
 """
 
 from dataclasses import dataclass, fields
@@ -131,7 +131,7 @@ class Policy:
         The loss is minus the mean, over all words, of a caption's advantage times its word's log-probability.
 
         `features` [pictures, F]; caption i, advantages[i], is of the row pictures[i] of these. Also gives the mean
-        surprise, in nats a word. (REINFORCE: Williams, "Simple statistical gradient-following algorithms", 1992.)
+        surprise, in nats per word. (REINFORCE: Williams, "Simple statistical gradient-following algorithms", 1992.)
         """
         weights = self.weights
         packed = _pack(captions)

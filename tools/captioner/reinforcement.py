@@ -1,4 +1,4 @@
-"""Teaches a trained decoder by what its own captions are worth.
+"""Teaches a trained decoder by rewards for its own captions.
 
 Self-critical sequence training (Rennie et al., "Self-critical sequence training for image captioning", 2017): the
 policy draws several captions of each picture; the words of those that are worth more than the others become likelier.
@@ -7,7 +7,7 @@ baseline for free", 2019). So that no picture is learned by heart, a share of it
 while captions are drawn and while they are learned from. Adam, its rate falling to a tenth along a line; what is kept
 is the running mean of the weights (Polyak, Juditsky, "Acceleration of stochastic approximation by averaging", 1992).
 
-Refuses to look at the validation split: nothing is chosen here, and the last mean is what comes out.
+It does not use the validation split: nothing is chosen here, and the result is the last mean.
 """
 
 import math
@@ -46,10 +46,10 @@ _TINY: Final = 1e-8
 
 @dataclass(frozen=True, slots=True)
 class RewardSummary:
-    """How a run went: one figure an epoch, each of the captions that were drawn towards its end.
+    """The course of a run: one figure per epoch, each of the captions that were drawn towards its end.
 
-    `bleu` is their corpus BLEU-4, the end mark counted as a word; `surprises` are the policy's own nats a word: the
-    choice that it still leaves itself. `seconds` counts whole epochs, interruptions left out.
+    `bleu` is their corpus BLEU-4, the end mark counted as a word; `surprises` are the policy's own nats per word:
+    its entropy. `seconds` counts whole epochs, interruptions left out.
     """
 
     bleu: tuple[float, ...]
@@ -70,7 +70,7 @@ class _Learner:
     def learn(self, gradient: Weights, rate: float) -> None:
         self.steps += 1
         corrected = rate * math.sqrt(1 - _SECOND_MOMENT**self.steps) / (1 - _FIRST_MOMENT**self.steps)
-        # A young mean forgets faster, so that it does not hang on to where it began.
+        # A young mean decays faster, so that it does not keep its initial value for long.
         kept = min(self._averaging, (1 + self.steps) / (10 + self.steps))
         for place, (weight, slope) in enumerate(zip(self.policy.weights, gradient, strict=True)):
             self.first[place] += (1 - _FIRST_MOMENT) * (slope - self.first[place])
@@ -128,7 +128,7 @@ def reinforce(
             last.append(_learn_from(rows, features, learner, rewards, rng, draws=settings.draws, rate=rate))
         bleu.append(rewards.bleu)
         surprises.append(float(np.mean(last)))
-        announce(f"{title}: BLEU-4 of what was drawn {bleu[-1]:.3f}, {surprises[-1]:.3f} nats a word")
+        announce(f"{title}: BLEU-4 of what was drawn {bleu[-1]:.3f}, {surprises[-1]:.3f} nats per word")
         if not np.isfinite(surprises[-1]):
             raise DatasetError(f"learning from rewards diverged in epoch {epoch}: take a smaller --reward-rate")
         seconds += time.monotonic() - began
@@ -156,7 +156,7 @@ def _learn_from(
     draws: int,
     rate: float,
 ) -> float:
-    """Draw captions of the pictures in these rows, learn from them, and give the policy's surprise in nats a word."""
+    """Draw captions of the pictures in these rows, learn from them, and return the surprise in nats per word."""
     pictures = np.repeat(np.arange(len(rows)), draws)
     captions = learner.policy.draw(learner.policy.project(features)[pictures], _MAX_WORDS, rng)
     worth = rewards.weigh(rows[pictures].tolist(), captions).reshape(-1, draws)

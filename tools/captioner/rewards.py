@@ -1,15 +1,15 @@
-"""What a drawn caption is worth: how much it moves the corpus BLEU-4, and its CIDEr-D.
+"""The reward of a drawn caption: its effect on the corpus BLEU-4, and its CIDEr-D.
 
 BLEU is a figure of a whole corpus; for one sentence, most of its counts are zero. What a caption adds to it is its part
 of the gradient: with the sums of matches m, of n-grams t, of lengths c and of reference lengths r over the corpus,
 
     log BLEU-4 = min(0, 1 - r / c) + 1/4 * (log m_1/t_1 + ... + log m_4/t_4),
 
-so that a caption's counts are weighed by the derivatives of this by the sums. The corpus is what was said of late. To
-climb the expected reward is then to climb the BLEU of the corpus itself, brevity penalty included. CIDEr-D (see
-`tools.captioner.cider`) holds the captions to their pictures.
+so that a caption's counts are weighted by the derivatives of this by the sums. The corpus is the recently drawn
+captions. Maximising the expected reward then maximises the BLEU of the corpus itself, brevity penalty included. CIDEr-D
+(see `tools.captioner.cider`) rewards captions that fit their own pictures.
 
-Refuses to compare captions of one picture with those of another: that is the baseline's business.
+It does not compare captions of one picture with those of another, which is the baseline's task.
 """
 
 import math
@@ -34,9 +34,9 @@ _FEWEST: Final = 0.01
 
 
 class Rewards:
-    """The references of a set of pictures, and the counts of what was said of them of late.
+    """The references of a set of pictures, and the counts of the recently drawn captions.
 
-    `means` [10] holds these counts a caption: matches and n-grams of each order, length, and the length of the
+    `means` [10] has these counts per caption: matches and n-grams of each order, length, and the length of the
     reference closest to it. It is empty before the first captions.
     """
 
@@ -51,12 +51,12 @@ class Rewards:
         self.means: NDArray[np.float64] = np.zeros(0)
 
     def weigh(self, pictures: "Sequence[int]", captions: "Sequence[Caption]") -> "NDArray[np.float64]":
-        """Return what each caption is worth; caption i is of the picture pictures[i]."""
+        """Return the reward of each caption; caption i is of the picture pictures[i]."""
         counts = np.array([self._count(picture, said) for picture, said in zip(pictures, captions, strict=True)])
         mean = counts.mean(axis=0)
         self.means = _MEMORY * self.means + (1 - _MEMORY) * mean if self.means.size else mean
         matches, ngrams, (length, closest) = np.split(self.means, (MAX_ORDER, 2 * MAX_ORDER))
-        # Where nothing matches yet, the first match is worth much, and not everything.
+        # With no matches yet, this bounds the reward of the first match.
         slopes = np.concatenate([1 / np.maximum(matches, _FEWEST), -1 / np.maximum(ngrams, _FEWEST)]) / MAX_ORDER
         brevity = [closest / length**2, -1 / length] if length < closest else [0.0, 0.0]
         worth: np.ndarray = counts @ np.concatenate([slopes, brevity])
@@ -66,7 +66,7 @@ class Rewards:
 
     @property
     def bleu(self) -> float:
-        """The corpus BLEU-4, 0 to 1, of what was said of late."""
+        """The corpus BLEU-4, 0 to 1, of the recently drawn captions."""
         if not self.means.all() or not self.means.size:
             return 0.0
         matches, ngrams, (length, closest) = np.split(self.means, (MAX_ORDER, 2 * MAX_ORDER))

@@ -36,7 +36,7 @@ class Scores:
 
 
 def score_captions(captions: "Sequence[Sequence[str]]", references: "Sequence[Sequence[Sequence[str]]]") -> Scores:
-    """Score one caption a picture, as words, against all the references of that picture, as words.
+    """Score one caption per picture, as words, against all the references of that picture, as words.
 
     BLEU is the corpus BLEU of Papineni et al. (2002) by sacreBLEU: uniform weights, closest reference length, no
     smoothing; the words come tokenised, so that sacreBLEU splits at blanks only. Raises DatasetError when the two do
@@ -46,7 +46,7 @@ def score_captions(captions: "Sequence[Sequence[str]]", references: "Sequence[Se
         raise DatasetError(f"{len(captions)} captions do not pair with references for {len(references)} pictures")
     bleu = require("sacrebleu.metrics").BLEU
     hypotheses = [" ".join(caption) for caption in captions]
-    # sacreBLEU wants a stream for each place among the references; None where a picture has fewer.
+    # sacreBLEU takes one list per place among the references; None where a picture has fewer.
     streams = list(zip_longest(*([" ".join(said) for said in picture] for picture in references)))
     first, second, third, fourth = (
         bleu(tokenize="none", smooth_method="none", max_ngram_order=order, force=True)

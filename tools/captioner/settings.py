@@ -50,10 +50,8 @@ class RewardSettings:
     )
     reward_rate: float = field(default=5e-4, metadata={"help": "Adam's rate then; it falls to a tenth along a line"})
     pictures_at_once: int = field(default=50, metadata={"help": "pictures that rewards are learned from at once"})
-    draws: int = field(default=5, metadata={"help": "captions drawn of a picture and held against each other"})
-    cider_weight: float = field(
-        default=0.8, metadata={"help": "what a point of CIDEr-D is worth beside BLEU-4's logarithm"}
-    )
+    draws: int = field(default=5, metadata={"help": "captions drawn per picture and compared with each other"})
+    cider_weight: float = field(default=0.8, metadata={"help": "weight of CIDEr-D beside BLEU-4's logarithm"})
     feature_dropout: float = field(
         default=0.5, metadata={"help": "share of a picture's features hidden while learning from rewards"}
     )

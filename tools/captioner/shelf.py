@@ -1,8 +1,8 @@
-"""A shelf: a place in S3 with published bundles, which boto3 and its transfer manager fill and look through.
+"""A shelf: a prefix in S3 with published bundles, read and written by boto3 and its transfer manager.
 
-Files go up several at once, those of 8 MiB and more in parts, each request with the sha256 of what it carries. S3 keeps
-what it was told: of an object sent whole its sha256, of one sent in parts the sha256 of the parts' sha256s, followed by
-how many there are. By that record a file is known to be there already, or to have arrived as it was.
+Files go up several at once, those of 8 MiB and more in parts, each request with the sha256 of its bytes. S3 keeps
+these: of an object sent whole its sha256, of one sent in parts the sha256 of the parts' sha256s, followed by
+how many there are. This record tells whether a file is there already, and whether it arrived intact.
 
 Refuses to send a file that is not what its manifest says.
 """
@@ -53,7 +53,7 @@ def connect(place: S3Place) -> Any:
         max_pool_connections=_AT_ONCE,
         # What is read is checked against the manifest's sha256.
         response_checksum_validation="when_required",
-        # Another endpoint than AWS's seldom has a name for each bucket.
+        # Endpoints other than AWS's seldom have a host name per bucket.
         s3={"addressing_style": "path"} if place.endpoint else None,
     )
     try:
@@ -73,7 +73,7 @@ class Found:
 class Shelf:
     """A place in S3 with published bundles.
 
-    Every method raises BundleError if a person must mend the place, or BundleUnavailableError if it is out of reach.
+    Every method raises BundleError if a person must correct the place, or BundleUnavailableError if it is not reached.
     """
 
     def __init__(self, place: S3Place) -> None:
@@ -118,7 +118,7 @@ class Shelf:
         except BundleError as error:
             if _code(error.__cause__) in _MOVED_MEANWHILE:
                 raise PublicationError(
-                    f"{self.place}/{CURRENT} was moved by somebody else meanwhile: see to what, and run this again"
+                    f"{self.place}/{CURRENT} was changed by somebody else meanwhile: check it, and run this again"
                 ) from error
             raise
 

@@ -1,4 +1,4 @@
-"""The user's own model, run by TensorFlow as it always was: what a conversion is held to.
+"""The user's own model, run by TensorFlow: a conversion is compared with it.
 
 A caption goes through the whole network anew for each word, padded in front to the length of the input. The file
 itself is loaded where the installed Keras can; where it cannot, as Keras 3 cannot load what Keras 2.14 saved, the

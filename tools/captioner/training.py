@@ -1,11 +1,11 @@
-"""Teaches the decoder to say what people said of a picture.
+"""Trains the decoder on people's captions.
 
 Teacher forcing over whole captions, label smoothing (Szegedy et al. 2016, section 7), Adam with a cosine schedule,
-early stopping on the loss of the validation captions; the best weights are kept. One seed deals the same batches and
-draws the same first weights; the sums of several threads still differ in their last digits. A run that is interrupted
+early stopping on the loss of the validation captions; the best weights are kept. One seed gives the same batches and
+the same first weights; the sums of several threads still differ in their last digits. A run that is interrupted
 goes on after its last whole epoch, and ends as if it had not been.
 
-Refuses to look at anything but the two splits that it is given.
+It uses only the two splits that it is given.
 """
 
 import time
@@ -76,7 +76,7 @@ class Batch:
 
 
 def deal_batches(captions: EncodedCaptions, batch_size: int, rng: np.random.Generator) -> "Iterator[Batch]":
-    """Deal every caption out once, in random order, in batches of similar length, padded at their ends."""
+    """Yield every caption once, in random order, in batches of similar length, padded at their ends."""
     lengths = np.array([len(tokens) for tokens in captions.tokens])
     order = rng.permutation(len(lengths))
     chunks: list[Rows] = []
@@ -168,7 +168,7 @@ def _run(
     rng: np.random.Generator,
     title: str,
 ) -> float:
-    """Run a step over every batch, and give the mean loss a word."""
+    """Run a step over every batch, and return the mean loss per word."""
     sums = [
         step(batch.rows, batch.tokens, batch.targets)
         for batch in progress(list(deal_batches(captions, batch_size, rng)), title)
@@ -194,7 +194,7 @@ def _compile_step(
     With an optimizer, it learns from the batch; without, it only judges it.
     """
     tf = require_tensorflow()
-    # Held once by the graph: a batch brings row numbers, not five copies of its features.
+    # The graph has the features once: a batch passes row numbers, not five copies of its features.
     held = tf.constant(features)
 
     def step(rows: "Tensor", tokens: "Tensor", targets: "Tensor") -> "tuple[Tensor, Tensor]":

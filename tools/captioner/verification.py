@@ -1,6 +1,6 @@
-"""Holds converted models to what they were converted from.
+"""Compares converted models with their sources.
 
-Refuses to pass on a model that differs by more than the stated bounds.
+It refuses a model that differs by more than the stated bounds.
 """
 
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ from captioning.captioner import decode
 from captioning.model.bundle import Quantization
 from captioning.model.decoding import search
 from captioning.model.interpreter import Decoder, Encoder
-from tools.captioner.errors import BundleError
+from tools.captioner.errors import UnfitBundleError
 from tools.captioner.pictures import cosines, read_sample
 from tools.captioner.progress import progress
 from tools.captioner.toolchain import require_tensorflow
@@ -51,13 +51,14 @@ _BEAM_WIDTH: Final = 5
 def verify_encoder(ours: "Features", theirs: "Features") -> tuple[float, float]:
     """Compare features with those of a trusted encoder: the median and the smallest cosine.
 
-    Raises BundleError when the smallest is under 0.99, which is what a wrong layer or a wrong resize looks like.
+    Raises:
+        UnfitBundleError: the smallest is under 0.99, as after a wrong layer or a wrong resize.
     """
     similarities = cosines(ours, theirs)
     median, smallest = float(np.median(similarities)), float(similarities.min())
     if not smallest >= MIN_COSINE:
         name = ours.names[int(similarities.argmin())]
-        raise BundleError(
+        raise UnfitBundleError(
             f"the encoder's features of {name} have a cosine of {smallest:.4f} to those given, under {MIN_COSINE}"
         )
     return median, smallest
@@ -68,7 +69,10 @@ def verify_decoder(
 ) -> float:
     """Compare the converted decoder, word by word, with the network that saw whole captions: the largest difference.
 
-    It is one of probabilities, over the first caption of the first `pictures` pictures. Raises BundleError over 1e-5.
+    It is the largest of probabilities, over the first caption of the first `pictures` pictures.
+
+    Raises:
+        UnfitBundleError: it is over 1e-5.
     """
     converted = Decoder(decoder)
     largest = 0.0
@@ -82,13 +86,13 @@ def verify_decoder(
             logits, h, c = converted.step(np.array([token], np.int32), h, c, image)
             largest = max(largest, float(np.abs(_softmax(logits)[0] - probabilities).max()))
     if not largest <= MAX_PROBABILITY_DIFFERENCE:
-        raise BundleError(f"the converted decoder's probabilities differ by {largest:.1e} from the network's")
+        raise UnfitBundleError(f"the converted decoder's probabilities differ by {largest:.1e} from the network's")
     return largest
 
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """How a converted bundle did beside its source, over so many pictures.
+    """A comparison of a converted bundle with its source, over `pictures` pictures.
 
     `steps` words were compared; `largest_probability_difference` is over all of them and the whole vocabulary.
     `greedy` and `beam` count the pictures whose captions are the same words when both decoders are given the source
@@ -127,7 +131,7 @@ def verify_captions(
 
     Captions are decoded by the manifest's options and by a beam of 5, in both models by the same rules. `photographs`
     is whether the pictures are enough, and of the kind, to tell whose features the decoder was trained on. Raises
-    BundleError when probabilities differ by over 1e-5 or a caption by a word; with a float32 encoder also when one
+    UnfitBundleError when probabilities differ by over 1e-5 or a caption by a word; with a float32 encoder also when one
     differs from the picture on, with an 8-bit one when features have a cosine under 0.97. Raises DatasetError for
     a file that is not a picture.
     """
@@ -176,12 +180,12 @@ def _correlate(ours: "NDArray[np.float64]", theirs: "Floats") -> float:
 
 def _judge(verification: Verification, quantization: Quantization) -> None:
     if not verification.largest_probability_difference <= MAX_PROBABILITY_DIFFERENCE:
-        raise BundleError(f"the converted model does not do what its source does: {verification.summary()}")
+        raise UnfitBundleError(f"the converted model does not do what its source does: {verification.summary()}")
     counts = [verification.greedy, verification.beam]
     if quantization is Quantization.NONE:
         counts += [verification.greedy_served, verification.beam_served]
     if min(counts) < verification.pictures or not verification.cosine_minimum >= _MIN_COSINE_DYNAMIC:
-        raise BundleError(f"the converted model does not caption as its source does: {verification.summary()}")
+        raise UnfitBundleError(f"the converted model does not caption as its source does: {verification.summary()}")
 
 
 class _Lockstep:

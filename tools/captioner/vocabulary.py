@@ -1,7 +1,7 @@
 """Words: how a caption becomes tokens, and which tokens the decoder may say.
 
-Refuses to be clever: lower case, punctuation deleted, no stemming. The same words serve training and the scores, so a
-score never rests on a comma.
+Words are lower case, without punctuation, not stemmed. Training and scores use the same words, so that a score never
+depends on a comma.
 """
 
 import json
@@ -52,7 +52,7 @@ def build_vocabulary(captions: "Iterable[Sequence[str]]", min_count: int) -> Voc
 
 
 def encode_caption(caption: "Iterable[str]", vocabulary: Vocabulary) -> "NDArray[np.int32]":
-    """Give a caption's tokens between the two marks, int32 [words + 2]; a cut word becomes the unknown mark."""
+    """Return a caption's tokens between the two marks, int32 [words + 2]; a cut word becomes the unknown mark."""
     tokens = {word: token for token, word in enumerate(vocabulary.words)}
     return np.array([START, *(tokens.get(word, UNKNOWN) for word in caption), END], dtype=np.int32)
 

@@ -10,7 +10,7 @@ Each step writes its record (`*.json`) last, with a fingerprint of everything th
 says the same again is not repeated, so that an interrupted build goes on where it stopped; within `train`, the longest
 step, after the last whole epoch.
 
-Refuses to bundle what a step before has not recorded.
+It refuses to bundle files that no earlier step has recorded.
 """
 
 import hashlib
@@ -35,7 +35,7 @@ from tools.captioner.encoder import (
     convert_encoder,
     locate_packaged_weights,
 )
-from tools.captioner.errors import ArchiveError, DatasetError
+from tools.captioner.errors import DatasetError, WeightsArchiveError
 from tools.captioner.evaluation import evaluate_decodings, list_decodings
 from tools.captioner.figures import best_of, to_markdown
 from tools.captioner.pictures import encode_pictures, find_pictures
@@ -78,7 +78,7 @@ class Workshop:
         origin = "a file given" if weights else f"{WEIGHTS_PACKAGE} {WEIGHTS_VERSION}"
         weights = weights or locate_packaged_weights()
         if not weights.is_file():
-            raise ArchiveError(f"{weights} is not a file: give the TorchScript archive with --weights")
+            raise WeightsArchiveError(f"{weights} is not a file: give the TorchScript archive with --weights")
         made_from = _fingerprint("encoder", origin, sha256_of(weights), quantization)
         if self._is_made("encoder", made_from):
             return
@@ -245,7 +245,7 @@ class Workshop:
         if record.is_file() and self._read_record(step)["made_from"] == made_from:
             announce(f"{step}: nothing has changed")
             return True
-        # From here on the step's files are neither the old nor the new ones: no record may vouch for them.
+        # From here on the step's files may be old or new: delete their record first.
         record.unlink(missing_ok=True)
         return False
 

@@ -67,7 +67,7 @@ METHODS: dict[str, Entry] = {
     entry.name: entry
     for entry in (
         Entry("random", "random", "random_search:RandomSearch"),
-        Entry("original", "the original", "original:Original", ("scikit-optimize", "scikit-learn")),
+        Entry("original", "the original", "original:OriginalOptimizer", ("scikit-optimize", "scikit-learn")),
         Entry("optuna-tpe", "Optuna TPE", "optuna_samplers:tpe", ("optuna",)),
         Entry("bayesian-optimization", "bayesian-optimization", "bayes_opt:BayesOpt", ("bayesian-optimization",)),
         Entry("optuna-gp", "Optuna GP", "optuna_samplers:gp", ("optuna", "torch")),

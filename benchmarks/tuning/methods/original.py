@@ -14,7 +14,7 @@ from benchmarks.tuning.settings import API, Parameters
 from tuning.spaces import Mode
 
 
-class Original:
+class OriginalOptimizer:
     """One category and the shared dimensions; it minimizes, so it is told negative ratings."""
 
     def __init__(self, mode: Mode, seed: int) -> None:

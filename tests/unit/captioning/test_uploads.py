@@ -1,4 +1,4 @@
-"""Uploads from leave to outcome, with real models, a real store and a real folder, whatever comes between."""
+"""Uploads from the presigned POST to the outcome, with real models, a real store and a real folder."""
 
 import json
 from collections.abc import Iterator

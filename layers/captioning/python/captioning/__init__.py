@@ -1,5 +1,5 @@
 """Captioning: say in words what a picture shows.
 
-The use case is `captioning.captions.caption_picture`. This file imports nothing, so that each function pays only for
-what it uses.
+The use cases are in `captioning.captions` and `captioning.uploads`. This file imports nothing, so that each function
+loads only what it uses.
 """

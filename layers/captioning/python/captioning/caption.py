@@ -1,11 +1,11 @@
-"""Captions as values: what a picture shows, and how sure the model is. Ground that every other room may stand on."""
+"""Captions as values: what a picture shows, and how sure the model is. Every other module may import this one."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Alternative:
-    """Another way to say it, and how sure the model is of its words, 0 to 1."""
+    """Another caption of the same picture; `confidence`, 0 to 1, is as in `Caption`."""
 
     text: str
     confidence: float
@@ -15,8 +15,9 @@ class Alternative:
 class Caption:
     """What a picture shows; `confidence`, 0 to 1, is the geometric mean of the words' probabilities.
 
-    `alternatives` is what else the beam found, better-ranked first: other words each, so seldom more than the beam is
-    wide, and none for a beam of one. The rank minds length and end; a lower one may have the higher confidence.
+    `alternatives` are the other captions that the beam search found, best-ranked first. All differ in their words.
+    There are seldom more than the beam is wide, and none for a beam of 1. The rank also depends on length and end mark,
+    so that a lower-ranked caption may have a higher confidence.
     """
 
     text: str

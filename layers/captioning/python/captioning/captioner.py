@@ -1,7 +1,7 @@
-"""The captioner: a bundle, ready to say what a picture shows.
+"""The captioner: the models of a bundle, loaded, which caption pictures.
 
-One captioner serves any number of threads, one caption at a time. It refuses, when it is made, a bundle whose parts do
-not fit each other.
+One captioner serves any number of threads, one caption at a time. Making one fails if the parts of the bundle do not
+fit each other.
 """
 
 import threading
@@ -19,9 +19,13 @@ from captioning.pictures.tensors import read_picture
 
 
 def decode(decoder: Decoder, vocabulary: Vocabulary, features: Floats, decoding: Decoding) -> list[Hypothesis]:
-    """Captions in tokens for a picture's features, float32 [1, features], best first; see `model.decoding.search`.
+    """Find captions, in tokens, for a picture's features, float32 [1, features]; best first.
 
-    Raises BundleError if the decoder fails, ValueError if it gives numbers that are not finite.
+    See `captioning.model.decoding.search`.
+
+    Raises:
+        BundleError: the decoder fails.
+        ValueError: the decoder's logits are not finite.
     """
     image = decoder.project(features)
     h = c = np.zeros((decoding.beam_width, decoder.state), np.float32)
@@ -35,12 +39,13 @@ def decode(decoder: Decoder, vocabulary: Vocabulary, features: Floats, decoding:
 
 
 class Captioner:
-    """Says what pictures show, with the models of one bundle."""
+    """Captions pictures with the models of one bundle."""
 
     def __init__(self, bundle: Bundle) -> None:
-        """Load the models and caption one grey picture, so that the first caller does not pay for it.
+        """Load the models and caption one grey picture, so that the first caller does not wait for the warm-up.
 
-        Raises BundleError, naming the file, if the runtime refuses a model or the parts do not fit each other.
+        Raises:
+            BundleError: the runtime refuses a model, or the parts do not fit each other; it names the file.
         """
         self._bundle = bundle
         self._encoder = Encoder(bundle.encoder)
@@ -56,17 +61,18 @@ class Captioner:
 
     @property
     def decoding(self) -> Decoding:
-        """The bundle's own decoding options."""
+        """The decoding options in the bundle's manifest."""
         return self._bundle.manifest.decoding
 
     def caption(self, picture: bytes, decoding: Decoding | None = None) -> Caption:
-        """Caption a picture, by the bundle's own decoding options or by others. No caption is empty.
+        """Caption a picture; with `decoding` None, by the bundle's own options. No caption is empty.
 
-        What is found and has nothing but full stops in it is passed over.
+        Hypotheses that consist of full stops alone are dropped.
 
         Raises:
             PictureError: the picture cannot be read.
-            BundleError: the models give numbers that are not finite, or nothing but full stops.
+            PictureReaderUnavailableError: the picture cannot be read now.
+            BundleError: the models give numbers that are not finite, or only captions of full stops.
         """
         pixels = read_picture(picture, self._bundle.manifest.input)
         with self._lock:
@@ -77,7 +83,7 @@ class Captioner:
             if sentence := self._bundle.vocabulary.detokenise(hypothesis.tokens):
                 said.setdefault(sentence, hypothesis.confidence)
         if not said:
-            # The picture is not at fault, and no caller can do anything about it.
+            # The bundle is at fault, not the picture; a caller cannot correct it.
             raise BundleError(str(self._bundle.decoder), "finds nothing but full stops in a picture")
         (text, confidence), *others = said.items()
         alternatives = tuple(Alternative(*other) for other in others[: MAX_BEAM_WIDTH - 1])

@@ -1,7 +1,7 @@
-"""Captions: caption a picture, unless the same one was captioned before. The way in for the functions.
+"""Captions: caption a picture, unless the same one was captioned before. The functions' entry point.
 
-"The same" is the same bytes, captioned by the same bundle with the same decoding options. Trouble with the store never
-costs a caption: it is logged, under "captioning", and the caption is made and served uncached.
+"The same" means the same bytes, captioned by the same bundle with the same decoding options. An error of the store
+never prevents a caption: it is logged, under "captioning", and the caption is made and served without the store.
 """
 
 import logging
@@ -19,8 +19,7 @@ _log = logging.getLogger("captioning")
 
 @dataclass(frozen=True, slots=True)
 class Captioned:
-    """An answer: what the picture shows, how sure the model is of its words (0 to 1), what else the beam found, better-
-    ranked first, and whether all this was stored."""
+    """A caption with the same fields as `Caption`, and `cached`: whether it came from the store."""
 
     caption: str
     confidence: float
@@ -32,9 +31,12 @@ class Captioned:
 def caption_picture(
     captioner: Captioner, store: CaptionStore, picture: bytes, decoding: Decoding | None = None
 ) -> Captioned:
-    """Caption a picture, by the bundle's own decoding options or by others.
+    """Return the stored caption of a picture, or make and store one; with `decoding` None, by the bundle's options.
 
-    Raises PictureError or BundleError, as `Captioner.caption` does; never an error of the store.
+    Errors of the store are logged and never raised.
+
+    Raises:
+        PictureError, PictureReaderUnavailableError, BundleError: as `Captioner.caption` raises them.
     """
     key = caption_key(picture, captioner.model_version, decoding or captioner.decoding)
     store_answers = True
@@ -61,10 +63,12 @@ def choose_decoding(
     length_penalty: float | None = None,
     alternatives: int | None = None,
 ) -> Decoding:
-    """A bundle's own decoding options but for those that a caller chose; None is no choice.
+    """Return a bundle's `own` decoding options with those replaced that a caller chose; None is no choice.
 
-    For several `alternatives` the beam is as wide as they are many, unless the caller chose its width. Raises
-    DecodingError if a choice is outside its limits.
+    Unless the caller chose `beam_width`, it is at least the number of `alternatives`.
+
+    Raises:
+        DecodingError: a choice is outside its limits.
     """
     return replace(
         own,
@@ -78,6 +82,6 @@ def _captioned(caption: Caption, *, cached: bool) -> Captioned:
 
 
 def caption_key(picture: bytes, model_version: str, decoding: Decoding) -> str:
-    """The key of a caption: the picture's sha256, the bundle's version and the decoding options."""
+    """Return the key of a caption: the picture's sha256, the bundle's version and the decoding options."""
     options = (decoding.beam_width, float(decoding.length_penalty), decoding.max_words, decoding.no_repeat_ngram)
     return "/".join((sha256(picture).hexdigest(), model_version, "-".join(map(str, options))))

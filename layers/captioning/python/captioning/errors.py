@@ -1,8 +1,8 @@
-"""The errors of captioning: branches of the tree in `storage.errors`, whose groups say what the caller does next.
+"""The errors of captioning: subclasses of those in `storage.errors`, whose groups say what the caller does next.
 
     CaptioningError
-    ├── BundleUnavailableError          (transient) the bundle's source is out of reach; carries `retry_after` seconds
-    ├── PictureReaderUnavailableError   (transient) pictures cannot be read now; carries `retry_after` seconds
+    ├── BundleUnavailableError          (transient) the bundle's source cannot be reached; has `retry_after`, in s
+    ├── PictureReaderUnavailableError   (transient) pictures cannot be read now; has `retry_after`, in s
     ├── DecodingError                   (request) a decoding option outside its limits
     ├── PictureError                    (request) send another picture
     │   ├── EmptyPictureError           no bytes at all
@@ -10,20 +10,21 @@
     │   ├── NotAPictureError            not one of the formats that are read
     │   └── DamagedPictureError         one of the formats, but truncated or broken
     ├── BundleError                     (permanent) the bundle is missing, damaged or unfit; names the file
-    ├── CaptionStoreError               a caption is served without the store
-    │   ├── CaptionStoreUnavailableError    (transient) locked, full or out of reach; carries `retry_after` seconds
+    ├── CaptionStoreError               captions are served without the store
+    │   ├── CaptionStoreUnavailableError    (transient) locked, full or not reached; has `retry_after`, in s
     │   ├── CaptionStoreDamagedError        (permanent) the storage is not a readable caption store
-    │   ├── CaptionStoreRefusedError        (permanent) the storage is not there, or does not admit us
+    │   ├── CaptionStoreRefusedError        (permanent) the storage does not exist, or denies access
     │   └── CaptionStoreUrlError            (permanent) the setting that names the storage is wrong
     ├── BucketError
-    │   ├── BucketUnavailableError      (transient) throttled, cut off or out of reach; carries `retry_after` seconds
-    │   ├── BucketRefusedError          (permanent) the bucket is not there, or does not admit us
+    │   ├── BucketUnavailableError      (transient) throttled, cut off or not reached; has `retry_after`, in s
+    │   ├── BucketRefusedError          (permanent) the bucket does not exist, or denies access
     │   └── BucketUrlError              (permanent) the setting that names the bucket is wrong
-    └── UploadError                     go on; what was announced is not what is there
+    └── UploadError                     go on; the announced version of the picture is not there
         ├── UploadGoneError             the picture was deleted
-        └── UploadReplacedError         another picture took its place
+        └── UploadReplacedError         another picture replaced it
 
-This module knows nothing of HTTP; `web` chooses the status by the group, but for what the function says itself.
+This module knows nothing of HTTP: `web` chooses the status by the group, except for those in
+`functions.caption.refusals`.
 """
 
 from storage.errors import (
@@ -45,7 +46,7 @@ class CaptioningError(ExpectedError):
 class PictureError(CaptioningError, RequestError):
     """Send another picture: this one cannot be captioned.
 
-    The first argument is what was found; the text of the error adds `remedy`, what to do about it.
+    The first argument is what was found; the text of the error adds `remedy`: what to do.
     """
 
     remedy = "use another picture"
@@ -66,19 +67,19 @@ class EmptyPictureError(PictureError):
 
 
 class PictureTooLargeError(PictureError):
-    """The picture has more bytes or pixels than are accepted, or takes more time or memory to read."""
+    """The picture has more bytes or pixels than the limit, or takes more time or memory to read."""
 
     remedy = "make it smaller"
 
 
 class NotAPictureError(PictureError):
-    """The bytes are not a picture of a format that is read, whatever their name says."""
+    """The bytes are not a picture in a supported format, whatever the file's name says."""
 
     remedy = "save it as an ordinary JPEG or PNG"
 
 
 class DamagedPictureError(PictureError):
-    """The bytes begin as a picture, but it is truncated or broken."""
+    """The bytes begin as a picture that is truncated or broken."""
 
     remedy = "use its whole file, or open it and save it anew"
 
@@ -88,7 +89,7 @@ class DecodingError(CaptioningError, RequestError):
 
 
 class BundleError(CaptioningError, PermanentError):
-    """The bundle cannot be served; `file` says which of its files is at fault."""
+    """The bundle cannot be used; `file` is the one at fault."""
 
     def __init__(self, file: str, message: str) -> None:
         super().__init__(f"{file}: {message}")
@@ -110,7 +111,7 @@ class PictureReaderUnavailableError(CaptioningError, TransientError):
 
 
 class CaptionStoreError(CaptioningError):
-    """Base of what goes wrong with the caption store; a caption is served without it."""
+    """Base of the errors of the caption store; captions are served without it."""
 
 
 class CaptionStoreUnavailableError(CaptionStoreError, UnavailableError):
@@ -122,11 +123,11 @@ class CaptionStoreDamagedError(CaptionStoreError, DamagedError):
 
 
 class CaptionStoreRefusedError(CaptionStoreError, RefusedError):
-    """The storage is not there, or does not admit us: credentials, permissions or the table must be put right."""
+    """The storage does not exist or denies access: a person must correct credentials, permissions or the table."""
 
 
 CAPTION_STORE_ERRORS = StorageErrors(CaptionStoreUnavailableError, CaptionStoreDamagedError, CaptionStoreRefusedError)
-"""What `storage` raises where it keeps captions and outcomes."""
+"""What `storage` raises for captions and outcomes."""
 
 
 class CaptionStoreUrlError(CaptionStoreError, PermanentError):
@@ -134,7 +135,7 @@ class CaptionStoreUrlError(CaptionStoreError, PermanentError):
 
 
 class BucketError(CaptioningError):
-    """Base of what goes wrong with the bucket of uploads."""
+    """Base of the errors of the upload bucket."""
 
 
 class BucketUnavailableError(BucketError, UnavailableError):
@@ -145,7 +146,7 @@ class BucketUnavailableError(BucketError, UnavailableError):
 
 
 class BucketRefusedError(BucketError, RefusedError):
-    """The bucket is not there, or does not admit us: credentials, permissions or the bucket must be put right."""
+    """The bucket does not exist or denies access: a person must correct credentials, permissions or the bucket."""
 
 
 class BucketUrlError(BucketError, PermanentError):
@@ -153,7 +154,7 @@ class BucketUrlError(BucketError, PermanentError):
 
 
 class UploadError(CaptioningError):
-    """Go on: the version of a picture that was announced cannot be read any more, and never will be."""
+    """Go on: the announced version of the picture can never be read again."""
 
 
 class UploadGoneError(UploadError):
@@ -161,4 +162,4 @@ class UploadGoneError(UploadError):
 
 
 class UploadReplacedError(UploadError):
-    """Another picture took its place; that one is announced by itself."""
+    """Another picture replaced it; that one has an event of its own."""

@@ -1,6 +1,6 @@
-"""Uploads and their outcomes: what S3 says of a new picture, and what became of it.
+"""Uploads and their outcomes: a new picture as S3's event describes it, and the result of captioning it.
 
-Data, and the one rule that orders them. It stores nothing and captions nothing.
+Values, and the rule that orders them. This module stores nothing and captions nothing.
 """
 
 import re
@@ -13,7 +13,7 @@ _HEXADECIMAL = re.compile(r"[0-9A-Fa-f]+")
 
 
 class Status(StrEnum):
-    """What became of a picture."""
+    """The result for a picture."""
 
     CAPTIONED = "captioned"
     FAILED = "failed"
@@ -24,8 +24,8 @@ class Status(StrEnum):
 class Upload:
     """One version of a picture in the bucket, as an event announces it.
 
-    `sequencer` is as `comparable` gives it. Without a `version_id` the bucket keeps one version of an object, and
-    `etag` tells whether that is still the one.
+    `sequencer` is as `comparable` returns it. If `version_id` is None, the bucket keeps one version per object, and
+    `etag` tells whether it is still this one; None is any.
     """
 
     key: str
@@ -36,10 +36,9 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of the version `sequencer` of the picture `key`: its caption, or the `reason` why it has none.
+    """The result for the version `sequencer` of the picture `key`: its caption, or the `reason` why it has none.
 
-    With neither, the picture was deleted before it could be read. The caption is without alternatives: nobody has asked
-    for any.
+    If both are None, the picture was deleted before it could be read. The caption has no alternatives.
     """
 
     key: str
@@ -55,7 +54,7 @@ class Outcome:
         return Status.GONE if self.reason is None else Status.FAILED
 
     def to_plain(self) -> dict[str, str | float]:
-        """The outcome as the bucket's `captions/<key>.json` has it."""
+        """Return the content of `captions/<key>.json`."""
         plain: dict[str, str | float] = {"key": self.key, "status": self.status.value, "sequencer": self.sequencer}
         if self.caption:
             plain["caption"] = self.caption.text
@@ -67,12 +66,13 @@ class Outcome:
 
 
 def comparable(sequencer: str) -> str:
-    """An event's sequencer in a form whose order as text is the order of the events of one key.
+    """Return an event's sequencer in a form that sorts, as text, in the order of the events of one key.
 
-    S3 has two sequencers compared as text once the shorter one is padded with zeros on its right (Amazon S3 User
-    Guide, "Event message structure"). Taking such zeros away instead gives the same order for any number of them.
+    By S3's rule the shorter of two sequencers is padded with zeros on the right, and both are compared as text (Amazon
+    S3 User Guide, "Event message structure"). Removing these zeros instead gives the same order for any number of them.
 
-    Raises ValueError if it is not a hexadecimal number.
+    Raises:
+        ValueError: it is not a hexadecimal number.
     """
     if not _HEXADECIMAL.fullmatch(sequencer):
         raise ValueError(f"the sequencer {sequencer!r} is not a hexadecimal number")

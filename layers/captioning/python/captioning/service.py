@@ -1,8 +1,8 @@
-"""The captioner in service: loaded from a source once, and replaced when another bundle becomes current there.
+"""The captioner in service: loaded from a source, and replaced when another bundle becomes current there.
 
-Nothing runs in the background, where a Lambda would freeze it: who asks for the captioner when a look at the source is
-due takes that look, and who asks meanwhile gets the one in service. A request that has a captioner keeps it. A bundle
-that cannot be used never takes the place of one that can: that one stays, and `trouble` says so.
+There is no background thread, which Lambda would freeze. When a check of the source is due, the next request that asks
+for the captioner makes the check; other requests get the present captioner meanwhile. A request keeps the captioner
+that it got. A bundle that cannot be used never replaces one that can: the old one stays, and `trouble` has the error.
 """
 
 import threading
@@ -17,21 +17,21 @@ from captioning.sources.publication import Release
 from storage.errors import PermanentError
 
 CHECK_SECONDS = 60.0
-"""The source is asked no oftener which bundle is current."""
+"""Seconds between two checks which bundle is current at the source."""
 
 RETRY_SECONDS = 5.0
-"""With nothing in service, so long is an error given again without asking the source."""
+"""Seconds for which, with no captioner in service, the last error is raised again without a new check."""
 
 REFUSED_SECONDS = 600.0
-"""A bundle that could not be used is left alone for so long, unless another becomes current."""
+"""Seconds before a bundle that could not be used is tried again, unless another becomes current."""
 
 
 @dataclass(frozen=True, slots=True)
 class Loading:
-    """What a look at the source came to: a bundle was loaded, or could not be, or the source did not answer.
+    """The result of a check of the source: a bundle was loaded, or could not be, or the source did not answer.
 
-    `model_version` is the bundle in question, None where the source did not even name one; `serving` is what is in
-    service since, if anything.
+    `model_version` is the bundle's, None if the source did not name one. `serving` is the version in service after the
+    check, None if there is none. `seconds` is how long the check took. `error` is None if the bundle was loaded.
     """
 
     model_version: str | None
@@ -50,7 +50,7 @@ class CaptionerService:
         observe: Callable[[Loading], None] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Nothing is loaded yet. `observe` is told of every bundle loaded, and of everything that went wrong."""
+        """Load nothing yet. `observe` is called with every bundle that is loaded and with every error."""
         self._source = source
         self._observe = observe
         self._clock = clock
@@ -63,11 +63,13 @@ class CaptionerService:
         self._trouble: CaptioningError | None = None
 
     def captioner(self) -> Captioner:
-        """The captioner in service, after a look at the source if one is due.
+        """Return the captioner in service, after a check of the source if one is due.
 
-        Raises BundleError or BundleUnavailableError while there is none.
+        Raises:
+            BundleError: there is none, because the current bundle cannot be used.
+            BundleUnavailableError: there is none, because the source cannot be reached.
         """
-        # With one in service nobody waits for a look that another takes; with none there is nothing else to do.
+        # While one is in service, a request does not wait for another's check; while there is none, it has to.
         if self._clock() >= self._next_look and self._looking.acquire(blocking=self._captioner is None):
             try:
                 if self._clock() >= self._next_look:
@@ -75,18 +77,18 @@ class CaptionerService:
             finally:
                 self._looking.release()
         if self._captioner is None:
-            # Without the trace of those who were told before.
+            # The same error object is raised again: without the traces of earlier requests.
             raise (self._trouble or BundleUnavailableError("captioner", "is being loaded")).with_traceback(None)
         return self._captioner
 
     @property
     def trouble(self) -> CaptioningError | None:
-        """Why the captioner in service is not known to be the current one, or why there is none."""
+        """The last error, if the captioner in service may not be the current one or there is none; else None."""
         return self._trouble
 
     @property
     def refused_version(self) -> str | None:
-        """The version that is current at the source and cannot be used."""
+        """The version that is current at the source and cannot be used; None if there is no such version."""
         return self._refused.model_version if self._refused else None
 
     def _look(self) -> None:
@@ -99,7 +101,7 @@ class CaptionerService:
                 self._tell(release, began, None)
             elif release == self._release:
                 self._trouble = self._refused = None
-        except Exception as error:  # noqa: BLE001 - whatever a new bundle brings about, the old one is not the worse for it
+        except Exception as error:  # noqa: BLE001 - whatever goes wrong with a new bundle, the old one stays in service
             self._fail(release, began, error)
         self._next_look = self._clock() + (RETRY_SECONDS if self._captioner is None else CHECK_SECONDS)
 

@@ -1,8 +1,8 @@
-"""Uploads: presign an upload, caption what has arrived, find what became of it. The functions' use cases.
+"""Uploads: presign an upload, caption a picture that has arrived, find its outcome. The functions' use cases.
 
 Events that announce pictures come at least once, in any order, several at a time. Each version of a picture is read,
-its outcome stored if it is the newest so far, and then published. Whatever was interrupted is made whole when the event
-comes again: storing and publishing do nothing to what is as new or newer.
+its outcome is stored if it is the newest so far, and then published. Work that was interrupted is completed when the
+event comes again: storing and publishing leave outcomes of the same or a newer version as they are.
 """
 
 import re
@@ -21,7 +21,7 @@ from captioning.pictures.limits import MAX_BYTES
 from captioning.stores.port import CaptionStore
 
 PRESIGNED_SECONDS = 600
-"""How long a presigned upload is valid: for a person who has the picture at hand."""
+"""How long a presigned upload is valid: enough for a person who has the picture ready."""
 
 MAX_NAME_BYTES = 200
 
@@ -49,16 +49,18 @@ class PresignedUpload:
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """A picture that is there and whose outcome is to come; `since` is when it was uploaded."""
+    """A picture in the bucket that has no outcome yet; `since` is when it was uploaded."""
 
     key: str
     since: datetime
 
 
 def presign_upload(bucket: Bucket, *, media_type: MediaType, name: str | None = None) -> PresignedUpload:
-    """Presign the upload of a picture, under a key that nobody else has. `name` is how the key is to end.
+    """Presign the upload of a picture, under a new key. `name`, if given, is the key's last part.
 
-    Raises ValueError if `name` cannot be part of a key, or an error of the bucket.
+    Raises:
+        ValueError: `name` cannot be part of a key.
+        BucketError: the bucket cannot be used.
     """
     key = f"{UPLOADS}{secrets.token_hex(16)}"
     if name is not None:
@@ -69,7 +71,11 @@ def presign_upload(bucket: Bucket, *, media_type: MediaType, name: str | None = 
 
 
 def checked_name(name: str) -> str:
-    """A picture's name, if it can be the last part of a key and of a URL's path. Raises ValueError, saying why not."""
+    """Return a picture's name if it can be the last part of a key and of a URL's path.
+
+    Raises:
+        ValueError: it cannot; the message says why.
+    """
     try:
         size = len(name.encode())
     except UnicodeEncodeError:
@@ -78,17 +84,21 @@ def checked_name(name: str) -> str:
         raise ValueError(f"must have 1 to {MAX_NAME_BYTES} bytes in UTF-8")
     if _BARRED.search(name):
         raise ValueError("must not have slashes or control characters")
-    # Folders keep such names from view; and S3 would put the file's own name there.
+    # Names with a dot are hidden in folders. S3 replaces ${filename} by the name of the posted file.
     if name.startswith(".") or "${filename}" in name:
         raise ValueError("must not begin with a dot, nor have ${filename} in it")
     return name
 
 
 def caption_upload(captioner: Captioner, store: CaptionStore, bucket: Bucket, upload: Upload) -> Outcome:
-    """Caption a picture that has arrived; give what is known of the newest version of it.
+    """Caption a picture that has arrived, store and publish the outcome, and return that of its newest known version.
 
-    A picture that cannot be read, or was deleted, has an outcome too. Raises UploadReplacedError if another picture
-    took its place, which is announced by itself; BundleError; and the errors of the store and of the bucket.
+    A picture that cannot be read, or was deleted, has an outcome too.
+
+    Raises:
+        UploadReplacedError: another picture replaced it, which has an event of its own.
+        BundleError, PictureReaderUnavailableError: the picture cannot be captioned now.
+        CaptionStoreError, BucketError: the outcome cannot be stored, or the bucket cannot be used.
     """
     outcome = store.outcome(upload.key)
     if outcome is None or outcome.sequencer < upload.sequencer:
@@ -99,14 +109,15 @@ def caption_upload(captioner: Captioner, store: CaptionStore, bucket: Bucket, up
 
 
 def find_outcome(store: CaptionStore, bucket: Bucket, key: str) -> Outcome | Pending | None:
-    """What became of the picture `key`; None if no such picture is known.
+    """Return the outcome of the picture `key`, Pending while there is none, or None if no such picture is known.
 
-    Raises the errors of the store and of the bucket.
+    Raises:
+        CaptionStoreError, BucketError: the store or the bucket cannot be used.
     """
     if not key.startswith(UPLOADS) or len(key.encode(errors="replace")) > MAX_KEY_BYTES:
         return None
     outcome = store.outcome(key)
-    # What was deleted may have come again.
+    # A picture that was deleted may have been uploaded again.
     if outcome is not None and outcome.status is not Status.GONE:
         return outcome
     since = bucket.uploaded_at(key)

@@ -1,4 +1,6 @@
-"""The ground floor of storage: URLs, and what becomes of files. It knows nothing of what is stored.
+"""The storage that the other layers build on: URLs, errors, SQLite files, AWS clients, DynamoDB tables.
+
+It does not know what is stored.
 
 This file imports nothing.
 """

@@ -1,11 +1,11 @@
 """What has become of a SQLite database's files while connections hold them open.
 
-A file that was deleted or replaced lives on for those who hold it: they would go on writing to what nobody will ever
-read, and SQLite does not look. So a store looks, by name, before it uses a connection and again before it acknowledges
-what it wrote.
+A file that was deleted or replaced still exists for the connections that have it open. They would go on writing to a
+file that nobody will read, and SQLite does not check. So a store looks the files up by name before it uses a
+connection, and again before it acknowledges what it wrote.
 
-The files are looked at and never opened: closing any handle of a database's file takes away the locks that SQLite holds
-on it for the whole process (POSIX).
+This module reads the files' metadata and never opens them: closing any handle of a database's file releases the locks
+that SQLite holds on it for the whole process (POSIX).
 """
 
 import fcntl
@@ -19,24 +19,25 @@ Identity = tuple[int, int]
 
 
 class Change(Enum):
-    """What happened to the files, the gravest first."""
+    """What happened to the files, the most serious first."""
 
     GONE = auto()
-    """There is no file by the database's name any more."""
+    """No file has the database's name any more."""
     REPLACED = auto()
     """Another file has the database's name."""
     LOG_LOST = auto()
-    """The write-ahead log or its index was deleted or replaced; the connections still have theirs."""
+    """The write-ahead log or its index was deleted or replaced; the connections still have the old one open."""
     CUT = auto()
-    """A file is shorter than it was. Vacuuming a database does that too."""
+    """A file is shorter than it was. `VACUUM` has this effect too."""
     NONE = auto()
 
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """A database, its write-ahead log and the log's index as they are found by their names at one moment.
+    """A database, its write-ahead log and the log's index, as found by their names at one moment.
 
-    The log is there for as long as a connection is open, and `without_log` is what to compare with when none is.
+    The identities are None for files that do not exist; sizes are bytes. The log exists while a connection is open;
+    compare with `without_log` when none is.
     """
 
     database: Identity | None
@@ -48,7 +49,11 @@ class Files:
 
     @classmethod
     def at(cls, path: Path) -> "Files":
-        """Those of the database at `path`. Raises OSError if it cannot be said whether there are any."""
+        """Look up the files of the database at `path`.
+
+        Raises:
+            OSError: the file system does not tell whether they exist.
+        """
         real = _real(path)
         (database, database_size), (log, log_size), (index, index_size) = (
             _look(real + end) for end in ("", "-wal", "-shm")
@@ -56,11 +61,11 @@ class Files:
         return cls(database, log, index, database_size, log_size, index_size)
 
     def without_log(self) -> "Files":
-        """These files when no connection holds the log any more."""
+        """Return these files as they are once the last connection is closed, which removes log and index."""
         return Files(self.database, None, None, self.database_size, 0, 0)
 
     def change(self, now: "Files") -> Change:
-        """What happened to these files until `now`, while connections held them."""
+        """Return what happened to these files between then and `now`, while connections had them open."""
         if now.database is None:
             return Change.GONE
         if now.database != self.database:
@@ -72,19 +77,22 @@ class Files:
         return Change.NONE
 
     def index_cut(self, now: "Files") -> bool:
-        """Whether the log's index is shorter than it was. Whoever touches what is missing is killed (SIGBUS)."""
+        """Tell whether the log's index is shorter than it was: reading the missing part kills the process (SIGBUS)."""
         return now.index == self.index and now.index_size < self.index_size
 
 
 def renew_index(path: Path, held: Files) -> None:
-    """Gives an index that was cut short its length again, with nothing in it: SQLite then makes it from the log.
+    """Give an index that was cut short its length again, filled with zeros: SQLite then rebuilds it from the log.
 
-    For when no connection of this process is in use. Raises OSError.
+    Only while no connection of this process is in use. `held` are the files as the connections opened them.
+
+    Raises:
+        OSError: the file system refuses.
     """
     real = _real(path)
     folder = os.open(Path(real).parent, os.O_RDONLY)
     try:
-        # What another process has made anew must not be emptied.
+        # Another process may have rebuilt the index already; it must not be emptied again.
         fcntl.flock(folder, fcntl.LOCK_EX)
         if held.index_cut(Files.at(path)):
             for size in (0, held.index_size):
@@ -94,14 +102,17 @@ def renew_index(path: Path, held: Files) -> None:
 
 
 def discard_log(path: Path, held: Files) -> None:
-    """Deletes the log and the index by which `held` was written, if they lie beside another database by now.
+    """Delete the log and the index that belong to the files `held`, if another database has their name now.
 
-    SQLite would take the log for the new database's and mix the two. Raises OSError.
+    SQLite would take the log for the new database's and mix the two.
+
+    Raises:
+        OSError: the file system refuses.
     """
     real = _real(path)
     folder = os.open(Path(real).parent, os.O_RDONLY)
     try:
-        # Several processes may find the same change, and none must delete what another has begun anew.
+        # Several processes may find the same change; none may delete the new log that another has begun.
         fcntl.flock(folder, fcntl.LOCK_EX)
         now = Files.at(path)
         for end, found, known in (("-wal", now.log, held.log), ("-shm", now.index, held.index)):
@@ -112,7 +123,7 @@ def discard_log(path: Path, held: Files) -> None:
 
 
 def _real(path: Path) -> str:
-    """SQLite names the log after the file that a symbolic link leads to. Most are none, and resolving takes long."""
+    """Return the path after which SQLite names the log: the target of a symbolic link. Resolving others is slow."""
     return os.path.realpath(path) if os.path.islink(path) else str(path)  # noqa: PTH114 - as in `_look`
 
 

@@ -1,15 +1,15 @@
-"""How long an operation may take, passed down to everything that it does: attempts, pauses and downloads."""
+"""How long an operation may take, passed down to all its steps: attempts, pauses and downloads."""
 
 import random
 import time
 from collections.abc import Iterator
 
 _BASE_PAUSE = 0.05  # seconds; the longest pause after attempt n is 2**n of them
-_MAX_PAUSE = 0.4  # seconds between two attempts: about what sixteen writers at once need to be done
+_MAX_PAUSE = 0.4  # seconds between two attempts: about what sixteen concurrent writers need
 
 
 class Deadline:
-    """The end of the time that an operation has: so many seconds from when this was made, and no later than `within`.
+    """The moment by which an operation must end: `seconds` after this was made, and no later than `within`.
 
     `within` is the deadline of the operation that this one is a part of; None if it is none's.
     """
@@ -26,15 +26,15 @@ class Deadline:
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing further may begin."""
+        """Whether the time is used up: begin no further step."""
         return time.monotonic() >= self._end
 
     def pause(self, attempt: int, *, most: float = _MAX_PAUSE) -> bool:
-        """Waits before another attempt, at random and longer each time, up to `most` seconds.
+        """Wait before the attempt after number `attempt`: a random time, at most `most` seconds, longer per attempt.
 
-        False, and no waiting, if that would be too late.
+        Return False at once, without waiting, if the pause would end after the deadline.
         """
-        # "Full jitter": those who collided once must not collide again.
+        # "Full jitter": writers that collided once must not collide again.
         pause = random.uniform(0, min(most, _BASE_PAUSE * 2**attempt))  # noqa: S311 - no secret
         if time.monotonic() + pause >= self._end:
             return False
@@ -42,7 +42,7 @@ class Deadline:
         return True
 
     def attempts(self) -> Iterator[int]:
-        """Counts attempts from 0, with pauses between them, until the deadline."""
+        """Count attempts from 0, with pauses between them, until the deadline; at least one."""
         attempt = 0
         yield attempt
         while self.pause(attempt):

@@ -2,17 +2,17 @@
 
     ExpectedError
     ├── TransientError           retry later, after `retry_after` seconds; the request was good
-    │   └── UnavailableError     a storage is locked, full, throttled or out of reach
+    │   └── UnavailableError     a storage is locked, full, throttled or cannot be reached
     ├── RequestError             fix the request; sent again unchanged, it fails again
     ├── MissingError             name something else: what the request names is not there
-    ├── ConflictError            the request is good, but the state that it meets stands against it
+    ├── ConflictError            the request is good, but the present state does not allow it
     └── PermanentError           give up; a person must repair the deployment
         ├── DamagedError         a storage does not hold what was written to it
-        ├── RefusedError         a storage is not there, or does not admit us
+        ├── RefusedError         a storage does not exist, or denies access
         └── UrlError             a URL names no storage
 
-The errors of tuning and of captioning are branches of this tree: each belongs to one of its groups, and those of their
-storages to one of the classes beneath. `web` says once which HTTP status answers each group.
+The errors of tuning and of captioning are subclasses: each belongs to one of these groups, and the errors of their
+storages to one of the classes below the groups. `web.problems` maps each group to its HTTP status.
 """
 
 from typing import NamedTuple
@@ -23,7 +23,7 @@ class ExpectedError(Exception):
 
 
 class TransientError(ExpectedError):
-    """Retry later: nothing is wrong with the request. `retry_after` says in how many seconds."""
+    """Retry later, after `retry_after` seconds: nothing is wrong with the request."""
 
     def __init__(self, message: str, *, retry_after: int = 1) -> None:
         super().__init__(message)
@@ -43,7 +43,7 @@ class MissingError(ExpectedError):
 
 
 class ConflictError(ExpectedError):
-    """The request is good, but the state that it meets stands against it."""
+    """The request is good, but the present state does not allow it."""
 
 
 class PermanentError(ExpectedError):
@@ -51,15 +51,15 @@ class PermanentError(ExpectedError):
 
 
 class DamagedError(PermanentError):
-    """A storage is not readable as what it should be: it was damaged, or is somebody else's."""
+    """A storage does not have the expected content: it was damaged, or another program wrote it."""
 
 
 class RefusedError(PermanentError):
-    """A storage is not there, or does not admit us: credentials, permissions or the place itself must be put right."""
+    """A storage does not exist or denies access: a person must correct credentials, permissions or its name."""
 
 
 class UrlError(PermanentError):
-    """A URL names no storage; the message is the URL and the `reason`, which says what would do."""
+    """A URL names no storage; `reason` says what would be accepted, and the message is the URL and the reason."""
 
     def __init__(self, url: str, reason: str) -> None:
         super().__init__(f"{url}: {reason}")
@@ -67,7 +67,7 @@ class UrlError(PermanentError):
 
 
 class StorageErrors(NamedTuple):
-    """The classes by which a layer tells the trouble with one of its storages: its own branches of the tree."""
+    """The subclasses that one layer raises for one of its storages."""
 
     unavailable: type[UnavailableError]
     damaged: type[DamagedError]

@@ -1,13 +1,13 @@
-"""A SQLite database as a store uses it: connections for any number of threads, transactions, and errors made ours.
+"""A SQLite database as a store uses it: connections for any number of threads, transactions, and translated errors.
 
-Before a connection is used, and again before what was written is acknowledged, the files are looked at (see
-`storage.database_file`). Another database in the old one's place is taken up. One that was deleted, or cut short, is
-refused until a person has done something about it: an empty study in the place of people's ratings helps nobody. A
-kind of database that can be made again may be made anew where it was deleted.
+Before a connection is used, and again before a write is acknowledged, the files are looked up (see
+`storage.database_file`). If another database has the name, that one is opened. If the database was deleted or cut
+short, the store refuses it until a person acts: an empty study in the place of people's ratings helps nobody. A
+database that is only a cache is made again if it was deleted (`DatabaseKind.anew`).
 
-Stores of one kind and one file share its connections within a process, so that one of them does not make anew what
-another misses. Every result code of SQLite is turned into an error of the kind in one place, `_translated`. It knows
-nothing of tables.
+Stores of one kind and one file share its connections within a process, so that one store does not make a file again
+while another reports it as deleted. `_translated` turns every result code of SQLite into an error of the kind. This
+module knows no tables.
 """
 
 import os
@@ -39,9 +39,9 @@ _UNAVAILABLE = frozenset(
         sqlite3.SQLITE_NOMEM,
     }
 )
-# What is the caller's own mistake; whatever else SQLite says of a file, somebody has been at it.
+# Mistakes in our own code. Every other error that SQLite reports of a file means that something else changed the file.
 _OURS = (sqlite3.ProgrammingError, sqlite3.NotSupportedError)
-# Times that something is written to a file which was exchanged meanwhile, until that is not to be believed any more.
+# How many times to write again to a file that was replaced meanwhile.
 _ATTEMPTS = 3
 
 _Answer = TypeVar("_Answer")
@@ -51,10 +51,10 @@ _Answer = TypeVar("_Answer")
 class DatabaseKind:
     """What a store asks of its database.
 
-    `prepare` makes a new file, at that path, what it is to be, or refuses it; it is called for every new connection. A
-    writer waits for its turn for `busy_timeout` seconds. Trouble is told by `errors`, and what may pass is to be tried
-    again after `retry_after` seconds. What was committed survives a power failure if it is `durable`, and else a killed
-    process alone. A file that was deleted is made `anew`, or refused.
+    `prepare` is called with every new connection and its path: it makes the tables of a new file, or refuses the file.
+    A writer waits `busy_timeout` seconds for the write lock. `errors` are the classes that are raised; temporary errors
+    carry `retry_after`, in seconds. If `durable`, commits survive a power failure; if not, they survive only the end of
+    the process. A file that was deleted is made again if `anew`, and refused if not.
     """
 
     prepare: Callable[[sqlite3.Connection, Path], None]
@@ -66,19 +66,22 @@ class DatabaseKind:
 
 
 class _DisturbedError(Exception):
-    """The files were exchanged while they were used; whether anything was written is not known."""
+    """The files were replaced while they were used; it is not known whether the write is in the new ones."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lent:
-    """A connection in use. Whoever remembers what it read may do so for as long as the `generation` is the same."""
+    """A connection in use. What was read by it may be cached as long as `generation` stays the same."""
 
     connection: sqlite3.Connection
     generation: int
 
 
 class Database:
-    """The database in the file at `path`, made with its folder when first used."""
+    """The database in the file at `path`; file and folder are made at first use.
+
+    Every method but `at` and `close` raises the errors of its kind.
+    """
 
     _open: ClassVar["WeakValueDictionary[tuple[Path, DatabaseKind], Database]"] = WeakValueDictionary()
     _opening: ClassVar[threading.Lock] = threading.Lock()
@@ -91,14 +94,14 @@ class Database:
         self._lent = 0
         self._process = os.getpid()
         self._inherited: list[Lent] = []
-        # The files as last seen, and how many times another database was found in their place.
+        # The files as last seen, and how many times they were replaced by another database.
         self._files: Files | None = None
         self._generation = 0
         self._cut = False
 
     @classmethod
     def at(cls, path: Path, kind: DatabaseKind) -> "Database":
-        """The one of this process for the file and the kind."""
+        """Return the database of this process for the file and the kind."""
         # Now: a later change of the working directory must not open another file.
         path = path.absolute()
         with cls._opening:
@@ -108,7 +111,7 @@ class Database:
             return found
 
     def close(self) -> None:
-        """Closes what is not in use, and forgets the file if nothing is."""
+        """Close the connections that are not in use, and forget the file if none is in use."""
         with self._lock:
             self._close_idle()
             if not self._lent:
@@ -116,7 +119,11 @@ class Database:
 
     @contextmanager
     def reading(self, deadline: Deadline | None = None) -> Iterator[Lent]:
-        """A connection with one consistent view; the kind's UnavailableError if the deadline is over."""
+        """Lend a connection that reads one consistent snapshot.
+
+        Raises:
+            UnavailableError: the deadline is over; the kind's own subclass.
+        """
         self._check(deadline)
         with self._translated(), self._connection() as lent:
             connection = lent.connection
@@ -130,18 +137,19 @@ class Database:
 
     @contextmanager
     def transaction(self, deadline: Deadline | None = None) -> Iterator[sqlite3.Connection]:
-        """A connection that holds the write lock; commits at the end, or undoes everything on any error.
+        """Lend a connection that holds the write lock; commit at the end, or roll back on any error.
 
-        The kind's UnavailableError if the deadline is over.
+        Raises:
+            UnavailableError: the deadline is over; the kind's own subclass.
         """
         self._check(deadline)
         with self._translated(), self._transaction() as connection:
             yield connection
 
     def write(self, use: Callable[[sqlite3.Connection], _Answer]) -> _Answer:
-        """What `use` gives for a connection as in `transaction`.
+        """Call `use` with a connection as `transaction` lends it, and return its result.
 
-        It is done again if the file was exchanged meanwhile, so that to do it twice must be as to do it once.
+        `use` must be idempotent: it is called again if the file was replaced meanwhile.
         """
         with self._translated():
             for left in reversed(range(_ATTEMPTS)):
@@ -178,7 +186,7 @@ class Database:
 
     @contextmanager
     def _connection(self) -> Iterator[Lent]:
-        """A connection of this process's, idle or new; one that saw an unexpected error is not used again."""
+        """Lend a connection of this process, idle or new; after an unexpected error it is closed."""
         lent = self._borrow()
         sound = False
         try:
@@ -234,20 +242,23 @@ class Database:
         self._forget_log()
 
     def _forget_log(self) -> None:
-        """Whoever closes the last connection tidies the log away, and the next to open one makes another."""
+        """Note that the log is gone once no connection is open: SQLite deletes it with the last one."""
         if self._files is not None and not self._idle and not self._lent:
             self._files = self._files.without_log()
 
     def _look(self) -> None:
-        """Makes sure, under the lock, that the files are those of the connections; if not, that others are opened.
+        """Check, under the lock, that the files are those of the connections; if not, have the new ones opened.
 
-        Raises _DisturbedError, or the kind's RefusedError or DamagedError.
+        Raises:
+            _DisturbedError: connections to the old files are still in use.
+            RefusedError: the file was deleted; the kind's own subclass.
+            DamagedError: the file was cut short; the kind's own subclass.
         """
         now = Files.at(self._path)
         if self._files is None:
             return
         if self._files.index_cut(now):
-            # Before anything else: to close a connection is to use the index.
+            # Before anything else: closing a connection reads the index.
             if self._lent:
                 raise self._disturbed("used")
             renew_index(self._path, self._files)
@@ -270,10 +281,10 @@ class Database:
             self._files = now if self._idle or self._lent else now.without_log()
 
     def _take_up(self) -> None:
-        """Lets go of a database that was deleted, or that another has taken the place of."""
+        """Close the connections to a database that was deleted or replaced."""
         held, self._files = self._files, None
         for one in self._idle[:1]:
-            # Wherever the old database is now, it is left whole.
+            # Wherever the old database was moved to, it gets all that its log holds.
             with suppress(sqlite3.Error):
                 one.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._close_idle()
@@ -283,19 +294,19 @@ class Database:
             discard_log(self._path, held)
 
     def _save_log(self) -> None:
-        """Writes what a lost log holds into the database, and lets go of it."""
+        """Write what a deleted log holds into the database, and close the connections that have it open."""
         busy = True
         if not self._lent:
             busy = bool(self._idle[0].connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0])
         if busy:
-            # While one connection has the old log no other may begin a new one.
+            # While a connection has the old log open, no other may begin a new one.
             raise self._disturbed("used")
         self._close_idle()
 
     def _is_whole(self, now: Files) -> bool:
-        """Whether a database that became shorter is sound all the same."""
+        """Tell whether a database that became shorter is intact, as after `VACUUM`."""
         if not now.database_size:
-            return False  # and SQLite would take it for a new one
+            return False  # SQLite would take an empty file for a new database
         try:
             connection = sqlite3.connect(self._path, timeout=self._kind.busy_timeout, isolation_level=None)
             try:
@@ -310,9 +321,9 @@ class Database:
         return self._kind.errors.damaged(f"{self._path} was cut short while it was in use: {mend}")
 
     def _confirm(self, lent: Lent) -> None:
-        """Makes sure that what was committed is where the next reader will look for it."""
+        """Check that the commit is in the files that the next reader will open."""
         with self._lock:
-            # Another thread may have found the exchange first, and know the new files alone.
+            # Another thread may have found the replacement first, and opened the new files.
             if lent.generation != self._generation:
                 raise self._disturbed("written")
             now = Files.at(self._path)
@@ -329,7 +340,7 @@ class Database:
         except OSError as error:
             message = f"the folder of {self._path} cannot be made: {error.strerror}"
             raise self._kind.errors.unavailable(message, retry_after=self._kind.retry_after) from error
-        # A file that was there and is not any more must not be made anew.
+        # A file that existed and was deleted must not be made again here.
         mode = "rwc" if self._files is None else "rw"
         connection = sqlite3.connect(
             f"file:{quote(str(self._path))}?mode={mode}",
@@ -342,7 +353,7 @@ class Database:
             self._kind.prepare(connection, self._path)
             self._write_ahead(connection)
             connection.execute(f"PRAGMA synchronous = {'FULL' if self._kind.durable else 'NORMAL'}")
-            # The first reading in this mode opens the log, which is then there to be looked at.
+            # The first read in this mode opens the log, so that it can be looked up from now on.
             connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
         except BaseException:
             connection.close()
@@ -350,7 +361,7 @@ class Database:
         return connection
 
     def _write_ahead(self, connection: sqlite3.Connection) -> None:
-        """Turns on the write-ahead log, which the file remembers. SQLite does not queue for this one, so we do."""
+        """Turn on the write-ahead log, which the file remembers; wait for the lock, as SQLite does not for this."""
         deadline = Deadline(self._kind.busy_timeout)
         while True:
             try:
@@ -382,6 +393,6 @@ class Database:
 
 
 def _primary_code(error: sqlite3.DatabaseError) -> int | None:
-    """SQLite's primary result code: the low byte of the extended one. None if the error is Python's own."""
+    """Return SQLite's primary result code, the low byte of the extended one; None if the error is Python's own."""
     extended = getattr(error, "sqlite_errorcode", None)
     return None if extended is None else extended & 0xFF

@@ -1,8 +1,8 @@
-"""A DynamoDB table with the key `pk`, or `pk` and `sk`: calls, time-outs, retries, and the service's errors made ours.
+"""A DynamoDB table with the key `pk`, or `pk` and `sk`: calls, time-outs, retries, and translated errors.
 
-Every read is strongly consistent. Every call belongs to a `Deadline`, so that a caller waits for a bounded time however
-the service fails; that is why the retries are ours and not botocore's, which knows of no deadline. What an error means
-`storage.clients` says. It knows nothing of what rows mean.
+Every read is strongly consistent. Every call has a `Deadline`, so that a caller waits for a bounded time however the
+service fails. The retries are made here because botocore's know no deadline. `storage.clients` classes the errors. This
+module does not know what rows mean.
 """
 
 import os
@@ -26,8 +26,8 @@ from storage.deadline import Deadline
 from storage.errors import StorageErrors, UnavailableError
 from storage.urls import TablePlace
 
-MAX_CHANGES = 100  # of one transaction, as the service has it
-MAX_KEYS = 100  # of one call that gets rows by their keys, as the service has it
+MAX_CHANGES = 100  # per transaction, the service's limit
+MAX_KEYS = 100  # per call that gets rows by their keys, the service's limit
 
 _LOST = frozenset({"ConditionalCheckFailed", "ConditionalCheckFailedException"})
 _CONTENDED = frozenset({"TransactionConflict", "TransactionConflictException"})
@@ -35,7 +35,7 @@ _CONTENDED = frozenset({"TransactionConflict", "TransactionConflictException"})
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """An attribute of a type that no row of ours has, such as a fraction."""
+    """An attribute of a type that our rows do not have, such as a fraction: DynamoDB's type and the value as text."""
 
     kind: str
     text: str
@@ -47,9 +47,9 @@ Row = Mapping[str, Value]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallLimits:
-    """What one call may take: seconds to connect and for an answer, attempts, and seconds between two of them.
+    """Limits of one call: seconds to connect and to wait for an answer, attempts, and seconds between two attempts.
 
-    What could not be done is to be tried again after `retry_after` seconds.
+    Temporary errors carry `retry_after`, in seconds.
     """
 
     connect_seconds: float
@@ -60,9 +60,10 @@ class CallLimits:
 
 
 class LostRaceError(Exception):
-    """Others were there first, and nothing was written. Not for callers of the store: it is retried or explained.
+    """A condition did not hold, or another write interfered, and nothing was written.
 
-    `rows` are those whose condition did not hold, by the place of the change; none if others were only in the way.
+    A store retries it or translates it; its callers never see it. `rows` are the stored rows whose condition did not
+    hold, by the index of the change; empty if other writes only interfered.
     """
 
     def __init__(self, rows: Mapping[int, Row]) -> None:
@@ -72,7 +73,7 @@ class LostRaceError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Put:
-    """A row to be written if the condition, if there is one, holds for what is in its place."""
+    """A row to write, if `condition` holds for the stored row; an empty condition always holds."""
 
     row: Row
     condition: str = ""
@@ -81,7 +82,7 @@ class Put:
 
 @dataclass(frozen=True, slots=True)
 class Delete:
-    """A row to be removed if the condition holds for what is in its place."""
+    """A row to delete, if `condition` holds for it."""
 
     pk: str
     sk: str
@@ -90,10 +91,10 @@ class Delete:
 
 
 class Table:
-    """The table at that place; nothing is read or written before the first call.
+    """The table at `place`; nothing is read or written before the first call.
 
-    Every method may raise the UnavailableError and the RefusedError of `errors`; those that write, LostRaceError; those
-    that read rows that do not come as the service gives them, the DamagedError.
+    Every method that calls the service may raise the UnavailableError and the RefusedError of `errors`, those that
+    write LostRaceError, and `query` the DamagedError of `errors`.
     """
 
     def __init__(self, place: TablePlace, *, errors: StorageErrors, limits: CallLimits) -> None:
@@ -106,9 +107,13 @@ class Table:
         self._process = os.getpid()
 
     def connect(self) -> Any:
-        """The client, which otherwise the first call makes. Raises ClientSettingsError."""
+        """Return the client, and make it if there is none yet; the first call would make it otherwise.
+
+        Raises:
+            ClientSettingsError: AWS's settings are not enough to make it.
+        """
         with self._lock:
-            # A forked child must not speak over its parent's connections.
+            # A forked child must not use its parent's connections.
             if self._client is None or self._process != os.getpid():
                 self._client = connect(
                     "dynamodb",
@@ -120,7 +125,7 @@ class Table:
             return self._client
 
     def get(self, pk: str, sk: str | None, deadline: Deadline) -> Row | None:
-        """The row of that key; `sk` is None in a table whose key is `pk` alone."""
+        """Return the row of that key, None if there is none; `sk` is None in a table whose key is `pk` alone."""
         key = _encode({"pk": pk} if sk is None else {"pk": pk, "sk": sk})
         answer = self._call("get_item", deadline, TableName=self._name, Key=key, ConsistentRead=True)
         return _decode(answer["Item"]) if "Item" in answer else None
@@ -135,10 +140,10 @@ class Table:
         newest_first: bool = False,
         page: int | None = None,
     ) -> Iterator[Row]:
-        """The rows of a partition whose `sk` lies within [low, high], in its order or the reverse.
+        """Yield the rows of a partition with `low` <= `sk` <= `high`, ascending by `sk`, descending if `newest_first`.
 
-        They are read as they are asked for, a megabyte at a time; with `page`, first that many and then four times as
-        many each time.
+        Rows are fetched as they are consumed, up to 1 MB per call; with `page`, that many rows in the first call and
+        four times as many in each further one.
         """
         if low > high:
             return
@@ -162,9 +167,9 @@ class Table:
             parameters["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
     def get_many(self, keys: Iterable[tuple[str, str]], deadline: Deadline) -> Iterator[Row]:
-        """The rows that there are of those keys, each a `pk` and a `sk`, in no particular order.
+        """Yield the rows that exist of `keys`, each a `pk` and a `sk`, in no particular order.
 
-        Keys that differ are asked for, a hundred at a time.
+        The keys must differ. They are fetched in calls of `MAX_KEYS`.
         """
         waiting = [_encode({"pk": pk, "sk": sk}) for pk, sk in keys]
         attempt = 0
@@ -180,11 +185,11 @@ class Table:
                     raise self._too_late()
 
     def put(self, put: Put, deadline: Deadline) -> None:
-        """Writes one row."""
+        """Write one row."""
         self._call("put_item", deadline, TableName=self._name, Item=_encode(put.row), **_condition(put))
 
     def transact(self, changes: Sequence[Put | Delete], deadline: Deadline) -> None:
-        """Makes up to MAX_CHANGES changes, to as many rows, or none."""
+        """Make all changes or none: at most `MAX_CHANGES`, each to another row."""
         items = []
         for change in changes:
             condition = {**_condition(change), "ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
@@ -193,12 +198,12 @@ class Table:
             else:
                 key = _encode({"pk": change.pk, "sk": change.sk})
                 items.append({"Delete": {"TableName": self._name, "Key": key, **condition}})
-        # One token for all attempts: an attempt whose answer was lost is not made twice.
+        # One token for all attempts: one whose answer was lost is not applied twice.
         token = str(uuid.uuid4())
         self._call("transact_write_items", deadline, TransactItems=items, ClientRequestToken=token)
 
     def close(self) -> None:
-        """Drops the connections; the next call makes new ones."""
+        """Close the connections; the next call makes new ones."""
         with self._lock:
             client, self._client = self._client, None
         if client is not None:
@@ -207,7 +212,7 @@ class Table:
     def _call(self, operation: str, deadline: Deadline, **parameters: object) -> Any:
         attempt = 0
         while True:
-            # Many calls that are answered slowly take as long as one that is not answered.
+            # Many slow calls may use the time up, not only one that gets no answer.
             if deadline.is_over:
                 raise self._too_late()
             try:
@@ -228,7 +233,7 @@ class Table:
         return self._errors.unavailable(f"{self._place} {how}", retry_after=self._limits.retry_after)
 
     def _translated(self, error: AwsError) -> Exception:
-        """Our error for one of the service's, or of the way there."""
+        """Return our error for one of the service or of the connection."""
         if is_unanswered(error):
             return self._unavailable(f"cannot be reached: {error}")
         codes = codes_of(error)
@@ -241,7 +246,7 @@ class Table:
                 if reason["Code"] in _LOST
             }
             return LostRaceError(lost)
-        # What is left is of the deployment's making: no such table, no credentials, no permission.
+        # The rest is the deployment's fault: no such table, no credentials, no permission.
         return self._errors.refused(f"{self._place} cannot be used: {error}")
 
 

@@ -1,13 +1,13 @@
-"""The one grammar of the URLs that name storage. It opens nothing.
+"""The grammar of the URLs that name storage. This module opens nothing.
 
     sqlite:///data/observations.db                      a database file; four slashes: an absolute path
     dynamodb://captions?region=eu-west-1&endpoint=...   a table
     file://models/flickr8k                              a folder; file:///var/models: an absolute path
     s3://uploads?region=eu-west-1&endpoint=...          a bucket
-    s3://models/captions?region=...                     what is under a prefix of a bucket
+    s3://models/captions?region=...                     the objects under a prefix of a bucket
 
-Relative paths are relative to the working directory. `region` and `endpoint` may be left to AWS's own settings. The
-path of a database is taken as it stands; in that of a folder, `%3F` is a question mark.
+Relative paths are relative to the working directory. Without `region` and `endpoint`, AWS's own settings apply. The
+path of a database is not decoded; that of a folder is, so that `%3F` is a question mark.
 """
 
 import re
@@ -19,7 +19,7 @@ from storage.errors import UrlError
 
 _TABLE = re.compile(r"[A-Za-z0-9_.-]{3,255}")
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
-# The characters that S3 calls safe, in parts that no path can be led astray by.
+# The characters that S3 calls safe; no part of the path is `.` or `..`.
 _PREFIX = re.compile(r"(?:[A-Za-z0-9!_'()*-][A-Za-z0-9!_.'()*-]{0,99}/)*[A-Za-z0-9!_'()*-][A-Za-z0-9!_.'()*-]{0,99}")
 _REGION = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _ENDPOINT = re.compile(r"https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?/?")
@@ -48,7 +48,7 @@ class Folder:
 
 @dataclass(frozen=True, slots=True)
 class TablePlace:
-    """A DynamoDB table; region and endpoint are left to AWS's own settings where they are None."""
+    """A DynamoDB table; where region or endpoint is None, AWS's own settings apply."""
 
     name: str
     region: str | None = None
@@ -60,7 +60,7 @@ class TablePlace:
 
 @dataclass(frozen=True, slots=True)
 class S3Place:
-    """A bucket, or a prefix in it; region and endpoint are left to AWS's own settings where they are None."""
+    """A bucket, or a prefix in it; where region or endpoint is None, AWS's own settings apply."""
 
     bucket: str
     prefix: str = ""
@@ -72,7 +72,11 @@ class S3Place:
 
 
 def parse_store(url: str) -> DatabaseFile | TablePlace:
-    """The database or the table that a store's URL names. Raises UrlError."""
+    """Return the database or the table that a store's URL names.
+
+    Raises:
+        UrlError: it names neither.
+    """
     scheme, rest = _split(url)
     if scheme == "sqlite":
         return _database(url, rest)
@@ -85,7 +89,11 @@ def parse_store(url: str) -> DatabaseFile | TablePlace:
 
 
 def parse_bucket(url: str) -> Folder | S3Place:
-    """The folder or the bucket, without a prefix, that an upload bucket's URL names. Raises UrlError."""
+    """Return the folder, or the bucket without a prefix, that an upload bucket's URL names.
+
+    Raises:
+        UrlError: it names neither.
+    """
     scheme, rest = _split(url)
     if scheme == "file" and rest:
         return _folder(url, rest)
@@ -98,7 +106,11 @@ def parse_bucket(url: str) -> Folder | S3Place:
 
 
 def parse_source(url: str) -> Folder | S3Place:
-    """The folder or the prefix in a bucket that the URL of caption bundles names. Raises UrlError."""
+    """Return the folder, or the prefix in a bucket, that the URL of caption bundles names.
+
+    Raises:
+        UrlError: it names neither.
+    """
     scheme, rest = _split(url)
     if scheme == "file" and rest:
         return _folder(url, rest)
@@ -112,7 +124,7 @@ def parse_source(url: str) -> Folder | S3Place:
 
 
 def _split(url: str) -> tuple[str, str]:
-    """The scheme, and what follows its two slashes; two empty texts if there is no scheme."""
+    """Return the scheme and what follows its two slashes; two empty texts if there is no scheme."""
     if _CONTROL.search(url):
         raise UrlError(repr(url), "has a control character in it")
     scheme, separator, rest = url.partition("://")
@@ -136,7 +148,7 @@ def _folder(url: str, rest: str) -> Folder:
 
 
 def _service(url: str, rest: str, form: str) -> tuple[str, str, dict[str, str]]:
-    """The name that stands first, the path after it, and `region` and `endpoint` where they are given."""
+    """Return the name, the path after it, and the options `region` and `endpoint` where they are given."""
     place, _, query = rest.partition("?")
     name, slash, path = place.partition("/")
     try:

@@ -8,7 +8,7 @@ each function pays only for what it uses.
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tuning.tuner import Tuner
+    from tuning.tuner.facade import Tuner
 
 __all__ = ["Tuner"]
 
@@ -16,6 +16,6 @@ __all__ = ["Tuner"]
 def __getattr__(name: str) -> object:
     if name != "Tuner":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from tuning.tuner import Tuner  # noqa: PLC0415 - the functions never need it
+    from tuning.tuner.facade import Tuner  # noqa: PLC0415 - the functions never need it
 
     return Tuner

@@ -107,13 +107,14 @@ def revise(
     request: object,
     seen: int | None = None,
     idempotency_key: str | None = None,
+    time_budget: float | None = None,
     now: datetime,
     deadline: Deadline | None = None,
 ) -> Corrected:
     """Correct an entry: its `rating`, its `comment`, whether it is `withdrawn`; then learn again.
 
     With `seen` it is corrected only if that is the number of its last revision. The same idempotency key with the same
-    request changes nothing and gives the first answer again.
+    request changes nothing and gives the first answer again. `time_budget` is that of `tuning.relearning.learn`.
 
     Raises:
         InvalidRequestError: anything is wrong with the request or the key; nothing is changed.
@@ -133,7 +134,15 @@ def revise(
     revised = store.revise(study, position, correction, seen=seen, idempotency_key=key, deadline=deadline)
     fits: float | None = 0.0
     if not revised.replayed:
-        fits = learn(store, spaces, study, {revised.entry.told.mode}, revised=True, deadline=deadline)
+        fits = learn(
+            store,
+            spaces,
+            study,
+            {revised.entry.told.mode},
+            revised=True,
+            time_budget=time_budget,
+            deadline=deadline,
+        )
     return Corrected(
         entry=revised.entry,
         samples_seen=revised.samples_seen,

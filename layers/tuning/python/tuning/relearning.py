@@ -58,22 +58,32 @@ def learn(
     modes: Iterable[str],
     *,
     revised: bool,
+    time_budget: float | None = None,
     deadline: Deadline | None = None,
 ) -> float | None:
     """Learn in each of the study's modes where that is due, and return the seconds that the fits took.
 
-    None if it failed in one of them, or if less than LEARNING_SECONDS are left before the deadline.
+    None if it failed in one of them, or if less than LEARNING_SECONDS are left before the deadline. A fit takes at most
+    `time_budget` seconds, as in `relearn`: with infinity what is learned does not depend on the machine's speed.
     Never raises: what was recorded stands, and its caller must hear so whatever happens here.
     """
     named = set(modes)
     fits = [
-        _learn(store, study, mode, revised=revised, deadline=deadline) for mode in spaces.modes if mode.name in named
+        _learn(store, study, mode, revised=revised, time_budget=time_budget, deadline=deadline)
+        for mode in spaces.modes
+        if mode.name in named
     ]
     return None if None in fits else math.fsum(fit for fit in fits if fit is not None)
 
 
 def _learn(
-    store: ObservationStore, study: str, mode: Mode, *, revised: bool, deadline: Deadline | None
+    store: ObservationStore,
+    study: str,
+    mode: Mode,
+    *,
+    revised: bool,
+    time_budget: float | None,
+    deadline: Deadline | None,
 ) -> float | None:
     if deadline is not None and deadline.seconds_left < LEARNING_SECONDS:
         _logger.warning("no time left to learn in mode %s of study %s; a later update learns", mode.name, study)
@@ -83,7 +93,7 @@ def _learn(
             mode.name, study=study, now=None, deadline=deadline
         )  # learning has no use for what is outstanding
         fitting = time.monotonic()
-        if learned := relearn(mode, known, revised=revised):
+        if learned := relearn(mode, known, revised=revised, time_budget=time_budget):
             fit_seconds = time.monotonic() - fitting
             store.save_hyperparameters(mode.name, learned, study=study, as_of=known.as_of, deadline=deadline)
             return fit_seconds

@@ -49,13 +49,14 @@ def suggest(
     count: object = DEFAULT_COUNT,
     study: object = DEFAULT_STUDY,
     fixed: object = None,
+    lasting: timedelta = OUTSTANDING_FOR,
     now: datetime,
     deadline: Deadline | None = None,
 ) -> tuple[Suggestion, ...]:
     """Make and claim `count` suggestions for a mode of a study, different from each other and from all outstanding.
 
     `count` is 1 to 10. All have what is `fixed`: an API, parameters, or both. They stay outstanding until rated, given
-    back, or until OUTSTANDING_FOR has passed. Past MAX_OUTSTANDING the oldest of the mode make way, if RESERVED_FOR has
+    back, or until `lasting` has passed. Past MAX_OUTSTANDING the oldest of the mode make way, if RESERVED_FOR has
     passed for them. Those who ask at the same moment do not see each other's, so that there may be as many more as they
     ask for in the meantime. After the deadline nothing further begins.
 
@@ -84,7 +85,7 @@ def suggest(
         # Those who lost a race must not all run for the same next setting.
         salt = secrets.token_hex(8) if attempt else ""
         suggestions = tuple(
-            Suggestion(secrets.token_hex(12), space.name, setting, now, now + OUTSTANDING_FOR, asked.study)
+            Suggestion(secrets.token_hex(12), space.name, setting, now, now + lasting, asked.study)
             for setting in propose(space, known, count=asked.count, salt=salt, fixed=asked.fixed)
         )
         try:

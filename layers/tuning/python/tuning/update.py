@@ -56,6 +56,7 @@ def update(
     *,
     request: object,
     idempotency_key: str | None = None,
+    time_budget: float | None = None,
     now: datetime,
     deadline: Deadline | None = None,
 ) -> Acknowledgement:
@@ -63,6 +64,7 @@ def update(
 
     The same key with the same request records nothing and gives the first answer again. After the deadline nothing
     further begins, and learning begins only if `tuning.relearning.LEARNING_SECONDS` are left before it.
+    `time_budget` is that of `tuning.relearning.learn`.
 
     Raises:
         InvalidRequestError: anything is wrong with the request or the key; nothing is recorded.
@@ -89,7 +91,15 @@ def update(
     fits: float | None = 0.0
     if not recorded.replayed:
         rated = {one.mode for one in told if isinstance(one, Observation)}
-        fits = learn(store, spaces, recorded.study, rated, revised=bool(recorded.replaced), deadline=deadline)
+        fits = learn(
+            store,
+            spaces,
+            recorded.study,
+            rated,
+            revised=bool(recorded.replaced),
+            time_budget=time_budget,
+            deadline=deadline,
+        )
     return Acknowledgement(
         study=recorded.study,
         samples_seen=recorded.samples_seen,

@@ -76,7 +76,7 @@ class _Envelope:
 
 
 class _EitherSpelling:
-    """Middleware that answers a path with and without its last slash alike.
+    """Middleware that answers a path in the same way with and without its last slash.
 
     API Gateway passes the path on as the caller wrote it. A redirect would lose the stage's prefix and, in some
     clients, the body.

@@ -1,8 +1,8 @@
 """Logs: JSON lines on standard output, and nothing else there.
 
-Powertools' loggers and the standard library's root logger write alike, so that what a library reports (a warning, a
-failed fit) comes out in the same shape, with the request id of the request in hand. Whatever a line is made of, it is
-written: text that UTF-8 or the stream cannot write is replaced or escaped.
+Powertools' loggers and the standard library's root logger write in the same form, so that what a library reports (a
+warning, a failed fit) comes out as the same JSON, with the id of the current request. No line is lost: text that UTF-8
+or the stream cannot encode is replaced or escaped.
 """
 
 import json
@@ -19,14 +19,14 @@ from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
 from web.text import replaced
 
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
-"""The id that API Gateway gave the request in hand; None outside a request."""
+"""The id that API Gateway gave the current request; None outside a request."""
 
 
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 
 
 class _RequestIdFilter(logging.Filter):
-    """Puts the request id on a record, whoever logged it: the formatter adds what it finds there."""
+    """Filter that sets the request id on every record, whichever logger made it; the formatter writes it."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         if (current := request_id.get()) is not None:
@@ -35,7 +35,7 @@ class _RequestIdFilter(logging.Filter):
 
 
 class _StandardOutput(logging.StreamHandler):  # type: ignore[type-arg]
-    """Writes to standard output as it is when a record comes: a host may replace the stream after import."""
+    """Handler that looks standard output up for each record: a host may replace the stream after import."""
 
     def __init__(self) -> None:
         super().__init__(sys.stdout)
@@ -49,7 +49,7 @@ class _StandardOutput(logging.StreamHandler):  # type: ignore[type-arg]
         try:
             line.encode(self.stream.encoding or "utf-8")
         except UnicodeEncodeError:
-            # A stream of another encoding gets the same JSON in ASCII.
+            # A stream with another encoding gets the same JSON in ASCII.
             return _NOT_ASCII.sub(lambda found: json.dumps(found[0])[1:-1], line)
         return line
 
@@ -58,7 +58,7 @@ class _Formatter(LambdaPowertoolsFormatter):
     def format(self, record: logging.LogRecord) -> str:
         try:
             return super().format(record)
-        except Exception as error:  # noqa: BLE001  (of whatever a caller's text or an object's str() raises, a line is left)
+        except Exception as error:  # noqa: BLE001  (whatever a caller's text or an object's str() raises, a line is written)
             said = {"level": record.levelname, "timestamp": self.formatTime(record), "message": repr(record.msg)}
             told = {"request_id": getattr(record, "request_id", None), "not_formatted": repr(error)}
             return json.dumps(said | told)
@@ -69,9 +69,9 @@ def _formatter() -> LambdaPowertoolsFormatter:
         log_record_order=["timestamp", "level", "message", "request_id"],
         datefmt="%Y-%m-%dT%H:%M:%S.%FZ",
         utc=True,
-        # The trace is in `exception` already, as people read it.
+        # `exception` has the trace already, in the form that people read.
         serialize_stacktrace=False,
-        # A message is text, also one that could be read as JSON.
+        # A message stays text, even if it could be parsed as JSON.
         json_deserializer=str,
     )
 
@@ -86,7 +86,7 @@ def _handler() -> logging.Handler:
 @cache
 def _take_over_root() -> None:
     root = logging.getLogger()
-    # The Lambda runtime hangs a plain-text handler on the root logger; ours takes its place.
+    # The Lambda runtime adds a plain-text handler to the root logger; ours replaces it.
     root.handlers = [_handler()]
     root.setLevel(logging.WARNING)
     logging.captureWarnings(True)
@@ -95,8 +95,8 @@ def _take_over_root() -> None:
 def logger(service: str, *, level: str, packages: Collection[str] = ()) -> Logger:
     """Return Powertools' logger for `service`, at `level` (a name of the standard library's levels).
 
-    The loggers of `packages`, those of the layers that the service stands on, are set to `level` too. Everybody else's
-    stay at WARNING: botocore's debugging would write down what is sent to AWS.
+    The loggers of `packages`, the layers that the service uses, are set to `level` too. All others stay at WARNING:
+    botocore's debug lines would contain what is sent to AWS.
     """
     _take_over_root()
     for package in packages:

@@ -1,8 +1,8 @@
-"""Metrics: how much and how long, in CloudWatch's embedded metric format, by Powertools.
+"""Metrics: counts and durations, in CloudWatch's embedded metric format, by Powertools.
 
-They go to standard output beside the logs, from where CloudWatch takes them, and only where the template names their
-namespace (POWERTOOLS_METRICS_NAMESPACE): on one machine nothing is written. The names are a closed list, for alarms,
-the dashboard and docs/operations.md speak of them.
+They go to standard output beside the logs, from where CloudWatch reads them, and only where the template sets their
+namespace (POWERTOOLS_METRICS_NAMESPACE): on one machine nothing is written. The names are a closed list, because
+alarms, the dashboard and docs/operations.md use them.
 """
 
 import os
@@ -16,7 +16,7 @@ from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 
 class Metric(StrEnum):
-    """What is measured. Names that end in Latency or Time are milliseconds, the others counts."""
+    """The names of the metrics. Those that end in Latency or Time are milliseconds, the others counts."""
 
     SUGGESTION_LATENCY = "SuggestionLatency"
     SUGGESTIONS_GIVEN = "SuggestionsGiven"
@@ -32,35 +32,35 @@ class Metric(StrEnum):
 class Metrics:
     """The metrics of one function, kept until they are flushed.
 
-    Their one dimension is the service: `service`, or POWERTOOLS_SERVICE_NAME, by which the template tells functions
-    apart that share an image. Threads may share one: what each adds is written, with one event's metrics or another's.
+    Their one dimension is the service: `service`, or POWERTOOLS_SERVICE_NAME, which the template sets for functions
+    that share an image. Threads may share one object: each value is written once, with either thread's event.
     """
 
     def __init__(self, service: str) -> None:
         self.service = os.environ.get("POWERTOOLS_SERVICE_NAME") or service
-        # Not Powertools' own Metrics, whose instances share what they keep: the local stack runs all functions in one
+        # Not Powertools' own Metrics, whose instances share their values: the local stack runs all functions in one
         # process.
         self._kept = EphemeralMetrics(service=self.service)
         self._lock = threading.Lock()
         self._written = bool(os.environ.get("POWERTOOLS_METRICS_NAMESPACE"))
 
     def count(self, metric: Metric, value: int = 1) -> None:
-        """Add `value`; 0 counts too, as an occasion on which it did not happen."""
+        """Add `value`; 0 is written too, as an event that could have counted and did not."""
         self._add(metric, MetricUnit.Count, value)
 
     def lasted(self, metric: Metric, seconds: float) -> None:
-        """Add a duration."""
+        """Add a duration, which is written in milliseconds."""
         self._add(metric, MetricUnit.Milliseconds, seconds * 1000)
 
     @contextmanager
     def timed(self, metric: Metric) -> Iterator[None]:
-        """Add how long the block lasted, unless it raises: how fast a function fails says nothing of its speed."""
+        """Add the duration of the block, unless it raises: the time to an error says nothing about the speed."""
         began = time.perf_counter()
         yield
         self.lasted(metric, time.perf_counter() - began)
 
     def flush(self) -> None:
-        """Write what was added since the last time, as one line; nothing if there is nothing."""
+        """Write what was added since the last flush, as one line; write nothing if nothing was added."""
         with self._lock:
             if self._kept.metric_set:
                 self._kept.flush_metrics()

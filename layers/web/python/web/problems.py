@@ -5,8 +5,8 @@
      "instance": "<request id>",
      "errors": [{"detail": "must be between 1 and 5, not 9", "pointer": "#/results/3/rating"}]}
 
-API Gateway's own errors take the same shape from the template's gateway responses. What a function did not expect is a
-500 without a word of its inside; the log has the trace.
+API Gateway's own errors have the same shape, by the template's gateway responses. An unexpected error is a 500 whose
+body says nothing about it; the log has the trace.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,7 +27,7 @@ from web.text import readable
 MEDIA_TYPE = "application/problem+json"
 
 _REPAIR_TIME = 60
-"""Seconds to wait for what only a person can mend: long enough not to hammer, short enough to notice."""
+"""Seconds until a retry of what only a person can repair: few requests until then, and a short delay after it."""
 
 _STATUSES: Mapping[type[Exception], int] = {
     RequestError: 422,
@@ -55,7 +55,7 @@ class FieldError(BaseModel):
 
 
 class ProblemDetails(BaseModel):
-    """What RFC 9457 says of an error."""
+    """An error as RFC 9457 describes it."""
 
     type: str = "about:blank"
     title: str
@@ -73,11 +73,12 @@ class ProblemResponse(JSONResponse):
     media_type = MEDIA_TYPE
 
     def render(self, content: Any) -> bytes:
+        """Return the body as JSON in UTF-8; half surrogate pairs become U+FFFD."""
         return super().render(readable(content))
 
 
 def title(status: int) -> str:
-    """The title of `status`: the reason phrase of RFC 9110."""
+    """Return the title of `status`: the reason phrase of RFC 9110."""
     return _TITLES.get(status) or HTTPStatus(status).phrase
 
 
@@ -88,7 +89,7 @@ def problem(
     errors: Sequence[FieldError] = (),
     headers: Mapping[str, str] | None = None,
 ) -> ProblemResponse:
-    """A response of `status` that says `detail`, and `errors` one by one where there are several things wrong."""
+    """Make a response of `status` with `detail` and, for an invalid request, `errors`: all that is wrong with it."""
     body = ProblemDetails(
         title=title(status),
         status=status,
@@ -105,7 +106,7 @@ def _unavailable(seconds: int) -> ProblemResponse:
 
 
 def _body_error(location: Sequence[str | int], detail: str) -> FieldError:
-    """The error of the body's member at `location`, a path such as ("results", 3, "rating")."""
+    """Make the error of the body's member at `location`, a path such as ("results", 3, "rating")."""
     escaped = (str(part).replace("~", "~0").replace("/", "~1") for part in location)
     return FieldError(detail=detail, pointer="#" + "".join(f"/{part}" for part in escaped))
 
@@ -119,11 +120,11 @@ def _header_error(location: Sequence[str | int], detail: str) -> FieldError:
 
 
 _PLACES = {"body": _body_error, "query": _query_error, "header": _header_error}
-"""By the part of the request that a field is in, the error that says so."""
+"""Per root of a field's location, what makes the error."""
 
 
 def _spoken(location: Sequence[str | int]) -> str:
-    """The path as people write it: ("results", 3, "rating") is `results[3].rating`."""
+    """Return the path as people write it: ("results", 3, "rating") is `results[3].rating`."""
     text = ""
     for part in location:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
@@ -131,7 +132,7 @@ def _spoken(location: Sequence[str | int]) -> str:
 
 
 def _invalid(found: Sequence[tuple[FieldError, str]]) -> ProblemResponse:
-    """A 422 for everything in `found`: each error with its place as people say it."""
+    """Make a 422 of `found`: at least one error, each with its location as people write it."""
     (first, where), *rest = found
     detail = f"{where}: {first.detail}" if where else f"the body {first.detail}"
     if rest:
@@ -149,7 +150,7 @@ _PLAIN = {
 
 
 def _message(error: Mapping[str, Any]) -> str:
-    """Pydantic's message in the words of the rest of the API."""
+    """Return Pydantic's message in the words that the rest of the API uses."""
     if error["input"] is None and error["type"] != "missing":
         return "must not be null"
     if plain := _PLAIN.get(error["type"]):
@@ -190,11 +191,12 @@ async def _on_http_error(request: Request, error: Exception) -> ProblemResponse:
 
 
 def install(app: FastAPI, statuses: Mapping[type[Exception], int], *, log: Logger) -> None:
-    """Answers every error of `app` as a problem.
+    """Have `app` answer every error as a problem.
 
-    An error of `storage.errors` has the status of its group; `statuses` are the exceptions to that. The message
-    becomes the detail, and its `fields` (each with `location`, `message` and the `root` of the location) become
-    `errors`. A 503 is logged and says no more than when to try again: after the error's `retry_after` seconds.
+    An error of `storage.errors` has the status of its group; `statuses` are the exceptions to that rule. Its message
+    becomes `detail`. Its `fields`, if it has any, become `errors`: each has a `location`, the location's `root`
+    (body, query or header) and a `message`. A 503 is logged; its body only says to try again after the error's
+    `retry_after` seconds.
     """
 
     def answer(error_type: type[Exception], status: int) -> None:
@@ -204,7 +206,7 @@ def install(app: FastAPI, statuses: Mapping[type[Exception], int], *, log: Logge
                     [(_PLACES[one.root](one.location, one.message), _spoken(one.location)) for one in found]
                 )
             if status == HTTPStatus.SERVICE_UNAVAILABLE:
-                # Which file or table it is concerns those who run the service, not those who call it.
+                # The name of the file or table is for those who run the service, not for its callers.
                 log.error(str(error), error=type(error).__name__)
                 return _unavailable(max(1, round(getattr(error, "retry_after", _REPAIR_TIME))))
             return problem(status, str(error))

@@ -1,6 +1,7 @@
 """Settings: read from the environment once, checked at start, each documented in docs/operations.md.
 
-A setting that cannot be used stops the start with its name and the way out; nothing falls back in silence.
+A setting that cannot be used stops the start; the error names it and says what would be accepted. No setting falls back
+to its default silently.
 """
 
 import os
@@ -19,7 +20,7 @@ _URLS: Mapping[str, Callable[[str], object]] = {
     "OBSERVATION_STORE": parse_store,
     "CAPTION_STORE": parse_store,
     "CAPTION_MODEL": parse_source,
-    # Without a name it is the bucket that each event names.
+    # `s3://` without a name is the bucket that each event names.
     "UPLOAD_BUCKET": lambda url: url == "s3://" or parse_bucket(url),
 }
 # As the template's CorsOrigin.
@@ -27,12 +28,12 @@ _ORIGIN = re.compile(r"\*|https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?")
 
 
 class SettingError(ValueError):
-    """A setting cannot be used; the message names it and says what would do."""
+    """A setting cannot be used; the message names it and says what would be accepted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What the environment sets. A field's name in capitals is the variable's name; its default is the local one."""
+    """The settings. A field's name in capitals is the environment variable; its default is that of the local stack."""
 
     observation_store: str = "sqlite:///data/observations.db"
     spaces: str | None = None
@@ -44,7 +45,7 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
-        """The settings of `environment`.
+        """Read and check the settings in `environment`; an empty variable counts as not set.
 
         Raises:
             SettingError: a URL names no storage of the setting's kind, CORS_ORIGIN is not an origin, or the log level

@@ -1,14 +1,14 @@
 r"""Text is UTF-8: text that UTF-8 cannot encode is replaced or refused here, wherever it comes from.
 
-Python's texts can hold halves of surrogate pairs, which JSON can spell (`"\ud800"`) and lenient decoders let through.
-Nothing can store, answer or log them.
+A Python string can hold half of a surrogate pair, which JSON can express (`"\ud800"`) and lenient decoders let through.
+Such a string cannot be stored, sent or logged.
 
 | Source | What happens |
 | --- | --- |
 | an event: path, query, headers, a body of text | halves are replaced by U+FFFD: `readable` |
 | JSON | a body that has halves is refused with 400: `has_halves` |
-| multipart names, file names and fields | are decoded as UTF-8, what is not is replaced: `decode` |
-| logs and problems on their way out | halves are replaced: `replaced` |
+| multipart names, file names and fields | they are decoded as UTF-8; bytes that are not UTF-8 are replaced: `decode` |
+| logs and problems that are sent | halves are replaced: `replaced` |
 """
 
 import json
@@ -17,19 +17,19 @@ from typing import Any
 
 _HALF = re.compile("[\ud800-\udfff]")
 _PERHAPS_HALF = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]")
-"""What a body with half a pair has in it, escaped or not; whole pairs are escaped so too."""
+"""What every body with half a pair matches, escaped or not; bodies with whole pairs may match too."""
 
 
 def replaced(text: str) -> str:
-    """`text` with U+FFFD in place of every half of a surrogate pair."""
+    """Return `text` with U+FFFD in place of every half of a surrogate pair."""
     return _HALF.sub("\ufffd", text)
 
 
 def readable(value: Any) -> Any:
-    """`value`, of a JSON document, with every text in it as `replaced` has it; what is fine is not copied."""
+    """Return a JSON value with every text in it as `replaced` returns it; texts without halves are not copied."""
     match value:
         case str():
-            if value.isascii():  # which Python knows without looking, of pictures in base64 too
+            if value.isascii():  # a flag of the string: no scan, even of a picture in base64
                 return value
             try:
                 value.encode()
@@ -43,7 +43,7 @@ def readable(value: Any) -> Any:
 
 
 def has_halves(body: bytes) -> bool:
-    """Whether `body`, if it is JSON, has a text with half a surrogate pair in it."""
+    """Tell whether `body` is JSON and has a text with half of a surrogate pair in it."""
     if not ((b"\\u" in body or b"\xed" in body) and _PERHAPS_HALF.search(body)):
         return False
     try:
@@ -51,7 +51,7 @@ def has_halves(body: bytes) -> bool:
     except UnicodeEncodeError:
         return True
     except (ValueError, RecursionError):
-        # Not JSON, or deeper than it is read: refused as that.
+        # Not JSON, or nested too deeply: refused elsewhere for that.
         return False
     return False
 
@@ -60,9 +60,9 @@ _BYTES_AS_THEY_ARE = "iso8859-1"
 
 
 def decode(src: bytes | bytearray, codec: str) -> str:
-    """`src` as UTF-8, whatever `codec` is asked for: a caller may ask for any that Python has.
+    """Decode `src` as UTF-8 whatever `codec` says: a caller may name any codec of Python's.
 
-    Latin-1, by the name that Python gives it, alone is taken at its word. It has a character for every byte and no
-    halves, so that the local stack gets a form's bytes as they are.
+    The exception is `iso8859-1`, Python's own name for Latin-1. It has a character for every byte and no halves; the
+    local stack uses it to get a form's bytes unchanged.
     """
     return src.decode(codec) if codec == _BYTES_AS_THEY_ARE else src.decode("utf-8", errors="replace")

@@ -13,7 +13,7 @@ import pytest
 
 from tools.captioner import archive
 from tools.captioner.archive import read_convolution_groups
-from tools.captioner.errors import ArchiveError
+from tools.captioner.errors import WeightsArchiveError
 
 HEIGHT, WIDTH, ADMITTED, PRODUCED = 3, 2, 4, 5
 
@@ -121,7 +121,7 @@ def test_a_pickle_that_calls_anything_is_refused_unrun(
     path: Path, tmp_path: Path, attack: Callable[[Path], object], protocol: int
 ) -> None:
     witness = tmp_path / "witness"
-    with pytest.raises(ArchiveError, match=r"asks for|uses"):
+    with pytest.raises(WeightsArchiveError, match=r"asks for|uses"):
         read_convolution_groups(write(path, pickle.dumps(attack(witness), protocol)))
     assert not witness.exists()
 
@@ -146,7 +146,7 @@ def test_a_pickle_that_calls_anything_is_refused_unrun(
     ],
 )
 def test_an_instruction_or_a_name_that_no_tensor_needs_is_refused(path: Path, program: bytes, reason: str) -> None:
-    with pytest.raises(ArchiveError, match=reason):
+    with pytest.raises(WeightsArchiveError, match=reason):
         read_convolution_groups(write(path, program))
 
 
@@ -160,20 +160,20 @@ def test_a_memo_index_of_four_billion_costs_no_memory(path: Path) -> None:
 def test_a_tensor_of_another_size_than_described_is_refused(path: Path, index: int) -> None:
     program, raw = tree_of([layer_tensors()])
     raw[str(index)] += b"\0\0\0\0"
-    with pytest.raises(ArchiveError, match=f"tensor {index} has"):
+    with pytest.raises(WeightsArchiveError, match=f"tensor {index} has"):
         read_convolution_groups(write(path, program, raw))
 
 
 def test_a_tensor_that_is_not_in_the_archive_is_refused(path: Path) -> None:
     program, raw = tree_of([layer_tensors()])
     del raw["2"]
-    with pytest.raises(ArchiveError, match="damaged"):
+    with pytest.raises(WeightsArchiveError, match="damaged"):
         read_convolution_groups(write(path, program, raw))
 
 
 def test_a_tensor_used_twice_is_refused_before_it_multiplies(path: Path) -> None:
     program, raw = tree_of([layer_tensors()])
-    with pytest.raises(ArchiveError, match="used twice"):
+    with pytest.raises(WeightsArchiveError, match="used twice"):
         read_convolution_groups(write(path, program.replace(unicode("2"), unicode("1")), raw))
 
 
@@ -182,13 +182,13 @@ def test_a_tensor_used_twice_is_refused_before_it_multiplies(path: Path) -> None
 )
 def test_a_tensor_that_is_no_contiguous_block_is_refused(path: Path, broken: bytes) -> None:
     program = b"\x80\x02" + module("Conv2dLayer", {"weight": broken}) + b"."
-    with pytest.raises(ArchiveError, match="contiguous"):
+    with pytest.raises(WeightsArchiveError, match="contiguous"):
         read_convolution_groups(write(path, program, {"0": bytes(16)}))
 
 
 def test_a_key_cannot_lead_out_of_the_archives_folder(path: Path) -> None:
     program = b"\x80\x02" + module("Conv2dLayer", {"weight": tensor("../data.pkl", (4,), (1,))}) + b"."
-    with pytest.raises(ArchiveError, match="unknown way"):
+    with pytest.raises(WeightsArchiveError, match="unknown way"):
         read_convolution_groups(write(path, program))
 
 
@@ -196,38 +196,38 @@ def test_a_key_cannot_lead_out_of_the_archives_folder(path: Path) -> None:
 def test_a_layer_without_one_of_its_tensors_is_refused(path: Path, missing: str) -> None:
     layer = layer_tensors()
     del layer[missing]
-    with pytest.raises(ArchiveError, match="lacks one of"):
+    with pytest.raises(WeightsArchiveError, match="lacks one of"):
         read_convolution_groups(write(path, *tree_of([layer])))
 
 
 def test_vectors_that_do_not_fit_the_kernel_are_refused(path: Path) -> None:
     layer = layer_tensors() | {"mean": np.zeros(PRODUCED + 1, "<f4")}
-    with pytest.raises(ArchiveError, match="not a convolution"):
+    with pytest.raises(WeightsArchiveError, match="not a convolution"):
         read_convolution_groups(write(path, *tree_of([layer])))
 
 
 def test_numbers_that_are_not_finite_are_refused(path: Path) -> None:
     layer = layer_tensors()
     layer["var"][1] = np.nan
-    with pytest.raises(ArchiveError, match="not finite"):
+    with pytest.raises(WeightsArchiveError, match="not finite"):
         read_convolution_groups(write(path, *tree_of([layer])))
 
 
 def test_a_file_that_is_no_zip_is_refused(path: Path) -> None:
     path.write_bytes(b"\x80\x02}q\0.")
-    with pytest.raises(ArchiveError, match="cannot be read"):
+    with pytest.raises(WeightsArchiveError, match="cannot be read"):
         read_convolution_groups(path)
 
 
 def test_a_missing_file_is_refused(path: Path) -> None:
-    with pytest.raises(ArchiveError, match="cannot be read"):
+    with pytest.raises(WeightsArchiveError, match="cannot be read"):
         read_convolution_groups(path)
 
 
 def test_a_truncated_archive_is_refused(path: Path) -> None:
     write(path, *tree_of([layer_tensors()]))
     path.write_bytes(path.read_bytes()[:-40])
-    with pytest.raises(ArchiveError, match="cannot be read"):
+    with pytest.raises(WeightsArchiveError, match="cannot be read"):
         read_convolution_groups(path)
 
 
@@ -236,7 +236,7 @@ def test_an_archive_with_a_flipped_bit_is_refused(path: Path) -> None:
     content = bytearray(write(path, program, raw).read_bytes())
     content[content.index(raw["0"]) + 7] ^= 1
     path.write_bytes(content)
-    with pytest.raises(ArchiveError, match="cannot be read"):
+    with pytest.raises(WeightsArchiveError, match="cannot be read"):
         read_convolution_groups(path)
 
 
@@ -245,7 +245,7 @@ def test_an_archive_needs_one_module_tree(path: Path, names: list[str]) -> None:
     with zipfile.ZipFile(path, "w") as file:
         for name in names:
             file.writestr(name, b"\x80\x02N.")
-    with pytest.raises(ArchiveError, match="module trees"):
+    with pytest.raises(WeightsArchiveError, match="module trees"):
         read_convolution_groups(path)
 
 
@@ -256,18 +256,18 @@ def test_a_zip_bomb_is_refused_by_what_it_says_it_unpacks_to(path: Path) -> None
             for _ in range(archive.MAX_ARCHIVE_BYTES // 2**20):
                 bomb.write(bytes(2**20))
     assert path.stat().st_size < 2**20
-    with pytest.raises(ArchiveError, match="would unpack to over"):
+    with pytest.raises(WeightsArchiveError, match="would unpack to over"):
         read_convolution_groups(path)
 
 
 def test_a_module_tree_over_its_limit_is_refused(path: Path) -> None:
     program = b"\x80\x02" + b"N0" * archive.MAX_PICKLE_BYTES + b"N."
-    with pytest.raises(ArchiveError, match="module tree of"):
+    with pytest.raises(WeightsArchiveError, match="module tree of"):
         read_convolution_groups(write(path, program))
 
 
 def test_too_many_files_are_refused(path: Path) -> None:
-    with pytest.raises(ArchiveError, match=f"would unpack to over .* or {archive.MAX_ENTRIES} files"):
+    with pytest.raises(WeightsArchiveError, match=f"would unpack to over .* or {archive.MAX_ENTRIES} files"):
         read_convolution_groups(write(path, b"\x80\x02N.", {str(key): b"" for key in range(archive.MAX_ENTRIES)}))
 
 
@@ -278,5 +278,5 @@ def test_any_damage_to_the_module_tree_is_an_error_of_ours_or_harmless(path: Pat
         damaged = bytearray(program)
         for place in rng.integers(len(program), size=rng.integers(1, 4)):
             damaged[place] = rng.integers(256)
-        with suppress(ArchiveError):
+        with suppress(WeightsArchiveError):
             assert len(read_convolution_groups(write(path, bytes(damaged), raw))) == 1

@@ -9,7 +9,7 @@ import pytest
 from captioning.model.bundle import DECODER, ENCODER, MANIFEST, VOCABULARY, Quantization, open_bundle
 from captioning.model.decoding import Decoding
 from tools.captioner.bundle import BundleParts, model_version, write_bundle
-from tools.captioner.errors import BundleError
+from tools.captioner.errors import UnfitBundleError
 
 SHIPPED = Path("models/flickr8k")
 
@@ -68,7 +68,7 @@ def test_the_version_names_the_folder_the_format_and_the_content(parts: BundlePa
 def test_parts_that_do_not_fit_are_refused_and_what_was_there_stays(parts: BundleParts, tmp_path: Path) -> None:
     out = tmp_path / "birds"
     version = write_bundle(out, parts)
-    with pytest.raises(BundleError, match="words, and the decoder has"):
+    with pytest.raises(UnfitBundleError, match="words, and the decoder has"):
         write_bundle(out, with_vocabulary(parts, tmp_path / "changed", -1))
     assert open_bundle(f"file://{out}").manifest.model_version == version
 

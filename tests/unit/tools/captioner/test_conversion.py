@@ -32,7 +32,7 @@ from tools.captioner.bundle import BundleParts, write_bundle
 from tools.captioner.conversion import IMAGENET, SourceFiles, choose_files
 from tools.captioner.decoder import DecoderWeights, convert_weights
 from tools.captioner.encoder import convert_network, read_encoder_weights
-from tools.captioner.errors import BundleError, DatasetError, SettingsError
+from tools.captioner.errors import DatasetError, SettingsError, UnfitBundleError
 from tools.captioner.keras_files import read_keras_file
 from tools.captioner.pictures import draw_pictures, list_pictures
 from tools.captioner.source import open_source
@@ -89,7 +89,7 @@ def test_a_model_and_a_tokenizer_must_come_from_somewhere() -> None:
         (("--weights", WEIGHTS, "--tokenizer", TOKENIZER, "--max-words", "101"), "must be between 1 and 100"),
         (("--weights", WEIGHTS, "--tokenizer", TOKENIZER, "--max-words", "0"), "must be between 1 and 100"),
         (("--model", MODEL, "--tokenizer", TOKENIZER, "--start-word", "bos"), "give both --start-word and --end-word"),
-        (("--model", MODEL, "--tokenizer", TOKENIZER), "takes 16 features a picture, and InceptionV3 gives 2048"),
+        (("--model", MODEL, "--tokenizer", TOKENIZER), "takes 16 features per picture, and InceptionV3 gives 2048"),
     ],
 )
 def test_what_cannot_be_converted_is_refused_before_any_work(
@@ -263,5 +263,5 @@ def test_a_bundle_that_does_something_else_is_found_out(network: Any, tmp_path: 
     other.lstm.state_kernel[:] *= np.float32(1.001)
     bundle = open_bundle(bundle_of(tmp_path, network, other, Quantization.NONE).as_uri())
     source = open_source(decoder, MODEL, None, 9)
-    with pytest.raises(BundleError, match="does not do what its source does: over 2 pictures"):
+    with pytest.raises(UnfitBundleError, match="does not do what its source does: over 2 pictures"):
         verify_captions(source, network, bundle, draw_pictures(tmp_path / "drawn")[:2], photographs=False)

@@ -342,7 +342,7 @@ def test_of_two_who_publish_at_once_one_is_told_of_the_other(
     with ThreadPoolExecutor(2) as pool:
         said = sorted(pool.map(publish, folders), key=len)
     assert said[0] == bucket.current()
-    assert "was moved by somebody else meanwhile" in said[1]
+    assert "was changed by somebody else meanwhile" in said[1]
     assert json.loads(bucket.read(CURRENT))["previous"][0]["model_version"] == "v0"
 
 

@@ -14,7 +14,7 @@ from tools.captioner.checkpoint import Checkpoint
 from tools.captioner.dataset import Dataset
 from tools.captioner.decoder import build_decoder, convert_decoder
 from tools.captioner.encoder import EncoderWeights, build_network
-from tools.captioner.errors import ArchiveError, BundleError, SettingsError
+from tools.captioner.errors import SettingsError, UnfitBundleError, WeightsArchiveError
 from tools.captioner.policy import read_policy, write_policy
 from tools.captioner.settings import TrainingSettings
 from tools.captioner.training import EncodedCaptions, TrainingSummary, deal_batches, train_decoder
@@ -137,7 +137,7 @@ def test_the_decoder_learns_to_name_what_the_features_show_and_converts_exactly(
     assert verify_decoder(network, path, animals, vocabulary, 20) < 1e-5
 
     network.get_layer("lstm").set_weights([weights * 1.01 for weights in network.get_layer("lstm").get_weights()])
-    with pytest.raises(BundleError, match="probabilities differ"):
+    with pytest.raises(UnfitBundleError, match="probabilities differ"):
         verify_decoder(network, path, animals, vocabulary, 20)
 
 
@@ -205,7 +205,7 @@ def test_weights_of_another_network_are_refused() -> None:
     pytest.importorskip("tensorflow", reason="TensorFlow belongs to the tools' requirements")
     vector = np.zeros(32, np.float32)
     first = ConvolutionGroup(np.zeros((3, 3, 3, 32), np.float32), vector, vector, vector)
-    with pytest.raises(ArchiveError, match="holds 1 convolutions, InceptionV3 has 94"):
+    with pytest.raises(WeightsArchiveError, match="holds 1 convolutions, InceptionV3 has 94"):
         build_network(EncoderWeights((first,), of_2015=True))
-    with pytest.raises(ArchiveError, match="layer 1 of the encoder's file has a kernel"):
+    with pytest.raises(WeightsArchiveError, match="layer 1 of the encoder's file has a kernel"):
         build_network(EncoderWeights((first,) * 94, of_2015=True))

@@ -11,7 +11,7 @@ from PIL import Image
 from captioning.model.interpreter import Encoder
 from captioning.pictures.tensors import read_picture
 from tools.captioner.dataset import Features, read_features
-from tools.captioner.errors import BundleError, DatasetError
+from tools.captioner.errors import DatasetError, UnfitBundleError
 from tools.captioner.pictures import INPUT, encode_pictures, find_pictures
 from tools.captioner.verification import verify_encoder
 from tools.captioner.workshop import Workshop
@@ -104,7 +104,7 @@ def test_features_of_another_encoder_are_refused(workshop: Workshop, data: Path)
     for split, names in (("train", ("red.png", "green.png")), ("val", ("blue.png",))):
         other = encode_pictures(ENCODER, data / "Images", names)
         save(data / f"features_{split}.npz", Features(names, other.features[:, ::-1]))
-    with pytest.raises(BundleError, match=r"features of blue.png have a cosine of 0\.\d+"):
+    with pytest.raises(UnfitBundleError, match=r"features of blue.png have a cosine of 0\.\d+"):
         workshop.encode(data, pictures=None)
     assert not (workshop.folder / "features.json").exists()
 
@@ -112,7 +112,7 @@ def test_features_of_another_encoder_are_refused(workshop: Workshop, data: Path)
 def test_agreement_is_judged_by_the_worst_picture() -> None:
     ours = Features(("a", "b"), np.array([[1, 0], [1, 0]], np.float32))
     theirs = Features(("b", "a"), np.array([[1, 0.2], [5, 0]], np.float32))
-    with pytest.raises(BundleError, match=r"features of b have a cosine of 0\.9806"):
+    with pytest.raises(UnfitBundleError, match=r"features of b have a cosine of 0\.9806"):
         verify_encoder(ours, theirs)
     near = Features(("b", "a"), np.array([[1, 0.1], [5, 0]], np.float32))
     median, smallest = verify_encoder(ours, near)

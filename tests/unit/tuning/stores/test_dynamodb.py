@@ -1,40 +1,40 @@
 """What is particular to DynamoDB: URLs, faults of the service and of the way there, what is read, what damage does."""
 
-import json
-import random
+import itertools
+import math
 import socket
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from botocore.stub import Stubber
 
 from storage import deadline as storage_deadline
+from tests.support.observations import DAY, NOW, observation, setting, suggestion
 from tests.support.stack import ROOT
-from tests.support.stores import store_url, table_client
-from tuning.errors import StoreCorruptError, StoreRefusedError, StoreUnavailableError, StoreUrlError
-from tuning.observations import MAX_POSITION, Observation, Setting, Suggestion
+from tests.support.stores import calls_of, client_of, delete_item, items_of, meanwhile, put_item, store_url
+from tuning.errors import (
+    RevisionMismatchError,
+    StoreCorruptError,
+    StoreRefusedError,
+    StoreUnavailableError,
+    StoreUrlError,
+    StudyArchivedError,
+)
+from tuning.observations import Correction
 from tuning.stores import dynamodb as store_dynamodb
+from tuning.stores import dynamodb_items as items
 from tuning.stores import open_store
-from tuning.stores.port import MAX_BATCH, MAX_CLAIM, IdempotencyKey, ObservationStore
-from tuning.study import Hyperparameters
+from tuning.stores.port import MAX_BATCH, MAX_CLAIM, IdempotencyKey, ObservationStore, Recorded
+from tuning.study import Best, Hyperparameters, Study, StudySummary
 
-NOW = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
+LEARNED = Hyperparameters((("guidance", 0.3),), 1.0, 0.2, 0.5, 1)
 ATTEMPTS = store_dynamodb.LIMITS.attempts
 UNREACHABLE = "dynamodb://observations?region=eu-west-1&endpoint=http://127.0.0.1:9"
-
-
-def observation(step: int = 0, suggestion_id: str | None = None) -> Observation:
-    return Observation("structure", Setting("leonardo", (("guidance_scale", 5 + step / 8),)), 3.0, NOW, suggestion_id)
-
-
-def suggestion(identity: str, step: int = 0) -> Suggestion:
-    return Suggestion(identity, "structure", observation(step).setting, NOW, NOW + timedelta(days=1))
 
 
 @pytest.fixture
@@ -60,10 +60,6 @@ def impatient(monkeypatch: pytest.MonkeyPatch, quick: None) -> None:
     monkeypatch.setattr(store_dynamodb, "RACING_PATIENCE", 0.2)
 
 
-def client_of(store: ObservationStore) -> Any:
-    return store._table.connect()  # type: ignore[attr-defined]
-
-
 @pytest.fixture
 def stubbed(quick: None) -> Iterator[tuple[ObservationStore, Stubber]]:
     """A store whose service gives the answers that a test puts into the stubber, and no others."""
@@ -71,17 +67,6 @@ def stubbed(quick: None) -> Iterator[tuple[ObservationStore, Stubber]]:
     with Stubber(client_of(store)) as stubber:
         yield store, stubber
     store.close()
-
-
-def calls_of(store: ObservationStore) -> list[tuple[str, int]]:
-    """The calls that the store makes from now on, with the number of items that each returned."""
-    made: list[tuple[str, int]] = []
-
-    def note(parsed: dict[str, Any], model: Any, **_: Any) -> None:
-        made.append((model.name, parsed.get("Count", 1 if "Item" in parsed else 0)))
-
-    client_of(store).meta.events.register("after-call.dynamodb", note)
-    return made
 
 
 @pytest.mark.parametrize(
@@ -280,7 +265,7 @@ def test_a_service_that_does_not_answer_is_unavailable_within_the_time_outs(
     monkeypatch.setattr(store_dynamodb, "LIMITS", short)
     with server() as port:
         store = open_store(f"dynamodb://observations?region=eu-west-1&endpoint=http://127.0.0.1:{port}")
-        store._table.connect()  # type: ignore[attr-defined]
+        client_of(store)
         begun = time.monotonic()
         with pytest.raises(StoreUnavailableError, match="cannot be reached") as caught:
             store.record([observation()], idempotency_key=None)
@@ -304,7 +289,7 @@ def test_the_calls_that_an_update_cannot_do_without_end_before_the_gateway_gives
         f"with {ATTEMPTS} attempts of a call. Reading gives up within {read:g} s and recording within {record:g} s"
         in page
     )
-    assert f"remembered | {store_dynamodb.KEPT_FOR // 86_400} days in DynamoDB" in page
+    assert f"remembered | {items.KEPT_FOR // 86_400} days in DynamoDB" in page
 
 
 @pytest.mark.parametrize("missing", ["AWS_ACCESS_KEY_ID", "AWS_DEFAULT_REGION"])
@@ -324,73 +309,28 @@ def test_a_table_that_is_not_there_is_refused(dynamodb_endpoint: str) -> None:
 
 def test_batches_and_claims_beyond_the_limits_are_refused() -> None:
     store = open_store(UNREACHABLE)
-    with pytest.raises(ValueError, match="up to 1,000 observations, not 1,001"):
+    with pytest.raises(ValueError, match="up to 1,000 ratings and failures, not 1,001"):
         store.record([observation()] * (MAX_BATCH + 1), idempotency_key=None)
-    with pytest.raises(ValueError, match="up to 33 suggestions"):
+    with pytest.raises(ValueError, match="up to 24 suggestions"):
         store.claim([suggestion(str(step), step) for step in range(MAX_CLAIM + 1)], now=NOW)
 
 
-def test_a_warm_store_reads_what_is_new_and_nothing_else(store: ObservationStore, url: str) -> None:
-    for step in range(5):
-        store.record([observation(step)], idempotency_key=None)
-    assert len(store.mode_study("structure", now=NOW).observations) == 5
-    made = calls_of(store)
-    assert len(store.mode_study("structure", now=NOW).observations) == 5
-    assert made == [("Query", 0), ("GetItem", 1), ("GetItem", 0)]  # suggestions, head, hyperparameters
-    other = open_store(url)
-    other.record([observation(7), observation(8)], idempotency_key=None)
-    other.close()
-    made.clear()
-    assert len(store.mode_study("structure", now=NOW).observations) == 7
-    assert made == [("Query", 0), ("GetItem", 1), ("Query", 1), ("GetItem", 0)]
-
-
 def test_every_read_is_strongly_consistent(store: ObservationStore) -> None:
-    asked: list[dict[str, Any]] = []
-    for operation in ("GetItem", "Query"):
-        client_of(store).meta.events.register(
-            f"provide-client-params.dynamodb.{operation}", lambda params, **_: asked.append(params)
-        )
-    store.record([observation(0, "s")], idempotency_key=None)
+    asked: dict[str, list[bool]] = {"GetItem": [], "Query": [], "BatchGetItem": []}
+
+    def note(params: dict[str, Any], model: Any, **_: Any) -> None:
+        for request in params.get("RequestItems", {"": params}).values():
+            asked[model.name].append(request["ConsistentRead"])
+
+    for operation in asked:
+        client_of(store).meta.events.register(f"provide-client-params.dynamodb.{operation}", note)
+    store.record([observation(0, suggestion_id="s")], idempotency_key=None)
     store.mode_study("structure", now=NOW)
-    store.history(mode=None, limit=1)
-    assert len(asked) == 8
-    assert all(params["ConsistentRead"] is True for params in asked)
-
-
-def test_a_large_batch_is_few_items(store: ObservationStore) -> None:
-    store.record([observation(step) for step in range(1_000)], idempotency_key=None)
-    made = calls_of(store)
-    assert len(store.mode_study("structure", now=NOW).observations) == 1_000
-    assert ("Query", 1_000 // store_dynamodb.CHUNK) in made
-
-
-def test_a_study_of_several_megabytes_is_read_page_by_page_and_whole(store: ObservationStore, url: str) -> None:
-    """Names drawn at random do not compress, so that what is stored is longer than a query's page of a megabyte."""
-    draw = random.Random(7)  # noqa: S311 - no secret
-    batches = [
-        [observation(step, "".join(chr(draw.randrange(0x4E00, 0x9FA5)) for _ in range(64))) for step in range(1_000)]
-        for _ in range(12)
-    ]
-    for batch in batches:
-        store.record(batch, idempotency_key=None)
-    expected = [observation for batch in batches for observation in batch]
-    cold = open_store(url)
-    made = calls_of(cold)
-    assert list(cold.mode_study("structure", now=NOW).observations) == expected
-    assert len([name for name, items in made if name == "Query" and items]) > 1
-
-    made.clear()
-    before: int | None = MAX_POSITION
-    seen: list[Observation] = []
-    while before is not None:
-        page = cold.history(mode=None, limit=200, before=before)
-        before = page.earliest
-        seen += page.observations
-    assert seen == expected[::-1]
-    # A page reads what it shows and little more.
-    assert sum(items for name, items in made if name == "Query") * store_dynamodb.CHUNK < 4 * len(expected)
-    cold.close()
+    store.history(limit=1)
+    store.find_suggestions(["s"])
+    store.studies(limit=1)
+    assert {name: len(asked) for name, asked in asked.items()} == {"GetItem": 5, "Query": 4, "BatchGetItem": 2}
+    assert all(all(each) for each in asked.values())
 
 
 def test_a_key_is_remembered_for_thirty_days(store: ObservationStore, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -404,64 +344,16 @@ def test_a_key_is_remembered_for_thirty_days(store: ObservationStore, monkeypatc
     assert store.count() == 2
 
 
-def test_what_expires_carries_its_end_for_the_tables_time_to_live(
-    store: ObservationStore, url: str, dynamodb_endpoint: str
-) -> None:
+def test_what_expires_carries_its_end_for_the_tables_time_to_live(store: ObservationStore, url: str) -> None:
     store.claim([suggestion("s")], now=NOW)
     store.record([observation(1)], idempotency_key=IdempotencyKey("key", "body"))
-    items = items_of(url, dynamodb_endpoint)
-    ends = {pk: int(item["expires_at"]["N"]) for (pk, _), item in items.items() if "expires_at" in item}
-    assert ends.keys() == {"outstanding", "suggestion#s", "receipt#key#key"}
-    assert ends["outstanding"] == ends["suggestion#s"] == (NOW + timedelta(days=1)).timestamp()
+    written = items_of(url)
+    ends = {pk: int(item["expires_at"]["N"]) for (pk, _), item in written.items() if "expires_at" in item}
+    assert ends.keys() == {"outstanding", "receipt#key#key"}
+    assert ends["outstanding"] == math.ceil((NOW + DAY).timestamp())
     assert abs(ends["receipt#key#key"] - time.time() - 30 * 86_400) < 60
-
-
-def items_of(url: str, endpoint: str) -> dict[tuple[str, str], dict[str, Any]]:
-    client = table_client(endpoint)
-    found = client.scan(TableName=url[len("dynamodb://") :].partition("?")[0], ConsistentRead=True)["Items"]
-    client.close()
-    return {(item["pk"]["S"], item["sk"]["S"]): item for item in found}
-
-
-def replace_item(url: str, endpoint: str, item: dict[str, Any] | None, key: tuple[str, str]) -> None:
-    client = table_client(endpoint)
-    table = url[len("dynamodb://") :].partition("?")[0]
-    if item is None:
-        client.delete_item(TableName=table, Key={"pk": {"S": key[0]}, "sk": {"S": key[1]}})
-    else:
-        client.put_item(TableName=table, Item=item)
-    client.close()
-
-
-def test_a_table_of_an_earlier_release_is_read_and_gone_on_with(
-    store: ObservationStore, url: str, dynamodb_endpoint: str
-) -> None:
-    store.record([observation(0), observation(1)], idempotency_key=None)
-    head = items_of(url, dynamodb_endpoint)["store", "head"]
-    study = json.loads(head["studies"]["S"])["structure"]
-    # It kept the best observation, and of each API the exact sum of its ratings.
-    best = [json.dumps(observation(1).setting.to_plain()), 1.5, "2030-01-02T03:04:05.678901+00:00", None]
-    earlier = {"structure": study | {"best": best, "apis": {"leonardo": [2, "5/2"]}}}
-    replace_item(url, dynamodb_endpoint, head | {"studies": {"S": json.dumps(earlier)}}, ("store", "head"))
-    for _ in range(2):
-        other = open_store(url)
-        assert other.mode_study("structure", now=NOW).observations == (observation(0), observation(1))
-        other.close()
-    assert store.record([observation(2)], idempotency_key=None).samples_seen == 3
-    now = json.loads(items_of(url, dynamodb_endpoint)["store", "head"]["studies"]["S"])["structure"]
-    # What that release cannot do without, and nothing that grows.
-    assert now == {"seed": study["seed"], "end": 3, "count": 3, "best": None, "apis": {}}
-
-
-def test_observations_that_are_missing_are_noticed(
-    store: ObservationStore, url: str, dynamodb_endpoint: str, quick: None
-) -> None:
-    store.record([observation(0), observation(1)], idempotency_key=None)
-    store.record([observation(2)], idempotency_key=None)
-    key = next(key for key in items_of(url, dynamodb_endpoint) if key[1].startswith("observation#"))
-    replace_item(url, dynamodb_endpoint, None, key)
-    with pytest.raises(StoreCorruptError, match="of 3 observations of mode structure"):
-        store.mode_study("structure", now=NOW)
+    # What a suggestion was is known for ever.
+    assert {pk for pk, _ in written} > {"suggestion#s", "suggested#default"}
 
 
 @pytest.mark.parametrize(
@@ -469,96 +361,29 @@ def test_observations_that_are_missing_are_noticed(
     [
         ("observation#", "content", {"B": b"damaged"}),
         ("observation#", "content", {"S": "text"}),
-        ("head", "studies", {"S": "{"}),
+        ("head", "modes", {"S": "{"}),
+        ("head", "modes", {"S": '{"structure": {}}'}),
         ("head", "version", {"S": "one"}),
-        ("head", "schema", {"N": "2"}),
+        ("head", "schema", {"N": "3"}),
+        ("head", "last_activity", {"S": "lately"}),
         ("hyperparameters", "learned", {"S": "{}"}),
         ("structure#", "suggested_at", {"S": "yesterday"}),
     ],
 )
-def test_an_item_that_is_no_stores_is_noticed(
-    sort_key: str, attribute: str, value: dict[str, Any], url: str, dynamodb_endpoint: str
-) -> None:
+def test_an_item_that_is_no_stores_is_noticed(sort_key: str, attribute: str, value: dict[str, Any], url: str) -> None:
     store = open_store(url)
     store.record([observation()], idempotency_key=None)
     store.claim([suggestion("s", 1)], now=NOW)
-    store.save_hyperparameters("structure", Hyperparameters((("guidance", 0.3),), 1.0, 0.2, 0.5, 1))
+    store.save_hyperparameters("structure", LEARNED, as_of=1)
     assert len(store.mode_study("structure", now=NOW).outstanding) == 1
-    items = items_of(url, dynamodb_endpoint)
-    key = next(key for key in items if key[1].startswith(sort_key))
-    replace_item(url, dynamodb_endpoint, {**items[key], attribute: value}, key)
+    written = items_of(url)
+    key = next(key for key in written if key[1].startswith(sort_key))
+    put_item(url, {**written[key], attribute: value})
     store.close()
     cold = open_store(url)
     with pytest.raises(StoreCorruptError):
         cold.mode_study("structure", now=NOW)
     cold.close()
-
-
-def test_a_table_emptied_under_a_warm_store_is_read_anew(
-    store: ObservationStore, url: str, dynamodb_endpoint: str
-) -> None:
-    store.record([observation(step) for step in range(3)], idempotency_key=None)
-    assert len(store.mode_study("structure", now=NOW).observations) == 3
-    for key in items_of(url, dynamodb_endpoint):
-        replace_item(url, dynamodb_endpoint, None, key)
-    assert store.mode_study("structure", now=NOW).observations == ()
-    store.record([observation(9)], idempotency_key=None)
-    assert store.mode_study("structure", now=NOW).observations == (observation(9),)
-
-
-def test_threads_share_a_warm_store(store: ObservationStore) -> None:
-    """What one thread has read must not be taken for what another sees at its own moment."""
-    failures = []
-
-    def read() -> None:
-        seen = 0
-        for _ in range(20):
-            found = store.mode_study("structure", now=NOW).observations
-            if [o.setting for o in found] != [observation(step).setting for step in range(len(found))]:
-                failures.append("out of order")
-            if len(found) < seen:
-                failures.append("went back")
-            seen = len(found)
-
-    readers = [threading.Thread(target=read) for _ in range(3)]
-    for reader in readers:
-        reader.start()
-    for step in range(20):
-        store.record([observation(step)], idempotency_key=None)
-    for reader in readers:
-        reader.join()
-    assert failures == []
-
-
-def meanwhile(store: ObservationStore, event: str, call: int, act: Callable[[], object]) -> list[int]:
-    """Acts, once, at the store's so-manieth call from now. Gives the calls so far."""
-    calls: list[int] = []
-
-    def interrupt(**_: Any) -> None:
-        calls.append(len(calls) + 1)
-        if len(calls) == call:
-            act()
-
-    client_of(store).meta.events.register(event, interrupt)
-    return calls
-
-
-@pytest.mark.parametrize("call", range(1, 5))
-def test_a_study_is_one_view_whatever_is_recorded_while_it_is_read(
-    call: int, store: ObservationStore, url: str
-) -> None:
-    other = open_store(url)
-    other.claim([suggestion("s", 5)], now=NOW)
-    other.record([observation(0)], idempotency_key=None)
-    batch = [observation(5, "s"), observation(6)]
-    calls = meanwhile(store, "after-call.dynamodb", call, lambda: other.record(batch, idempotency_key=None))
-    study = store.mode_study("structure", now=NOW)
-    assert len(calls) == 4
-    assert list(study.observations) in ([observation(0)], [observation(0), *batch])
-    # A suggestion is with a rater or rated: never neither, never both.
-    assert (len(study.outstanding) == 1) == (len(study.observations) == 1)
-    assert store.mode_study("structure", now=NOW).observations == (observation(0), *batch)
-    other.close()
 
 
 def test_a_late_rating_does_not_free_a_setting_that_another_was_given_meanwhile(
@@ -567,14 +392,14 @@ def test_a_late_rating_does_not_free_a_setting_that_another_was_given_meanwhile(
     other = open_store(url)
     other.claim([suggestion("expired", 1), suggestion("rated", 2)], now=NOW)
     later = NOW + timedelta(days=2)
-    taken = Suggestion("taken", "structure", observation(1).setting, later, later + timedelta(days=1))
+    taken = suggestion("taken", 1, now=later)
     calls = meanwhile(
         store,
         "before-call.dynamodb.TransactWriteItems",
         1,
         lambda: other.claim([taken], now=later),
     )
-    ratings = [observation(1, "expired"), observation(2, "rated")]
+    ratings = [observation(1, suggestion_id="expired"), observation(2, suggestion_id="rated")]
     assert store.record(ratings, idempotency_key=None).samples_seen == 2
     assert len(calls) == 2
     assert store.outstanding(now=later) == (taken,)
@@ -595,3 +420,163 @@ def test_many_requests_with_one_key_lose_to_the_first_and_give_its_answer(store:
     assert (recorded.samples_seen, recorded.replayed) == (2, True)
     assert store.count() == 2
     other.close()
+
+
+def test_two_suggestions_of_one_setting_are_answered_in_one_batch(store: ObservationStore) -> None:
+    store.claim([suggestion("early", lasting=DAY / 24)], now=NOW)
+    later = NOW + DAY / 12
+    store.claim([suggestion("late", now=later), suggestion("other", 1, now=later)], now=later)
+    told = [observation(0, suggestion_id=name) for name in ("early", "late", "early", "unheard of")]
+    assert store.record(told, idempotency_key=None).samples_seen == 4
+    assert [one.id for one in store.outstanding(now=later)] == ["other"]
+    store.claim([suggestion("next", now=later)], now=later)
+
+
+def test_a_rating_that_answers_a_suggestion_costs_no_look_at_what_is_outstanding(store: ObservationStore) -> None:
+    store.claim([suggestion("s")], now=NOW)
+    made = calls_of(store)
+    store.record([observation(0, suggestion_id="s", rater="ana")], idempotency_key=None)
+    assert made == [("GetItem", 0), ("TransactWriteItems", 0)]
+    made.clear()
+    # Only what the same rater may have rated before is looked up in the log.
+    store.record([observation(1, suggestion_id="t")], idempotency_key=None)
+    store.record([observation(2, rater="ana")], idempotency_key=None)
+    assert made == [("GetItem", 1), ("TransactWriteItems", 0)] * 2
+    made.clear()
+    store.record([observation(0, suggestion_id="s", rater="ana")], idempotency_key=None)
+    assert made == [("GetItem", 1), ("Query", 3), ("TransactWriteItems", 0)]
+
+
+WRITES: dict[str, Callable[[ObservationStore], object]] = {
+    "record": lambda store: store.record([observation(1)], study="garden", idempotency_key=None),
+    "revise": lambda store: store.revise("garden", 1, Correction(NOW, rating=5.0), seen=None, idempotency_key=None),
+}
+
+
+@pytest.mark.parametrize("use", WRITES)
+def test_what_is_on_its_way_when_a_study_is_archived_is_refused(use: str, store: ObservationStore, url: str) -> None:
+    store.begin(Study("garden", NOW))
+    store.record([observation()], study="garden", idempotency_key=None)
+    other = open_store(url)
+    meanwhile(store, "before-call.dynamodb.TransactWriteItems", 1, lambda: other.archive("garden", archived_at=NOW))
+    with pytest.raises(StudyArchivedError):
+        WRITES[use](store)
+    assert [entry.told for entry in other.history(study="garden", limit=5).entries] == [observation()]
+    other.close()
+
+
+def test_of_two_revisions_the_last_wins_unless_it_says_what_it_has_seen(store: ObservationStore, url: str) -> None:
+    store.record([observation()], idempotency_key=None)
+    other = open_store(url)
+
+    def interfere() -> None:
+        other.revise("default", 1, Correction(NOW, rating=2.0, comment="theirs"), seen=None, idempotency_key=None)
+
+    calls = meanwhile(store, "before-call.dynamodb.TransactWriteItems", 1, interfere)
+    revised = store.revise("default", 1, Correction(NOW, rating=3.0), seen=None, idempotency_key=None)
+    assert len(calls) == 2
+    assert (revised.entry.told, revised.entry.revision.number) == (observation(rating=3.0, comment="theirs"), 3)
+
+    def withdraw() -> None:
+        other.revise("default", 1, Correction(NOW, withdrawn=True), seen=3, idempotency_key=None)
+
+    meanwhile(store, "before-call.dynamodb.TransactWriteItems", 1, withdraw)
+    with pytest.raises(RevisionMismatchError) as caught:
+        store.revise("default", 1, Correction(NOW, rating=5.0), seen=3, idempotency_key=None)
+    assert caught.value.revision == 4
+    assert other.count() == 0
+    other.close()
+
+
+def test_a_rating_and_a_revision_at_once_are_both_counted(store: ObservationStore, url: str) -> None:
+    store.record([observation(rating=5.0), observation(1, rating=3.0)], idempotency_key=None)
+    other = open_store(url)
+    meanwhile(
+        store,
+        "before-call.dynamodb.TransactWriteItems",
+        1,
+        lambda: other.revise("default", 1, Correction(NOW, withdrawn=True), seen=None, idempotency_key=None),
+    )
+    assert store.record([observation(2, rating=4.0)], idempotency_key=None) == Recorded(2, False, (4,))
+    assert store.summary("default") == StudySummary(
+        Study("default"), (("structure", 2),), Best("structure", setting(2), 4.0, NOW), NOW
+    )
+    other.close()
+
+
+def test_a_claim_in_an_archived_study_is_refused_and_leaves_nothing(store: ObservationStore, url: str) -> None:
+    store.begin(Study("garden", NOW))
+    store.archive("garden", archived_at=NOW)
+    before = items_of(url)
+    with pytest.raises(StudyArchivedError):
+        store.claim([suggestion("s", study="garden")], now=NOW)
+    assert items_of(url) == before
+
+
+def test_suggestions_of_one_study_are_claimed_at_once(store: ObservationStore) -> None:
+    store.begin(Study("garden", NOW))
+    with pytest.raises(ValueError, match="too many values"):
+        store.claim([suggestion("a"), suggestion("b", study="garden")], now=NOW)
+    with pytest.raises(ValueError, match="too many values"):
+        store.claim([suggestion("a")], giving_way=[suggestion("b", study="garden")], now=NOW)
+
+
+def test_a_full_claim_fits_into_one_transaction(store: ObservationStore) -> None:
+    held = [suggestion(f"held{step}", step) for step in range(MAX_CLAIM)]
+    store.claim(held, now=NOW)
+    made = calls_of(store)
+    fresh = [suggestion(f"fresh{step}", 100 + step) for step in range(MAX_CLAIM)]
+    store.claim(fresh, giving_way=held, now=NOW)
+    assert [name for name, _ in made] == ["GetItem", "TransactWriteItems"]
+    assert {one.id for one in store.outstanding(now=NOW)} == {one.id for one in fresh}
+
+
+@pytest.mark.parametrize("study", ["default", "garden"])
+def test_a_setting_that_is_claimed_while_it_is_looked_up_is_not_taken_for_given_back(
+    study: str, store: ObservationStore, url: str
+) -> None:
+    store.begin(Study("garden", NOW))
+    other, names = open_store(url), ("first", "second", "third")
+    store.claim([suggestion("first", study=study)], now=NOW)
+    store.give_back("first", now=NOW)
+    for call, (before, after) in enumerate(itertools.pairwise(names), start=1):
+        new = suggestion(after, study=study)
+        calls = meanwhile(store, "after-call.dynamodb", call, lambda new=new: other.claim([new], now=NOW))  # type: ignore[misc]
+        found = store.find_suggested([("structure", setting())], study=study, now=NOW)
+        assert len(calls) >= 2
+        assert [(one.id, outstanding) for one, outstanding in found] in ([(before, False)], [(after, True)])
+        assert other.give_back(after, now=NOW) == new
+    other.close()
+
+
+def test_many_studies_are_listed_by_a_few_reads(store: ObservationStore) -> None:
+    names = [f"s{index:03}" for index in range(150)]
+    for name in names:
+        store.begin(Study(name, NOW))
+    made = calls_of(store)
+    page = store.studies(limit=120)
+    assert [one.study.name for one in page.summaries] == ["default", *names[:119]]
+    assert [name for name, _ in made] == ["Query", "BatchGetItem", "BatchGetItem"]
+    assert page.next_after == names[118]
+    rest = store.studies(limit=120, after=names[118])
+    assert ([one.study.name for one in rest.summaries], rest.next_after) == (names[119:], None)
+    made.clear()
+    assert store.study_names() == ("default", *names)
+    assert [name for name, _ in made] == ["Query"]
+
+
+def test_a_study_whose_item_is_missing_is_noticed(store: ObservationStore, url: str) -> None:
+    store.begin(Study("garden", NOW))
+    delete_item(url, ("head#garden", "head"))
+    with pytest.raises(StoreCorruptError, match="head#garden"):
+        store.studies(limit=5)
+
+
+def test_damage_of_another_study_is_not_that_of_the_default_one(store: ObservationStore, url: str) -> None:
+    store.begin(Study("garden", NOW))
+    store.record([observation()], idempotency_key=None)
+    head = items_of(url)["head#garden", "head"]
+    put_item(url, {**head, "modes": {"S": "{"}})
+    with pytest.raises(StoreCorruptError, match="head#garden"):
+        store.count("garden")
+    assert store.verify(now=NOW) == 1

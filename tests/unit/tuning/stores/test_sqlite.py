@@ -7,17 +7,22 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.support.observations import NOW, setting, suggestion
+from tests.support.observations import observation as observation_of
 from tuning.errors import StoreCorruptError, StoreUnavailableError, StoreUrlError
-from tuning.observations import Observation, Setting
+from tuning.observations import Correction, Observation, Setting, Told
 from tuning.stores import open_store
 from tuning.stores import sqlite as store_sqlite
-from tuning.stores.records import load_observation
+from tuning.stores.records import load_told
 from tuning.stores.sqlite import SqliteObservationStore
+from tuning.study import Study
 
 Damage = Callable[[Path], object]
 
@@ -88,12 +93,12 @@ def test_a_warm_store_reads_what_is_new_and_nothing_else(
 ) -> None:
     rows = 0
 
-    def counted(*row: object) -> Observation:
+    def counted(*row: Any) -> Told:
         nonlocal rows
         rows += 1
-        return load_observation(*row)
+        return load_told(*row)
 
-    monkeypatch.setattr(store_sqlite, "load_observation", counted)
+    monkeypatch.setattr(store_sqlite, "load_told", counted)
     store, other = SqliteObservationStore(path), SqliteObservationStore(path)
     read = []
     for new in (100, 0, 2, 0, 1):
@@ -104,8 +109,115 @@ def test_a_warm_store_reads_what_is_new_and_nothing_else(
         read.append((rows, known))
     assert read == [(100, 100), (0, 100), (2, 102), (0, 102), (1, 103)]
     assert store.mode_study("structure", now=observation.recorded_at).observations == (observation,) * 103
+    # A revision is one row, and the entry that it revises is remembered.
+    rows = 0
+    correction = Correction(observation.recorded_at, rating=2.0)
+    other.revise("default", 50, correction, seen=1, idempotency_key=None)
+    rows = 0
+    assert store.mode_study("structure", now=None).observations[49] == replace(observation, rating=2.0)
+    assert rows == 0
     store.close()
     other.close()
+
+
+def test_a_store_remembers_so_many_studies_and_reads_the_others_anew(
+    path: Path, observation: Observation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_sqlite, "_REMEMBERED", 3)
+    store = SqliteObservationStore(path)
+    for name in "abcde":
+        store.begin(Study(name, observation.recorded_at))
+        store.record([observation] * 2, study=name, idempotency_key=None)
+    for name in "abcdeabcde":
+        assert store.mode_study("structure", study=name, now=None).observations == (observation,) * 2
+    assert [name for name, _ in store._known] == ["c", "d", "e"]
+    store.mode_study("structure", study="c", now=None)
+    store.mode_study("structure", study="a", now=None)
+    assert [name for name, _ in store._known] == ["e", "c", "a"]
+    store.close()
+
+
+def test_a_study_of_a_file_that_was_put_back_while_nobody_used_it_is_read_anew(
+    path: Path, observation: Observation
+) -> None:
+    filled(path, observation)
+    backup = path.read_bytes()
+    store = SqliteObservationStore(path)
+    seed = store.mode_study("structure", now=None).seed
+    store.record([observation] * 3, idempotency_key=None)
+    assert len(store.mode_study("structure", now=None).observations) == 4
+    store.close()
+    path.write_bytes(backup)
+    study = store.mode_study("structure", now=None)
+    assert (study.seed, study.observations, study.as_of) == (seed, (observation,), 1)
+    store.close()
+
+
+def test_a_file_without_its_default_study_is_corrupt(path: Path, observation: Observation) -> None:
+    filled(path, observation)
+    run_sql(path, "DELETE FROM studies")
+    store = SqliteObservationStore(path)
+    with pytest.raises(StoreCorruptError, match="study default, which is always there, is missing"):
+        store.count()
+    store.close()
+
+
+USES: dict[str, tuple[Callable[[SqliteObservationStore], object], set[str]]] = {
+    "a mode": (
+        lambda store: store.mode_study("structure", now=NOW),
+        {"entries_of_mode", "revisions_of_mode", "outstanding_of_place"},
+    ),
+    "history": (lambda store: store.history(limit=3), {"PRIMARY KEY (study=? AND position<?)", "revisions_of_entry"}),
+    "a mode's": (lambda store: store.history(mode="structure", limit=3), {"entries_of_mode", "revisions_of_entry"}),
+    "a rater's": (
+        lambda store: store.history(mode="structure", rater="ana", limit=3),
+        {"entries_of_rater", "revisions_of_entry"},
+    ),
+    "a picture's": (
+        lambda store: store.history(rater="ana", picture="p", limit=3),
+        {"entries_of_picture", "revisions_of_entry"},
+    ),
+    "record": (
+        lambda store: store.record([observation_of(suggestion_id="s", rater="ana")], idempotency_key=None),
+        {"entries_of_suggestion", "revisions_of_entry", "entries_that_count"},
+    ),
+    "revise": (
+        lambda store: store.revise("default", 1, Correction(NOW, rating=2.0), seen=None, idempotency_key=None),
+        {"PRIMARY KEY (study=? AND position=?)", "revisions_of_entry", "entries_that_count"},
+    ),
+    "claim": (lambda store: store.claim([suggestion("t", 9)], now=NOW), {"outstanding_by_expiry"}),
+    "outstanding": (lambda store: store.outstanding(now=NOW), {"outstanding_of_place"}),
+    "by id": (lambda store: store.find_suggestions(["s"]), {"suggestions USING INDEX sqlite_autoindex_suggestions_1"}),
+    "by place": (
+        lambda store: store.find_suggested([("structure", setting())], now=NOW),
+        {"suggestions_of_place (study=? AND mode=? AND setting_key=?)", "suggestions USING INTEGER PRIMARY KEY"},
+    ),
+    "count": (lambda store: store.count(), {"entries_that_count"}),
+    "studies": (lambda store: store.studies(limit=3), {"entries_that_count", "PRIMARY KEY (name>?)"}),
+}
+
+
+@pytest.mark.parametrize("use", USES)
+def test_what_is_asked_for_is_looked_up_and_not_searched_for(path: Path, use: str) -> None:
+    store = SqliteObservationStore(path)
+    store.mode_study("structure", now=NOW)
+    store.claim([suggestion("s")], now=NOW)
+    store.record([observation_of(suggestion_id="s", rater="ana", picture="p")], idempotency_key=None)
+    statements: list[str] = []
+    store._database._idle[0].connection.set_trace_callback(statements.append)
+    ask, expected = USES[use]
+    ask(store)
+    store.close()
+    connection = sqlite3.connect(path)
+    steps = [
+        str(step[3])
+        for statement in statements
+        if statement.startswith(("SELECT", "UPDATE"))
+        for step in connection.execute(f"EXPLAIN QUERY PLAN {statement}")
+    ]
+    connection.close()
+    assert not [step for step in steps if step.startswith("SCAN") and "VIRTUAL TABLE" not in step]
+    assert not [index for index in expected if not any(index in step for step in steps)], steps
 
 
 def test_every_commit_is_synced_to_a_write_ahead_log(path: Path) -> None:
@@ -151,7 +263,7 @@ import resource, sys
 sys.path[:0] = {sys.path!r}
 from datetime import UTC, datetime
 from tuning.errors import StoreUnavailableError
-from tuning.observations import Observation, Setting
+from tuning.observations import Correction, Observation, Setting, Told
 from tuning.stores.sqlite import SqliteObservationStore
 store = SqliteObservationStore({str(path)!r})
 size = {path.stat().st_size} + 20_000

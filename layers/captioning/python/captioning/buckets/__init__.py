@@ -7,13 +7,14 @@ from storage.urls import Folder, parse_bucket
 
 
 def open_bucket(url: str) -> Bucket:
-    """Give the bucket that `url` names, without touching it yet.
+    """Return the bucket that `url` names, without a request to it yet.
 
     `file://data` is a folder, relative to the working directory, `file:///var/data` an absolute one.
-    `s3://uploads-of-mine?region=eu-west-1` is a bucket; `region` may be left to AWS's settings, and
-    `endpoint=http://127.0.0.1:9000` speaks to another place than the region's own.
+    `s3://uploads-of-mine?region=eu-west-1` is a bucket; without `region`, AWS's settings apply, and
+    `endpoint=http://127.0.0.1:9000` names another server than the region's own.
 
-    Raises BucketUrlError if the URL names no bucket.
+    Raises:
+        BucketUrlError: the URL names no bucket.
     """
     try:
         place = parse_bucket(url)

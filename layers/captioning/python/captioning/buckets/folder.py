@@ -1,12 +1,12 @@
-"""The upload bucket as a folder, for one machine: `uploads/` and `captions/` in it are what the bucket has there.
+"""The upload bucket as a folder, for one machine, with the subfolders `uploads/` and `captions/`.
 
-Leave to upload is a form like S3's, with a policy and its signature, for the local stack to check. The key that signs
-lives as long as the process: leave that was given before a restart is void after it. Several threads and processes may
-use the folder at once. It keeps one version of a picture, as a bucket without versioning does. Names that begin with a
-dot are left to the programs that use them for their own ends.
+A presigned POST is a form like S3's, with a policy and its signature, which the local stack checks. The signing key
+exists as long as the process: forms that were presigned before a restart are refused after it. Several threads and
+processes may use the folder at once. It keeps one version of a picture, as a bucket without versioning does. Names that
+begin with a dot are ignored, because other programs use them for their own files.
 
-A bucket has names that a file system has not: `captions/<key>.json` may be too long, or a folder may be where the file
-belongs, or a file where the folder does. Such an outcome is in `captions/<sha256 of the key>.json` instead.
+A bucket allows names that a file system does not: `captions/<key>.json` may be too long, or a folder may already have
+that name, or a file the name of one of its folders. Such an outcome is in `captions/<sha256 of the key>.json` instead.
 """
 
 import fcntl
@@ -28,21 +28,21 @@ from captioning.errors import BucketUnavailableError, UploadGoneError, UploadRep
 from captioning.outcomes import Outcome, Upload
 
 POST_PATH = "upload-bucket"
-"""Where the local stack takes the forms, beside the API."""
+"""The path beside the API where the local stack accepts the forms."""
 
 _NO_PLACE = {EEXIST, EISDIR, ENAMETOOLONG, ENOTDIR}
-"""What the system says of a name that no file can have here, for its length or for what is there already."""
+"""The system's errors for a name that no file can have here: it is too long, or something is there already."""
 
 _SECRET = secrets.token_bytes(32)
 
 
 def sign(policy: str) -> str:
-    """The signature of a form's policy, a hexadecimal number."""
+    """Return the signature of a form's policy, in hexadecimal digits."""
     return hmac.new(_SECRET, policy.encode(), sha256).hexdigest()
 
 
 class FolderBucket(Bucket):
-    """The folder at `path`; what is missing of it is made when it is first written to."""
+    """The folder at `path`; missing folders are made at the first write."""
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
@@ -83,7 +83,7 @@ class FolderBucket(Bucket):
         try:
             if not path.is_file():
                 return None
-            # When it came here; a copy may keep the time of the original's last change.
+            # `st_ctime`, when the file came here; a copied file may keep the original's `st_mtime`.
             return datetime.fromtimestamp(path.stat().st_ctime, UTC)
         except OSError as error:
             if error.errno in {ENAMETOOLONG, ENOENT, ENOTDIR}:
@@ -100,7 +100,7 @@ class FolderBucket(Bucket):
         content = json.dumps(outcome.to_plain(), ensure_ascii=False).encode()
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            # One writer at a time, so that nobody comes between the comparison and the writing.
+            # One writer at a time, so that no other writes between the comparison and the write.
             with (folder / ".lock").open("wb") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 if max(_sequencer(path), _sequencer(instead)) >= outcome.sequencer:
@@ -121,16 +121,20 @@ class FolderBucket(Bucket):
         """See Bucket."""
 
     def _path(self, key: str) -> Path | None:
-        """The file of a key; None if no picture can have its name, as it leads elsewhere or is hidden."""
+        """Return the file of a key; None if no picture can have the name: it leaves the folder or is hidden."""
         if "\0" in key or any(not part or part.startswith(".") for part in key.split("/")):
             return None
         return self.path / key
 
 
 def open_picture(path: Path) -> BinaryIO:
-    """A picture's file for reading as far as its size. Raises OSError: FileNotFoundError if it is no file.
+    """Open a picture's file, without blocking. Read no more bytes than its size.
 
-    What is by that name may be a queue by now, or one that the kernel calls a file: it is not waited for.
+    Something else may have the name by now: a named pipe, which would block, or a kernel file without an end.
+
+    Raises:
+        FileNotFoundError: there is no file of this name.
+        OSError: the file cannot be opened.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     if not S_ISREG(os.fstat(descriptor).st_mode):
@@ -140,8 +144,12 @@ def open_picture(path: Path) -> BinaryIO:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that it is there whole or not at all. Raises OSError."""
-    # A name that begins with a dot is nobody's picture, should the process die before the renaming.
+    """Write a file so that it is there whole or not at all.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    # If the process dies before the renaming, the dot keeps the rest from being taken for a picture.
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as stream:
         try:
             stream.write(content)
@@ -154,7 +162,7 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def _sequencer(path: Path) -> str:
-    """The version that a published outcome is of; the empty text, older than all, if there is none to be read."""
+    """Return the sequencer of a published outcome; the empty text, which sorts first, if none can be read."""
     try:
         found = json.loads(path.read_bytes())["sequencer"]
     except (ValueError, KeyError, TypeError):

@@ -1,11 +1,12 @@
 """The upload bucket in S3.
 
-Leave to upload is a presigned POST (Signature Version 4), made without asking S3, and as good as the credentials of
-whoever makes it. Outcomes are written by conditional writes: `If-None-Match` where there is none, else `If-Match` on
-the one that was looked at, whose version is in its metadata; so a late writer never undoes a newer one.
+Uploads are presigned POSTs (Signature Version 4). They are made without a request to S3, and are valid only as long as
+the credentials that signed them. Outcomes are written by conditional writes: with `If-None-Match` if there is none,
+else with `If-Match` on the one that was read, whose sequencer is in its metadata. So a late writer never undoes a newer
+one.
 
-What an error means `storage.clients` says, beside what is of this bucket's uploads. Without the permission
-s3:ListBucket S3 says of an object that is not there that it is forbidden, and this module cannot know better.
+`storage.clients` classes the errors, except those that concern an upload. Without the permission s3:ListBucket, S3
+answers for an object that does not exist that access is denied; this module cannot tell the two apart.
 """
 
 import json
@@ -30,12 +31,12 @@ from storage.urls import S3Place
 CONNECT_SECONDS = 1.0
 READ_SECONDS = 3.0
 ATTEMPTS = 3
-# Each lost race means that another writer was through; more than a few at one picture is not to be believed.
+# Per lost race another writer succeeded; for one picture, more than a few are not plausible.
 _RACES = 8
 
 _GONE = {"404", "NoSuchKey", "NoSuchVersion", "MethodNotAllowed"}
 _REPLACED = {"412", "PreconditionFailed"}
-# What another writer's condition or ours comes to when both write at once, beside a condition that does not hold.
+# What S3 answers when two conditional writes collide, beside a condition that does not hold.
 _LOST = _REPLACED | {"409", "ConditionalRequestConflict", "404", "NoSuchKey"}
 _SEQUENCER = "sequencer"
 
@@ -46,7 +47,11 @@ class S3Bucket(Bucket):
     """The bucket at `place`."""
 
     def __init__(self, place: S3Place) -> None:
-        """Prepare a client; the bucket is not asked yet. Raises BucketUrlError if AWS's settings lack a region."""
+        """Prepare a client, without a request to the bucket yet.
+
+        Raises:
+            BucketUrlError: AWS's settings lack a region, or do not make a client.
+        """
         self._name = place.bucket
         self._session = open_session()
         try:
@@ -58,7 +63,7 @@ class S3Bucket(Bucket):
                 attempts=ATTEMPTS,
                 session=self._session,
                 signature_version="s3v4",
-                # The region's own host: posting to the global one ends in a redirect, which browsers do not follow.
+                # The region's own host: the global one answers a POST with a redirect, which browsers do not follow.
                 s3={
                     "addressing_style": "path" if place.endpoint else "virtual",
                     "us_east_1_regional_endpoint": "regional",
@@ -69,7 +74,7 @@ class S3Bucket(Bucket):
 
     def presign(self, key: str, *, media_type: str, max_bytes: int, seconds: int) -> PresignedPost:
         """See Bucket."""
-        # Botocore trips over their absence here, where it has an error of its own for it elsewhere.
+        # Without credentials botocore fails here with an AttributeError, not with its own error.
         if self._session.get_credentials() is None:
             raise BucketRefusedError(f"s3://{self._name}: Unable to locate credentials")
         made = self._run(
@@ -133,7 +138,7 @@ class S3Bucket(Bucket):
             return None
 
     def _put(self, key: str, body: bytes, sequencer: str, condition: dict[str, str]) -> bool:
-        """Whether it was written; False if others were there first."""
+        """Write an outcome and return True; return False if another writer came first."""
         try:
             self._client.put_object(
                 Bucket=self._name,
@@ -161,5 +166,5 @@ class S3Bucket(Bucket):
             return UploadGoneError(message)
         if code_of(error) in _REPLACED:
             return UploadReplacedError(message)
-        # What does not pass needs a person: no such bucket, credentials that are expired or not allowed.
+        # The rest needs a person: no such bucket, or credentials that are expired or lack a permission.
         return BucketUnavailableError(message) if is_passing(error) else BucketRefusedError(message)

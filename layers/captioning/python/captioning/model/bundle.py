@@ -6,9 +6,9 @@
     decoder.tflite    features -> image vector; one word's step
     vocabulary.json   what the decoder's tokens mean
 
-Refuses, with a BundleError that names the file, whatever is not exactly as the manifest says, and any manifest that
-says too little or too much: a wrong bundle must never become a wrong caption. Where bundles come from, and which one is
-current there, is `captioning.sources.port`'s to know.
+This module refuses, with a BundleError that names the file, a file that is not exactly as the manifest says, and a
+manifest with missing or unknown fields: a wrong bundle must never produce a wrong caption. `captioning.sources.port`
+says where bundles come from and which one is current.
 """
 
 import re
@@ -41,7 +41,7 @@ _INPUT = {"width", "height", "resampling", "exif_transpose", "scale", "offset"}
 
 
 class Resampling(StrEnum):
-    """How pictures are brought to the encoder's size."""
+    """The filter that resizes pictures to the encoder's size."""
 
     NEAREST = "nearest"
     BILINEAR = "bilinear"
@@ -50,7 +50,7 @@ class Resampling(StrEnum):
 
 
 class Quantization(StrEnum):
-    """How a model's weights are held: float32, or int8 with a scale (dynamic range)."""
+    """How a model stores its weights: as float32, or as int8 with a scale (dynamic range)."""
 
     NONE = "none"
     DYNAMIC = "dynamic"
@@ -58,10 +58,10 @@ class Quantization(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class InputSpec:
-    """What the encoder wants: levels p of 0 to 255 become `p * scale + offset`, float32 [1, height, width, 3].
+    """The encoder's input: levels p of 0 to 255 become `p * scale + offset`, float32 [1, height, width, 3].
 
-    `scaled_decoding` lets a large JPEG be decoded at a half, a quarter or an eighth of its size, while twice the
-    encoder's sides remain: faster, and off from the exact picture by a few levels.
+    `width` and `height` are pixels. With `scaled_decoding`, a large JPEG is decoded at 1/2, 1/4 or 1/8 of its size, to
+    at least twice the encoder's sides: this is faster, and differs from the exact picture by a few levels.
     """
 
     width: int
@@ -75,7 +75,7 @@ class InputSpec:
 
 @dataclass(frozen=True, slots=True)
 class BundleFile:
-    """What the manifest says of one file."""
+    """A file as the manifest describes it; `size` is in bytes."""
 
     name: str
     sha256: str
@@ -84,7 +84,7 @@ class BundleFile:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """A validated manifest. Provenance and licence are for people to read, in the file; they are not carried here."""
+    """A validated manifest, without provenance and licence, which people read in the file itself."""
 
     model_version: str
     files: tuple[BundleFile, ...]
@@ -96,7 +96,7 @@ class Manifest:
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """A bundle whose files are present and, when it was opened, were what the manifest says."""
+    """A bundle whose files were as the manifest says when it was opened."""
 
     manifest: Manifest
     vocabulary: Vocabulary
@@ -107,7 +107,8 @@ class Bundle:
 def open_bundle(url: str) -> Bundle:
     """Open the bundle at `file://folder` (relative to the working directory) or `file:///folder`, and check every file.
 
-    Raises BundleError.
+    Raises:
+        BundleError: `url` names no folder, or the bundle cannot be used.
     """
     try:
         place = parse_source(url)
@@ -119,9 +120,13 @@ def open_bundle(url: str) -> Bundle:
 
 
 def read_bundle(folder: Path, *, place: str | None = None) -> Bundle:
-    """Open the bundle in a folder, and check every file. Errors name the files as in `place`, if they came from there.
+    """Open the bundle in a folder, and check every file.
 
-    Reads each file once, to hash it; the models stay on disk for the runtime to map. Raises BundleError.
+    Each file is read once, to hash it; the runtime maps the models from the disk. `place`, if given, is where the files
+    were downloaded from: errors then name it in place of the folder.
+
+    Raises:
+        BundleError: a file is missing, or is not as the manifest says.
     """
     place = place or str(folder)
     manifest = parse_manifest(read_manifest(folder, place=place), file=f"{place}/{MANIFEST}")
@@ -132,7 +137,11 @@ def read_bundle(folder: Path, *, place: str | None = None) -> Bundle:
 
 
 def read_manifest(folder: Path, *, place: str | None = None) -> bytes:
-    """The manifest's bytes as they are, no more than one too many. Raises BundleError if it cannot be read."""
+    """Read the manifest's bytes, at most one more than `MAX_MANIFEST_BYTES`.
+
+    Raises:
+        BundleError: it cannot be read.
+    """
     try:
         with (folder / MANIFEST).open("rb") as stream:
             return stream.read(MAX_MANIFEST_BYTES + 1)
@@ -141,14 +150,14 @@ def read_manifest(folder: Path, *, place: str | None = None) -> bytes:
 
 
 def parse_manifest(content: bytes, *, file: str = MANIFEST) -> Manifest:
-    """Read a manifest of format version 1, every field of it.
+    """Read and check a manifest of format version 1.
 
     Raises:
-        BundleError: it says too little, too much or what cannot be; the message names `file` and the field.
+        BundleError: a field is missing, unknown or wrong; the message names `file` and the field.
     """
     try:
         document = parse(content, most=MAX_MANIFEST_BYTES)
-        # The version comes first: of another version nothing else can be expected to fit.
+        # The version comes first: in another version all other fields may differ.
         document.get("format_version").version(FORMAT_VERSION)
         manifest = document.members(_TOP)
         for name in ("provenance", "licence"):
@@ -167,7 +176,7 @@ def parse_manifest(content: bytes, *, file: str = MANIFEST) -> Manifest:
 
 
 def _files(node: Node) -> tuple[BundleFile, ...]:
-    # The three names are fixed, so no name can lead out of the folder.
+    # The three names are fixed, so that no name can be a path out of the folder.
     files = node.members({ENCODER, DECODER, VOCABULARY})
     described = ((name, files[name].members({"sha256", "bytes"})) for name in (ENCODER, DECODER, VOCABULARY))
     return tuple(BundleFile(name, file["sha256"].text(_SHA256), file["bytes"].integer(1)) for name, file in described)
@@ -195,7 +204,7 @@ def _decoding(node: Node) -> Decoding:
 
 
 def _check(folder: Path, file: BundleFile, place: str) -> None:
-    """Compare a file with the manifest, without holding it in memory."""
+    """Compare a file with the manifest, without reading all of it into memory."""
     try:
         size = (folder / file.name).stat().st_size
         if size == file.size:

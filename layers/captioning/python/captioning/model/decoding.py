@@ -1,7 +1,7 @@
-"""Decoding: from the decoder's distributions to the likeliest caption, by beam search.
+"""Decoding: from the decoder's distributions to the most probable captions, by beam search.
 
-Pure NumPy over a `Step` function; it knows neither pictures, words nor the runtime. It refuses to produce tokens that
-the caller declares barred, captions without a word, captions longer than `max_words`, and loops (see `Decoding`).
+Only NumPy, over a `Step` function; this module knows neither pictures, words nor the runtime. It never produces tokens
+that the caller bars, captions without a word, captions longer than `max_words`, and repetitions (see `Decoding`).
 """
 
 from collections.abc import Callable
@@ -18,29 +18,30 @@ MAX_LENGTH_PENALTY = 5.0
 MAX_NO_REPEAT_NGRAM = 10
 
 _STRETCHES = 8
-"""Stretches of the vocabulary for each candidate that is wanted, whose highest values are compared first."""
+"""Slices of the vocabulary per wanted candidate; the highest values of the slices are compared first."""
 
 Floats = NDArray[np.float32]
 Tokens = NDArray[np.int32]
 
 Step = Callable[[Tokens, NDArray[np.intp]], Floats]
-"""`step(tokens [B], parents [B]) -> logits [B, V]`: the next word's logits, once row b has said `tokens[b]` and goes on
-from what row `parents[b]` of the call before had said."""
+"""`step(tokens [B], parents [B]) -> logits [B, V]`: the next word's logits, where row b has appended `tokens[b]` to the
+words of row `parents[b]` of the previous call."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decoding:
     """How a caption is chosen.
 
-    `beam_width`, 1 to 10: hypotheses kept a word; 1 is greedy decoding.
+    `beam_width`, 1 to 10: hypotheses kept after each word; 1 is greedy decoding.
     `length_penalty`, 0 to 5: a hypothesis is ranked by its log-probability divided by its length (in words, the end
     mark included) to this power. 0 ranks by probability alone and favours short captions; 1 ranks by the mean.
     `max_words`, 1 to 100: the longest caption.
     `no_repeat_ngram`, 0 to 10: with n > 0, no sequence of n words occurs twice in a caption, and no word directly
-    follows itself. With the default of 2, "a large large" is impossible, and so are longer loops; the price is that a
-    rightful repetition such as "a man in a red hat and a woman in a blue hat" ("in a") is impossible too. 0 allows all.
+    follows itself. With the default of 2, "a large large" is impossible, and so are longer loops; so are correct
+    repetitions such as "a man in a red hat and a woman in a blue hat" ("in a"). 0 allows all.
 
-    Raises DecodingError if a value is outside its limits.
+    Raises:
+        DecodingError: a value is outside its limits.
     """
 
     beam_width: int
@@ -61,8 +62,11 @@ class Decoding:
 
 @dataclass(frozen=True, slots=True)
 class Hypothesis:
-    """A caption in tokens, end mark left out. `log_probabilities` has one natural logarithm a word, as the model gave
-    them; `score` ranks hypotheses of one search and includes the end mark where the caption has ended."""
+    """A caption in tokens, without the end mark.
+
+    `log_probabilities` has one natural logarithm per word, as the model gave them. `score` ranks hypotheses of one
+    search; it includes the end mark if the caption `ended`, and not if it was cut off at `max_words`.
+    """
 
     tokens: tuple[int, ...]
     log_probabilities: tuple[float, ...]
@@ -71,7 +75,7 @@ class Hypothesis:
 
     @property
     def confidence(self) -> float:
-        """The geometric mean of the words' probabilities."""
+        """The geometric mean of the words' probabilities, 0 to 1."""
         return float(np.exp(np.mean(self.log_probabilities)))
 
 
@@ -83,19 +87,23 @@ class _Partial:
 
 
 def search(step: Step, *, start: int, end: int, barred: NDArray[np.bool_], decoding: Decoding) -> list[Hypothesis]:
-    """Find the likeliest captions, best first; at least one, each of at least one word.
+    """Find the most probable captions, best first; at least one, each of at least one word.
 
-    Beam search with length normalisation. Each word, the extensions of all partial captions are ranked by probability:
-    those among the best `beam_width` that end are finished, and the best `beam_width` that do not end go on. It stops
-    when `beam_width` captions are finished or at `max_words`; a caption cut off there counts only if none finished.
+    Beam search with length normalisation. At each word, the extensions of all partial captions are ranked by
+    probability: those among the best `beam_width` that end are finished, and the best `beam_width` that do not end go
+    on. The search stops when `beam_width` captions are finished or at `max_words`; captions cut off there are returned
+    only if none is finished.
     (The stopping rule of fairseq, Ott et al. 2019. Ranking by log-probability over length^alpha: Wu et al. 2016,
     "Google's neural machine translation system", section 7, the form before the one that they settled on.)
 
-    `barred` [V] marks the tokens that are never produced, besides `end` as the first; masks do not alter the
-    probabilities of what remains. The `step` is called once a word, always with `beam_width` rows. Ties go to the
-    better-ranked parent, then to the smaller token.
+    `barred` [V] marks the tokens that are never produced; `end` is never the first. The probabilities of the other
+    tokens are not rescaled. `step` is called once per word, always with `beam_width` rows. Ties go to the better-ranked
+    parent, then to the smaller token.
 
-    Raises ValueError if the logits are not finite.
+        score = (sum of log-probabilities) / length^length_penalty
+
+    Raises:
+        ValueError: the logits are not finite.
     """
     width = decoding.beam_width
     never = np.flatnonzero(barred)
@@ -123,7 +131,7 @@ def search(step: Step, *, start: int, end: int, barred: NDArray[np.bool_], decod
         if len(finished) >= width:
             break
         rows = [row for row, _ in extended[:width]]
-        # Rows beyond the live ones repeat the first: a batch of one size spares the runtime a new allocation.
+        # Spare rows repeat the first: with a batch of constant size the runtime allocates no new buffers.
         spare = width - len(live)
         tokens = np.array([partial.tokens[-1] for partial in live] + [live[0].tokens[-1]] * spare, np.int32)
         parents = np.array(rows + [rows[0]] * spare, np.intp)
@@ -149,7 +157,7 @@ def _extensions(
     barred: NDArray[np.intp],
     decoding: Decoding,
 ) -> list[tuple[int, int]]:
-    """Rank the likeliest (row, token): enough that `beam_width` remain once the ended ones are taken out."""
+    """Rank the most probable (row, token), twice `beam_width`: so `beam_width` remain without those that end."""
     totals = logits + (np.array([partial.total for partial in live]) - normalizers)[:, np.newaxis]
     totals[:, barred] = -np.inf
     for row, partial in enumerate(live):
@@ -158,8 +166,8 @@ def _extensions(
             totals[row, end] = -np.inf
     flat = totals.ravel()
     count = min(2 * decoding.beam_width, flat.size)
-    # As many stretches as are wanted have a highest value of at least the threshold, so none of the wanted lies below
-    # it, and hardly anything else above: the few that are left are sorted, where all would be slow to partition.
+    # The threshold is the `count`-th highest of the slices' highest values, so that all wanted values reach it and few
+    # others do. Sorting these few is faster than partitioning all values.
     stretches = np.maximum.reduceat(flat, np.arange(0, flat.size, max(1, flat.size // (_STRETCHES * count))))
     threshold = np.partition(stretches, stretches.size - count)[stretches.size - count]
     chosen = np.flatnonzero((flat >= threshold) & (flat > -np.inf))
@@ -168,7 +176,7 @@ def _extensions(
 
 
 def _repetitions(tokens: tuple[int, ...], n: int) -> list[int]:
-    """The tokens that would complete a sequence of `n` words for the second time, and the last word itself."""
+    """Return the tokens that would complete a sequence of `n` words for the second time, and the last word."""
     if n == 0 or not tokens:
         return []
     tail = tokens[len(tokens) - (n - 1) :]
@@ -177,7 +185,7 @@ def _repetitions(tokens: tuple[int, ...], n: int) -> list[int]:
 
 
 def _log_sum_exp(logits: Floats) -> NDArray[np.float64]:
-    """What to take from each row's logits to have log-probabilities, [B]; exact to some 6e-8 of what is left."""
+    """Return what to subtract from each row's logits to get log-probabilities, [B]; relative error some 6e-8."""
     if not np.isfinite(logits).all():
         raise ValueError("the logits are not finite")
     highest = logits.max(axis=1, keepdims=True)

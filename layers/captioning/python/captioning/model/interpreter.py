@@ -1,12 +1,12 @@
 """The TFLite runtime: the only module that imports it, and the only one that knows its calls.
 
-The runtime is LiteRT (`ai-edge-litert`), TensorFlow Lite under its present name, or `tflite-runtime` where only that is
-installed; that one is for float32 models alone, because it runs 8-bit kernels six times slower and to other digits.
-It runs on one thread: a Lambda's share of a CPU is fractional, and two threads on one core are slower.
+The runtime is LiteRT (`ai-edge-litert`), the present name of TensorFlow Lite, or `tflite-runtime` if only that is
+installed. The latter is for float32 models only: it runs 8-bit kernels six times slower and with different results. It
+runs on one thread: a Lambda has a fraction of a CPU, and two threads on one core are slower.
 
-One caller at a time: an `Encoder` or a `Decoder` holds the buffers of its run. `Captioner` sees to that with a lock.
-What the models need is read from the models; a model that does not have the bundle format's form is refused.
-LiteRT prints a line or two on standard error when it starts; it offers no way to stop that.
+One caller at a time: an `Encoder` or a `Decoder` holds the buffers of its run. `Captioner` has the lock for this. Sizes
+are read from the models; a model that does not have the form of the bundle format is refused. LiteRT prints a line or
+two on standard error when it starts, and has no option against it.
 """
 
 from collections.abc import Iterator, Mapping
@@ -34,7 +34,7 @@ _THREADS = 1
 
 
 class Encoder:
-    """Picture to features: float32 [1, height, width, 3] -> [1, features]."""
+    """The encoder, from a picture to its features: float32 [1, height, width, 3] -> [1, features]."""
 
     def __init__(self, path: Path) -> None:
         """Map the model into memory. Raises BundleError if the runtime refuses it or its form is wrong."""
@@ -48,7 +48,11 @@ class Encoder:
         _, self.features = _shape(self._file, outputs[0], (1, None))
 
     def encode(self, pixels: Floats) -> Floats:
-        """Features, float32 [1, features]. Raises BundleError if the model fails or gives what is not finite."""
+        """Return the features of a picture, float32 [1, features].
+
+        Raises:
+            BundleError: the model fails, or its features are not finite.
+        """
         with _running(self._file):
             self._interpreter.set_tensor(self._input, pixels)
             self._interpreter.invoke()
@@ -59,7 +63,7 @@ class Encoder:
 
 
 class Decoder:
-    """Features to image vector, once; then one step a word, for a whole beam at once.
+    """The decoder: features to an image vector, once; then one step per word, for a whole beam at once.
 
     `features`, `state` and `tokens` are the sizes of the features, of the LSTM's state and of the vocabulary.
     """
@@ -80,15 +84,22 @@ class Decoder:
         _, self.tokens = _shape(self._file, self._step.get_output_details()["logits"], (-1, None))
 
     def project(self, features: Floats) -> Floats:
-        """The image vector, float32 [1, image], of features [1, features]. Raises BundleError if the model fails."""
+        """Return the image vector, float32 [1, image], of features [1, features].
+
+        Raises:
+            BundleError: the model fails.
+        """
         with _running(self._file):
             image: Floats = self._project(features=features)["image"]
         return image
 
     def step(self, token: NDArray[np.int32], h: Floats, c: Floats, image: Floats) -> tuple[Floats, Floats, Floats]:
-        """Logits [B, tokens] and the next state, h and c [B, state], after the words `token` [B].
+        """Return the logits [B, tokens] and the next state, h and c [B, state], after the words `token` [B].
 
-        The logits are not normalised. Raises BundleError if the model fails.
+        The logits are not normalised.
+
+        Raises:
+            BundleError: the model fails.
         """
         with _running(self._file):
             outputs = self._step(token=token, h=h, c=c, image=image)
@@ -128,7 +139,7 @@ def _running(file: str) -> Iterator[None]:
 def _shape(
     file: str, tensor: Mapping[str, Any], expected: tuple[int | None, ...], dtype: type[np.generic] = np.float32
 ) -> tuple[int, ...]:
-    """The tensor's shape, -1 where it is free, if it is as expected: None stands for any fixed size."""
+    """Return a tensor's shape, -1 for a free size, after a check against `expected`, where None is any fixed size."""
     shape = tuple(int(size) for size in tensor["shape_signature"])
     fits = len(shape) == len(expected) and all(
         size > 0 if wanted is None else size == wanted for size, wanted in zip(shape, expected, strict=True)

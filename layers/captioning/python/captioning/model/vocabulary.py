@@ -1,6 +1,6 @@
-"""The vocabulary: what the decoder's tokens mean, and how words become a sentence.
+"""The vocabulary: the words of the decoder's tokens, and how words become a sentence.
 
-Refuses a vocabulary that the decoder could not have been trained on: repeated or blank words, missing marks.
+This module refuses a vocabulary that no decoder can have been trained on: repeated or blank words, missing marks.
 """
 
 import re
@@ -24,7 +24,7 @@ _JOINS_RIGHT = re.compile(r"(?<=[(\[]) ")
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """The words by token, and the tokens of the marks. Token 0 is padding; `unknown` may be None."""
+    """The words by token, and the tokens of the marks. Token 0 is padding; `unknown` is None without such a mark."""
 
     words: tuple[str, ...]
     start: int
@@ -32,7 +32,7 @@ class Vocabulary:
     unknown: int | None
 
     def barred(self) -> NDArray[np.bool_]:
-        """The tokens that are no part of a caption, bool [V]: padding, start and unknown."""
+        """Mark the tokens that are not part of a caption, bool [V]: padding, start and unknown."""
         marks = np.zeros(len(self.words), np.bool_)
         marks[[PADDING, self.start, *([] if self.unknown is None else [self.unknown])]] = True
         return marks
@@ -40,7 +40,10 @@ class Vocabulary:
     def detokenise(self, tokens: Iterable[int]) -> str:
         """Write the words as a sentence in the vocabulary's own case, without a final full stop.
 
-        "dog", "'s", "ball" becomes "dog's ball". Raises IndexError for a token outside the vocabulary.
+        "dog", "'s", "ball" becomes "dog's ball".
+
+        Raises:
+            IndexError: a token is outside the vocabulary.
         """
         sentence = " ".join(self.words[token] for token in tokens)
         sentence = _JOINS_RIGHT.sub("", _JOINS_LEFT.sub("", sentence))
@@ -50,11 +53,11 @@ class Vocabulary:
 def parse_vocabulary(content: bytes, *, file: str) -> Vocabulary:
     """Read a bundle's `vocabulary.json`.
 
-    It has `words` (unique, without blanks), with padding at 0, `start` and `end` among them, `unknown` among them or
-    null, and at least one word beside these marks.
+    It is a JSON object with `words` (unique, without blanks, padding first), `start` and `end` among them, and
+    `unknown` among them or null. There must be at least one word beside these marks.
 
     Raises:
-        BundleError: it is not JSON of that form; the message names `file` and what is wrong with it.
+        BundleError: it is not of this form; the message names `file`.
     """
     try:
         return _vocabulary(parse(content).members({"words", "start", "end", "unknown"}))

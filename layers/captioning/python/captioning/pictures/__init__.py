@@ -1,5 +1,6 @@
-"""Pictures: from bytes that somebody sent to the tensor that the encoder wants.
+"""Pictures: from the bytes that a caller sent to the encoder's input tensor.
 
-`reader` is the entry point: it hands each picture to a process of its own (`process`, which `protocol` lets it talk
-to), where `formats` looks at the file's structure and `levels` decodes what is left of it. This file imports nothing.
+`tensors` is the entry point. `reader` passes each picture to a separate process (`process`, by the messages of
+`protocol`). There `formats` checks the file's structure and removes metadata, and `levels` decodes the rest. This file
+imports nothing.
 """

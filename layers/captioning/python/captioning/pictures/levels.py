@@ -1,18 +1,19 @@
 """Levels: a picture's pixels at the encoder's size. The only module that imports PIL, in a process of its own.
 
-Read are JPEG, PNG, GIF, WebP, BMP and TIFF; of an animation, or of a file with several pictures, the first. A picture
-is judged by its bytes, never by its name: its structure first (`captioning.pictures.formats`), then its pixels.
+It reads JPEG, PNG, GIF, WebP, BMP and TIFF; of an animation, or of a file with several pictures, the first. The format
+is told from the bytes, never from a name. The structure is checked first (`captioning.pictures.formats`), then the
+pixels are decoded.
 
-- Transparent pictures are shown over white.
+- Transparent pictures are put on white.
 - Grey of 16 bits is scaled to 8 (65535 is white); colour of 16 bits keeps its upper 8. Grey of 32 bits, whole or float,
   has no agreed white: it is the smallest of 65535 and 2^31 - 1 (float: 1, 255 and 65535) that no pixel exceeds.
 - CMYK becomes RGB by Pillow's plain formula, without colour profiles.
 - A rotation in the metadata is applied to the resized picture, which is cheaper than to the full one and differs from
   it by at most one level of 255.
-- Exact decoding is the rule; a bundle may ask for scaled decoding of JPEGs (`InputSpec.scaled_decoding`).
+- Decoding is exact, unless a bundle asks for scaled decoding of JPEGs (`InputSpec.scaled_decoding`).
 
-Refused is what exceeds `captioning.pictures.limits`, and whatever Pillow cannot decode to its last byte. While it is
-read, a picture takes 5 bytes per pixel; a JPEG of several scans up to 12 in libjpeg, and a WebP 16 in libwebp.
+It refuses pictures that exceed `captioning.pictures.limits`, and pictures that Pillow cannot decode to their last byte.
+Decoding takes 5 bytes per pixel; for a JPEG of several scans up to 12 in libjpeg, and for a WebP 16 in libwebp.
 """
 
 import io
@@ -29,7 +30,7 @@ from captioning.pictures.formats.prepared import Prepared
 from captioning.pictures.limits import MAX_PIXELS, MAX_WEBP_PIXELS, check_size
 from captioning.pictures.protocol import Levels, Wanted
 
-# Where Pillow has each format. Not by `Image.open`, which imports half a dozen to find out what is known already.
+# Pillow's module and class per format. Not `Image.open`, which imports several to find the format.
 _FILES = {
     "JPEG": ("PIL.JpegImagePlugin", "JpegImageFile"),
     "PNG": ("PIL.PngImagePlugin", "PngImageFile"),
@@ -47,9 +48,11 @@ _STRIP_PIXELS = 1 << 20
 
 
 def read_levels(picture: bytes, wanted: Wanted) -> Levels:
-    """Decode a picture and resize it, but for turning it upright.
+    """Decode a picture and resize it; the orientation is returned and not applied.
 
-    Raises PictureTooLargeError, NotAPictureError, DamagedPictureError or MemoryError.
+    Raises:
+        PictureTooLargeError, NotAPictureError, DamagedPictureError: it cannot be read.
+        MemoryError: the process has too little memory for it.
     """
     prepared = prepare(picture)
     try:
@@ -58,7 +61,7 @@ def read_levels(picture: bytes, wanted: Wanted) -> Levels:
                 check_size(*image.size, most=MAX_WEBP_PIXELS, kind=" of a WebP")
             check_size(*image.size)
             if wanted.scaled_decoding:
-                # Only JPEG's decoder can; the others take no notice.
+                # Only JPEG's decoder does; the others ignore it.
                 side = 2 * max(wanted.width, wanted.height)
                 image.draft(None, (side, side))
             image.load()
@@ -71,17 +74,22 @@ def read_levels(picture: bytes, wanted: Wanted) -> Levels:
     except Image.DecompressionBombError as error:
         raise PictureTooLargeError(f"the picture has far more pixels than the limit of {MAX_PIXELS:,}") from error
     except Exception as error:
-        # On broken files Pillow's decoders raise whatever they trip over.
+        # On broken files Pillow's decoders raise errors of many types.
         raise DamagedPictureError("the picture is truncated or broken") from error
 
 
 def _opened(prepared: Prepared) -> ImageFile:
-    """The picture with its header read. Raises NotAPictureError, DamagedPictureError, or whatever Pillow raises."""
+    """Open the picture, which reads its header.
+
+    Raises:
+        NotAPictureError, DamagedPictureError: the header is not the format's.
+        Exception: any other error of Pillow's.
+    """
     module, name = _FILES[prepared.kind]
     try:
         opened: ImageFile = getattr(import_module(module), name)(io.BytesIO(prepared.content))
     except SyntaxError as error:
-        # So Pillow says that a header is not the format's. Texts may begin with a BMP's two letters.
+        # Pillow's error for a header that is not the format's. A text may begin with a BMP's two letters.
         if prepared.kind == "BMP":
             raise NotAPictureError(NOT_READ) from error
         raise DamagedPictureError("the picture's header is truncated or broken") from error
@@ -89,7 +97,7 @@ def _opened(prepared: Prepared) -> ImageFile:
 
 
 def _resized(image: Image.Image, size: tuple[int, int], resampling: Image.Resampling, orientation: int) -> Levels:
-    """The levels of a decoded picture of any mode at `size`, width and height."""
+    """Return the levels of a decoded picture of any mode at `size`, which is width and height in pixels."""
     if image.mode == "LAB":
         raise NotAPictureError("pictures in the colour mode LAB are not read")
     modes: tuple[str, ...] = ("RGB",)
@@ -97,7 +105,7 @@ def _resized(image: Image.Image, size: tuple[int, int], resampling: Image.Resamp
     if image.mode == "F" or image.mode.startswith("I"):
         modes, white = ("F",), _white(image)
     elif image.has_transparency_data:
-        # Premultiplied colours may be averaged.
+        # Only premultiplied colours may be averaged.
         modes = ("RGBA", "RGBa")
     content = _shrunk(image, size, modes, resampling).tobytes()
     return Levels(modes[-1], orientation, white, content)
@@ -106,9 +114,10 @@ def _resized(image: Image.Image, size: tuple[int, int], resampling: Image.Resamp
 def _shrunk(
     image: Image.Image, size: tuple[int, int], modes: tuple[str, ...], resampling: Image.Resampling
 ) -> Image.Image:
-    """Convert through `modes`, then resize: to the same levels as in one go, but a strip at a time.
+    """Convert through `modes`, then resize, one strip at a time; the levels are the same as without strips.
 
-    Pillow resizes rows first and columns then, so the rows can be done, and the converted copy forgotten, in strips.
+    Pillow resizes rows first and columns then, so that rows can be converted and resized strip by strip, which never
+    needs a converted copy of the whole picture.
     """
     width, height = size
     narrow = Image.new(modes[-1], (width, image.height))
@@ -122,7 +131,11 @@ def _shrunk(
 
 
 def _white(image: Image.Image) -> float:
-    """The level of white of a grey picture of more than 8 bits."""
+    """Return the level that is white in a grey picture of more than 8 bits.
+
+    Raises:
+        DamagedPictureError: its levels are not finite.
+    """
     if image.mode.startswith("I;16"):
         return _INTEGER_WHITES[0]
     highest = image.getextrema()[1]

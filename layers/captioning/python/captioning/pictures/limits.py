@@ -1,4 +1,4 @@
-"""What a picture may cost: bytes, pixels, processor time and memory. docs/decisions/0011 says where they come from."""
+"""The limits of a picture: bytes, pixels, processor time and memory. docs/decisions/0011 has their reasons."""
 
 from captioning.errors import PictureTooLargeError
 
@@ -12,13 +12,17 @@ MAX_SIDE = 65_535
 """Pixels of a side: the resampling filter's table grows with the longer one, to 800 MB for 50,000,000 x 1."""
 
 PROCESSOR_SECONDS = 2.0
-"""Processor time within which a picture is read: twice what the costliest regular one takes."""
+"""Processor time to read a picture: twice that of the most expensive regular one."""
 MEMORY_BYTES = 432 * 1024 * 1024
-"""Address space of the process that reads: the costliest regular picture, the interpreter and the file itself."""
+"""Address space of the process that reads: for the most expensive regular picture, the interpreter and the file."""
 
 
 def check_size(width: int, height: int, *, most: int = MAX_PIXELS, kind: str = "") -> None:
-    """Raises PictureTooLargeError if there are more than `most` pixels (`kind` says of what), or a side is too long."""
+    """Check the size of a picture in pixels; `kind` is what the message says after "the limit".
+
+    Raises:
+        PictureTooLargeError: there are more than `most` pixels, or more than `MAX_SIDE` along a side.
+    """
     if width * height > most:
         raise PictureTooLargeError(f"the picture has {width} x {height} pixels; the limit{kind} is {most:,}")
     if max(width, height) > MAX_SIDE:

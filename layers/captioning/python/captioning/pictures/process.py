@@ -1,7 +1,7 @@
-"""The process that reads pictures, and that may be killed over one: `python -c "...; serve()"`, as `reader` starts it.
+"""The process that reads pictures, which a picture may end: `python -c "...; serve()"`, as `reader` starts it.
 
-It holds nothing that is worth stealing (no environment, no files, no network of ours), and whatever a decoder does,
-the kernel ends it when its memory or the picture's processor time is used up. It ends by itself when its reader does.
+It has no secrets (no environment, no open files, no connections of ours). Whatever a decoder does, the kernel ends the
+process when its memory or the picture's processor time is used up. It exits when its reader does.
 """
 
 import os
@@ -29,9 +29,9 @@ _OPEN_FILES = 32
 
 
 def serve() -> None:
-    """Answers requests until the other end is closed."""
+    """Answer requests until the reader closes the socket."""
     _confine()
-    # Pillow warns of odd metadata.
+    # Pillow warns about unusual files.
     warnings.simplefilter("ignore")
     with suppress(ConnectionError):
         _serve()
@@ -50,8 +50,8 @@ def _serve() -> None:
 
 
 def _answer(picture: bytes, wanted: Wanted) -> tuple[Levels | PictureError, bool]:
-    """The answer, and whether the process is fit for another picture."""
-    # Its signal ends the process, in the midst of a decoder's loop too.
+    """Return the answer, and whether the process can read another picture."""
+    # The timer's signal ends the process, even within a decoder's loop.
     signal.setitimer(signal.ITIMER_PROF, PROCESSOR_SECONDS)
     try:
         return read_levels(picture, wanted), True
@@ -65,9 +65,9 @@ def _answer(picture: bytes, wanted: Wanted) -> tuple[Levels | PictureError, bool
 
 
 def _confine() -> None:
-    """Gives up what reading a picture does not need."""
+    """Limit the process to what reading a picture needs."""
     sys.dont_write_bytecode = True
-    # libtiff says there what it thinks of a file, which is the caller's doing and would fill the log.
+    # libtiff writes warnings about files to standard error; they depend on the caller and would fill the log.
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stderr.fileno())
     os.close(nowhere)
@@ -78,17 +78,17 @@ def _confine() -> None:
         (resource.RLIMIT_NOFILE, _OPEN_FILES),
     ):
         _, hard = resource.getrlimit(limit)
-        # An outer limit that is narrower stays.
+        # A lower limit from outside stays.
         lowest = most if hard == resource.RLIM_INFINITY else min(most, hard)
         try:
             resource.setrlimit(limit, (lowest, lowest))
         except (OSError, ValueError):
-            # macOS knows the limit of memory and does not take it.
+            # macOS has the limit of memory and refuses to set it.
             continue
 
 
 def _receive(size: int) -> bytes:
-    """`size` bytes; none if the other end is closed."""
+    """Read `size` bytes; return none if the other end is closed."""
     pieces = bytearray()
     while len(pieces) < size:
         piece = os.read(_SOCKET, min(size - len(pieces), _PIECE))

@@ -1,8 +1,8 @@
-"""What the reader and its process say to each other over a socket.
+"""The messages between the reader and its process, over a socket.
 
-The process says `READY` once. Then, as often as it is asked: a request and the picture's bytes go out, and an answer
-with either levels or an error comes back. Both sides are of one release and on one machine, so that numbers are in the
-machine's own form.
+The process sends `READY` once. Then, for each picture: the reader sends a request and the picture's bytes, and the
+process answers with levels or an error. Both sides are of one release and on one machine, so numbers are in the
+machine's own format.
 """
 
 import struct
@@ -25,7 +25,7 @@ ANSWER_BYTES = _ANSWER.size
 
 _RESAMPLINGS = ("nearest", "lanczos", "bilinear", "bicubic", "box", "hamming")
 _MODES = ("RGB", "RGBa", "F")
-# Most particular first; the answer's first byte is a position in it, counted from 1.
+# Subclasses before their bases; the answer's first byte is the position in it, counted from 1, or 0 for levels.
 _ERRORS: tuple[type[PictureError], ...] = (
     EmptyPictureError,
     PictureTooLargeError,
@@ -35,7 +35,7 @@ _ERRORS: tuple[type[PictureError], ...] = (
 
 
 class Wanted(NamedTuple):
-    """How a picture is to be read: the encoder's size in pixels, and the bundle's options (see `InputSpec`)."""
+    """How to read a picture: the encoder's size in pixels, and the bundle's options (see `InputSpec`)."""
 
     width: int
     height: int
@@ -45,10 +45,10 @@ class Wanted(NamedTuple):
 
 
 class Levels(NamedTuple):
-    """A picture at the encoder's size, as it lies in the file: `orientation` (EXIF, 1 to 8) is still to be applied.
+    """A picture at the encoder's size, before its `orientation` (EXIF, 1 to 8) is applied.
 
     `mode` says what `content` holds, row by row: "RGB" bytes; "RGBa" bytes, colours multiplied by their opacity; or
-    "F", grey as float32, of which `white` is white.
+    "F", grey as float32, in which the level `white` is white.
     """
 
     mode: str
@@ -58,19 +58,19 @@ class Levels(NamedTuple):
 
 
 def dump_request(wanted: Wanted, size: int) -> bytes:
-    """The request for a picture of `size` bytes, which follow it."""
+    """Encode the request for a picture of `size` bytes, which follow it."""
     resampling = _RESAMPLINGS.index(wanted.resampling)
     return _REQUEST.pack(size, wanted.width, wanted.height, wanted.exif_transpose, wanted.scaled_decoding, resampling)
 
 
 def load_request(request: bytes) -> tuple[Wanted, int]:
-    """The inverse of `dump_request`."""
+    """Decode a request: the inverse of `dump_request`."""
     size, width, height, exif_transpose, scaled_decoding, resampling = _REQUEST.unpack(request)
     return Wanted(width, height, _RESAMPLINGS[resampling], exif_transpose, scaled_decoding), size
 
 
 def dump_answer(answer: Levels | PictureError) -> bytes:
-    """The answer, whole."""
+    """Encode an answer: its first `ANSWER_BYTES` bytes and its content."""
     if isinstance(answer, Levels):
         head = _ANSWER.pack(0, _MODES.index(answer.mode), answer.orientation, answer.white, len(answer.content))
         return head + answer.content
@@ -80,13 +80,13 @@ def dump_answer(answer: Levels | PictureError) -> bytes:
 
 
 def answer_size(head: bytes) -> int:
-    """How many bytes follow the first `ANSWER_BYTES` of an answer."""
+    """Return how many bytes follow the first `ANSWER_BYTES` of an answer."""
     size: int = _ANSWER.unpack(head)[4]
     return size
 
 
 def load_answer(head: bytes, content: bytes) -> Levels | PictureError:
-    """The inverse of `dump_answer`."""
+    """Decode an answer: the inverse of `dump_answer`."""
     kind, mode, orientation, white, _ = _ANSWER.unpack(head)
     if kind:
         error: PictureError = _ERRORS[kind - 1](content.decode())

@@ -1,10 +1,10 @@
-"""The reader: hands pictures to a process of its own, and ends that process when a picture takes too much.
+"""The reader: passes pictures to a separate process, and ends that process when a picture takes too much.
 
-Decoders are large programs in C, and what a file makes them do cannot be known beforehand. So they run where the kernel
-bounds their memory and their processor time, whatever they do, and where there is nothing to steal. The process is kept
-for the next picture; one that was ended is replaced at once, before anybody asks.
+Decoders are large programs in C, and the effect of a file on them cannot be known in advance. So they run in a process
+whose memory and processor time the kernel limits, and which has no secrets. The process is kept for the next picture;
+if it ends, another is started at once, before the next request.
 
-One picture at a time: callers wait for each other.
+It reads one picture at a time; other callers wait.
 """
 
 import atexit
@@ -39,28 +39,28 @@ from captioning.pictures.protocol import (
 )
 
 START_SECONDS = 20.0
-"""A process that does not begin within this time is given up."""
+"""Seconds within which a process must start."""
 WAIT_SECONDS = 10 * PROCESSOR_SECONDS
-"""A picture that is not read by then, though its processor time is not used up, was given no processor."""
+"""Seconds within which a picture must be read; after them, the process did not get enough of a processor."""
 
 _log = logging.getLogger("captioning")
 
-_LAST_WORDS_SECONDS = 5.0  # between the end of a process's socket and its own, on a busy machine
+_EXIT_SECONDS = 5.0  # between the closing of a process's socket and its exit, on a busy machine
 
 _CODE = "import sys; sys.path += sys.argv[1:]; from captioning.pictures.process import serve; serve()"
-# The process gets nothing else of ours: no credentials, no settings.
+# The process gets no other variables: no credentials, no settings.
 _ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT")
 
 
-class _Ended(Exception):  # noqa: N818 - not an error yet: it may have ended before it was asked anything
-    """The process is not there any more, or was not quick enough."""
+class _Ended(Exception):  # noqa: N818 - not always an error: it may have ended before the request
+    """The process has ended, or did not answer in time."""
 
 
 class _Process:
-    """A process that reads, and the socket to it."""
+    """A process that reads pictures, and the socket to it."""
 
     def __init__(self) -> None:
-        """Starts it, without waiting for it to begin."""
+        """Start it, without waiting until it is ready."""
         here, there = socket.socketpair()
         with there:
             self._process: subprocess.Popen[bytes] = subprocess.Popen(  # noqa: S603 - ourselves
@@ -68,19 +68,27 @@ class _Process:
                 stdin=there.fileno(),
                 stdout=subprocess.DEVNULL,
                 env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
-                # Not in the group that a terminal interrupts.
+                # Not in the process group that Ctrl-C interrupts.
                 process_group=0,
             )
         self._socket = here
         self._began = self._is_gone = False
 
     def begin(self) -> None:
-        """Waits until it has begun. Raises _Ended."""
+        """Wait until it is ready.
+
+        Raises:
+            _Ended: it ended, or was not ready in time.
+        """
         if not self._began:
             self._began = self._receive(len(READY), time.monotonic() + START_SECONDS) == READY
 
     def read(self, picture: bytes, wanted: Wanted) -> Levels | PictureError:
-        """What it makes of a picture. Raises _Ended."""
+        """Return its answer for a picture.
+
+        Raises:
+            _Ended: it ended, or did not answer in time.
+        """
         deadline = time.monotonic() + WAIT_SECONDS
         self._send(dump_request(wanted, len(picture)), deadline)
         self._send(picture, deadline)
@@ -88,10 +96,10 @@ class _Process:
         return load_answer(head, self._receive(answer_size(head), deadline))
 
     def end(self) -> int | None:
-        """Ends it. Gives how it had ended by itself, None if it had not: exit status, or minus a signal's number."""
+        """End it, and return its exit status, or minus the signal that had ended it; None if it was still running."""
         try:
-            # Its end of the socket goes a little before it can be waited for.
-            return self._process.wait(_LAST_WORDS_SECONDS if self._is_gone else 0)
+            # A process closes its socket shortly before its exit can be waited for.
+            return self._process.wait(_EXIT_SECONDS if self._is_gone else 0)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
@@ -101,7 +109,7 @@ class _Process:
 
     @property
     def ended(self) -> bool:
-        """Whether it has ended by itself."""
+        """Whether it has ended."""
         return self._process.poll() is not None
 
     def _send(self, content: bytes, deadline: float) -> None:
@@ -130,24 +138,24 @@ class _Process:
 
 
 class PictureReader:
-    """Reads pictures, one at a time, for any number of threads."""
+    """The reader of pictures, one at a time, for any number of threads."""
 
     def __init__(self) -> None:
-        """Nothing is started yet."""
+        """Start nothing yet."""
         self._lock = threading.Lock()
         self._process: _Process | None = None
-        # A fork's child must neither use nor wait for its parent's process.
+        # A forked child must neither use its parent's process nor wait for its exit.
         self._inherited: list[_Process | None] = []
         os.register_at_fork(after_in_child=self._forget)
         atexit.register(self.close)
 
     def start(self) -> None:
-        """Starts the process, so that the first picture need not wait for all of that. Returns at once."""
+        """Start the process, so that the first picture does not wait for the whole start. Return at once."""
         with self._lock:
             self._ensure()
 
     def read(self, picture: bytes, wanted: Wanted) -> Levels:
-        """The levels of a picture.
+        """Read a picture.
 
         Raises:
             PictureError: it cannot be read, or takes more than `captioning.pictures.limits` allow.
@@ -160,7 +168,7 @@ class PictureReader:
         return answer
 
     def close(self) -> None:
-        """Ends the process. It is started again when the reader is next used."""
+        """End the process. The next use of the reader starts another."""
         with self._lock:
             process, self._process = self._process, None
         if process:
@@ -183,7 +191,7 @@ class PictureReader:
                 status = process.end()
             if status != 0:
                 return _verdict(status)
-            # It had ended in good order after the picture before, as it does when its memory was used up.
+            # It had exited after the picture before, as it does when its memory was used up: read this one anew.
 
     def _ensure(self) -> _Process:
         if self._process is not None and self._process.ended:
@@ -203,7 +211,11 @@ reader = PictureReader()
 
 
 def _verdict(status: int | None) -> PictureError:
-    """What it says of a picture that its process ended over it. Raises PictureReaderUnavailableError if nothing."""
+    """Return the error of the picture that ended its process, by the process's exit status.
+
+    Raises:
+        PictureReaderUnavailableError: `status` is None: the process had to be ended, and not because of the picture.
+    """
     if status is None:
         raise PictureReaderUnavailableError("the process that reads pictures was given no processor")
     if status == -signal.SIGPROF:
@@ -221,7 +233,11 @@ def _spoken(status: int | None) -> str:
 
 
 def _import_path() -> list[str]:
-    """The folders of our own packages and of Pillow, which is found and not imported here."""
+    """Return the folders of our own packages and of Pillow, which is located and not imported here.
+
+    Raises:
+        PictureReaderUnavailableError: Pillow is not installed.
+    """
     pillow = importlib.util.find_spec("PIL")
     if pillow is None or pillow.origin is None:
         raise PictureReaderUnavailableError("Pillow is not installed")

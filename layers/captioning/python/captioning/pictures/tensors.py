@@ -1,4 +1,4 @@
-"""Tensors: what the encoder wants of a picture's bytes. The entry point of this room."""
+"""Tensors: the encoder's input from a picture's bytes. The entry point of this package."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +9,7 @@ from captioning.pictures.limits import MAX_BYTES
 from captioning.pictures.protocol import Levels, Wanted
 from captioning.pictures.reader import reader
 
-# EXIF orientation: whether rows and columns change places, and then the order of the rows and of the columns.
+# EXIF orientation: whether to swap rows and columns, and then the order of the rows and of the columns.
 _ORIENTED = {
     1: (False, 1, 1),
     2: (False, 1, -1),
@@ -45,7 +45,7 @@ def read_picture(picture: bytes, spec: InputSpec) -> NDArray[np.float32]:
 
 
 def _upright(levels: Levels, spec: InputSpec) -> NDArray[np.float32]:
-    """Levels of 0 to 255, float32 [height, width, 3], the way up that they are looked at."""
+    """Return levels of 0 to 255, float32 [height, width, 3], with the orientation applied."""
     sideways, down, across = _ORIENTED[levels.orientation]
     shape = (spec.width, spec.height) if sideways else (spec.height, spec.width)
     found = _coloured(levels, shape)
@@ -53,7 +53,7 @@ def _upright(levels: Levels, spec: InputSpec) -> NDArray[np.float32]:
 
 
 def _coloured(levels: Levels, shape: tuple[int, int]) -> NDArray[np.float32]:
-    """Levels of 0 to 255, float32 [*shape, 3], of any mode."""
+    """Return levels of 0 to 255, float32 [*shape, 3], from any mode."""
     if levels.mode == _GREY:
         grey: NDArray[np.float32] = np.frombuffer(levels.content, np.float32).reshape(shape)
         grey = grey * np.float32(_WHITE / levels.white)
@@ -61,6 +61,6 @@ def _coloured(levels: Levels, shape: tuple[int, int]) -> NDArray[np.float32]:
     found = np.frombuffer(levels.content, np.uint8).reshape(*shape, _CHANNELS[levels.mode]).astype(np.float32)
     if found.shape[2] == _COLOURS:
         return found
-    # Premultiplied colours lie over white by adding what they leave of it.
+    # Over white: premultiplied colour + (1 - opacity) * white.
     over_white: NDArray[np.float32] = found[:, :, :_COLOURS] + (_WHITE - found[:, :, _COLOURS:])
     return np.clip(over_white, _BLACK, _WHITE)

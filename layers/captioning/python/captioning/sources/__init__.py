@@ -1,7 +1,7 @@
 """Where bundles come from: the port, its adapters, and the one place that chooses among them by a URL.
 
 file://models/flickr8k                    a folder that holds one bundle
-s3://bucket/prefix?region=&endpoint=      what `python -m tools.captioner publish` put there
+s3://bucket/prefix?region=&endpoint=      bundles that `python -m tools.captioner publish` published
 """
 
 from captioning.errors import BundleError
@@ -12,7 +12,11 @@ from storage.urls import Folder, parse_source
 
 
 def open_source(url: str) -> BundleSource:
-    """The source that `url` names, without asking it anything yet. Raises BundleError if it names none."""
+    """Return the source that `url` names, without a request to it yet.
+
+    Raises:
+        BundleError: the URL names no source.
+    """
     try:
         place = parse_source(url)
     except UrlError as error:

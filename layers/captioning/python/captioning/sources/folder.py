@@ -1,4 +1,4 @@
-"""One bundle in a folder."""
+"""The source that is a folder with one bundle."""
 
 from hashlib import sha256
 from pathlib import Path
@@ -29,4 +29,4 @@ class FolderSource(BundleSource):
         return bundle
 
     def discard(self, release: Release) -> None:
-        """See BundleSource: the folder is its owner's."""
+        """See BundleSource. Deletes nothing: the folder is its owner's."""

@@ -1,6 +1,7 @@
-"""The port to where bundles come from: which one is current there, and the bundle itself, on this machine's disk.
+"""The port for sources of bundles: which bundle is current, and the bundle itself, on this machine's disk.
 
-A source promises that what it gives was checked file by file, and that it stays as it was while somebody uses it.
+A source promises that it has checked every file of a bundle that it returns, and that these files do not change while
+they are used.
 `captioning.sources` chooses an adapter; this module knows of none.
 """
 
@@ -11,19 +12,20 @@ from captioning.sources.publication import Release
 
 
 class BundleSource(ABC):
-    """A place that has a current bundle.
+    """A source of bundles, one of which is current.
 
-    Every method raises BundleError if a person must mend the place, or BundleUnavailableError if it is out of reach.
+    `current` and `fetch` raise BundleError if a person must correct the source, and BundleUnavailableError if it cannot
+    be reached.
     """
 
     @abstractmethod
     def current(self) -> Release:
-        """Which bundle is current. Cheap enough to ask often."""
+        """Return which bundle is current. Cheap enough to be called often."""
 
     @abstractmethod
     def fetch(self, release: Release) -> Bundle:
-        """That bundle, every file of it checked. It may take a while."""
+        """Return that bundle, with every file checked. It may take many seconds."""
 
     @abstractmethod
     def discard(self, release: Release) -> None:
-        """Give up the room that a release takes which is no longer served. Never raises."""
+        """Free the disk space of a release that is no longer served. Never raises."""

@@ -2,11 +2,11 @@
 
     {"format_version": 1,
      "current": {"model_version": "flickr8k-1-68e8487263a4", "manifest_sha256": "..."},
-     "previous": [...]}                     what was current before, newest first; the way back
+     "previous": [...]}                     earlier releases, newest first, for a rollback
 
-It is all of a published folder that ever changes, and it is replaced in one write: a reader sees the version before or
-the version after. The manifest's hash makes a chain of it: this file vouches for the manifest, the manifest for the
-rest. Refuses, with a BundleError, whatever is not exactly of this form.
+It is the only file of a published folder that changes, and it is replaced in one write: a reader sees the old version
+or the new one. It has the manifest's hash, and the manifest has those of all other files, so that every file is
+checked. This module refuses, with a BundleError, a file that is not exactly of this form.
 """
 
 import json
@@ -20,7 +20,7 @@ CURRENT = "current.json"
 FORMAT_VERSION = 1
 MAX_BYTES = 1 << 16
 MAX_PREVIOUS = 50
-"""Versions that can be gone back to; older ones stay where they are, unnamed."""
+"""How many earlier releases are listed; older ones stay in the bucket without being listed."""
 
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -28,7 +28,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """One bundle out of all: the version that it calls itself, and the sha256 of its manifest."""
+    """One published bundle: the version in its manifest, and the manifest's sha256."""
 
     model_version: str
     manifest_sha256: str
@@ -36,22 +36,22 @@ class Release:
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """What is current, and what was before, newest first; no version occurs twice."""
+    """The current release and the earlier ones, newest first; no release occurs twice."""
 
     current: Release
     previous: tuple[Release, ...] = ()
 
     def moved_to(self, release: Release) -> "Publication":
-        """With another release current; what was current till now is the first to go back to."""
+        """Return the publication with `release` current; the present one becomes the first of the earlier ones."""
         before = (self.current, *self.previous)
         return Publication(release, tuple(one for one in before if one != release)[:MAX_PREVIOUS])
 
     def moved_back_to(self, release: Release) -> "Publication":
-        """With an earlier release current again, as if nothing after it had been published."""
+        """Return the publication with an earlier `release` current again, and all later ones dropped."""
         return Publication(release, self.previous[self.previous.index(release) + 1 :])
 
     def to_json(self) -> str:
-        """The content of `current.json`."""
+        """Return the content of `current.json`."""
         return json.dumps({"format_version": FORMAT_VERSION, **asdict(self)}, indent=1) + "\n"
 
 

@@ -1,12 +1,13 @@
 """Published bundles in S3: `<prefix>/current.json` names a version, `<prefix>/<version>/` holds its files.
 
-A bundle is fetched in parallel into a folder with a temporary name, checked there against the hashes, and renamed to
-its own name under the system's folder for temporary files; so what has that name is whole. It is checked again before
-it is used by another process, or by this one after a restart. What killed processes left behind is swept up.
+A bundle's files are downloaded in parallel into a folder with a temporary name, checked against their hashes, and the
+folder is renamed to its final name, under the system's folder for temporary files; so a folder with that name is whole.
+It is checked again before another process uses it, or this one after a restart. Folders that killed processes left are
+deleted.
 
-It only ever reads objects (`s3:GetObject`). Each call waits 1 s to connect and 2 s for bytes, and is made twice at the
-most; a bundle that has not come within 20 s is given up. What an error means `storage.clients` says. Refuses a folder
-for temporary files that belongs to somebody else, and one without room for the bundle.
+It only reads objects (`s3:GetObject`). Each call waits 1 s to connect and 2 s for bytes, and is made at most twice; a
+download that takes more than 20 s is given up. `storage.clients` classes the errors. This module refuses a folder for
+temporary files that belongs to another user, and one without space for the bundle.
 """
 
 import os
@@ -42,7 +43,7 @@ CONNECT_SECONDS = 1.0
 READ_SECONDS = 2.0
 ATTEMPTS = 2
 DOWNLOAD_SECONDS = 20.0
-# Beside the bundle itself: what else a function may want to write.
+# Space to leave free beside the bundle, for the function's other files.
 SPARE_BYTES = 1 << 20
 
 _CHUNK = 1 << 18
@@ -60,10 +61,14 @@ _Answer = TypeVar("_Answer")
 
 
 class S3Source(BundleSource):
-    """The bundles published at `place`; what is fetched is kept under `cache`."""
+    """The bundles published at `place`; downloads are kept under `cache`, a folder of this user's if None."""
 
     def __init__(self, place: S3Place, *, cache: Path | None = None) -> None:
-        """Prepare a client; S3 is not asked yet. Raises BundleError if AWS's settings cannot be used."""
+        """Prepare a client, without a request to S3 yet.
+
+        Raises:
+            BundleError: AWS's settings cannot be used.
+        """
         self._place = place
         self._cache = cache or Path(tempfile.gettempdir()) / f"caption-bundles-{os.getuid()}"
         self._fetching = threading.Lock()
@@ -73,11 +78,11 @@ class S3Source(BundleSource):
                 place,
                 connect_seconds=CONNECT_SECONDS,
                 read_seconds=READ_SECONDS,
-                # S3 finds a bucket's region by itself, at the price of a redirect.
+                # botocore finds a bucket's region by itself, at the cost of a redirect.
                 needs_region=False,
-                # The manifest's sha256 is the check, over the file as it lies on the disk.
+                # The manifest's sha256 is checked instead, against the file on the disk.
                 response_checksum_validation="when_required",
-                # Another endpoint than AWS's seldom has a name for each bucket.
+                # Endpoints other than AWS's seldom have a host name per bucket.
                 s3={"addressing_style": "path"} if place.endpoint else None,
             )
         except ClientSettingsError as error:
@@ -95,12 +100,12 @@ class S3Source(BundleSource):
                 try:
                     return _opened(folder, release, str(folder))
                 except BundleError:
-                    # Somebody has been at it; S3 has it whole.
+                    # The folder was changed; download the bundle again.
                     shutil.rmtree(folder, ignore_errors=True)
             return self._download(release, folder)
 
     def discard(self, release: Release) -> None:
-        """See BundleSource. Who has it mapped into memory keeps it until then."""
+        """See BundleSource. A captioner that has the files mapped into memory keeps them until it ends."""
         shutil.rmtree(self._folder(release), ignore_errors=True)
 
     def _folder(self, release: Release) -> Path:
@@ -118,14 +123,14 @@ class S3Source(BundleSource):
             self._store_all(files, release, part)
             (part / MANIFEST).write_bytes(content)
             bundle = _opened(part, release, place)
-            # Another process may have been as fast; a folder that is not empty cannot be renamed over.
+            # Another process may have made the folder meanwhile, and a rename does not replace a non-empty folder.
             shutil.rmtree(folder, ignore_errors=True)
             part.rename(folder)
         return replace(bundle, encoder=folder / ENCODER, decoder=folder / DECODER)
 
     @contextmanager
     def _part(self, files: tuple[BundleFile, ...], release: Release) -> Iterator[Path]:
-        """A new folder of this process's own with room for the files; gone in the end, unless it was renamed."""
+        """Make a folder for this process with space for the files; delete it at the end, unless it was renamed."""
         part = self._cache / f".{os.getpid()}-{release.model_version}"
         try:
             self._cache.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -154,7 +159,7 @@ class S3Source(BundleSource):
             list(pool.map(store, files))
 
     def _store(self, key: str, size: int, path: Path, deadline: Deadline) -> None:
-        """Write an object to `path`; one that is longer than it should be is cut off soon after."""
+        """Write an object to `path`; stop soon after `size` bytes if it is longer."""
 
         def stream(body: Any) -> None:
             with path.open("wb") as file:
@@ -167,7 +172,7 @@ class S3Source(BundleSource):
         self._get(key, stream)
 
     def _read(self, key: str, *, most: int) -> bytes:
-        """The object's bytes, no more than one over `most`."""
+        """Return an object's bytes, at most `most` + 1 of them."""
 
         def read(body: Any) -> bytes:
             content: bytes = body.read(most + 1)
@@ -176,11 +181,11 @@ class S3Source(BundleSource):
         return self._get(key, read)
 
     def _get(self, key: str, use: Callable[[Any], _Answer]) -> _Answer:
-        """Ask for an object and use its body; both once more where waiting may have cured what went wrong."""
+        """Request an object and call `use` with its body; do both once more after a temporary error."""
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 answer = self._client.get_object(Bucket=self._place.bucket, Key=f"{self._place.prefix}/{key}")
-                # Not `with answer["Body"]`: that gives the stream beneath, whose errors are not botocore's.
+                # Not `with answer["Body"]`: that returns the stream inside, whose errors are not botocore's.
                 with closing(answer["Body"]) as body:
                     return use(body)
             except AWS_ERRORS as error:
@@ -191,7 +196,7 @@ class S3Source(BundleSource):
 
 
 def _opened(folder: Path, release: Release, place: str) -> Bundle:
-    """The bundle in `folder`, if it is the release's."""
+    """Open the bundle in `folder` and check that it is the release's."""
     if (digest := sha256((folder / MANIFEST).read_bytes()).hexdigest()) != release.manifest_sha256:
         raise BundleError(f"{place}/{MANIFEST}", f"has the sha256 {digest}, not {release.manifest_sha256}")
     bundle = read_bundle(folder, place=place)
@@ -203,10 +208,10 @@ def _opened(folder: Path, release: Release, place: str) -> Bundle:
 
 
 def _sweep(cache: Path) -> None:
-    """Remove the folders that were never renamed because their process is no more."""
+    """Delete the folders that were never renamed because their process ended."""
     for part in cache.glob(".*-*"):
         owner = part.name[1:].partition("-")[0]
-        # What has this process's number is of another that had it before: one download at a time.
+        # A folder with this process's id is an earlier process's: this one makes one download at a time.
         if owner.isdecimal() and (int(owner) == os.getpid() or not _runs(int(owner))):
             shutil.rmtree(part, ignore_errors=True)
 
@@ -222,7 +227,7 @@ def _runs(process: int) -> bool:
 
 
 def classed(place: str, error: AwsError) -> BundleError | BundleUnavailableError:
-    """What AWS's error means for the object at `place`."""
+    """Return our error for an error of AWS that concerns the object at `place`."""
     code = code_of(error)
     if code is None:
         return (BundleUnavailableError if is_passing(error) else BundleError)(place, f"{error}")

@@ -7,13 +7,14 @@ from storage.urls import DatabaseFile, parse_store
 
 
 def open_caption_store(url: str) -> CaptionStore:
-    """Give the store that `url` names, without touching the storage yet.
+    """Return the store that `url` names, without opening the storage yet.
 
     `sqlite:///data/captions.db` is relative to the working directory, `sqlite:////var/captions.db` is absolute.
-    `dynamodb://captions?region=eu-west-1` is a table; `region` may be left to AWS's settings, and
-    `endpoint=http://127.0.0.1:8001` speaks to another place than the region's own.
+    `dynamodb://captions?region=eu-west-1` is a table; without `region`, AWS's settings apply, and
+    `endpoint=http://127.0.0.1:8001` names another server than the region's own.
 
-    Raises CaptionStoreUrlError if the URL names no store.
+    Raises:
+        CaptionStoreUrlError: the URL names no store.
     """
     try:
         place = parse_store(url)

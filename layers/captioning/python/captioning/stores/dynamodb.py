@@ -1,10 +1,10 @@
-"""The caption store in a DynamoDB table: one item a caption or an outcome, under the partition key `pk`.
+"""The caption store in a DynamoDB table: one item per caption and per outcome, under the partition key `pk`.
 
-An item lives for 90 days from when it was made; the table's TTL then deletes it by `expires_at`, which readers need
-not mind: a caption is as right on its last day as on its first. The keys of captions begin with a hash and those of
-outcomes with `uploads/`, so that they do not meet. Trouble costs a request less than a second for each
-call: time-outs are short, and a second attempt is made only where the first failed at once. It makes no table, and
-what the name service takes to find the endpoint is not in its hands.
+The table's TTL deletes an item by its `expires_at`, 90 days after it was written. Readers ignore `expires_at`, because
+an old caption is still right. Keys of captions begin with a hash and those of outcomes with `uploads/`, so that they
+cannot be equal. An outage delays a request by less than a second per call: time-outs are short, and a second attempt is
+made only if the first failed at once. Name resolution of the endpoint is not within these time-outs. This module makes
+no table.
 """
 
 import time
@@ -23,9 +23,9 @@ from storage.table import CallLimits, LostRaceError, Put, Row, Table, Value
 from storage.urls import TablePlace
 
 LIFETIME_SECONDS = 90 * 24 * 60 * 60
-# The pause is short and drawn anew each time, so that those who were throttled together come back apart.
+# The pause is random, so that callers that were throttled together do not retry together.
 LIMITS = CallLimits(connect_seconds=0.3, read_seconds=0.4, attempts=2, pause_seconds=0.05, retry_after=1)
-# A failure that came sooner is worth a second attempt; after a time-out the caption had better be made.
+# After a failure within this time a second attempt is made; after a time-out it is faster to make the caption.
 RETRY_WITHIN_SECONDS = 0.2
 
 _Read = TypeVar("_Read")
@@ -35,7 +35,11 @@ class DynamoDbCaptionStore(CaptionStore):
     """Captions in the table at `place`, whose partition key is the string `pk`."""
 
     def __init__(self, place: TablePlace) -> None:
-        """Prepare a client; the table is not asked yet. Raises CaptionStoreUrlError if AWS's settings lack a region."""
+        """Prepare a client, without a request to the table yet.
+
+        Raises:
+            CaptionStoreUrlError: AWS's settings lack a region, or do not make a client.
+        """
         self._place = place
         self._table = Table(place, errors=CAPTION_STORE_ERRORS, limits=LIMITS)
         try:
@@ -50,7 +54,7 @@ class DynamoDbCaptionStore(CaptionStore):
 
     def put(self, key: str, caption: Caption) -> None:
         """See CaptionStore."""
-        # An earlier caption may stand, or this one, whose acknowledgement was lost: either will do.
+        # If the condition fails, the item is an earlier caption or this one, whose answer was lost: both are right.
         row = {
             "pk": key,
             **_saying(caption),
@@ -71,7 +75,7 @@ class DynamoDbCaptionStore(CaptionStore):
             row |= {**_saying(outcome.caption), "model_version": outcome.caption.model_version}
         if outcome.reason is not None:
             row["reason"] = outcome.reason
-        # Strings are compared by their UTF-8 bytes, as a sequencer wants to be.
+        # DynamoDB compares strings by their UTF-8 bytes, which is the order of sequencers.
         newer = "attribute_not_exists(pk) OR sequencer < :sequencer"
         written = self._put(row, newer, {":sequencer": outcome.sequencer})
         return outcome if written else self.outcome(outcome.key) or outcome
@@ -81,7 +85,7 @@ class DynamoDbCaptionStore(CaptionStore):
         self._table.close()
 
     def _put(self, row: Row, condition: str, values: Row) -> bool:
-        """Whether the row was written; False if the condition did not hold."""
+        """Write the row and return True; return False if the condition did not hold."""
         row = {**row, "expires_at": int(time.time()) + LIFETIME_SECONDS}
         try:
             self._table.put(Put(row, condition, values), _deadline())
@@ -103,8 +107,7 @@ def _deadline() -> Deadline:
 
 
 def _saying(said: Caption | Alternative) -> dict[str, Value]:
-    # The shortest exact text of a float has 17 digits; DynamoDB keeps 38.
-    # A text: DynamoDB's numbers end at 1e-130, and a float's do not.
+    # As text: DynamoDB's numbers are at least 1e-130 in size, and a float may be smaller.
     return {"text": said.text, "confidence": repr(said.confidence)}
 
 

@@ -1,6 +1,6 @@
-"""What the caption stores keep, read back: captions and outcomes of values of whatever type a damaged row may hold.
+"""Captions and outcomes from stored rows, whose values may have any type if a row is damaged.
 
-Every function refuses what no store has written, with a DocumentError that says what; the stores add whose it is.
+Every function raises DocumentError with what is wrong, for a value that no store writes; the stores add the row's key.
 """
 
 import re

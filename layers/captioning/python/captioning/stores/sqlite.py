@@ -1,11 +1,11 @@
 """The caption store in one SQLite file, for one machine.
 
 Several threads and processes may use the file at once (write-ahead log). A power failure may lose the last captions
-and outcomes, which the local stack makes again when it starts, and never damages the file. It grows by some 300 bytes
-per caption and is never pruned.
+and outcomes, which the local stack makes again when it starts; it never damages the file. The file grows by some 300
+bytes per caption and is never pruned.
 
-The file may be deleted or replaced at any time: what is there by then is taken up, or made anew, before anything more
-is acknowledged (`storage.sqlite`). One that was cut short is refused until it is deleted or replaced.
+The file may be deleted or replaced at any time: the new one is opened, or made, before the next write is acknowledged
+(`storage.sqlite`). A file that was cut short is refused until it is deleted or replaced.
 """
 
 import json
@@ -20,7 +20,7 @@ from captioning.stores.records import load_caption, load_outcome
 from storage.documents import DocumentError, Node
 from storage.sqlite import Database, DatabaseKind
 
-# A cache is worth a short wait; past it the caption is made again.
+# After this wait it is faster to make the caption again.
 BUSY_TIMEOUT_SECONDS = 1.0
 
 _TABLES = {
@@ -41,7 +41,7 @@ _TABLES = {
 
 
 class SqliteCaptionStore(CaptionStore):
-    """Captions in the file at `path`; its folder is made if need be."""
+    """Captions in the file at `path`; its folder is made if it is missing."""
 
     def __init__(self, path: str | Path) -> None:
         self._path = Path(path)
@@ -84,7 +84,7 @@ class SqliteCaptionStore(CaptionStore):
         made = (None, None, None) if caption is None else (caption.text, caption.confidence, caption.model_version)
 
         def write(connection: sqlite3.Connection) -> Outcome | None:
-            # One statement, so that nobody comes between the comparison and the writing.
+            # One statement, so that no other writes between the comparison and the write.
             connection.execute(
                 "INSERT INTO outcomes VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET"
                 " sequencer = excluded.sequencer, text = excluded.text, confidence = excluded.confidence,"
@@ -114,11 +114,11 @@ class SqliteCaptionStore(CaptionStore):
 
 
 def _prepare(connection: sqlite3.Connection, _path: Path) -> None:
-    """Makes the tables that are missing, so that a file of an earlier release takes in what that one did not know."""
+    """Make the tables that are missing, in a new file or in one of an earlier release."""
     if _missing(connection):
         connection.execute("BEGIN IMMEDIATE")
         try:
-            # Looked at again under the lock: another process may have made them meanwhile.
+            # Check again under the lock: another process may have made them meanwhile.
             for name in _missing(connection):
                 connection.execute(_TABLES[name])
             connection.execute("COMMIT")

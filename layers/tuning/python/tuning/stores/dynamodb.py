@@ -74,7 +74,7 @@ class DynamoDbObservationStore(ObservationStore):
 
     def __init__(self, place: TablePlace) -> None:
         self._table = Table(place, errors=STORE_ERRORS, limits=LIMITS)
-        self._logs = StudyLogs(self._table)
+        self._logs = StudyLogs(self._table, self.missing)
         self._verified_until = 0.0
 
     def begin(self, study: Study) -> None:
@@ -130,12 +130,17 @@ class DynamoDbObservationStore(ObservationStore):
         raise _crowded()
 
     def record(
-        self, told: Sequence[Told], *, study: str = DEFAULT_STUDY, idempotency_key: IdempotencyKey | None
+        self,
+        told: Sequence[Told],
+        *,
+        study: str = DEFAULT_STUDY,
+        idempotency_key: IdempotencyKey | None,
+        deadline: Deadline | None = None,
     ) -> Recorded:
         """See ObservationStore."""
         if len(told) > MAX_BATCH:
             raise ValueError(f"a batch holds up to {MAX_BATCH:,} ratings and failures, not {len(told):,}")
-        deadline = Deadline(RACING_PATIENCE)
+        deadline = Deadline(RACING_PATIENCE, within=deadline)
         pk, receipt = _receipt_of("batch", study, idempotency_key)
         answered = _answered(told)
         for attempt in deadline.attempts():
@@ -166,13 +171,13 @@ class DynamoDbObservationStore(ObservationStore):
                 answered = [one for at, one in enumerate(answered) if at not in gone]
             else:
                 self._tidy(freed[MAX_CHANGES - fixed :], deadline)
-                return Recorded(after.samples, False, batch.positions, batch.replaced)
+                return Recorded(after.samples, False, batch.positions, batch.replaced, study)
         raise _crowded()
 
-    def find_receipt(self, idempotency_key: IdempotencyKey) -> Recorded | None:
+    def find_receipt(self, idempotency_key: IdempotencyKey, *, deadline: Deadline | None = None) -> Recorded | None:
         """See ObservationStore."""
         pk, receipt = _receipt_of("batch", DEFAULT_STUDY, idempotency_key)  # a key is that of any study
-        row = self._found(pk, Deadline(PATIENCE))
+        row = self._found(pk, Deadline(PATIENCE, within=deadline))
         return None if row is None else self._recorded(row, receipt)
 
     def revise(
@@ -183,9 +188,10 @@ class DynamoDbObservationStore(ObservationStore):
         *,
         seen: int | None,
         idempotency_key: IdempotencyKey | None,
+        deadline: Deadline | None = None,
     ) -> Revised:
         """See ObservationStore."""
-        deadline = Deadline(RACING_PATIENCE)
+        deadline = Deadline(RACING_PATIENCE, within=deadline)
         pk, receipt = _receipt_of("revision", study, idempotency_key)
         for attempt in deadline.attempts():
             head = self._logs.head(study, deadline)
@@ -218,7 +224,14 @@ class DynamoDbObservationStore(ObservationStore):
                 return Revised(entry, after.samples, replayed=False)
         raise _crowded()
 
-    def claim(self, suggestions: Sequence[Suggestion], *, giving_way: Sequence[Suggestion] = (), now: datetime) -> None:
+    def claim(
+        self,
+        suggestions: Sequence[Suggestion],
+        *,
+        giving_way: Sequence[Suggestion] = (),
+        now: datetime,
+        deadline: Deadline | None = None,
+    ) -> None:
         """See ObservationStore."""
         if max(len(suggestions), len(giving_way)) > MAX_CLAIM:
             raise ValueError(f"up to {MAX_CLAIM} suggestions are claimed at once, not {len(suggestions):,}")
@@ -227,7 +240,7 @@ class DynamoDbObservationStore(ObservationStore):
             return
         (study,) = studies  # raises ValueError if there are several
         fixed, freed = _claims(suggestions, giving_way, now)
-        deadline = Deadline(RACING_PATIENCE)
+        deadline = Deadline(RACING_PATIENCE, within=deadline)
         if self._logs.head(study, deadline).study.archived_at is not None:
             raise StudyArchivedError(study)
         for _ in deadline.attempts():
@@ -281,9 +294,9 @@ class DynamoDbObservationStore(ObservationStore):
         held = [one for one in self._all_held(study, mode, deadline) if one.expires_at > now]
         return tuple(self._unanswered(study, held, deadline))
 
-    def find_suggestions(self, ids: Collection[str]) -> tuple[Suggestion, ...]:
+    def find_suggestions(self, ids: Collection[str], *, deadline: Deadline | None = None) -> tuple[Suggestion, ...]:
         """See ObservationStore."""
-        deadline = Deadline(PATIENCE)
+        deadline = Deadline(PATIENCE, within=deadline)
         found: dict[str, Suggestion] = {}
         places = set()
         for row in self._table.get_many(map(items.suggestion_key, sorted(set(ids))), deadline):
@@ -304,10 +317,15 @@ class DynamoDbObservationStore(ObservationStore):
         return tuple(found.values())
 
     def find_suggested(
-        self, places: Collection[tuple[str, Setting]], *, study: str = DEFAULT_STUDY, now: datetime
+        self,
+        places: Collection[tuple[str, Setting]],
+        *,
+        study: str = DEFAULT_STUDY,
+        now: datetime,
+        deadline: Deadline | None = None,
     ) -> tuple[tuple[Suggestion, bool], ...]:
         """See ObservationStore."""
-        deadline = Deadline(PATIENCE)
+        deadline = Deadline(PATIENCE, within=deadline)
         keys = sorted({items.place_key(*place) for place in places})
         pk = items.suggested_key(study)
         latest: dict[str, Suggestion] = {}
@@ -324,9 +342,11 @@ class DynamoDbObservationStore(ObservationStore):
         outstanding = {one.id for one in self._unanswered(study, held, deadline) if one.expires_at > now}
         return tuple((one, one.id in outstanding) for _, one in sorted(latest.items()))
 
-    def mode_study(self, mode: str, *, study: str = DEFAULT_STUDY, now: datetime | None) -> ModeStudy:
+    def mode_study(
+        self, mode: str, *, study: str = DEFAULT_STUDY, now: datetime | None, deadline: Deadline | None = None
+    ) -> ModeStudy:
         """See ObservationStore."""
-        deadline = Deadline(PATIENCE)
+        deadline = Deadline(PATIENCE, within=deadline)
         # Before the log: a suggestion rated between the two reads must not be missing from both.
         held = self._all_held(study, mode, deadline) if now else ()
         head = self._begun(study, mode, deadline)
@@ -359,10 +379,16 @@ class DynamoDbObservationStore(ObservationStore):
         return head.samples
 
     def save_hyperparameters(
-        self, mode: str, hyperparameters: Hyperparameters, *, study: str = DEFAULT_STUDY, as_of: int
+        self,
+        mode: str,
+        hyperparameters: Hyperparameters,
+        *,
+        study: str = DEFAULT_STUDY,
+        as_of: int,
+        deadline: Deadline | None = None,
     ) -> None:
         """See ObservationStore."""
-        deadline = Deadline(PATIENCE)
+        deadline = Deadline(PATIENCE, within=deadline)
         if study != DEFAULT_STUDY:
             self._logs.head(study, deadline)
         pk, sk = items.log_key(study, mode), "hyperparameters"
@@ -436,7 +462,7 @@ class DynamoDbObservationStore(ObservationStore):
         self._table.close()
 
     def _names(self, deadline: Deadline, after: str = "", page: int | None = None) -> Iterator[str]:
-        """The names of all studies that sort after that, sorted."""
+        """Yield the names of all studies that sort after that, sorted."""
         default = [DEFAULT_STUDY] if after < DEFAULT_STUDY else []
         # A space sorts before whatever a name may go on with.
         for row in self._table.query("studies", f"{after} ", items.TOP, deadline, page=page):
@@ -448,7 +474,7 @@ class DynamoDbObservationStore(ObservationStore):
         yield from default
 
     def _begun(self, study: str, mode: str, deadline: Deadline) -> Head:
-        """The study's head, in which the mode begins if it has not."""
+        """Return the study's head, in which the mode begins if it has not."""
         for _ in deadline.attempts():
             head = self._logs.head(study, deadline)
             if mode in head.modes:
@@ -463,7 +489,7 @@ class DynamoDbObservationStore(ObservationStore):
         raise _crowded()
 
     def _all_held(self, study: str, mode: str | None, deadline: Deadline) -> tuple[Suggestion, ...]:
-        """The suggestions in the table, oldest first: of them, outstanding are those not expired and not answered."""
+        """Return the suggestions in the table, oldest first: outstanding are those not expired and not answered."""
         low, high = (" ", items.TOP) if mode is None else (f"{mode}#", f"{mode}#{items.TOP}")
         held = []
         for row in self._table.query(items.outstanding_key(study), low, high, deadline):
@@ -486,7 +512,7 @@ class DynamoDbObservationStore(ObservationStore):
         return [suggestion for suggestion in suggestions if suggestion.id not in logs[suggestion.mode].answered]
 
     def _answered_early(self, ids: Collection[str], deadline: Deadline) -> dict[str, Suggestion]:
-        """The suggestions that DEFAULT_STUDY's log knows by their answers, in a table older than studies."""
+        """Return the suggestions that DEFAULT_STUDY's log knows by their answers, in a table older than studies."""
         head = self._logs.head(DEFAULT_STUDY, deadline)
         found: dict[str, Suggestion] = {}
         for mode in head.modes if head.early else ():
@@ -507,7 +533,7 @@ class DynamoDbObservationStore(ObservationStore):
                 return
 
     def _found(self, pk: str, deadline: Deadline) -> Row | None:
-        """A receipt that is still good."""
+        """Return the receipt if it is still good."""
         row = self._table.get(pk, "receipt", deadline)
         if row is None:
             return None
@@ -515,7 +541,11 @@ class DynamoDbObservationStore(ObservationStore):
             return None if items.is_expired(row, time.time()) else row
 
     def _receipt(self, row: Row, ours: Receipt) -> Receipt:
-        """What a receipt says. Raises IdempotencyMismatchError if it is of another request than ours."""
+        """Return what a receipt says.
+
+        Raises:
+            IdempotencyMismatchError: it is of another request than ours.
+        """
         with self._logs.reading(row):
             found = items.load_receipt(row)
         if (found.kind, found.fingerprint) != (ours.kind, ours.fingerprint):
@@ -526,7 +556,7 @@ class DynamoDbObservationStore(ObservationStore):
 
     def _recorded(self, row: Row, ours: Receipt) -> Recorded:
         found = self._receipt(row, ours)
-        return Recorded(found.samples_seen, found.token != ours.token, found.positions, found.replaced)
+        return Recorded(found.samples_seen, found.token != ours.token, found.positions, found.replaced, found.study)
 
     def _revised(self, row: Row, ours: Receipt, deadline: Deadline) -> Revised:
         found = self._receipt(row, ours)
@@ -541,7 +571,7 @@ class DynamoDbObservationStore(ObservationStore):
 
 
 def _receipt_of(kind: Literal["batch", "revision"], study: str, key: IdempotencyKey | None) -> tuple[str, Receipt]:
-    """The key of the receipt of what is to be recorded, and the receipt as far as it is known."""
+    """Return the key of the receipt of what is to be recorded, and the receipt as far as it is known."""
     # What comes without a key gets one of its own: by its receipt a lost answer can be told from a lost race.
     token = secrets.token_hex(16)
     pk = f"receipt#key#{key.key}" if key else f"receipt#batch#{token}"
@@ -549,7 +579,7 @@ def _receipt_of(kind: Literal["batch", "revision"], study: str, key: Idempotency
 
 
 def _answered(told: Sequence[Told]) -> list[tuple[str, list[str]]]:
-    """The places of which something is told, each with the ids of the suggestions that it says it answers."""
+    """Return the places of which something is told, each with the ids of the suggestions that it says it answers."""
     found: dict[str, dict[str, None]] = {}
     for one in told:
         if one.suggestion_id is not None:
@@ -560,7 +590,11 @@ def _answered(told: Sequence[Told]) -> list[tuple[str, list[str]]]:
 def _claims(
     suggestions: Sequence[Suggestion], giving_way: Sequence[Suggestion], now: datetime
 ) -> tuple[list[Put], list[Delete]]:
-    """What a claim writes, first what is outstanding by then, and what it frees. Raises AlreadyPendingError."""
+    """Return what a claim writes, first what is outstanding by then, and what it frees.
+
+    Raises:
+        AlreadyPendingError: two of the suggestions are of one place.
+    """
     leaving = {items.place_key(one.mode, one.setting): one for one in giving_way}
     places = [items.place_key(one.mode, one.setting) for one in suggestions]
     if len(set(places)) < len(places):
@@ -574,12 +608,16 @@ def _claims(
 
 
 def _free(suggestion: Suggestion) -> Delete:
-    """What frees the suggestion's setting, unless somebody else holds it by now."""
+    """Return what frees the suggestion's setting, unless somebody else holds it by now."""
     return items.free(suggestion.study, items.place_key(suggestion.mode, suggestion.setting), [suggestion.id])
 
 
 def _revision(head: Head, entry: Entry, correction: Correction, seen: int | None) -> Revision | None:
-    """What the correction makes of the entry. Raises the errors of `ObservationStore.revise`."""
+    """Return what the correction makes of the entry.
+
+    Raises:
+        TuningError: as `ObservationStore.revise` says.
+    """
     if head.study.archived_at is not None:
         raise StudyArchivedError(head.study.name)
     if seen is not None and seen != entry.revision.number:

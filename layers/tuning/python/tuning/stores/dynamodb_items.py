@@ -356,7 +356,10 @@ def free(study: str, place: str, identities: Sequence[str]) -> Delete:
 
 def load_outstanding(study: str, row: Row) -> Suggestion:
     """Return the suggestion of an item of what is outstanding in a study."""
-    return load_suggestion(row["id"], row["mode"], row["setting"], row["suggested_at"], row["ends_at"], study)
+    suggestion = _load_suggestion(study, row)
+    if row["sk"] != place_key(suggestion.mode, suggestion.setting):
+        raise ValueError("it is at another place than its own")
+    return suggestion
 
 
 def load_claim_order(row: Row) -> tuple[str, str, int, str]:
@@ -368,7 +371,11 @@ def load_claim_order(row: Row) -> tuple[str, str, int, str]:
 
 def load_suggested(row: Row) -> Suggestion:
     """Return the suggestion of an item by id or by place."""
-    return load_outstanding(load_text(row["study"], "a study"), row)
+    suggestion = _load_suggestion(load_text(row["study"], "a study"), row)
+    by_id, by_place = put_suggested(suggestion)
+    if all((row["pk"], row["sk"]) != (put.row["pk"], put.row["sk"]) for put in (by_id, by_place)):
+        raise ValueError("it is at another place than its own")
+    return suggestion
 
 
 def load_early_place(row: Row) -> str | None:
@@ -458,14 +465,18 @@ def _dump_record(record: Record) -> list[object]:
 
 def _load_record(mode: str, plain: Sequence[object]) -> Record:
     match plain:
-        case ["told", setting, rating, reason, recorded_at, *who]:
-            return load_told(mode, setting, rating, reason, recorded_at, *who)
+        case ["told", setting, rating, reason, recorded_at, suggestion_id, rater, picture, comment]:
+            return load_told(mode, setting, rating, reason, recorded_at, suggestion_id, rater, picture, comment)
         case ["revision", target, number, rating, comment, withdrawn, made_at, reviser]:
             revision = load_revision(number, rating, comment, withdrawn, made_at, reviser)
             return Amendment(load_count(target, "a position"), revision)
         case [setting, rating, recorded_at, suggestion_id]:  # of a release before studies
             return load_told(mode, setting, rating, None, recorded_at, suggestion_id)
     raise ValueError(f"{len(plain)} columns are no record")
+
+
+def _load_suggestion(study: str, row: Row) -> Suggestion:
+    return load_suggestion(row["id"], row["mode"], row["setting"], row["suggested_at"], row["ends_at"], study)
 
 
 def _dump_suggestion(suggestion: Suggestion) -> Row:

@@ -41,8 +41,9 @@ class _Known:
 class StudyLogs:
     """The heads and logs in the table, for any number of threads."""
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, missing: Callable[[str], StudyMissingError]) -> None:
         self._table = table
+        self._missing = missing
         self._known: dict[tuple[str, str], _Known] = {}
         self._lock = threading.Lock()
         self._damage: tuple[float, str] | None = None
@@ -51,15 +52,19 @@ class StudyLogs:
         """Return the study's head.
 
         Raises:
-            StudyMissingError: there is no study of that name.
+            StudyMissingError: there is no study of that name; `missing` makes it.
         """
         row = self._table.get(*items.head_key(study), deadline)
         if row is None and study != DEFAULT_STUDY:
-            raise StudyMissingError(study)
+            raise self._missing(study)
         return self.head_of(study, row)
 
     def head_of(self, study: str, row: Row | None) -> Head:
-        """Return the head that is in that row; without one, that of a study in which nothing happened."""
+        """Return the head that is in that row of a study that there is; DEFAULT_STUDY needs none."""
+        if row is None and study != DEFAULT_STUDY:
+            raise StoreCorruptError(
+                f"the table has the name of study {study}, and not its item {items.head_key(study)}"
+            )
         if row is None:
             return Head(Study(study))
         if row.get("schema") not in items.SCHEMAS:

@@ -21,11 +21,14 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from storage.deadline import Deadline
+from tuning.errors import StudyMissingError
 from tuning.observations import DEFAULT_STUDY, MAX_POSITION, Correction, Entry, Setting, Suggestion, Told
 from tuning.stores.log import Record
 from tuning.study import Hyperparameters, ModeStudy, Study, StudySummary
 
 MAX_BATCH = 1_000  # ratings and failures that every adapter records at once
+_NEAR = 0.6  # the least likeness, 0 to 1, of a name that may have been meant
+
 MAX_CLAIM = 24  # suggestions that every adapter claims at once, and as many that it ends to make room
 
 
@@ -257,6 +260,13 @@ class ObservationStore(ABC):
         before: int = MAX_POSITION,
     ) -> HistoryPage:
         """Return a page of entries: of one mode, rater and picture, or of all; with what is withdrawn, or without."""
+
+    def missing(self, study: str) -> StudyMissingError:
+        """Return the error that says that there is no such study, and which name is nearest."""
+        from difflib import get_close_matches  # noqa: PLC0415 - needed only when something is wrong
+
+        near = get_close_matches(study, self.study_names(), n=1, cutoff=_NEAR)
+        return StudyMissingError(study, near[0] if near else None)
 
     @abstractmethod
     def records(self, study: str, *, after: int = 0, limit: int) -> tuple[tuple[int, str, Record], ...]:

@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
+from storage.deadline import Deadline
 from storage.sqlite import Database, DatabaseKind
 from tuning.errors import (
     STORE_ERRORS,
@@ -29,7 +30,6 @@ from tuning.errors import (
     StoreCorruptError,
     StudyArchivedError,
     StudyExistsError,
-    StudyMissingError,
 )
 from tuning.observations import (
     DEFAULT_STUDY,
@@ -142,10 +142,15 @@ class SqliteObservationStore(ObservationStore):
             return self._summary(connection, study)
 
     def record(
-        self, told: Sequence[Told], *, study: str = DEFAULT_STUDY, idempotency_key: IdempotencyKey | None
+        self,
+        told: Sequence[Told],
+        *,
+        study: str = DEFAULT_STUDY,
+        idempotency_key: IdempotencyKey | None,
+        deadline: Deadline | None = None,
     ) -> Recorded:
         """See ObservationStore."""
-        with self._database.transaction() as connection:
+        with self._database.transaction(deadline) as connection:
             if idempotency_key and (receipt := self._receipt(connection, idempotency_key)):
                 return _recorded(receipt)
             end = self._open_study(connection, study)
@@ -175,9 +180,9 @@ class SqliteObservationStore(ObservationStore):
                 )
         return Recorded(samples_seen, replayed=False, positions=batch.positions, replaced=batch.replaced, study=study)
 
-    def find_receipt(self, idempotency_key: IdempotencyKey) -> Recorded | None:
+    def find_receipt(self, idempotency_key: IdempotencyKey, *, deadline: Deadline | None = None) -> Recorded | None:
         """See ObservationStore."""
-        with self._database.reading() as lent:
+        with self._database.reading(deadline) as lent:
             receipt = self._receipt(lent.connection, idempotency_key)
         return _recorded(receipt) if receipt else None
 
@@ -189,9 +194,10 @@ class SqliteObservationStore(ObservationStore):
         *,
         seen: int | None,
         idempotency_key: IdempotencyKey | None,
+        deadline: Deadline | None = None,
     ) -> Revised:
         """See ObservationStore."""
-        with self._database.transaction() as connection:
+        with self._database.transaction(deadline) as connection:
             if idempotency_key and (receipt := self._receipt(connection, idempotency_key)):
                 return self._revised(connection, receipt)
             end = self._open_study(connection, study)
@@ -221,9 +227,16 @@ class SqliteObservationStore(ObservationStore):
                 )
         return Revised(entry, samples_seen, replayed=False)
 
-    def claim(self, suggestions: Sequence[Suggestion], *, giving_way: Sequence[Suggestion] = (), now: datetime) -> None:
+    def claim(
+        self,
+        suggestions: Sequence[Suggestion],
+        *,
+        giving_way: Sequence[Suggestion] = (),
+        now: datetime,
+        deadline: Deadline | None = None,
+    ) -> None:
         """See ObservationStore."""
-        with self._database.transaction() as connection:
+        with self._database.transaction(deadline) as connection:
             for study in {one.study for one in suggestions}:
                 self._open_study(connection, study)
             connection.execute(_END_EXPIRED, (timestamp(now),))
@@ -253,11 +266,13 @@ class SqliteObservationStore(ObservationStore):
             connection.execute(_END, (suggestion_id,))
         return next((suggestion for suggestion, _ in found if suggestion.expires_at > now), None)
 
-    def mode_study(self, mode: str, *, study: str = DEFAULT_STUDY, now: datetime | None) -> ModeStudy:
+    def mode_study(
+        self, mode: str, *, study: str = DEFAULT_STUDY, now: datetime | None, deadline: Deadline | None = None
+    ) -> ModeStudy:
         """See ObservationStore."""
         # Taken before the view begins, so that the view holds all of it.
         known = self._known.get((study, mode))
-        with self._database.reading() as lent:
+        with self._database.reading(deadline) as lent:
             found, end = self._study(lent.connection, study)
             row = lent.connection.execute(
                 "SELECT seed, hyperparameters FROM modes WHERE study = ? AND mode = ?", (study, mode)
@@ -273,9 +288,9 @@ class SqliteObservationStore(ObservationStore):
                 return ModeStudy(
                     mode, seed, hyperparameters, log.observations, outstanding, log.failed, study=found, as_of=end
                 )
-        with self._database.transaction() as connection:
+        with self._database.transaction(deadline) as connection:
             _begin_modes(connection, study, {mode})
-        return self.mode_study(mode, study=study, now=now)
+        return self.mode_study(mode, study=study, now=now, deadline=deadline)
 
     def outstanding(
         self, *, study: str = DEFAULT_STUDY, mode: str | None = None, now: datetime
@@ -285,18 +300,23 @@ class SqliteObservationStore(ObservationStore):
             self._study(lent.connection, study)
             return self._outstanding(lent.connection, study, mode, now)
 
-    def find_suggestions(self, ids: Collection[str]) -> tuple[Suggestion, ...]:
+    def find_suggestions(self, ids: Collection[str], *, deadline: Deadline | None = None) -> tuple[Suggestion, ...]:
         """See ObservationStore."""
-        with self._database.reading() as lent:
+        with self._database.reading(deadline) as lent:
             found = self._suggestions(lent.connection, _BY_ID, (json.dumps(sorted(ids)),))
         return tuple(suggestion for suggestion, _ in found)
 
     def find_suggested(
-        self, places: Collection[tuple[str, Setting]], *, study: str = DEFAULT_STUDY, now: datetime
+        self,
+        places: Collection[tuple[str, Setting]],
+        *,
+        study: str = DEFAULT_STUDY,
+        now: datetime,
+        deadline: Deadline | None = None,
     ) -> tuple[tuple[Suggestion, bool], ...]:
         """See ObservationStore."""
         keys = [[mode, setting.key] for mode, setting in places]
-        with self._database.reading() as lent:
+        with self._database.reading(deadline) as lent:
             self._study(lent.connection, study)
             found = self._suggestions(lent.connection, _LATEST_BY_PLACE, (study, json.dumps(keys)))
         return tuple((suggestion, outstanding and suggestion.expires_at > now) for suggestion, outstanding in found)
@@ -314,10 +334,16 @@ class SqliteObservationStore(ObservationStore):
             return _count(connection, DEFAULT_STUDY)
 
     def save_hyperparameters(
-        self, mode: str, hyperparameters: Hyperparameters, *, study: str = DEFAULT_STUDY, as_of: int
+        self,
+        mode: str,
+        hyperparameters: Hyperparameters,
+        *,
+        study: str = DEFAULT_STUDY,
+        as_of: int,
+        deadline: Deadline | None = None,
     ) -> None:
         """See ObservationStore."""
-        with self._database.transaction() as connection:
+        with self._database.transaction(deadline) as connection:
             self._study(connection, study)
             _begin_modes(connection, study, {mode})
             connection.execute(
@@ -349,10 +375,11 @@ class SqliteObservationStore(ObservationStore):
         conditions = ["study = ?", "position < ?", *(f"{column} = ?" for column in asked)]
         if not withdrawn:
             conditions.append("withdrawn = 0")
+        index = f"INDEXED BY entries_of_{list(asked)[-1]}" if asked else ""  # of a picture there are the fewest
         with self._database.reading() as lent:
             self._study(lent.connection, study)
             rows = lent.connection.execute(
-                f"{_SELECT_ENTRIES} WHERE {' AND '.join(conditions)} ORDER BY position DESC LIMIT ?",
+                f"{_SELECT_ENTRIES} {index} WHERE {' AND '.join(conditions)} ORDER BY position DESC LIMIT ?",
                 (study, before, *asked.values(), limit + 1),
             ).fetchall()
             entries = self._entries(lent.connection, study, rows[:limit])[::-1]
@@ -398,7 +425,7 @@ class SqliteObservationStore(ObservationStore):
         if row is None and name == DEFAULT_STUDY:
             raise StoreCorruptError(f"{self._path.name}: study {name}, which is always there, is missing")
         if row is None:
-            raise StudyMissingError(name)
+            raise self.missing(name)
         *study, end = row
         with self._reading_row(f"study {name}"):
             return load_study(*study), load_count(end, "a position")
@@ -413,7 +440,7 @@ class SqliteObservationStore(ObservationStore):
     def _summary(self, connection: sqlite3.Connection, name: str) -> StudySummary:
         study, _ = self._study(connection, name)
         modes = connection.execute(
-            "SELECT mode, (SELECT COUNT(*) FROM entries WHERE entries.study = modes.study"
+            "SELECT mode, (SELECT COUNT(*) FROM entries INDEXED BY entries_that_count WHERE entries.study = modes.study"
             " AND entries.mode = modes.mode AND counted IS NOT NULL) FROM modes WHERE study = ? ORDER BY mode",
             (name,),
         ).fetchall()
@@ -421,7 +448,7 @@ class SqliteObservationStore(ObservationStore):
         for mode, count in modes:
             if count:
                 position, *row = connection.execute(
-                    "SELECT position, setting, counted, recorded_at FROM entries"
+                    "SELECT position, setting, counted, recorded_at FROM entries INDEXED BY entries_that_count"
                     " WHERE study = ? AND mode = ? AND counted IS NOT NULL"
                     " ORDER BY counted DESC, recorded_at, position LIMIT 1",
                     (name, mode),
@@ -518,15 +545,16 @@ class SqliteObservationStore(ObservationStore):
         new, values = "WHERE study = ? AND mode = ? AND position > ?", (log.study, mode, log.end)
         return self._extended(
             log,
-            connection.execute(f"{_SELECT_ENTRIES} {new}", values),
-            connection.execute(f"{_SELECT_REVISIONS} {new}", values),
+            connection.execute(f"{_SELECT_ENTRIES} INDEXED BY entries_of_mode {new}", values),
+            connection.execute(f"{_SELECT_REVISIONS} INDEXED BY revisions_of_mode {new}", values),
         )
 
     def _rated_by(
         self, connection: sqlite3.Connection, study: str, mode: str, suggestion_id: str, rater: str
     ) -> Sequence[Entry]:
         rows = connection.execute(
-            f"{_SELECT_ENTRIES} WHERE study = ? AND suggestion_id = ? AND mode = ? AND rater = ?",
+            f"{_SELECT_ENTRIES} INDEXED BY entries_of_suggestion"
+            " WHERE study = ? AND suggestion_id = ? AND mode = ? AND rater = ?",
             (study, suggestion_id, mode, rater),
         ).fetchall()
         return self._entries(connection, study, rows)
@@ -594,7 +622,9 @@ class SqliteObservationStore(ObservationStore):
     ) -> tuple[Suggestion, ...]:
         # The next claim ends what has expired, so that hardly any is read here in vain.
         found = self._suggestions(
-            connection, "WHERE outstanding = 1 AND study = ? AND (? IS NULL OR mode = ?)", (study, mode, mode)
+            connection,
+            "INDEXED BY outstanding_of_place WHERE outstanding = 1 AND study = ? AND (? IS NULL OR mode = ?)",
+            (study, mode, mode),
         )
         standing = [suggestion for suggestion, _ in found if suggestion.expires_at > now]
         return tuple(sorted(standing, key=lambda suggestion: suggestion.suggested_at))
@@ -619,6 +649,7 @@ class SqliteObservationStore(ObservationStore):
             self._receipt_of(row)
 
 
+# Indices are named where SQLite, which does not know how many rows there are, would rather read a whole study.
 _SELECT_ENTRIES = (
     "SELECT position, counted, withdrawn, mode, setting, rating, reason, recorded_at, suggestion_id, rater, picture,"
     " comment FROM entries"
@@ -628,7 +659,7 @@ _SELECT_RECEIPTS = "SELECT key, fingerprint, samples_seen, study, positions, rep
 _SELECT_SUGGESTIONS = "SELECT number, outstanding, id, mode, setting, suggested_at, expires_at, study FROM suggestions"
 # Of as many as a JSON list has; each is looked up in an index, however many rows there are.
 _BY_ID = "WHERE id IN (SELECT value FROM json_each(?))"
-_OF_ENTRIES = "WHERE study = ? AND target IN (SELECT value FROM json_each(?))"
+_OF_ENTRIES = "INDEXED BY revisions_of_entry WHERE study = ? AND target IN (SELECT value FROM json_each(?))"
 _LATEST_BY_PLACE = (
     "WHERE number IN (SELECT (SELECT MAX(number) FROM suggestions WHERE study = ?1"
     " AND mode = json_extract(place.value, '$[0]') AND setting_key = json_extract(place.value, '$[1]'))"
@@ -643,7 +674,9 @@ _END_EXPIRED = (
 
 
 def _count(connection: sqlite3.Connection, study: str) -> int:
-    row = connection.execute("SELECT COUNT(*) FROM entries WHERE study = ? AND counted IS NOT NULL", (study,))
+    row = connection.execute(
+        "SELECT COUNT(*) FROM entries INDEXED BY entries_that_count WHERE study = ? AND counted IS NOT NULL", (study,)
+    )
     return int(row.fetchone()[0])
 
 

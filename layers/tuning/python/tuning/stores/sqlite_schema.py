@@ -114,9 +114,9 @@ _MIGRATIONS = (
         withdrawn INTEGER NOT NULL,
         made_at TEXT NOT NULL,
         reviser TEXT,
-        PRIMARY KEY (study, position),
-        UNIQUE (study, target, number)
+        PRIMARY KEY (study, position)
     ) WITHOUT ROWID;
+    CREATE UNIQUE INDEX revisions_of_entry ON revisions (study, target, number);
     CREATE INDEX revisions_of_mode ON revisions (study, mode, position);
     CREATE TABLE suggestions (
         number INTEGER PRIMARY KEY,

@@ -7,7 +7,7 @@ table and key. What it gives is `tuning.spaces.Spaces`.
 import re
 import tomllib
 from collections.abc import Mapping, Set
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Never
 
@@ -37,21 +37,46 @@ def load_spaces(path: str | Path | None = None) -> Spaces:
     Raises:
         SpaceError: the file cannot be read or is wrong; the message names the file, the table and the key.
     """
-    return _Reader(Path(path or _SHIPPED)).read()
+    path = Path(path or _SHIPPED)
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SpaceError(path, "", "", str(error)) from error
+    return judge_document(document, path)
+
+
+def judge_document(document: Mapping[str, object], path: Path) -> Spaces:
+    """Return the search space that a file's tables hold; `path` is the file that they were read of.
+
+    Raises:
+        SpaceError: they are wrong; the message names the file, the table and the key.
+    """
+    return _Reader(path).read(document)
+
+
+def to_document(spaces: Spaces) -> dict[str, object]:
+    """Return the tables of a file that holds the search space, whose APIs of one name are one API."""
+    return {
+        "default_mode": spaces.default_mode,
+        "modes": {mode.name: {"apis": [api.name for api in mode.apis]} for mode in spaces.modes},
+        "apis": {api.name: {one.name: _to_table(one) for one in api.parameters} for api in spaces.apis},
+    }
+
+
+def _to_table(parameter: Parameter) -> dict[str, object]:
+    kind = next(name for name, kind in _KINDS.items() if isinstance(parameter, kind))
+    values = {key: value for key, value in asdict(parameter).items() if key != "name"}
+    return {"kind": kind} | {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
 
 
 class _Reader:
-    """The validation of one file, table by table, which stops at the first mistake."""
+    """The validation of one file's tables, which stops at the first mistake."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._kinds: dict[str, str] = {}  # of the coordinates met so far
 
-    def read(self) -> Spaces:
-        try:
-            document = tomllib.loads(self._path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise SpaceError(self._path, "", "", str(error)) from error
+    def read(self, document: Mapping[str, object]) -> Spaces:
         self._expect_keys("", document, {"default_mode", "modes", "apis"})
         apis = tuple(self._api(name, table) for name, table in self._tables("", "apis", document["apis"]))
         modes = tuple(self._mode(name, table, apis) for name, table in self._tables("", "modes", document["modes"]))

@@ -1,4 +1,4 @@
-"""GIF: what leads to the first frame, without comments and applications' own blocks.
+"""GIF: header and first frame, without comments and applications' own blocks.
 
 Source: GIF89a specification, sections 17 to 26.
 """
@@ -27,7 +27,7 @@ def prepare(content: bytes) -> Prepared:
         at += 3 << ((content[10] & _COLOUR_BITS) + 1)
     header, control = content[:at], b""
     walked = 0
-    # What is not a block's first byte, decoders pass over.
+    # Decoders skip bytes that do not begin a block.
     while found := _BLOCK.search(content, at):
         at = found.start()
         if found[0] == _FRAME:

@@ -1,7 +1,6 @@
-"""JPEG: its tables, frame and scans, without metadata, fill bytes and whatever else stands between them.
+"""JPEG: its tables, frame and scans, without metadata, fill bytes and other bytes between them.
 
-Source: ITU-T T.81, annex B. What is kept of the application segments are those that say how colours are meant: JFIF's
-and Adobe's.
+Source: ITU-T T.81, annex B. Of the application segments those are kept that define the colours: JFIF's and Adobe's.
 """
 
 import re
@@ -14,14 +13,14 @@ from captioning.pictures.formats.prepared import Prepared
 from captioning.pictures.limits import MAX_PROGRESSIVE_PIXELS, check_size
 
 MAX_SCANS = 100
-"""Scans of a picture. Encoders write up to 18; each costs a pass over the picture, however little it says."""
+"""Scans of a picture. Encoders write up to 18; each costs a pass over the picture, however short it is."""
 MAX_MARKERS = 20_000
 """Markers, of which a picture of 10 MiB with a profile and previews has a few hundred."""
 MAX_HEAD_BYTES = 256 * 1024
-"""Bytes of tables and the like before the first scan; eight tables, the most that count at a time, have 3 kB."""
+"""Bytes of tables and similar segments before the first scan; eight tables, the most in use at once, have 3 kB."""
 
-# Where fill bytes end and a marker stands; and what ends a scan's data, in which FF00 is a level and FFD0 to FFD7 are
-# restarts.
+# The end of fill bytes, with a marker; and the end of a scan's data, in which FF00 is a data byte and FFD0 to FFD7 are
+# restart markers.
 _MARKER = re.compile(rb"\xff[^\x00\xff]")
 _ENDS = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
 _ENDS_OR_FILLS = re.compile(rb"\xff[\x01-\xcf\xd8-\xff]")
@@ -39,10 +38,7 @@ _XMP = (0xE1, b"http://ns.adobe.com/xap/1.0/\x00")
 
 
 class _Segment(NamedTuple):
-    """A marker with what belongs to it: `whole` from the marker on, `content` without marker and length.
-
-    Behind a scan's header stands its `data`.
-    """
+    """A segment: `whole` from its marker on, `content` without marker and length, `data` after a scan's header."""
 
     marker: int
     whole: bytes
@@ -50,12 +46,12 @@ class _Segment(NamedTuple):
     data: bytes | memoryview = b""
 
     def begins(self, wanted: tuple[int, bytes]) -> bool:
-        """Whether it has that marker and begins so."""
+        """Tell whether it has the marker `wanted[0]` and its content begins with `wanted[1]`."""
         return self.marker == wanted[0] and self.content.startswith(wanted[1])
 
 
 def prepare(content: bytes) -> Prepared:
-    """See `captioning.pictures.formats.prepare`. Raises NotAPictureError for the kinds of JPEG that are not read."""
+    """See `captioning.pictures.formats.prepare`. Refuses lossless, hierarchical and 12-bit JPEGs."""
     head, scans, head_bytes = _Head(), 0, 0
     kept: list[bytes | memoryview] = [b"\xff\xd8"]
     for segment in _segments(content):
@@ -63,7 +59,7 @@ def prepare(content: bytes) -> Prepared:
             scans += 1
         elif scans == 0:
             head.add(segment)
-        # Behind a scan libjpeg passes over metadata by itself, and takes them for a sign that the scan is whole.
+        # After a scan libjpeg skips metadata by itself, and takes a segment as the sign that the scan is complete.
         if scans or segment.marker not in _METADATA or any(map(segment.begins, _COLOURS)):
             kept += (segment.whole, segment.data)
             head_bytes += len(segment.whole) if scans == 0 else 0
@@ -79,7 +75,7 @@ def prepare(content: bytes) -> Prepared:
 
 
 class _Head:
-    """What stands before the first scan: its metadata, and what the frame says."""
+    """The metadata and the frame's values from before the first scan."""
 
     def __init__(self) -> None:
         self.metadata: dict[tuple[int, bytes], bytes] = {}
@@ -87,7 +83,11 @@ class _Head:
         self.progressive = False
 
     def add(self, segment: _Segment) -> None:
-        """Takes the next segment."""
+        """Read the next segment.
+
+        Raises:
+            NotAPictureError: the JPEG is of a kind that is not supported.
+        """
         for kind in filter(segment.begins, (_EXIF, _XMP)):
             self.metadata.setdefault(kind, segment.content)
         if segment.marker in _FRAMES:
@@ -100,7 +100,7 @@ class _Head:
 
 
 def _segments(content: bytes) -> Iterator[_Segment]:
-    """The segments of the first picture in the file; what is cut off comes last, as it is."""
+    """Yield the segments of the first picture in the file; a segment that is cut off comes last, incomplete."""
     at, markers = 2, 0
     while found := _MARKER.search(content, at):
         marker, start, at = content[found.end() - 1], found.start(), found.end()
@@ -112,7 +112,7 @@ def _segments(content: bytes) -> Iterator[_Segment]:
             return
         if marker in _ALONE:
             continue
-        # A length counts itself; what says less is empty to every decoder.
+        # The length includes its own two bytes; decoders take a smaller one for an empty segment.
         end = at + max(2, int.from_bytes(content[at : at + 2], "big"))
         if end > len(content):
             yield _Segment(marker, content[start:])
@@ -123,7 +123,7 @@ def _segments(content: bytes) -> Iterator[_Segment]:
 
 
 def _scan_data(content: bytes, start: int) -> tuple[bytes | memoryview, int]:
-    """A scan's data, and where it ends; without fill bytes, over which libjpeg would go again with every block."""
+    """Return a scan's data, without fill bytes, and its end: libjpeg would skip fill bytes again for every block."""
     ends = _ENDS_OR_FILLS.search(content, start)
     if ends is None or ends[0] != _FILLED:
         end = ends.start() if ends else len(content)

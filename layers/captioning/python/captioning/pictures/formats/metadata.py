@@ -1,4 +1,4 @@
-"""The one thing that metadata says of pixels: which way up they are. Read here, so that no decoder reads the rest.
+"""The orientation, which is all that is needed of metadata; read here so that no decoder reads metadata.
 
 Sources: EXIF 2.32, section 4.6.4 (the tag Orientation of the first directory), and XMP's `tiff:Orientation`.
 """
@@ -18,7 +18,7 @@ _MOST_ENTRIES = 1_000
 
 
 def exif_orientation(exif: bytes) -> int | None:
-    """The orientation that an EXIF block gives; None if it gives none, or is no EXIF."""
+    """Return the orientation in an EXIF block, 1 to 8; None if there is none, or it is not EXIF."""
     exif = exif.removeprefix(_EXIF_HEADER)
     order = {b"II": "<", b"MM": ">"}.get(exif[:2])
     if order is None:
@@ -40,11 +40,11 @@ def exif_orientation(exif: bytes) -> int | None:
 
 
 def xmp_orientation(xmp: bytes) -> int | None:
-    """The orientation that an XMP packet gives; None if it gives none."""
+    """Return the orientation in an XMP packet, 1 to 8; None if there is none."""
     found = _XMP_ORIENTATION.search(xmp)
     return int(found[1]) if found and int(found[1]) in _UPSIDE else None
 
 
 def orientation(exif: bytes | None, xmp: bytes | None) -> int:
-    """The orientation by EXIF, else by XMP, else upright."""
+    """Return the orientation in `exif`, else in `xmp`, else upright."""
     return (exif and exif_orientation(exif)) or (xmp and xmp_orientation(xmp)) or UPRIGHT

@@ -1,6 +1,6 @@
-"""PNG: the chunks that make the picture, without the others.
+"""PNG: the chunks of the picture, without all others.
 
-Source: PNG specification (third edition), section 11. Of an animation the still picture counts.
+Source: PNG specification (third edition), section 11. Of an animation the still picture is read.
 """
 
 import re
@@ -12,9 +12,9 @@ from captioning.pictures.formats.metadata import orientation
 from captioning.pictures.formats.prepared import Prepared
 
 MAX_CHUNKS = 50_000
-"""Chunks, of which a picture of 10 MiB in pieces of 1 kB has 10,000."""
+"""Chunks; a picture of 10 MiB in chunks of 1 kB has 10,000."""
 MAX_TEXT = 1 << 20
-"""Bytes of texts, together and unpacked, that are looked at for an orientation."""
+"""Bytes of all texts together, uncompressed, that are searched for an orientation."""
 
 _PICTURE = frozenset((b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"))
 _PIXELS = frozenset((b"IDAT", b"tRNS", b"IEND"))
@@ -38,17 +38,17 @@ def prepare(content: bytes) -> Prepared:
             continue
         coloured |= kind == b"PLTE"
         if kind == b"IDAT":
-            # A header or a palette comes before the pixels, or too late.
+            # A header or palette after the first pixels is invalid.
             wanted = _PIXELS
             if not coloured:
                 raise DamagedPictureError("the picture is truncated or broken: it has no palette")
-        # One that is cut off too: the decoder tells how much of the picture it was.
+        # A chunk that is cut off is kept too: the decoder tells whether the picture is complete.
         kept.append(content[start:end])
     return Prepared("PNG", b"".join(kept), orientation(metadata.exif, metadata.xmp))
 
 
 def _chunks(content: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """The type of each chunk, and where it begins and ends."""
+    """Yield the type, the start and the end of each chunk."""
     at, chunks, kind = _SIGNATURE_BYTES, 0, b""
     while at < len(content) and kind != b"IEND":
         size, kind = int.from_bytes(content[at : at + 4], "big"), content[at + 4 : at + 8]
@@ -64,7 +64,7 @@ def _chunks(content: bytes) -> Iterator[tuple[bytes, int, int]]:
 
 
 class _Metadata:
-    """What may say which way up the picture is."""
+    """The metadata that may have the orientation."""
 
     def __init__(self) -> None:
         self.exif: bytes | None = None
@@ -72,7 +72,7 @@ class _Metadata:
         self._unread = MAX_TEXT
 
     def add(self, kind: bytes, content: bytes, start: int, end: int) -> None:
-        """Takes the next chunk; what is long is left alone."""
+        """Read the next chunk; skip one that is longer than the limit leaves."""
         if end - start > self._unread:
             return
         if kind == b"eXIf":
@@ -87,7 +87,7 @@ class _Metadata:
 
 
 def _text(kind: bytes, content: bytes, most: int) -> tuple[bytes, bytes]:
-    """A textual chunk's keyword, and of its text at most so many bytes; empty if it is broken or of no interest."""
+    """Return a textual chunk's keyword and up to `most` bytes of its text; empty if it is broken or not needed."""
     keyword, _, rest = content.partition(b"\x00")
     if keyword != _XMP_KEYWORD and keyword not in _EXIF_KEYWORDS:
         return keyword, b""
@@ -108,6 +108,6 @@ def _inflated(text: bytes, most: int) -> bytes:
 
 
 def _from_hexadecimal(text: bytes) -> bytes:
-    """The bytes of a profile as ImageMagick writes it: a name, a length, and lines of hexadecimal digits."""
+    """Return the bytes of a profile as ImageMagick writes it: a name, a length, lines of hexadecimal digits."""
     digits = _NOT_HEXADECIMAL.sub(b"", b"".join(text.split(b"\n")[3:]))
     return bytes.fromhex(digits[: len(digits) // 2 * 2].decode("ascii"))

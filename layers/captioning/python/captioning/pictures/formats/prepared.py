@@ -1,10 +1,10 @@
-"""What is left of a picture's file for its decoder."""
+"""The part of a picture's file that its decoder gets."""
 
 from typing import NamedTuple
 
 
 class Prepared(NamedTuple):
-    """A file of format `kind` to decode, and the orientation that its metadata gave (EXIF, 1 to 8; 1 is upright)."""
+    """A file of format `kind` to decode, and the orientation in its metadata (EXIF, 1 to 8; 1 is upright)."""
 
     kind: str
     content: bytes

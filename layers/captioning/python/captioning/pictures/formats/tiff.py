@@ -1,7 +1,7 @@
-"""TIFF: the first directory, with the entries that make the picture alone, and what they say held against each other.
+"""TIFF: the first directory, with only the entries that define the picture, checked against each other.
 
-Sources: TIFF 6.0; Technical Note 2 (JPEG); the BigTIFF layout. The directory is written anew, behind the file and in
-the classic layout: without metadata, other directories, or the orientation, which is given beside it.
+Sources: TIFF 6.0; Technical Note 2 (JPEG); the BigTIFF layout. A new directory is appended to the file in the classic
+layout: without metadata, other directories and the orientation, which is returned beside the file.
 """
 
 import struct
@@ -19,11 +19,11 @@ MAX_ENTRIES = 1_000
 MAX_SEGMENTS = 65_536
 """Strips or tiles: one per row of the highest picture."""
 MAX_TILE_SIDE = 2_048
-"""A tile that is wider or higher than this must not be so than the picture, filled up to 16 pixels."""
+"""Pixels of a tile's side; more are allowed only up to the picture's side, rounded up to 16 pixels."""
 MAX_XMP_BYTES = 1 << 20
-"""Bytes of an XMP packet that are looked at for an orientation."""
+"""Bytes of an XMP packet that are searched for an orientation."""
 MAX_DECODED_BYTES = 400 * 1024 * 1024
-"""Bytes of a strip or tile once it is decompressed, and of the picture beside it: what the process's memory leaves."""
+"""Bytes of a decompressed strip or tile and of the picture together: what fits into the process's memory."""
 
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _SAMPLES, _PLANAR = 256, 257, 258, 259, 277, 284
 _ORIENTATION, _XMP = 274, 700
@@ -33,7 +33,7 @@ _STRIPS = (_ROWS, _STRIP_OFFSETS, _STRIP_SIZES)
 _TILES = (_TILE_WIDTH, _TILE_HEIGHT, _TILE_OFFSETS, _TILE_SIZES)
 _SEGMENTED = frozenset((_STRIP_OFFSETS, _STRIP_SIZES, _TILE_OFFSETS, _TILE_SIZES))
 _COLOURS, _JPEG_TABLES = 320, 347
-# How many values the entries that are kept may have; the strips' and tiles' follow from the picture.
+# The most values per kept entry; those of strips and tiles are checked against the picture.
 _KEPT: Mapping[int, int] = {
     **dict.fromkeys((_WIDTH, _HEIGHT, _COMPRESSION, _SAMPLES, _PLANAR, _ROWS, _TILE_WIDTH, _TILE_HEIGHT), 1),
     **dict.fromkeys((262, 266, 292, 293, 317, 332), 1),  # photometric, fill order, fax options, predictor, ink set
@@ -43,7 +43,7 @@ _KEPT: Mapping[int, int] = {
     **dict.fromkeys(_SEGMENTED, MAX_SEGMENTS),
     _COLOURS: 3 << 16,
     _JPEG_TABLES: 1 << 16,
-    0xBC01: 1,  # a picture of another kind in TIFF's clothes, which the decoder refuses by it
+    0xBC01: 1,  # another format (JPEG XR) in a TIFF container, which the decoder refuses by this tag
 }
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8}
 _WHOLE = {1: "B", 3: "H", 4: "I", 16: "Q"}
@@ -57,7 +57,7 @@ _BYTE = 8
 
 
 class _Form(NamedTuple):
-    """How numbers are laid out: byte order, and the structures of a directory (classic or BigTIFF)."""
+    """The file's layout: byte order, and the structures of a directory (classic or BigTIFF)."""
 
     order: str
     big: bool
@@ -76,7 +76,7 @@ class _Form(NamedTuple):
 
 
 class _Entry(NamedTuple):
-    """An entry of a directory: `content` is what it points to or holds, as it lies in the file."""
+    """An entry of a directory; `content` has the bytes of its values, in the file's byte order."""
 
     kind: int
     values: int
@@ -84,7 +84,7 @@ class _Entry(NamedTuple):
 
 
 class _Directory:
-    """The entries that make the picture, by tag."""
+    """The entries that define the picture, by tag."""
 
     def __init__(self, content: bytes, form: _Form, at: int) -> None:
         self.form = form
@@ -100,12 +100,12 @@ class _Directory:
 
     @property
     def orientation(self) -> int:
-        """By the directory's tag, else by its XMP packet, else upright."""
+        """The orientation in the directory's tag, else in its XMP packet, else upright."""
         return self._orientation or xmp_orientation(self._xmp) or UPRIGHT
 
     def _add(self, content: bytes, raw: bytes) -> None:
         tag, kind, count, value = self.form.entry.unpack(raw)
-        # Of two entries with one tag the first that says anything counts.
+        # Of several entries with one tag the first valid one counts.
         if tag == _ORIENTATION and self._orientation is None and count == 1 and kind in _WHOLE:
             found = int.from_bytes(value[: _SIZES[kind]], "little" if self.form.order == "<" else "big")
             self._orientation = found if found in _ORIENTATIONS else UPRIGHT
@@ -125,7 +125,11 @@ class _Directory:
         self.entries[tag] = _Entry(kind, count, value[:size])
 
     def numbers(self, tag: int) -> tuple[int, ...]:
-        """The values of `tag`; none if it is not there. Raises DamagedPictureError if they are not whole numbers."""
+        """Return the values of `tag`; none if there is no such entry.
+
+        Raises:
+            DamagedPictureError: they are not whole numbers.
+        """
         entry = self.entries.get(tag)
         if entry is None:
             return ()
@@ -134,17 +138,17 @@ class _Directory:
         return struct.unpack(f"{self.form.order}{entry.values}{_WHOLE[entry.kind]}", entry.content)
 
     def number(self, tag: int, default: int) -> int:
-        """The value of `tag`, or `default`."""
+        """Return the value of `tag`, or `default` if there is no such entry."""
         found = self.numbers(tag)
         return found[0] if found else default
 
     def leave_out(self, tags: Iterable[int]) -> None:
-        """Forgets entries, of which a decoder might make something else."""
+        """Remove entries that a decoder could read in place of those that were checked."""
         for tag in tags:
             self.entries.pop(tag, None)
 
     def write(self, content: bytes) -> bytes:
-        """The file as a classic TIFF, which has these entries alone in a directory behind everything else."""
+        """Return the file as a classic TIFF with a new directory at its end, which has only these entries."""
         order, start = self.form.order, len(content) + len(content) % 2
         behind = start + _CLASSIC_COUNT + _CLASSIC_ENTRY * len(self.entries) + _CLASSIC_OFFSET
         rows, values = bytearray(), bytearray()
@@ -176,7 +180,11 @@ def prepare(content: bytes) -> Prepared:
 
 
 def _read(content: bytes, at: int, size: int) -> bytes:
-    """Bytes of the header. Raises DamagedPictureError if they are not there."""
+    """Read bytes of the header.
+
+    Raises:
+        DamagedPictureError: the file is too short.
+    """
     found = content[at : at + size]
     if len(found) < size:
         raise DamagedPictureError("the picture's header is truncated or broken")
@@ -184,7 +192,12 @@ def _read(content: bytes, at: int, size: int) -> bytes:
 
 
 def _check(directory: _Directory, file_bytes: int) -> None:
-    """Holds strips or tiles against the picture: their number, their sizes, and the bytes that they are read from."""
+    """Check strips or tiles against the picture: their number, their sizes, and their bytes in the file.
+
+    Raises:
+        DamagedPictureError: they contradict each other.
+        PictureTooLargeError: they exceed a limit.
+    """
     width, height = directory.number(_WIDTH, 0), directory.number(_HEIGHT, 0)
     if width < 1 or height < 1:
         raise DamagedPictureError("the picture is truncated or broken: it has no width or height")
@@ -198,7 +211,7 @@ def _check(directory: _Directory, file_bytes: int) -> None:
         raise _contradiction("it has strips and tiles")
     directory.leave_out(_STRIPS if tiled else _TILES)
     across, down = _segment(directory, width, height, tiled=tiled)
-    # Pillow has a byte per pixel or four.
+    # Pillow uses 1 or 4 bytes per pixel.
     decoded = across * down * pixel_bits // 8 + width * height * (1 if pixel_bits <= _BYTE else 4)
     if decoded > MAX_DECODED_BYTES:
         raise PictureTooLargeError(f"the picture takes {decoded} bytes to read; the limit is {MAX_DECODED_BYTES}")
@@ -210,20 +223,20 @@ def _check(directory: _Directory, file_bytes: int) -> None:
     if found != wanted:
         raise _contradiction(f"it has {found} strips or tiles, and {wanted} make it up")
     if directory.number(_COMPRESSION, _UNCOMPRESSED) == _UNCOMPRESSED:
-        # Overlapping ones would be read over and over. Lenient, because some pictures have fewer bits than they say.
+        # Overlapping ones would be read many times. Twice, because some pictures have fewer bits than they state.
         if width * height * bits[0] // 8 > 2 * file_bytes:
             raise _contradiction("its strips or tiles have more bytes than the file")
         return
     counts = directory.numbers(sizes)
     if len(counts) != wanted and (counts or wanted > 1):
         raise _contradiction(f"it has {wanted} strips or tiles and the sizes of {len(counts)}")
-    # Twice, because some programs say a little more than is there; each byte may be decompressed only so often.
+    # Twice, because some programs state a little more than there is; the limit bounds how often a byte is read.
     if sum(counts) > 2 * file_bytes:
         raise _contradiction("its strips or tiles have more bytes than the file")
 
 
 def _segment(directory: _Directory, width: int, height: int, *, tiled: bool) -> tuple[int, int]:
-    """How many pixels a strip or tile is wide and high."""
+    """Return the width and height of a strip or tile, in pixels."""
     if not tiled:
         rows = directory.number(_ROWS, height)
         if rows < 1:

@@ -1,4 +1,4 @@
-"""WebP: its chunks are libwebp's to read; here only the orientation is looked up.
+"""WebP: the whole file, which libwebp checks; only the orientation is read here.
 
 Source: WebP container specification (RFC 9649, section 2).
 """
@@ -13,7 +13,7 @@ MAX_CHUNKS = 100_000
 _FIRST = 12
 _HEAD = 8
 _EXTENDED, _FLAGS_AT = b"VP8X", 20
-# Only in an extended file there is metadata, and of the kinds alone that its flags name.
+# Only an extended file has metadata, and only of the kinds that its flags name.
 _METADATA = {b"EXIF": 0x08, b"XMP ": 0x04}
 
 
@@ -30,6 +30,6 @@ def prepare(content: bytes) -> Prepared:
         kind, size = content[at : at + 4], int.from_bytes(content[at + 4 : at + 8], "little")
         if flags & _METADATA.get(kind, 0):
             found.setdefault(kind, content[at + _HEAD : at + _HEAD + size])
-        # Odd sizes are filled up.
+        # Chunks of odd sizes have a padding byte.
         at += _HEAD + size + size % 2
     return Prepared("WEBP", content, orientation(found.get(b"EXIF"), found.get(b"XMP ")))
