@@ -107,6 +107,8 @@ def bring(studies: Sequence[MovedStudy], store: ObservationStore, *, now: dateti
         MoveError: the store holds anything else of one of them, or lacks a study that one is based on.
         TuningError: the store cannot be used.
     """
+    for moved in studies:
+        moved.entries()  # of a log that is not whole nothing is to be written
     names = patiently(store.study_names)
     for moved in studies:
         base = moved.study.based_on

@@ -27,7 +27,6 @@ from tests.support.studies import (
     STALE,
     everything,
     fill,
-    fill_with_studies,
     known,
     rated,
 )
@@ -55,19 +54,6 @@ def source(tmp_path: Path) -> str:
     url = f"sqlite:///{tmp_path}/source.db"
     fill(url, 450)
     return url
-
-
-@pytest.fixture
-def studies(tmp_path: Path) -> str:
-    """A store with three studies in which everything was done that may be."""
-    url = f"sqlite:///{tmp_path}/studies.db"
-    fill_with_studies(url)
-    return url
-
-
-@pytest.fixture
-def target(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path}/target.db"
 
 
 @pytest.fixture
