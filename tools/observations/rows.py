@@ -20,7 +20,7 @@ from tuning.observations import Setting
 from tuning.spaces import Spaces
 from tuning.validation.fields import Level, judge
 from tuning.validation.requests import parse_study
-from tuning.validation.update import MAX_RESULTS, Result, parse_update
+from tuning.validation.update import Result, parse_update
 
 SHOWN = 40  # problems that an error names; it counts the others
 
@@ -29,6 +29,7 @@ RESULT = ("mode", "rating", "failed", "suggestion_id", "rater", "picture", "comm
 BESIDE = ("id", "study", "recorded_at", "revision", "withdrawn", "revised_at", "reviser", "earlier")
 """Fields that an exported row has beside these."""
 
+_TOGETHER = 50  # rows judged at once: so few that an update's list of what is wrong is not cut short
 _SKEW = timedelta(minutes=5)  # that the clocks of two machines may differ
 
 OffGrid = Literal["keep", "snap"]
@@ -147,8 +148,8 @@ def judge_rows(
     standing = [row for row in rows.rows if not judging.is_withdrawn(row)]
     judged = [
         one
-        for start in range(0, len(standing), MAX_RESULTS)
-        for one in judging.judge(standing[start : start + MAX_RESULTS])
+        for start in range(0, len(standing), _TOGETHER)
+        for one in judging.judge(standing[start : start + _TOGETHER])
     ]
     if judging.problems:
         raise RowsError(rows.path, judging.problems)
@@ -180,7 +181,7 @@ class _Judging:
         return withdrawn
 
     def judge(self, rows: Sequence[Row]) -> list[JudgedRow]:
-        """Return up to MAX_RESULTS rows, those that are wrong left out."""
+        """Return up to _TOGETHER rows, those that are wrong left out."""
         judged = []
         for row, result in self._results(rows):
             before = len(self.problems)

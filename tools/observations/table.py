@@ -54,7 +54,7 @@ def read_table(path: Path, spaces: Spaces, *, encoding: str | None = None) -> Ro
     """
     text, skipped = _text(path, encoding)
     separator = _separator(text, spaces)
-    lines = list(_lines(path, text, separator, skipped))
+    lines = [(line, cells) for line, cells in _lines(path, text, separator, skipped) if any(map(str.strip, cells))]
     if not lines:
         raise MoveError(f"{path}: is empty")
     (number, heads), *body = lines
@@ -63,8 +63,6 @@ def read_table(path: Path, spaces: Spaces, *, encoding: str | None = None) -> Ro
     problems = []
     kept: list[tuple[int, dict[str, str]]] = []
     for line, cells in body:
-        if not any(cell.strip() for cell in cells):
-            continue
         if len(cells) != len(names):
             message = f"has {len(cells)} cells, and the line of names {len(names)}"
             problems.append(Problem(line, "the row", message))
@@ -112,7 +110,7 @@ def _separator(text: str, spaces: Spaces) -> str:
 
     def found(separator: str) -> int:
         try:
-            names = next(csv.reader(io.StringIO(text, newline=""), delimiter=separator), [])
+            names = next(csv.reader(io.StringIO(text.lstrip(), newline=""), delimiter=separator), [])
         except csv.Error:
             return 0
         return sum(name.strip() in known for name in names)
