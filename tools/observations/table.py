@@ -110,7 +110,7 @@ def _separator(text: str, spaces: Spaces) -> str:
 
     def found(separator: str) -> int:
         try:
-            names = next(csv.reader(io.StringIO(text.lstrip(), newline=""), delimiter=separator), [])
+            names = next(csv.reader(io.StringIO(text.lstrip("\r\n"), newline=""), delimiter=separator), [])
         except csv.Error:
             return 0
         return sum(name.strip() in known for name in names)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.stores import ADAPTERS, store_url
-from tools.observations import importing
+from tools.observations import importing, patience
 from tools.observations.__main__ import main
 from tools.observations.rows import SHOWN
 from tuning.observations import Correction, Entry, Failure, Observation, Setting, Suggestion
@@ -275,7 +275,7 @@ def test_equal_rows_are_as_many_ratings(load: Importer) -> None:
 
 def test_an_import_interrupted_anywhere_goes_on(load: Importer, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = DATED + "".join(f"leonardo,0.3,7.0,0.89,{at},,\n" for at in (1, 2, 3))
-    whole, told = importing.patiently, []
+    whole, told = patience.patiently, []
 
     def interrupted(call: Callable[..., object], *arguments: object, **named: object) -> object:
         if getattr(call, "__name__", "") == "record":

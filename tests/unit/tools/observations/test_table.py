@@ -13,7 +13,7 @@ from tools.observations.__main__ import main
 from tools.observations.errors import MoveError
 from tools.observations.rows import Problem, Row, Rows, RowsError
 from tools.observations.table import read_table
-from tuning.observations import Failure, Observation, Setting
+from tuning.observations import Failure, Observation, Setting, Told
 from tuning.stores import open_store
 from tuning.validation.space_file import load_spaces
 
@@ -228,7 +228,7 @@ def test_a_file_holds_what_its_name_says(
 def test_what_was_exported_reads_back_as_it_was(tmp_path: Path, target: str) -> None:
     hard = Setting("leonardo", (("init_strength", 0.28), ("guidance_scale", 7.0), ("controlnet_weight", 0.89)))
     at = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
-    told = [
+    told: list[Told] = [
         Observation("structure", hard, 1 + 2 / 3, at, "=id", "+ana", "@p", "-1;\n'quoted', \"twice\"\t"),
         Failure("surfaces", hard, "'=refused", at, None, "'bo", None, "=1+1"),
     ]
