@@ -9,7 +9,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 LAYERS := layers/storage/python:layers/web/python:layers/tuning/python:layers/captioning/python
 
-.PHONY: help run test ready lint template audit lock openapi imports wheel release fuzz fuzz-api deploy smoke model images \
+.PHONY: help run test ready lint template audit lock openapi imports wheel release fuzz fuzz-api mutants deploy smoke model images \
 	bench-stores bench-tuning bench-captioning bench-load clean
 
 help:  ## Say what can be made
@@ -69,7 +69,7 @@ release: wheel  ## See that TAG=v1.2.3, version and change log agree, and write 
 LOCK := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
 lock: .venv/dev.stamp  ## Compile the requirements anew (UPGRADE=--upgrade takes new releases)
 	$(LOCK) $(UPGRADE) --output-file requirements-dev.txt requirements-dev.in
-	for part in tools tools/optuna local benchmarks functions/suggest functions/update functions/caption; do \
+	for part in tools tools/optuna local benchmarks functions/suggest functions/update functions/caption tests/mutants; do \
 		$(LOCK) --constraint requirements-dev.txt --output-file $$part/requirements.txt $$part/requirements.in || exit 1; done
 	$(LOCK) --emit-build-options --constraint requirements-dev.txt --output-file benchmarks/tuning/requirements.txt \
 		benchmarks/tuning/requirements.in
@@ -116,8 +116,14 @@ fuzz: .venv/dev.stamp  ## Send the picture reader mutated pictures (SECONDS=600;
 	PYTHONPATH=$(LAYERS) $(BIN)/python -m tests.fuzz.pictures $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) \
 		$(if $(ONLY),--only $(ONLY))
 
+# A thread each: a mutant is tried in a fork. `FILES="model/design.py stores/sqlite.py"` names some, SAMPLE how many of each.
+SAMPLE ?= 40
+mutants: .venv-mutants/stamp  ## Break tuning's model and stores in small ways, and list what no test sees (FILES, SAMPLE, SEED)
+	PYTHONPATH=$(LAYERS) OMP_NUM_THREADS=1 .venv-mutants/bin/python -m tests.mutants $(FILES) --sample $(SAMPLE) \
+		$(if $(SEED),--seed $(SEED))
+
 clean:  ## Remove what make made; the data under data/ stays
-	rm -rf .venv .venv-bench .venv-checkov .venv-ministack .venv-model .venv-optuna .venv-peers .venv-sam .venv-schemathesis .venv-tflite build .mypy_cache .pytest_cache .ruff_cache \
+	rm -rf .venv .venv-bench .venv-checkov .venv-ministack .venv-model .venv-mutants .venv-optuna .venv-peers .venv-sam .venv-schemathesis .venv-tflite build .mypy_cache .pytest_cache .ruff_cache \
 		.hypothesis .coverage .coverage.*
 
 define make_venv
@@ -195,4 +201,10 @@ INSTALL = --disable-pip-version-check --progress-bar on --require-hashes --only-
 	$(call make_venv,.venv-schemathesis)
 	@echo "Installing the fuzzer of the API into .venv-schemathesis (once; about 100 MB)" >&2
 	.venv-schemathesis/bin/pip install $(INSTALL) $<
+	@touch $@
+
+.venv-mutants/stamp: tests/mutants/requirements.txt
+	$(call make_venv,.venv-mutants)
+	@echo "Installing the mutation tester and what the tests of tuning need into .venv-mutants (once; about 350 MB)" >&2
+	.venv-mutants/bin/pip install $(INSTALL) $<
 	@touch $@

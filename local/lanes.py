@@ -58,11 +58,20 @@ class Lane:
     """A thread with its own event loop, which runs calls one after the other.
 
     At most `waiting` calls wait, and no more than would begin within `patience` seconds at the present pace: a call
-    that would time out is refused at once.
+    that would time out is refused at once. `clock` gives the seconds by which calls are timed.
     """
 
-    def __init__(self, name: str, *, waiting: int, room: Room, patience: float = float("inf")) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        waiting: int,
+        room: Room,
+        patience: float = float("inf"),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.room = room
+        self._clock = clock
         self._name = name
         self._most = waiting
         self._patience = patience
@@ -137,9 +146,9 @@ class Lane:
         # For Mangum, which runs the application on the event loop of its thread.
         asyncio.set_event_loop(loop)
         while (call := self._next()) is not None:
-            began = time.monotonic()
+            began = self._clock()
             _perform(*call)
-            self._pace += _LATEST * (time.monotonic() - began - self._pace)
+            self._pace += _LATEST * (self._clock() - began - self._pace)
             # Free the request and the answer now, not at the next call.
             del call
         loop.close()

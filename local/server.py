@@ -186,6 +186,8 @@ def serve(template: Template, settings: LocalSettings, *, limits: Limits = _LIMI
     watcher = (
         UploadWatcher(bucket, trigger.prefix, functions[trigger.function], log=log) if bucket and trigger else None
     )
+    if watcher:
+        watcher.start()
     # uvicorn stops in good order at either signal, and then raises the signal again for the previous handler.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

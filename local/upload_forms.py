@@ -9,7 +9,7 @@ import json
 import re
 from base64 import b64decode
 from collections.abc import AsyncIterator, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from hashlib import md5
 from hmac import compare_digest
 from typing import Any
@@ -57,7 +57,7 @@ class UploadForms:
         """Answer a posted form. If the answer is 204, the whole picture is in the folder."""
         try:
             fields, picture = await _parse(request)
-            _check(fields, len(picture))
+            _check(fields, len(picture), now=self._bucket.now())
             path = self._bucket.path / fields["key"]
             path.parent.mkdir(parents=True, exist_ok=True)
             write_whole(path, picture)
@@ -143,8 +143,8 @@ def _text(written: str) -> str:
         raise FormRefusedError(400, "InvalidArgument", f"a field is not text in UTF-8: {error.reason}") from error
 
 
-def _check(fields: Mapping[str, str], size: int) -> None:
-    """Check a form and the picture's size, in bytes, against the form's policy.
+def _check(fields: Mapping[str, str], size: int, *, now: datetime) -> None:
+    """Check a form and the picture's size, in bytes, against the form's policy, at the moment `now`.
 
     Raises:
         FormRefusedError: the policy does not allow it.
@@ -157,7 +157,7 @@ def _check(fields: Mapping[str, str], size: int) -> None:
         raise FormRefusedError(403, "SignatureDoesNotMatch", message)
     # The signature shows that the policy is one of ours, so its form is known.
     document: dict[str, Any] = json.loads(b64decode(policy))
-    if datetime.now(UTC) >= datetime.fromisoformat(document["expiration"]):
+    if now >= datetime.fromisoformat(document["expiration"]):
         raise _against_policy("Policy expired.")
     *wanted, (_, smallest, largest) = document["conditions"]
     held = {name: value for condition in wanted for name, value in condition.items()}

@@ -14,7 +14,7 @@ import itertools
 import os
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import md5
@@ -59,7 +59,11 @@ class _Delivery:
 
 
 class UploadWatcher:
-    """A thread that calls `function` for new pictures of `bucket` whose keys begin with `prefix`."""
+    """Calls `function` for new pictures of `bucket` whose keys begin with `prefix`, one `round` after the other.
+
+    The folder is made if it is missing, also later. `clock` gives the seconds by which rounds and further attempts are
+    timed. `start` begins the thread that makes the rounds.
+    """
 
     def __init__(
         self,
@@ -69,8 +73,8 @@ class UploadWatcher:
         *,
         log: Logger,
         retry_pauses: Sequence[float] = RETRY_PAUSES,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Start the thread. The folder is made if it is missing, also later."""
         self._root = bucket.path
         self._folder = bucket.path / prefix
         self._function = function
@@ -82,7 +86,11 @@ class UploadWatcher:
         self._numbers = itertools.count()
         self._stopping = threading.Event()
         self._trouble = ""
+        self._clock = clock
         self._thread = threading.Thread(target=self._run, name="uploads", daemon=True)
+
+    def start(self) -> None:
+        """Make rounds from now on, on a thread of their own."""
         self._thread.start()
 
     def close(self) -> None:
@@ -90,20 +98,25 @@ class UploadWatcher:
         self._stopping.set()
         self._thread.join()
 
+    def round(self) -> float:
+        """Look once, call the function with what is due, and return the seconds to wait before the next round."""
+        began = self._clock()
+        trouble = ""
+        try:
+            self._look()
+        except OSError as error:
+            trouble = f"the upload folder cannot be read: {error}"
+        if trouble != self._trouble:
+            self._log.error(trouble or "the upload folder can be read again")
+            self._trouble = trouble
+        pause = max(POLL_SECONDS, _SCAN_SHARE * (self._clock() - began))
+        self._deliver()
+        return pause
+
     def _run(self) -> None:
         pause = 0.0
         while not self._stopping.wait(pause):
-            began = time.monotonic()
-            trouble = ""
-            try:
-                self._look()
-            except OSError as error:
-                trouble = f"the upload folder cannot be read: {error}"
-            if trouble != self._trouble:
-                self._log.error(trouble or "the upload folder can be read again")
-                self._trouble = trouble
-            pause = max(POLL_SECONDS, _SCAN_SHARE * (time.monotonic() - began))
-            self._deliver()
+            pause = self.round()
 
     def _look(self) -> None:
         """Queue an event for each picture that is new and unchanged since the last scan."""
@@ -117,7 +130,7 @@ class UploadWatcher:
                 except OSError as error:
                     self._log.warning("a picture cannot be read: %s", error, key=key)
                 else:
-                    self._queue(key, event, attempt=0, due=time.monotonic())
+                    self._queue(key, event, attempt=0, due=self._clock())
         self._last = now
         for key in self._announced.keys() - now.keys():
             del self._announced[key]
@@ -127,7 +140,7 @@ class UploadWatcher:
 
     def _deliver(self) -> None:
         """Call the function with each event that is due."""
-        while self._deliveries and self._deliveries[0].due <= time.monotonic() and not self._stopping.is_set():
+        while self._deliveries and self._deliveries[0].due <= self._clock() and not self._stopping.is_set():
             delivery = heapq.heappop(self._deliveries)
             try:
                 self._function.call(delivery.event)
@@ -138,7 +151,7 @@ class UploadWatcher:
         if delivery.attempt < len(self._pauses):
             pause = self._pauses[delivery.attempt]
             self._log.warning("an upload failed and is tried again in %g s: %s", pause, error, key=delivery.key)
-            due = time.monotonic() + pause
+            due = self._clock() + pause
             self._queue(delivery.key, delivery.event, attempt=delivery.attempt + 1, due=due)
         else:
             self._log.error("an upload was given up until the next start: %s", error, key=delivery.key)

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 import pytest
@@ -162,9 +163,9 @@ def put_patiently(store: CaptionStore, key: str) -> None:
     return store.put(key, DOG)
 
 
-def _write_from_another_process(url: str, start: float, first: int) -> None:
+def _write_from_another_process(url: str, start: Barrier, first: int) -> None:
     store = open_caption_store(url)
-    time.sleep(max(0.0, start - time.time()))
+    start.wait(60)
     for number in range(first, first + 40):
         put_patiently(store, f"{number}")
     store.close()
@@ -173,7 +174,7 @@ def _write_from_another_process(url: str, start: float, first: int) -> None:
 def test_many_processes_opening_a_new_store_at_once_lose_nothing(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/captions.db"
     context = multiprocessing.get_context("spawn")
-    start = time.time() + 1.5
+    start = context.Barrier(4)
     writers = [context.Process(target=_write_from_another_process, args=(url, start, 20 * i)) for i in range(4)]
     for writer in writers:
         writer.start()

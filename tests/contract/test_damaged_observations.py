@@ -190,6 +190,7 @@ def test_a_damaged_row_of_a_file_is_corrupt_by_name_for_all_who_read_it_and_foun
             error = raised(url, USES[use])
             assert isinstance(error, StoreCorruptError), use
             assert name in str(error)
+            assert column in str(error)
             assert "o.db" in str(error)
         warm._verified_until = 0.0  # type: ignore[attr-defined]  # a moment later
         with pytest.raises(StoreCorruptError, match=r"o\.db"):

@@ -31,13 +31,20 @@ _FETCH_SECONDS = 90
 _START_SECONDS = 20
 
 
+RUNNING = "DYNAMODB_LOCAL"
+"""The variable that names the endpoint of one that runs already, for who starts the tests a thousand times."""
+
+
 class DynamoDBMissingError(Exception):
     """DynamoDB Local cannot be had on this machine; the message says what it lacks."""
 
 
 @contextmanager
 def dynamodb_local() -> Iterator[str]:
-    """An empty DynamoDB Local on a free port; gives its endpoint. Raises DynamoDBMissingError."""
+    """The endpoint of a new DynamoDB Local on a free port, or of one that is RUNNING. Raises DynamoDBMissingError."""
+    if running := os.environ.get(RUNNING):
+        yield running
+        return
     if missing := [program for program in ("java", "mvn") if not shutil.which(program)]:
         raise DynamoDBMissingError(f"it needs a JDK, 17 or later, and Maven; not installed: {', '.join(missing)}")
     _fetch()

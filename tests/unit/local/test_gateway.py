@@ -257,7 +257,7 @@ def test_a_full_lane_is_throttled_before_the_body_is_looked_at_and_other_lanes_a
 def test_a_call_that_timed_out_before_it_began_is_never_begun(echo: Function, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(local.functions, "INTEGRATION_TIMEOUT", 0.05)
     let, lane = threading.Event(), echo.lane("POST /echo")
-    in_hand = lane.submit(let.wait)
+    in_hand = lane.submit(lambda: let.wait(20))
     begun = sys.modules["tests.support.echo"].BEGUN
     before = list(begun)
     assert _ask(echo, "POST", "/echo")[0].status == 504

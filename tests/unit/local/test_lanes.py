@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from local.lanes import Lane, LaneFullError, LaneStoppedError, Room
+from tests.support.clock import Clock
 
 
 @pytest.fixture
@@ -66,17 +67,18 @@ def test_no_more_wait_than_may(lane: Lane) -> None:
 
 
 def test_no_more_wait_than_will_be_begun_in_time() -> None:
-    slow = Lane("slow", waiting=1000, room=Room(10), patience=1.0)
+    clock = Clock()
+    slow = Lane("slow", waiting=1000, room=Room(10), patience=1.0, clock=clock)
     for _ in range(2):
-        slow.submit(lambda: time.sleep(0.5)).result(20)
+        slow.submit(lambda: clock.advance(0.5)).result(20)
     gate, waiting = Gate(), 0
     slow.submit(gate)
     gate.begun.wait(20)
-    # The pace is 0.2 of the latest and 0.8 of what it was: 0.18 s or, on a busy machine, more.
+    # The pace is 0.2 of the latest and 0.8 of what it was: 0.18 s, of which 1 s holds five; the sixth is one too many.
     while not slow.full:
         slow.submit(str)
         waiting += 1
-    assert 1 <= waiting <= 6
+    assert waiting == 6
     with pytest.raises(LaneFullError):
         slow.submit(str)
     gate.let.set()

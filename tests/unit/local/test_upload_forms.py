@@ -11,6 +11,7 @@ from captioning.buckets.folder import FolderBucket
 from captioning.buckets.port import PresignedPost
 from local.events import Request, Response
 from local.upload_forms import UploadForms
+from tests.support.clock import Clock
 
 CHARSETS = [
     "unicode_escape",
@@ -56,6 +57,17 @@ def assert_is_s3s(answer: Response) -> None:
 
 def encoded(form: PresignedPost) -> dict[bytes, bytes]:
     return {name.encode(): value.encode() for name, value in form.fields.items()}
+
+
+def test_leave_is_over_when_it_says_and_not_before(tmp_path: Path) -> None:
+    clock = Clock()
+    bucket = FolderBucket(tmp_path, now=clock.now)
+    form = body(encoded(leave(bucket)))
+    clock.advance(59.999)
+    assert post(bucket, form, "multipart/form-data; boundary=b").status == 204
+    clock.advance(0.001)
+    late = post(bucket, form, "multipart/form-data; boundary=b")
+    assert (late.status, b"Policy expired" in late.body) == (403, True)
 
 
 @pytest.mark.parametrize("charset", CHARSETS)

@@ -4,7 +4,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from hashlib import md5
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -18,6 +18,7 @@ from captioning.outcomes import Upload, comparable
 from captioning.pictures.limits import MAX_BYTES
 from local import upload_watcher
 from local.upload_watcher import UploadWatcher
+from tests.support.clock import Clock
 from web import logs
 
 LOG = logs.logger("test", level="INFO")
@@ -29,24 +30,26 @@ class Recorder:
     def __init__(self) -> None:
         self.events: list[dict[str, Any]] = []
         self.failures = 0
-        self.called = threading.Condition()
+        self.called = threading.Event()
 
     def call(self, event: dict[str, Any]) -> None:
-        with self.called:
-            self.events.append(event)
-            self.called.notify_all()
-            if self.failures:
-                self.failures -= 1
-                raise RuntimeError("the storage is away")
+        self.events.append(event)
+        self.called.set()
+        if self.failures:
+            self.failures -= 1
+            raise RuntimeError("the storage is away")
 
-    def wait_for(self, count: int) -> list[dict[str, Any]]:
-        """The records of the first `count` events, once they have come."""
-        with self.called:
-            assert self.called.wait_for(lambda: len(self.events) >= count, timeout=20)
-            return [event["Records"][0]["s3"]["object"] for event in self.events[:count]]
+    @property
+    def pictures(self) -> list[dict[str, Any]]:
+        """What the events so far say of their pictures."""
+        return [event["Records"][0]["s3"]["object"] for event in self.events]
+
+    @property
+    def keys(self) -> list[str]:
+        return [picture["key"] for picture in self.pictures]
 
 
-Start = Callable[..., UploadWatcher]
+Watch = Callable[[], UploadWatcher]
 
 
 @pytest.fixture
@@ -55,19 +58,18 @@ def recorder() -> Recorder:
 
 
 @pytest.fixture
-def start(tmp_path: Path, recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
-    monkeypatch.setattr(upload_watcher, "POLL_SECONDS", 0.05)
-    running: list[UploadWatcher] = []
+def clock() -> Clock:
+    return Clock()
 
-    def run(*, retry_pauses: tuple[float, ...] = (0.05, 0.1)) -> UploadWatcher:
-        bucket = FolderBucket(tmp_path)
-        watcher = UploadWatcher(bucket, "uploads/", recorder, log=LOG, retry_pauses=retry_pauses)  # type: ignore[arg-type]
-        running.append(watcher)
-        return watcher
 
-    yield run
-    for watcher in running:
-        watcher.close()
+@pytest.fixture
+def watch(tmp_path: Path, recorder: Recorder, clock: Clock) -> Watch:
+    """A watcher of the folder, as at the start of the stack; the test makes its rounds and lets the time go by."""
+
+    def made() -> UploadWatcher:
+        return UploadWatcher(FolderBucket(tmp_path), "uploads/", recorder, log=LOG, clock=clock)  # type: ignore[arg-type]
+
+    return made
 
 
 def drop(root: Path, key: str, content: bytes = b"a picture") -> None:
@@ -76,15 +78,16 @@ def drop(root: Path, key: str, content: bytes = b"a picture") -> None:
     path.write_bytes(content)
 
 
-def settle() -> None:
-    """Longer than the watcher needs to see that something has come to rest."""
-    time.sleep(0.4)
+def settle(watcher: UploadWatcher) -> None:
+    """Make as many rounds as the watcher needs to see that something has come to rest, and one more."""
+    for _ in range(3):
+        watcher.round()
 
 
-def test_a_new_picture_becomes_the_event_that_s3_would_send(tmp_path: Path, start: Start, recorder: Recorder) -> None:
-    start()
+def test_a_new_picture_becomes_the_event_that_s3_would_send(tmp_path: Path, watch: Watch, recorder: Recorder) -> None:
+    watcher = watch()
     drop(tmp_path, "uploads/two dogs + été 🐶/100%.jpg")
-    recorder.wait_for(1)
+    settle(watcher)
     (record,) = recorder.events[0]["Records"]
     documented = json.loads(Path("events/upload-plain.json").read_text())["Records"][0]
     assert record.keys() == documented.keys()
@@ -98,35 +101,39 @@ def test_a_new_picture_becomes_the_event_that_s3_would_send(tmp_path: Path, star
 
 
 def test_a_picture_is_announced_once_and_again_when_it_changes_with_a_greater_sequencer(
-    tmp_path: Path, start: Start, recorder: Recorder
+    tmp_path: Path, watch: Watch, recorder: Recorder
 ) -> None:
-    start()
+    watcher, picture = watch(), tmp_path / "uploads/a.jpg"
     drop(tmp_path, "uploads/a.jpg")
-    recorder.wait_for(1)
-    settle()
+    settle(watcher)
     assert len(recorder.events) == 1
-    drop(tmp_path, "uploads/a.jpg", b"b picture")
+    written = picture.stat().st_ctime_ns
+    # A file system's time goes on in steps of milliseconds.
+    while picture.stat().st_ctime_ns == written:
+        picture.write_bytes(b"b picture")
     # A copy that keeps its times is newer all the same.
-    os.utime(tmp_path / "uploads/a.jpg", (1, 1))
-    first, second = recorder.wait_for(2)
+    os.utime(picture, (1, 1))
+    settle(watcher)
+    first, second = recorder.pictures
     assert comparable(first["sequencer"]) < comparable(second["sequencer"])
     assert first["eTag"] != second["eTag"]
-    (tmp_path / "uploads/a.jpg").unlink()
-    settle()
+    picture.unlink()
+    settle(watcher)
     assert len(recorder.events) == 2
 
 
 def test_pictures_that_were_there_before_are_announced_at_the_start(
-    tmp_path: Path, start: Start, recorder: Recorder
+    tmp_path: Path, watch: Watch, recorder: Recorder
 ) -> None:
     for name in ("one", "two"):
         drop(tmp_path, f"uploads/{name}")
-    start()
-    assert {found["key"] for found in recorder.wait_for(2)} == {"uploads/one", "uploads/two"}
+    for start in range(1, 3):
+        settle(watch())
+        assert sorted(recorder.keys) == sorted(["uploads/one", "uploads/two"] * start)
 
 
 def test_a_file_that_is_too_large_is_announced_without_being_read(
-    tmp_path: Path, start: Start, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, watch: Watch, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[str] = []
 
@@ -139,8 +146,8 @@ def test_a_file_that_is_too_large_is_announced_without_being_read(
     for name, size in (("vast", 2 * 1024**3), ("large", MAX_BYTES + 1), ("largest", MAX_BYTES)):
         with (tmp_path / "uploads" / name).open("wb") as stream:
             stream.truncate(size)
-    start()
-    found = {one["key"].removeprefix("uploads/"): one for one in recorder.wait_for(3)}
+    settle(watch())
+    found = {one["key"].removeprefix("uploads/"): one for one in recorder.pictures}
     assert read == ["largest"]
     assert found["vast"]["size"] == 2 * 1024**3
     assert len({one["eTag"] for one in found.values()}) == 3
@@ -155,9 +162,9 @@ def test_a_file_that_is_too_large_is_announced_without_being_read(
 
 
 def test_hidden_files_folders_and_names_that_are_no_text_are_nobodys_pictures(
-    tmp_path: Path, start: Start, recorder: Recorder
+    tmp_path: Path, watch: Watch, recorder: Recorder
 ) -> None:
-    start()
+    watcher = watch()
     drop(tmp_path, "uploads/.part")
     drop(tmp_path, "uploads/.folder/a")
     (tmp_path / "uploads/folder").mkdir()
@@ -165,13 +172,12 @@ def test_hidden_files_folders_and_names_that_are_no_text_are_nobodys_pictures(
     (tmp_path / "uploads" / os.fsdecode(b"\xff")).write_bytes(b"a")
     (tmp_path / "uploads/loop").symlink_to(tmp_path)
     drop(tmp_path, "uploads/a")
-    assert recorder.wait_for(1)[0]["key"] == "uploads/a"
-    settle()
-    assert len(recorder.events) == 1
+    settle(watcher)
+    assert recorder.keys == ["uploads/a"]
 
 
 def test_folders_that_lie_in_each_other_a_thousand_times_do_not_end_the_watch(
-    tmp_path: Path, start: Start, recorder: Recorder
+    tmp_path: Path, watch: Watch, recorder: Recorder
 ) -> None:
     within = os.open(tmp_path, os.O_RDONLY)
     for name in ("uploads", *["q"] * 1_200):
@@ -179,9 +185,9 @@ def test_folders_that_lie_in_each_other_a_thousand_times_do_not_end_the_watch(
         outer, within = within, os.open(name, os.O_RDONLY, dir_fd=within)
         os.close(outer)
     try:
-        start()
         drop(tmp_path, "uploads/a.jpg")
-        assert recorder.wait_for(1)[0]["key"] == "uploads/a.jpg"
+        settle(watch())
+        assert recorder.keys == ["uploads/a.jpg"]
     finally:
         # So deep a folder is more than whoever tidies up after tests takes away.
         for _ in range(1_200):
@@ -193,15 +199,15 @@ def test_folders_that_lie_in_each_other_a_thousand_times_do_not_end_the_watch(
 
 @pytest.mark.skipif(not os.access("/proc/kmsg", os.R_OK), reason="the kernel's log is not for everybody")
 def test_what_the_kernel_calls_a_file_and_lets_nobody_finish_keeps_nobody_waiting(
-    tmp_path: Path, start: Start, recorder: Recorder
+    tmp_path: Path, watch: Watch, recorder: Recorder
 ) -> None:
     (tmp_path / "uploads").mkdir()
     (tmp_path / "uploads/log.jpg").symlink_to("/proc/kmsg")
-    watcher = start()
-    recorder.wait_for(1)
+    watcher = watch()
+    settle(watcher)
     drop(tmp_path, "uploads/a.jpg")
-    assert recorder.wait_for(2)[1]["key"] == "uploads/a.jpg"
-    watcher.close()
+    settle(watcher)
+    assert recorder.keys[-1] == "uploads/a.jpg"
 
 
 def test_a_queue_that_took_a_pictures_place_is_not_waited_for(tmp_path: Path) -> None:
@@ -218,82 +224,113 @@ def test_a_queue_that_took_a_pictures_place_is_not_waited_for(tmp_path: Path) ->
 
 
 def test_a_picture_that_is_still_being_written_is_left_until_it_rests(
-    tmp_path: Path, start: Start, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, watch: Watch, recorder: Recorder
 ) -> None:
-    # Seldom enough for a busy machine, on which the writing below may pause.
-    monkeypatch.setattr(upload_watcher, "POLL_SECONDS", 0.6)
+    watcher = watch()
     drop(tmp_path, "uploads/a", b"")
     with (tmp_path / "uploads/a").open("wb", buffering=0) as stream:
-        start()
         for _ in range(100):
             stream.write(b"a")
-            time.sleep(0.015)
-    assert recorder.wait_for(1)[0]["size"] == 100
+            watcher.round()
+    assert recorder.events == []
+    watcher.round()
+    assert [picture["size"] for picture in recorder.pictures] == [100]
 
 
-def test_an_event_that_fails_is_sent_twice_more(tmp_path: Path, start: Start, recorder: Recorder) -> None:
-    recorder.failures = 2
-    start()
+def test_an_event_that_fails_is_sent_again_after_a_minute_and_two_more(
+    tmp_path: Path, watch: Watch, recorder: Recorder, clock: Clock
+) -> None:
+    recorder.failures, watcher = 2, watch()
     drop(tmp_path, "uploads/a")
-    first, *again = recorder.wait_for(3)
+    sent = []
+    for pause in (0.0, 59.9, 0.1, 119.9, 0.1, 3600.0):
+        clock.advance(pause)
+        settle(watcher)
+        sent.append(len(recorder.events))
+    assert sent == [1, 1, 2, 2, 3, 3]
+    first, *again = recorder.pictures
     assert again == [first, first]
-    settle()
-    assert len(recorder.events) == 3
 
 
 def test_one_that_fails_three_times_is_given_up_until_the_next_start_and_keeps_nobody_waiting(
-    tmp_path: Path, start: Start, recorder: Recorder, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, watch: Watch, recorder: Recorder, clock: Clock, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    recorder.failures = 3
-    watcher = start()
+    recorder.failures, watcher = 3, watch()
     drop(tmp_path, "uploads/a")
-    recorder.wait_for(3)
+    for pause in (0.0, 60.0, 120.0, 3600.0):
+        clock.advance(pause)
+        settle(watcher)
+    assert recorder.keys == ["uploads/a"] * 3
     drop(tmp_path, "uploads/b")
-    assert recorder.wait_for(4)[3]["key"] == "uploads/b"
-    watcher.close()
+    settle(watcher)
+    assert recorder.keys[3:] == ["uploads/b"]
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [line["level"] for line in lines] == ["WARNING", "WARNING", "ERROR"]
     assert {line["key"] for line in lines} == {"uploads/a"}
     assert "given up" in lines[2]["message"]
-    start()
-    assert {found["key"] for found in recorder.wait_for(6)[4:]} == {"uploads/a", "uploads/b"}
+    settle(watch())
+    assert sorted(recorder.keys[4:]) == ["uploads/a", "uploads/b"]
 
 
 def test_other_pictures_do_not_wait_for_one_that_is_to_be_tried_again(
-    tmp_path: Path, start: Start, recorder: Recorder
+    tmp_path: Path, watch: Watch, recorder: Recorder
 ) -> None:
-    recorder.failures = 1
-    start(retry_pauses=(60.0,))
+    recorder.failures, watcher = 1, watch()
     drop(tmp_path, "uploads/a")
-    recorder.wait_for(1)
+    settle(watcher)
     drop(tmp_path, "uploads/b")
-    assert recorder.wait_for(2)[1]["key"] == "uploads/b"
+    settle(watcher)
+    assert recorder.keys == ["uploads/a", "uploads/b"]
 
 
-def test_a_folder_that_is_taken_away_is_made_again(tmp_path: Path, start: Start, recorder: Recorder) -> None:
-    start()
-    settle()
+def test_a_folder_that_is_taken_away_is_made_again(tmp_path: Path, watch: Watch, recorder: Recorder) -> None:
+    watcher = watch()
+    watcher.round()
     (tmp_path / "uploads").rename(tmp_path / "elsewhere")
-    settle()
-    drop(tmp_path, "uploads/a")
-    assert recorder.wait_for(1)[0]["key"] == "uploads/a"
+    watcher.round()
+    (tmp_path / "uploads/a").write_bytes(b"a picture")
+    settle(watcher)
+    assert recorder.keys == ["uploads/a"]
 
 
 def test_trouble_with_the_folder_is_logged_once_and_so_is_its_end(
-    tmp_path: Path, start: Start, recorder: Recorder, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, watch: Watch, recorder: Recorder, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "uploads").write_bytes(b"a file where a folder belongs")
-    watcher = start()
-    settle()
+    watcher = watch()
+    settle(watcher)
     (tmp_path / "uploads").unlink()
     drop(tmp_path, "uploads/a")
-    recorder.wait_for(1)
-    watcher.close()
+    settle(watcher)
+    assert recorder.keys == ["uploads/a"]
     messages = [json.loads(line)["message"] for line in capsys.readouterr().out.splitlines()]
     assert len(messages) == 2
     assert messages[0].startswith("the upload folder cannot be read")
     assert messages[1] == "the upload folder can be read again"
 
 
-def test_lambdas_own_pauses_are_a_minute_and_two() -> None:
-    assert upload_watcher.RETRY_PAUSES == (60.0, 120.0)
+def test_rounds_are_half_a_second_apart_and_ten_times_as_long_as_looking_takes(
+    tmp_path: Path, watch: Watch, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def opened(path: Path) -> BinaryIO:
+        clock.advance(2.0)
+        return open_picture(path)
+
+    monkeypatch.setattr(upload_watcher, "open_picture", opened)
+    watcher = watch()
+    drop(tmp_path, "uploads/a")
+    assert [watcher.round() for _ in range(3)] == [0.5, 20.0, 0.5]
+
+
+def test_a_watcher_that_was_started_makes_its_rounds_until_it_is_closed(
+    tmp_path: Path, watch: Watch, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upload_watcher, "POLL_SECONDS", 0.001)
+    watcher = watch()
+    watcher.start()
+    drop(tmp_path, "uploads/a")
+    assert recorder.called.wait(20)
+    watcher.close()
+    drop(tmp_path, "uploads/b")
+    assert recorder.keys == ["uploads/a"]
+    assert "uploads" not in {thread.name for thread in threading.enumerate()}

@@ -102,6 +102,11 @@ def test_the_nearest_suggestible_setting_is_within_bounds_and_rounded_as_declare
         snap(painter, printed("heun", 2))
 
 
+def test_a_number_far_beyond_its_bounds_counts_as_a_hundred_ranges_away(portraits: Mode) -> None:
+    points = encode(portraits, [painted(-1e9, 20, "heun"), painted(1e9, 20, "heun")])
+    assert points.coordinates[:, 0].tolist() == [-FARTHEST, FARTHEST]
+
+
 def test_a_whole_number_and_the_same_real_one_are_one_setting(portraits: Mode) -> None:
     ratings = pool(portraits, rated([painted(0.25, 20, "heun"), painted(0.25, 20.0, "heun")]))
     assert ratings.counts.tolist() == [2.0]
@@ -132,7 +137,9 @@ def test_the_two_kernels_are_one_where_there_are_choices(portraits: Mode) -> Non
     named = (("strength", 0.2), ("steps", 0.35), ("sampler", 0.6))
     completed = complete(portraits, Hyperparameters(named, 1.4, 0.2, 0.7))
     ours = covariance(points, points, completed) + np.diag(0.2 / np.arange(1.0, 41.0))
-    assert np.abs(ours - kernel()(inputs(points, np.arange(1.0, 41.0)))).max() < 1e-8
+    theirs = inputs(points, np.arange(1.0, 41.0))
+    assert np.abs(ours - kernel()(theirs)).max() < 1e-8
+    assert kernel().diag(theirs) == pytest.approx(np.diag(ours), abs=1e-12)
 
 
 def test_the_gradient_of_a_lengthscale_counts_all_its_columns(portraits: Mode) -> None:

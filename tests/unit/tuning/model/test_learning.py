@@ -105,6 +105,8 @@ def test_the_fit_is_at_least_as_probable_as_its_start(mode: Mode, repeated: list
     ratings = pool(mode, repeated)
     fitted = regressor(ratings)
     assert fitted.log_marginal_likelihood_value_ >= fitted.log_posterior(kernel().theta)[0]
+    assert fitted.log_marginal_likelihood(kernel().theta) == fitted.log_posterior(kernel().theta)[0]
+    assert fitted.log_marginal_likelihood() == fitted.log_marginal_likelihood_value_
     found = fit(mode, ratings, None)
     assert found.fitted_on == 15
     assert [name for name, _ in found.lengthscales] == ["strength", "guidance", "control_weight"]

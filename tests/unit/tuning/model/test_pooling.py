@@ -142,6 +142,21 @@ def test_what_is_remembered_is_bounded_and_the_oldest_goes(mode: Mode, rate_many
     assert len(pooling._known) == 32
 
 
+def test_what_has_not_changed_is_not_pooled_again(mode: Mode, rate_many: RateMany) -> None:
+    observations = rate_many(20)
+    assert pool(mode, observations) is pool(mode, list(observations))
+    assert pool(mode, observations, limit=5) is pool(mode, observations, limit=5)
+
+
+def test_the_eight_modes_pooled_last_are_remembered(mode: Mode, rate_many: RateMany) -> None:
+    observations = rate_many(5)
+    modes = [replace(mode, name=str(number)) for number in range(10)]
+    before = [pool(one, observations) for one in modes]
+    assert len(pooling._known) == 8
+    assert [pool(one, observations) is then for one, then in zip(modes[2:], before[2:], strict=True)] == [True] * 8
+    assert pool(modes[0], observations) is not before[0]
+
+
 def test_another_study_of_the_mode_is_not_taken_for_the_last(mode: Mode, rate_many: RateMany) -> None:
     observations = rate_many(5)
     other = [*observations[:2], replace(observations[2], rating=1.0), *observations[3:]]

@@ -26,6 +26,12 @@ def test_shifted_it_keeps_its_balance_and_stays_inside() -> None:
         assert np.array_equal(np.sort((column * 256).astype(int)), np.arange(256))
 
 
+def test_shifted_every_point_has_the_same_bits_turned_over() -> None:
+    plain, shifted = (np.floor(sobol(256, 4, seed=seed) * 2**30).astype(np.int64) for seed in (None, "any"))
+    for column in (plain ^ shifted).T:
+        assert len(set(column.tolist())) == 1
+
+
 def test_the_seed_alone_decides_the_shift() -> None:
     assert np.array_equal(sobol(8, 3, seed="a"), sobol(8, 3, seed="a"))
     assert not np.array_equal(sobol(8, 3, seed="a"), sobol(8, 3, seed="b"))

@@ -10,10 +10,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from tests.support.clock import Clock
 from tests.support.observations import NOW, setting, suggestion
 from tests.support.observations import observation as observation_of
 from tuning.errors import StoreCorruptError, StoreUnavailableError, StoreUrlError
@@ -345,3 +347,32 @@ print(store.record(batch, idempotency_key=None).samples_seen)
 """
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "3"
+
+
+@pytest.mark.parametrize(("takes", "rests"), [(0.5, 5.0), (20.0, 60.0)])
+def test_what_was_verified_is_taken_for_sound_ten_times_as_long_as_that_took_and_a_minute_at_most(
+    path: Path,
+    observation: Observation,
+    now: datetime,
+    takes: float,
+    rests: float,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = Clock()
+
+    def tick() -> float:
+        clock.advance(takes)
+        return clock.seconds
+
+    monkeypatch.setattr(store_sqlite, "time", SimpleNamespace(monotonic=tick))
+    filled(path, observation)
+    store = SqliteObservationStore(path)
+    assert store.verify(now=now) == 1
+    end = clock.seconds + rests
+    run_sql(path, "UPDATE observations SET rating = 'five'")
+    clock.seconds = end - takes - 0.001
+    assert store.verify(now=now) == 1
+    clock.seconds = end - takes
+    with pytest.raises(StoreCorruptError, match="observation 1"):
+        store.verify(now=now)
+    store.close()

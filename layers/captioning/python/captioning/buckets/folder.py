@@ -16,8 +16,10 @@ import os
 import secrets
 import tempfile
 from base64 import b64encode
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from errno import EEXIST, EISDIR, ENAMETOOLONG, ENOENT, ENOTDIR
+from functools import partial
 from hashlib import md5, sha256
 from pathlib import Path
 from stat import S_ISREG
@@ -41,16 +43,23 @@ def sign(policy: str) -> str:
     return hmac.new(_SECRET, policy.encode(), sha256).hexdigest()
 
 
-class FolderBucket(Bucket):
-    """The folder at `path`; missing folders are made at the first write."""
+_utc_now = partial(datetime.now, UTC)
 
-    def __init__(self, path: str | Path) -> None:
+
+class FolderBucket(Bucket):
+    """The folder at `path`; missing folders are made at the first write.
+
+    `now` gives the time that a presigned form's end is reckoned from.
+    """
+
+    def __init__(self, path: str | Path, *, now: Callable[[], datetime] = _utc_now) -> None:
         self.path = Path(path)
+        self.now = now
 
     def presign(self, key: str, *, media_type: str, max_bytes: int, seconds: int) -> PresignedPost:
         """See Bucket."""
         policy = {
-            "expiration": (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat(),
+            "expiration": (self.now() + timedelta(seconds=seconds)).isoformat(),
             "conditions": [{"key": key}, {"Content-Type": media_type}, ["content-length-range", 1, max_bytes]],
         }
         encoded = b64encode(json.dumps(policy).encode()).decode()
