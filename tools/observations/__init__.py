@@ -1,6 +1,7 @@
 """Ratings in and out: `python -m tools.observations export | import | copy`.
 
-Whole studies move from store to store, at once (`moving`) or by way of an archive (`archive`). For other programs the
-present state is a CSV file (`table`) or a storage of Optuna (`optuna`). What people have in tables or in JSON Lines of
-their own is judged (`rows`) and recorded in a study (`importing`).
+It copies whole studies from one store to another, directly (`moving`) or through an archive (`archive`). It writes the
+present state for other programs: as CSV (`table`) or as a storage of Optuna (`optuna`). It reads rows of people's own,
+from CSV or JSON Lines, validates them (`rows`) and records them in a study (`importing`). It never changes
+what a store already has.
 """

@@ -27,9 +27,9 @@ _DATABASES = frozenset({".db", ".sqlite", ".sqlite3"})
 _STANDARD_OUTPUT = "-"
 
 _DESCRIPTION = """\
-Move ratings out of an observation store and in: whole studies from one store to another, at once (copy) or by way of a
-file (export, import); the present state as a table or for Optuna (export --format); tables and JSON Lines of your own
-into a study (import). A store is named as in OBSERVATION_STORE:
+Move ratings: whole studies from one observation store to another, directly (copy) or through a file (export, import);
+the present state to CSV or to Optuna (export --format); CSV and JSON Lines of your own into a study (import).
+A store is named as in OBSERVATION_STORE:
 
   sqlite:///data/observations.db                relative to the working directory (four slashes: absolute)
   dynamodb://TABLE?region=REGION&endpoint=URL   region and endpoint may be left to AWS's own settings"""
@@ -42,27 +42,26 @@ examples:
   python -m tools.observations export --from dynamodb://observations --to ratings.csv --study kitchens-2026
   python -m tools.observations import --from old.csv --to dynamodb://observations --study kitchens-2026 --create
 
-Stop the functions that write to either store before studies move. A study that is written must be absent, or hold the
-beginning of what is moved. After an interruption run the same command again: nothing is recorded twice."""
+Before you move studies, stop the functions that write to either store. In the new store a study must be absent, or have
+the first records of what is moved. After an interruption run the same command again: nothing is recorded twice."""
 
 _EXPORT = """\
 Write a new file.
 
-  jsonl   an archive: whole studies, with revisions, outstanding suggestions and what was learned, for import
-  csv     a table: a row per rating or failure as it stands now, oldest first
+  jsonl   an archive for import: whole studies with revisions, pending suggestions and learned hyperparameters
+  csv     one row per rating or failure, as it is now, oldest first
   optuna  a storage that optuna-dashboard opens; needs Optuna (make .venv-optuna/stamp, then .venv-optuna/bin/python)
 
-A file that ends in .csv is csv, and any other jsonl, unless --format says otherwise. With - as the file it is written
-to standard output."""
+Without --format, a file that ends in .csv is CSV, and others are archives. The file - is standard output."""
 
 _IMPORT = """\
-Bring a file into a store: an archive of whole studies (export --format jsonl, of any release), or rows of your own.
+Import a file: an archive of whole studies (export --format jsonl, of this release or an earlier one), or rows.
 
-Rows are a CSV file or JSON Lines. CSV has a line of names, in any order: api, the API's parameters, and rating (1 to 5)
-or failed (why there is none); if you like mode, rater, picture, comment, recorded_at, suggestion_id, study. Columns are
-separated by commas, semicolons or tabs, and decimals may have commas where columns do not. A line of JSON has the
-fields of a result of POST /ml/update_model, and recorded_at. Everything that is wrong is named by line and column, and
-then nothing is imported. Rows that are there already, by their content or id, are not recorded again."""
+Rows are CSV or JSON Lines. CSV has a header with these columns in any order: api, the parameters of the API, and rating
+(1 to 5) or failed (why there is no rating); optionally mode, rater, picture, comment, recorded_at, suggestion_id and
+study. Columns are separated by commas, semicolons or tabs; with semicolons or tabs decimals may have commas. A line of
+JSON has the fields of a result of POST /ml/update_model, and recorded_at. All errors are named by line and column; with
+any error nothing is imported. Rows that are there already, by content or id, are not recorded again."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -90,13 +89,13 @@ def _export(options: argparse.Namespace, now: datetime) -> None:
     path = None if options.target == _STANDARD_OUTPUT else Path(options.target)
     with closing(open_store(options.source)) as source:
         studies = collect(source, names=options.study, now=now)
-    # What is said must not come between what is written.
+    # Standard output has the export alone.
     said = sys.stderr if path is None else sys.stdout
     if form == "csv":
         count = write_table(studies, spaces, path, withdrawn=options.include == "withdrawn")
         done = f"{count:,} rows written"
     elif form == "optuna" and path:
-        done = f"{write_storage(studies, spaces, path):,} trials written; optuna-dashboard {path} shows them"
+        done = f"{write_storage(studies, spaces, path):,} trials written; open it with optuna-dashboard {path}"
     else:
         write_archive(studies, path)
         done = f"{sum(len(moved.log) for moved in studies):,} records written{'; all verified' if path else ''}"
@@ -109,7 +108,7 @@ def _import(options: argparse.Namespace, now: datetime) -> None:
     if not table and is_archive(path):
         for name in ("create", "timezone", "off_grid", "mode", "encoding"):
             if getattr(options, name):
-                raise MoveError(f"--{name.replace('_', '-')} is for rows; {path} is an archive, which says it itself")
+                raise MoveError(f"--{name.replace('_', '-')} is for rows; {path} is an archive")
         studies = read_archive(path)
         if options.study and options.study not in (names := [moved.name for moved in studies]):
             raise MoveError(f"{path} has no study {options.study}; it has {', '.join(names)}")
@@ -144,12 +143,12 @@ def _bring(studies: Sequence[MovedStudy], url: str, now: datetime) -> None:
     for moved in studies:
         print(_described(moved))
     if done.left:
-        print(f"{len(done.left):,} suggestions stay behind: others of their settings are outstanding there")
+        print(f"{len(done.left):,} suggestions were not moved: their settings are pending there under other ids")
     print(f"{done.written:,} moved{_there(done.there)}; all verified")
 
 
 def _described(moved: MovedStudy) -> str:
-    """Return a line on what a study holds."""
+    """Return a line that says what a study has."""
     entries = moved.entries()
     failed = sum(isinstance(entry.told, Failure) for entry in entries)
     counts = {
@@ -157,7 +156,7 @@ def _described(moved: MovedStudy) -> str:
         "failed": failed,
         "corrected": sum(entry.revision.number > 1 for entry in entries),
         "withdrawn": sum(entry.revision.withdrawn for entry in entries),
-        "outstanding": len(moved.outstanding),
+        "pending": len(moved.outstanding),
     }
     said = [f"{count:,} {what}" for what, count in counts.items() if count] or ["nothing yet"]
     return f"{moved.name}: {', '.join([*said, *(['archived'] if moved.study.archived_at else [])])}"
@@ -177,19 +176,17 @@ def _format(options: argparse.Namespace) -> str:
     implied = _ENDINGS.get(ending)
     form: str = options.format or implied or "jsonl"
     if implied and form != implied:
-        raise MoveError(f"{options.target} is named like {implied}, and --format is {form}: name the file otherwise")
+        raise MoveError(f"{options.target} has the ending of {implied}, and --format is {form}: use another ending")
     if options.format is None and ending in _DATABASES:
         raise MoveError(
-            f"{options.target} is named like a database: name an archive .jsonl, give --format optuna, or copy to"
-            f" sqlite:///{options.target}"
+            f"{options.target} has the ending of a database: for an archive use .jsonl; or give --format optuna; or"
+            f" copy to sqlite:///{options.target}"
         )
     if options.include and form != "csv":
-        raise MoveError(
-            f"--include is for csv; {'an archive has everything' if form == 'jsonl' else form + ' has not'}"
-        )
+        raise MoveError("--include is for CSV: an archive has withdrawn entries anyway, and Optuna has none")
     if form == "optuna":
         if options.target == _STANDARD_OUTPUT:
-            raise MoveError("a storage of Optuna is a file: name one")
+            raise MoveError("a storage of Optuna cannot be standard output: name a file")
         require_optuna()
     return form
 
@@ -205,7 +202,7 @@ def _zone(name: str | None) -> tzinfo | None:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise MoveError(f"--timezone must be the name of a zone, such as Europe/Madrid or UTC, not {name}") from None
+        raise MoveError(f"--timezone must be the name of a time zone, such as Europe/Madrid, not {name}") from None
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -222,25 +219,25 @@ def _parser() -> argparse.ArgumentParser:
     copied = _command(commands, "copy", "a store to another store", copy)
     for command, source, target in ((export, "URL", "FILE"), (imported, "FILE", "URL"), (copied, "URL", "URL")):
         command.add_argument("--from", dest="source", metavar=source, required=True, help="where the ratings are")
-        command.add_argument("--to", dest="target", metavar=target, required=True, help="where they shall be")
+        command.add_argument("--to", dest="target", metavar=target, required=True, help="where to write them")
     for command in (export, copied):
         command.add_argument(
-            "--study", metavar="NAME", action="append", default=[], help="this study alone; may be given several times"
+            "--study", metavar="NAME", action="append", default=[], help="only this study; may be given several times"
         )
     export.add_argument("--format", choices=("jsonl", "csv", "optuna"), help="what to write")
-    export.add_argument("--include", choices=("withdrawn",), help="in csv, rows of what is withdrawn too")
+    export.add_argument("--include", choices=("withdrawn",), help="write withdrawn entries too (CSV)")
     imported.add_argument(
-        "--study", metavar="NAME", help="of an archive, this study alone; of rows, the study to record all of them in"
+        "--study", metavar="NAME", help="of an archive: only this study; of rows: record all of them in this study"
     )
-    imported.add_argument("--create", action="store_true", help="begin studies of rows that are not there")
-    imported.add_argument("--mode", metavar="NAME", help="the mode of rows that name none")
-    imported.add_argument("--timezone", metavar="ZONE", help="that of moments without one, such as Europe/Madrid")
+    imported.add_argument("--create", action="store_true", help="begin studies that are not there (rows)")
+    imported.add_argument("--mode", metavar="NAME", help="the mode of rows without one")
+    imported.add_argument("--timezone", metavar="ZONE", help="the zone of times without one, such as Europe/Madrid")
     imported.add_argument(
         "--off-grid",
         choices=("keep", "snap"),
-        help="take values off the grid of suggestions as they are, or the nearest on it",
+        help="take values off the grid of the search space as they are, or the nearest on it",
     )
-    imported.add_argument("--encoding", metavar="NAME", help="of a CSV file that is not UTF-8, such as cp1252")
+    imported.add_argument("--encoding", metavar="NAME", help="of a CSV file that is not in UTF-8, such as cp1252")
     return parser
 
 

@@ -3,10 +3,10 @@
     {"format": 2, "study": "default", "created_at": null, "based_on": null, "note": null, "archived_at": null,
      "learned": {"structure": {...}}, "suggestions": 3, "records": 450}
 
-A header for each study says how many lines of each kind follow it: first suggestions, then the records of the log from
-position 1 on (`tools.observations.lines`). An archive of format 1, of a release before studies, has a header for each
-mode and then ratings; it holds the study `default`. Archives get damaged and edited: whatever is not as it was written
-is an ArchiveError that names the line.
+The header of a study says how many lines follow: first its suggestions, then the records of its log from position 1 on
+(`tools.observations.lines`). An archive of format 1, of the releases before studies, has one header per mode and then
+ratings; it is read as the study `default`. Archives get damaged and edited: any line that is not as it was written is
+refused with an ArchiveError that names it.
 """
 
 import json
@@ -32,11 +32,11 @@ FORMAT = 2  # of archives; an archive of a later format is refused
 
 _STUDY = frozenset({"created_at", "based_on", "note", "archived_at"})
 _COUNTED = frozenset({"learned", "suggestions", "records"})
-_HEADINGS = frozenset({"format", "hyperparameters", "outstanding"})  # fields that a header alone has, of any format
+_HEADINGS = frozenset({"format", "hyperparameters", "outstanding"})  # fields that only a header has, in any format
 
 
 def is_archive(path: Path) -> bool:
-    """Return whether a file begins with the header of an archive. What is no JSON does not.
+    """Return whether the first line of a file is the header of an archive.
 
     Raises:
         OSError: it cannot be read.
@@ -49,10 +49,10 @@ def is_archive(path: Path) -> bool:
 
 
 def write_archive(studies: Sequence[MovedStudy], path: Path | None) -> None:
-    """Write a new file, whole or not at all, or with None to standard output.
+    """Write a new file, whole or not at all; None means standard output.
 
     Raises:
-        MoveError: there is such a file already.
+        MoveError: the file exists already.
         OSError: it cannot be written.
     """
     if path is None:
@@ -69,10 +69,10 @@ def write_archive(studies: Sequence[MovedStudy], path: Path | None) -> None:
 
 @contextmanager
 def new_file(path: Path) -> Iterator[Path]:
-    """Give the path of a file to be written, which then becomes the file at `path`.
+    """Give a temporary path to write to; the file there is then renamed to `path`.
 
     Raises:
-        MoveError: there is such a file already.
+        MoveError: the file exists already.
         OSError: it cannot be renamed.
     """
     if path.exists():
@@ -87,7 +87,7 @@ def read_archive(path: Path) -> tuple[MovedStudy, ...]:
     """Read a file that `write_archive` wrote, of this release or an earlier one.
 
     Raises:
-        ArchiveError: it is not as it was written.
+        ArchiveError: it is not an archive, or one of a later format.
         OSError: it cannot be read.
     """
     reader: _Studies | _Modes | None = None
@@ -134,7 +134,7 @@ def _lines(studies: Sequence[MovedStudy]) -> Iterator[str]:
 
 
 def _reader(header: Node) -> "_Studies | _Modes":
-    """Return what reads an archive that begins with that line."""
+    """Return the reader for an archive whose first line this is."""
     version = header.get("format")
     if version.value == 1:
         return _Modes()
@@ -145,7 +145,7 @@ def _reader(header: Node) -> "_Studies | _Modes":
 
 @dataclass(slots=True)
 class _Open:
-    """A study whose lines are being read: of suggestions and of records it has so many to come."""
+    """A study whose lines are being read, and how many of each kind are still to come."""
 
     study: Study
     learned: tuple[tuple[str, Hyperparameters], ...]
@@ -156,7 +156,7 @@ class _Open:
     log: list[tuple[str, Record]] = field(default_factory=list)
 
     def closed(self) -> MovedStudy:
-        """Return the study, all of which was read."""
+        """Return the study, after its last line."""
         return MovedStudy(
             self.study, tuple(self.log), self.learned, tuple(self.suggestions), frozenset(self.outstanding)
         )
@@ -189,7 +189,7 @@ class _Studies:
                 line.get("study").refuse(f"{quote(study.study.name)} has a header already")
 
     def finish(self) -> list[MovedStudy]:
-        """Return the studies; the last line was read."""
+        """Return the studies, after the last line."""
         if self._open and (self._open.suggestions_left or self._open.records_left):
             lines = self._open.suggestions_left + self._open.records_left
             Node(None).refuse(f"is cut short: study {self._open.study.name} lacks {lines:,} lines")
@@ -261,12 +261,12 @@ class _Modes:
         self._outstanding += [_early_suggestion(mode, one) for one in line.get("outstanding").entries()]
 
     def finish(self) -> list[MovedStudy]:
-        """Return the study that they become; the last line was read."""
+        """Return the default study, after the last line."""
         for mode, count in self._announced.items():
             found = sum(rating.mode == mode for rating in self._ratings)
             if found != count:
                 Node(None).refuse(f"holds {found:,} observations of study {mode}, and its header says {count:,}")
-        # What was answered is known by its first answer, as in stores of that release.
+        # The migrations of the stores do the same: an answered suggestion is known by its first answer.
         known: dict[str, Suggestion] = {}
         for one in self._ratings:
             if one.suggestion_id is not None:

@@ -1,9 +1,9 @@
-"""What is in the way of moving ratings."""
+"""The errors of moving ratings."""
 
 
 class MoveError(Exception):
-    """Ratings cannot be moved; the message says what is in the way."""
+    """Ratings cannot be moved; the message says why."""
 
 
 class ArchiveError(MoveError):
-    """An archive is not one; the message names the file and the line."""
+    """A file is not an archive; the message names the file and the line."""

@@ -1,9 +1,9 @@
-"""Recording rows in studies that may hold others already, each row once however often its file is imported.
+"""Recording rows in studies, which may have other entries. It records each row once, however often a file is imported.
 
-A row that says when it was rated is there already if its study has an entry of the same content, or one that its `id`
-names and that was recorded at the same moment. One that does not say it is told with a key of its own, made of its
-content and of how many equal ones come before it in the file, for as long as the store remembers keys (SQLite for ever,
-DynamoDB for 30 days). What is there stays as it is: rows correct nothing.
+A row with a time is there already if its study has an entry with the same content, or an entry of its `id` and time.
+A row without a time is recorded with an idempotency key of its own. The key is made of its content and of the number of
+equal rows before it in the file; the store remembers it (SQLite for ever, DynamoDB for 30 days). It corrects nothing
+that is there.
 """
 
 import hashlib
@@ -28,14 +28,14 @@ from tuning.stores.port import IdempotencyKey, ObservationStore
 from tuning.study import Study
 from tuning.validation.requests import parse_study_request
 
-_NAMED = 10  # lines that a note names; it counts the others
+_NAMED = 10  # lines that a note names
 
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What an import did, by study: the rows that it recorded, and those that were there before.
+    """What an import did, by study: the number of rows that it recorded, and of those that were there already.
 
-    `notes` say what else became of rows.
+    `notes` say what else happened to rows.
     """
 
     recorded: Mapping[str, int]
@@ -45,7 +45,7 @@ class Imported:
 
 @dataclass(frozen=True, slots=True)
 class _Planned:
-    """A row as it is to be recorded. One that is not `dated` has the moment of the import."""
+    """A row as it is to be recorded. If it is not `dated`, its time is that of the import."""
 
     row: JudgedRow
     told: Told
@@ -63,16 +63,16 @@ def import_rows(
     mode: str | None,
     now: datetime,
 ) -> Imported:
-    """Record rows of the file at `path` in `study`, or with None in those that they say, and see that they are there.
+    """Record the rows of the file at `path`, and verify the result. After an error, a second call goes on from there.
 
-    Studies that are missing begin if `create` says so. A row that says no mode is of its suggestion's, or of `mode`, or
-    of the default one. After any error, doing it again goes on from there.
+    With None as `study` each row is recorded in its own study. With `create` missing studies begin. A row without a
+    mode has that of its suggestion, else `mode`, else the default one.
 
     Raises:
         RowsError: a row contradicts the suggestion that it names, or its mode lacks its API; nothing is recorded.
         MoveError: a study is missing.
         StudyArchivedError: a study takes nothing.
-        InvalidRequestError: no study can have the name of one that is to begin.
+        InvalidRequestError: a study to begin cannot have its name.
         TuningError: the store cannot be used.
     """
     attributing = _Attributing(path, store, spaces, study, mode or spaces.default_mode, now)
@@ -110,7 +110,7 @@ def _begin(store: ObservationStore, name: str, now: datetime) -> None:
 
 @dataclass(slots=True)
 class _Attributing:
-    """Settling the study, the mode and the suggestion of each row; `mode` is that of rows that say none."""
+    """Decides the study, the mode and the suggestion of each row; `mode` is that of rows without one."""
 
     path: Path
     store: ObservationStore
@@ -134,7 +134,7 @@ class _Attributing:
             named = known.get(row.suggestion_id or "")
             study = self.study or row.study or (named.study if named else DEFAULT_STUDY)
             if named and named.study != study:
-                # The suggestion stays that of its study; here it would be taken for one that nobody has made.
+                # An id belongs to one study: the suggestion must stay pending there, and can be rated there.
                 row, named = replace(row, suggestion_id=None), None  # noqa: PLW2901 - the row as it is from here on
                 self.of_others += 1
             planned[study].append(self._planned(row, named))
@@ -143,12 +143,12 @@ class _Attributing:
         return planned
 
     def notes(self) -> list[str]:
-        """Return what there is to say."""
+        """Return the notes."""
         notes = []
         if self.without_mode:
-            notes.append(f"{self.without_mode:,} rows name no mode and are taken to be of {self.mode}")
+            notes.append(f"{self.without_mode:,} rows have no mode; they are recorded in {self.mode}")
         if self.of_others:
-            notes.append(f"{self.of_others:,} rows were suggested in another study and are recorded without their ids")
+            notes.append(f"{self.of_others:,} rows have a suggestion_id of another study; they are recorded without it")
         return notes
 
     def _planned(self, row: JudgedRow, named: Suggestion | None) -> _Planned:
@@ -188,7 +188,7 @@ def _snapped(mode: Mode, setting: Setting) -> Setting:
 
 @dataclass(slots=True)
 class _Recording:
-    """The recording of the rows of one study after another."""
+    """Records the rows of one study after another."""
 
     store: ObservationStore
     now: datetime
@@ -199,7 +199,7 @@ class _Recording:
     acknowledged: dict[str, list[tuple[int, Told]]] = field(default_factory=dict)
 
     def record(self, study: str, planned: Sequence[_Planned], progress: Callable[[int], object]) -> None:
-        """Record those of the rows that the study lacks."""
+        """Record the rows that the study does not have."""
         self.recorded[study] = self.there[study] = 0
         self.acknowledged[study] = []
         log = read_log(self.store, study, "comparing")
@@ -227,7 +227,7 @@ class _Recording:
                 progress(1)
 
     def verify(self) -> None:
-        """See that the studies hold what they acknowledged.
+        """Check that the studies have what they acknowledged.
 
         Raises:
             MoveError: they do not.
@@ -239,15 +239,15 @@ class _Recording:
                 raise MoveError(f"{len(lost):,} rows are not in study {study} although it acknowledged them")
 
     def notes(self) -> list[str]:
-        """Return what there is to say."""
+        """Return the notes."""
         notes = []
         if self.replaced:
-            notes.append(f"{self.replaced:,} rows replace an earlier rating of the same suggestion by the same rater")
+            notes.append(f"{self.replaced:,} rows replaced an earlier rating of the same suggestion by the same rater")
         if self.changed:
             lines = ", ".join(map(str, self.changed[:_NAMED])) + (", …" if len(self.changed) > _NAMED else "")
             notes.append(
-                f"{len(self.changed):,} rows say something else than the history has under their id, and correct"
-                f" nothing (PATCH /ml/history/{{id}} does): lines {lines}"
+                f"{len(self.changed):,} rows differ from the entry of their id, and were not recorded;"
+                f" PATCH /ml/history/{{id}} corrects an entry: lines {lines}"
             )
         return notes
 
@@ -264,7 +264,7 @@ class _Recording:
 
 
 def _answers(entry: Entry, told: Told) -> bool:
-    """Return whether what was told can have become this entry, or a revision of it."""
+    """Return whether this entry, or a revision of it, can be what was told."""
     again = told.suggestion_id is not None and told.suggestion_id == entry.told.suggestion_id
     return told.mode == entry.told.mode and (again or told.setting == entry.told.setting)
 
@@ -273,7 +273,7 @@ _Content = tuple[object, ...]
 
 
 class _History:
-    """The entries of a study by what they say, each of which is found once."""
+    """The entries of a study by their content; each is found once."""
 
     def __init__(self, entries: Iterable[Entry]) -> None:
         self._by_id: dict[str, Entry] = {}
@@ -289,9 +289,9 @@ class _History:
                     self._places[again].append((entry.position, revision.number))
 
     def take(self, planned: _Planned) -> bool | None:
-        """Return whether the history has the row as it is; False if something else is there under its id, None if not.
+        """Return True if the row is there, False if the entry of its id differs, and None if it is not there.
 
-        What was found is not found again.
+        An entry that was found is not found again.
         """
         told = planned.told
         named = self._by_id.get(planned.row.identity or "")
@@ -310,12 +310,12 @@ class _History:
 
 
 def _states(entry: Entry) -> list[_Content]:
-    """Return what the entry has said since it was recorded, one content per revision."""
+    """Return the content of the entry at each of its revisions."""
     return [_content(entry.told, revision.rating, revision.comment) for revision in (*entry.earlier, entry.revision)]
 
 
 def _content(told: Told, *state: object) -> _Content:
-    """Return what is said, with another rating and comment or with its own."""
+    """Return the content of what was told, with its own rating and comment or with those given."""
     said = told.rating if isinstance(told, Observation) else told.reason
     rating, comment = state or (said, told.comment)
     if isinstance(told, Failure):
@@ -325,5 +325,5 @@ def _content(told: Told, *state: object) -> _Content:
 
 
 def _rating_again(told: Told, rating: float | None, moment: datetime) -> _Content:
-    """Return what a rating says that became a revision of an earlier one by its rater (`tuning.stores.log.plan`)."""
+    """Return the content of a rating that became a revision of its rater's earlier one (`tuning.stores.log.plan`)."""
     return "again", told.mode, told.suggestion_id, told.rater, rating, moment

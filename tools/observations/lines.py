@@ -1,4 +1,4 @@
-"""Records and suggestions as lines of JSON, both ways.
+"""Records and suggestions as lines of JSON: written and read.
 
     {"position": 1, "mode": "structure", "parameters": {"api": ...}, "rating": 4.0, "failed": null,
      "recorded_at": "...", "suggestion_id": null, "rater": null, "picture": null, "comment": null}

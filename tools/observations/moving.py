@@ -1,14 +1,14 @@
-"""Studies on the move: read from a store record by record, and brought into another in the same order.
+"""Moving studies: read from a store record by record, and written to another in the same order.
 
-What moves of a study: its name, note and dates; its log of ratings, failures and revisions; what was learned; the
-suggestions that are outstanding, and those that the log answers. What does not: its modes' seeds, which the new store
-draws itself, the receipts of idempotency keys, and suggestions that ended unanswered, which no store lists.
+It moves a study's name, note and dates; its log of ratings, failures and revisions; the learned hyperparameters; the
+pending suggestions, and those that the log answers. It does not move the seeds of modes, which the new store draws
+itself, the receipts of idempotency keys, and suggestions that ended unanswered, which no store lists.
 
-The log is told and revised anew in its order, therefore every entry has the same position and id, and every revision
-the same number. Records are only ever added to a study that holds the beginning of what is moved (nothing, at first),
-so that an interrupted move goes on where it ended; a key for each step, made of its place and content, lets two moves
-of the same study run at once. Different studies are never merged. All that is moved is held in memory, some 2 kB per
-record.
+The log is recorded and revised again in its order. So every entry has the same position and id as before, and every
+revision the same number. Records are added only to a study that has the first records of the log, or none: an
+interrupted move goes on where it ended. The idempotency key of each step is made of its place and content, so that two
+moves of the same study may run at once. It refuses to merge different studies, and keeps everything in memory: some
+2 kB per record.
 """
 
 import hashlib
@@ -35,10 +35,10 @@ _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class MovedStudy:
-    """A study on the move.
+    """A study with everything of it that is moved.
 
-    `log` has its records from position 1 on, each with its mode, `learned` the modes of which something was learned.
-    `suggestions` are in the order suggested, those that are `outstanding` among them.
+    `log` has the records from position 1 on, each with its mode; `learned` has the modes with hyperparameters.
+    `suggestions` are in the order suggested; `outstanding` are the ids of those that are pending.
     """
 
     study: Study
@@ -63,9 +63,9 @@ class MovedStudy:
 
 @dataclass(frozen=True, slots=True)
 class Brought:
-    """What a move did: the records that it wrote, and those that were there before.
+    """What a move did: the number of records that it wrote, and of those that the store already had.
 
-    `left` are the suggestions that stay behind, because others of the same settings are outstanding there.
+    `left` are the suggestions that were not moved, because others with the same settings are pending there.
     """
 
     written: int
@@ -74,12 +74,12 @@ class Brought:
 
 
 def collect(store: ObservationStore, *, names: Collection[str] = (), now: datetime) -> tuple[MovedStudy, ...]:
-    """Return all that a store holds and that can be moved, or of the studies of these names alone.
+    """Read all studies of a store, or only those of these names.
 
-    What others record meanwhile may be missing; what was acknowledged before is not.
+    Records that others append meanwhile may be missing; those acknowledged before are not.
 
     Raises:
-        MoveError: the store is empty, or a log is not whole.
+        MoveError: the store is empty, or a record of a log is missing.
         StudyMissingError: there is no study of one of the names.
         TuningError: the store cannot be read.
     """
@@ -88,7 +88,7 @@ def collect(store: ObservationStore, *, names: Collection[str] = (), now: dateti
         if name not in there:
             raise StudyMissingError(name, next(iter(get_close_matches(name, there)), None))
     found = [_collect(store, name, now) for name in there if not names or name in names]
-    # The default study, which every store has, says nothing while nothing is in it.
+    # Every store has a default study; an empty one is not worth moving.
     moved = [one for one in found if names or one.study.created_at or one.log or one.suggestions]
     if not moved:
         raise MoveError("the store that is read holds neither ratings nor studies; is its URL right?")
@@ -96,19 +96,19 @@ def collect(store: ObservationStore, *, names: Collection[str] = (), now: dateti
 
 
 def in_order(studies: Iterable[MovedStudy]) -> list[MovedStudy]:
-    """Return the studies as they began, so that one comes after that which it is based on."""
+    """Return the studies in the order in which they began: each comes after the one that it is based on."""
     return sorted(studies, key=lambda one: (one.study.created_at or _LONG_AGO, one.name))
 
 
 def bring(studies: Sequence[MovedStudy], store: ObservationStore, *, now: datetime) -> Brought:
-    """Bring a store to hold these studies, and see that it does. After any error, doing it again goes on from there.
+    """Write the studies to a store, and verify the result. After an error, a second call goes on from there.
 
     Raises:
-        MoveError: the store holds anything else of one of them, or lacks a study that one is based on.
+        MoveError: the store has another study of one of the names, or lacks a study that one is based on.
         TuningError: the store cannot be used.
     """
     for moved in studies:
-        moved.entries()  # of a log that is not whole nothing is to be written
+        moved.entries()  # raises before anything is written
     names = patiently(store.study_names)
     for moved in studies:
         base = moved.study.based_on
@@ -157,14 +157,14 @@ def _collect(store: ObservationStore, name: str, now: datetime) -> MovedStudy:
     summary = patiently(store.summary, name)
     log = read_log(store, name, "reading")
     rated, promised = len(folded(name, log).observations), patiently(store.count, name)
-    # Where somebody records meanwhile the two need not agree.
+    # The two may differ if somebody recorded meanwhile.
     if rated != promised and not patiently(store.records, name, after=len(log), limit=1):
         raise MoveError(f"the store says that {promised:,} ratings of study {name} count, and gave {rated:,}")
     learned = [
         (mode, patiently(store.mode_study, mode, study=name, now=None).hyperparameters) for mode, _ in summary.counts
     ]
     outstanding = patiently(store.outstanding, study=name, now=now)
-    # What an answer names may also be of another study, or never have been suggested.
+    # The id of an answer may also be of another study's suggestion, or unknown.
     answered = {record.suggestion_id for _, record in log if not isinstance(record, Amendment)}
     known = {one.id: one for one in find_suggestions(store, answered) if one.study == name}
     known |= {one.id: one for one in outstanding}
@@ -204,10 +204,10 @@ def folded(study: str, log: Sequence[tuple[str, Record]]) -> Log:
 
 
 def _held(store: ObservationStore, moved: MovedStudy) -> int:
-    """Return how many of the log's records the store holds.
+    """Return the number of the log's records that the store already has.
 
     Raises:
-        MoveError: the store holds anything else.
+        MoveError: it has other records.
     """
     _compare(patiently(store.summary, moved.name).study, moved.study)
     log = read_log(store, moved.name, "comparing")
@@ -232,7 +232,7 @@ def _others(study: str) -> MoveError:
 
 
 def _begin(store: ObservationStore, moved: MovedStudy, held: int) -> list[Suggestion]:
-    """See that the study is there and takes what it lacks; return the suggestions of it that are not known there."""
+    """Begin the study, or restore it if it lacks something; return its suggestions that the store does not know."""
     if moved.study.created_at is not None:
         try:
             patiently(store.begin, replace(moved.study, archived_at=None))
@@ -253,7 +253,10 @@ def _begin(store: ObservationStore, moved: MovedStudy, held: int) -> list[Sugges
 def _claim(
     store: ObservationStore, moved: MovedStudy, unknown: Sequence[Suggestion], now: datetime
 ) -> list[Suggestion]:
-    """Make the suggestions known, each as the latest of its place until the next; return those that cannot be."""
+    """Claim the unknown suggestions in the order suggested, so that the last of a place is its latest.
+
+    Return those whose settings are pending under other ids.
+    """
     latest: dict[tuple[str, Setting], Suggestion] = {}
     lacking = {one.id for one in unknown}
     left = []
@@ -273,7 +276,7 @@ def _claim(
 def _claim_alone(
     store: ObservationStore, suggestion: Suggestion, before: Suggestion | None, now: datetime
 ) -> list[Suggestion]:
-    """Make the suggestion known, unless another move has; return it if it cannot be."""
+    """Claim the suggestion unless another move has; return it if its setting is pending under another id."""
     if find_suggestions(store, [suggestion.id]):
         return []
     try:
@@ -284,7 +287,7 @@ def _claim_alone(
 
 
 def _groups(suggestions: Sequence[Suggestion]) -> Iterator[list[Suggestion]]:
-    """Yield the suggestions in their order, as many together as can be claimed at once: no two of one place."""
+    """Yield the suggestions in their order, in groups that can be claimed at once: no two of one place."""
     group: dict[tuple[str, Setting], Suggestion] = {}
     for one in suggestions:
         if len(group) == MAX_CLAIM or _place(one) in group:
@@ -303,7 +306,7 @@ _Step = list[tuple[int, str, Record]]
 
 
 def _record(store: ObservationStore, moved: MovedStudy, held: int) -> Iterator[int]:
-    """Tell and revise what follows the records that are held; yield after each step how many it wrote."""
+    """Write the records after the first `held`; yield after each step the number of records in it."""
     entries: dict[int, Entry] = {}
     for step in _steps(moved.log):
         if missing := [record for record in step if record[0] > held]:
@@ -317,7 +320,7 @@ def _record(store: ObservationStore, moved: MovedStudy, held: int) -> Iterator[i
 
 
 def _steps(log: Sequence[tuple[str, Record]]) -> Iterator[_Step]:
-    """Yield the log in steps, a revision or what is told together, that end where they would in any other move."""
+    """Yield the log in steps: one revision, or a batch. They end at the same positions in every move."""
     step: _Step = []
     for position, (mode, record) in enumerate(log, 1):
         if isinstance(record, Amendment):
@@ -335,10 +338,10 @@ def _steps(log: Sequence[tuple[str, Record]]) -> Iterator[_Step]:
 
 
 def _write(store: ObservationStore, study: str, step: _Step, entries: dict[int, Entry]) -> None:
-    """Append a step to the study's log; `entries` are those before it.
+    """Append a step to the study's log; `entries` are those before it, by position.
 
     Raises:
-        MoveError: it has come to another place, or cannot be appended there.
+        MoveError: the store appended it at another position, or it cannot follow the log.
     """
     key = _key(study, step)
     position, _, first = step[0]
@@ -349,7 +352,7 @@ def _write(store: ObservationStore, study: str, step: _Step, entries: dict[int, 
         if before is None or before.revision.number + 1 != first.revision.number:
             raise MoveError(f"the log of study {study} is damaged: what position {position:,} revises is not there")
         made = first.revision
-        # An empty comment removes the comment; none would leave it.
+        # An empty comment removes the comment; None would keep it.
         correction = Correction(made.made_at, made.rating, made.comment or "", made.withdrawn, made.reviser)
         if correct(before, correction) is not None:
             revised = patiently(
@@ -358,10 +361,10 @@ def _write(store: ObservationStore, study: str, step: _Step, entries: dict[int, 
             if revised.entry.revision != made:
                 raise _others(study)
             return
-        # The same rating once again by its rater is a revision too, and comes about by telling it alone.
+        # A rater who repeats a rating makes a revision that changes nothing: `record` makes it, `revise` does not.
         if not counts(before) or made.reviser is None or made.reviser != before.told.rater:
             raise MoveError(f"the log of study {study} is damaged: position {position:,} revises nothing")
-        # A picture that nobody names keeps an entry without one from being taken for another of the rater's.
+        # Without a picture, `record` could take another entry of this rater; a picture that no entry has prevents it.
         picture = before.told.picture or f"{key.key}-none"
         told = [replace(before.told, recorded_at=made.made_at, picture=picture)]
         expected = (first.target,)
@@ -381,7 +384,7 @@ def _verify(store: ObservationStore, moved: MovedStudy, left: Collection[Suggest
     if log != moved.log:
         raise _others(moved.name)
     if patiently(store.summary, moved.name).study != moved.study:
-        raise MoveError(f"study {moved.name} was changed while it was moved; give the command again")
+        raise MoveError(f"study {moved.name} was changed while it was moved; run the same command again")
     known = {one.id for one in (*find_suggestions(store, (one.id for one in moved.suggestions)), *left)}
     if lost := [one for one in moved.suggestions if one.id not in known]:
         raise MoveError(f"{len(lost):,} suggestions are not in the store although it acknowledged them")

@@ -1,9 +1,9 @@
-"""The present state of studies as a storage of Optuna, which `optuna-dashboard` opens: for its plots, and nothing else.
+"""The present state of studies as a storage of Optuna, which `optuna-dashboard` opens.
 
-It is a journal file (`optuna.storages.JournalStorage`): its SQLite storage takes ten times as long to write. Each mode
-of a study is a study of Optuna, `<study>/<mode>`, to be maximized. A rating is a complete trial, a failure a failed
-one, what is outstanding a running one; what people said is in user attributes. What is withdrawn stays out. Optuna is
-installed in an environment of its own (tools/optuna/requirements.in), and imported when it is needed.
+The file is a journal (`optuna.storages.JournalStorage`), since Optuna writes its SQLite storage ten times more slowly.
+Each mode of a study is one study of Optuna, `<study>/<mode>`, to be maximized. A rating is a complete trial, a failure
+a failed one, a pending suggestion a running one. Ids, raters, pictures and comments are user attributes. Withdrawn
+entries are left out. Optuna has an environment of its own (tools/optuna/requirements.in), and is imported when needed.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,26 +20,26 @@ from tuning.spaces import CategoricalParameter, IntegerParameter, Mode, Spaces, 
 from tuning.stores.records import timestamp
 
 _MISSING = (
-    "Optuna is not installed here: `make .venv-optuna/stamp` installs it; then give this command with"
-    " .venv-optuna/bin/python instead"
+    "Optuna is not installed here: `make .venv-optuna/stamp` installs it; then run this command with"
+    " .venv-optuna/bin/python"
 )
 
 
 def require_optuna() -> None:
-    """See that Optuna is installed.
+    """Check that Optuna is installed.
 
     Raises:
-        MoveError: it is not; the message says what to do.
+        MoveError: it is not.
     """
     if find_spec("optuna") is None:
         raise MoveError(_MISSING)
 
 
 def write_storage(studies: Sequence[MovedStudy], spaces: Spaces, path: Path) -> int:
-    """Write a new file and return the number of its trials.
+    """Write a new file, and return the number of its trials.
 
     Raises:
-        MoveError: Optuna is not installed, there is such a file already, or a study's log is damaged.
+        MoveError: Optuna is not installed, the file exists already, or a study's log is damaged.
         OSError: it cannot be written.
     """
     require_optuna()
@@ -71,7 +71,7 @@ def write_storage(studies: Sequence[MovedStudy], spaces: Spaces, path: Path) -> 
 
 
 def _by_mode(moved: MovedStudy) -> dict[str, tuple[list[Entry], list[Suggestion]]]:
-    """Return by mode the entries that are not withdrawn and the suggestions that are outstanding."""
+    """Return the entries that are not withdrawn and the pending suggestions, by mode."""
     found: dict[str, tuple[list[Entry], list[Suggestion]]] = {}
     for entry in moved.entries():
         if not entry.revision.withdrawn:
@@ -115,7 +115,7 @@ def _told(entry: Entry, distributions: Mapping[str, Any]) -> Any:
 
 
 def _running(suggestion: Suggestion, distributions: Mapping[str, Any]) -> Any:
-    """Return the trial of a suggestion that is outstanding."""
+    """Return the trial of a pending suggestion."""
     from optuna.trial import TrialState  # noqa: PLC0415
 
     attributes = {"suggestion_id": suggestion.id, "expires_at": timestamp(suggestion.expires_at)}
@@ -144,9 +144,10 @@ def _said(attributes: Mapping[str, str | None]) -> dict[str, Any]:
 
 
 def _distributions(settings: Iterable[Setting], mode: Mode | None) -> dict[str, Any]:
-    """Return a distribution per parameter, `api` among them: of the space, and as wide as what was tried needs it.
+    """Return one distribution per parameter name, `api` included: the bounds of the space, widened to all settings.
 
-    Optuna has one of a name in a study, whichever API it is of, and no steps: what was tried may lie off the grid.
+    A study of Optuna has one distribution per name, so the APIs share it. It has no steps, since settings may be off
+    the grid.
     """
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""Calls of stores that may be away for a while, and bars that say how far a long row of calls is."""
+"""Calls of stores, repeated while a store is unavailable, and progress bars for many of them."""
 
 import sys
 import time
@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from tuning.errors import StoreUnavailableError
 
-ATTEMPTS = 8  # of a call to a store that is not available
+ATTEMPTS = 8  # of a call to a store that is unavailable
 
 _Parameters = ParamSpec("_Parameters")
 _Answer = TypeVar("_Answer")
@@ -18,10 +18,10 @@ _Answer = TypeVar("_Answer")
 def patiently(
     call: Callable[_Parameters, _Answer], *arguments: _Parameters.args, **named: _Parameters.kwargs
 ) -> _Answer:
-    """Call a store up to ATTEMPTS times, waiting as long as it says in between.
+    """Call a store up to ATTEMPTS times, waiting between them as long as the store asks for.
 
     Raises:
-        StoreUnavailableError: it was not available at the last time either.
+        StoreUnavailableError: it was still unavailable at the last attempt.
     """
     for _ in range(ATTEMPTS - 1):
         try:

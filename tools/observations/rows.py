@@ -1,9 +1,8 @@
-"""Rows of a file that people made: a rating or a failure each, judged like an update before any store is asked.
+"""Rows of a file that people made, one rating or failure each: validated like an update, before any store is asked.
 
-A row has the fields of an update's results (POST /ml/update_model) and beside them `recorded_at`, when it was rated,
-and `study` and `id`, as an exported row has them. Everything that is wrong is found, named by line and column, and then
-nothing is imported. What is legal and lies off the grid of what is suggested is wrong too, unless the caller says what
-to do with it.
+A row has the fields of an update's result (POST /ml/update_model) and also `recorded_at`, the time of the rating, and
+`study` and `id`, as exported rows have them. All errors are found, and named by line and column; one of them stops the
+import of the file. A legal value off the grid of the search space is an error too, unless the caller decides otherwise.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,12 +21,12 @@ from tuning.validation.fields import Level, judge
 from tuning.validation.requests import parse_study
 from tuning.validation.update import Result, parse_update
 
-SHOWN = 40  # problems that an error names; it counts the others
+SHOWN = 40  # problems that an error names; it says the number of the others
 
 RESULT = ("mode", "rating", "failed", "suggestion_id", "rater", "picture", "comment")
-"""Fields that an update's result has beside its parameters."""
+"""Fields of an update's result, without its parameters."""
 BESIDE = ("id", "study", "recorded_at", "revision", "withdrawn", "revised_at", "reviser", "earlier")
-"""Fields that an exported row has beside these."""
+"""Further fields of an exported row."""
 
 _TOGETHER = 50  # rows judged at once: so few that an update's list of what is wrong is not cut short
 _SKEW = timedelta(minutes=5)  # that the clocks of two machines may differ
@@ -42,7 +41,7 @@ _ROW = "the row"
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A row as it was written: its line in the file, and its fields, those that are empty left out."""
+    """A row as it was written: its line in the file, and its fields without the empty ones."""
 
     line: int
     fields: Mapping[str, object]
@@ -50,7 +49,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What is wrong with a row, and in which column."""
+    """An error in a row, and its column."""
 
     line: int
     column: str
@@ -59,7 +58,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """A file's rows; `notes` say how it was read, and what of it is not taken."""
+    """The rows of a file; `notes` say how it was read, and what is ignored."""
 
     path: Path
     rows: tuple[Row, ...]
@@ -69,7 +68,7 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class JudgedRow:
-    """A valid row. `study`, `mode` and `recorded_at` are None where it does not say them."""
+    """A valid row. `study`, `mode` and `recorded_at` are None if the row does not have them."""
 
     line: int
     identity: str | None
@@ -86,10 +85,10 @@ class JudgedRow:
 
 
 class RowsError(MoveError):
-    """Rows are wrong; the message names each by line and column, up to SHOWN of them."""
+    """Rows have errors; the message names each by line and column, up to SHOWN of them."""
 
     def __init__(self, path: Path, problems: Sequence[Problem]) -> None:
-        """Say what is wrong, in the order of the file."""
+        """Make the message, in the order of the file."""
         ordered = sorted(problems, key=lambda problem: problem.line)
         lines = [f"{path}:{one.line}: {one.column}: {one.message}" for one in ordered[:SHOWN]]
         more = [f"and {len(ordered) - SHOWN:,} more problems"] if len(ordered) > SHOWN else []
@@ -98,7 +97,7 @@ class RowsError(MoveError):
 
 
 def read_json_lines(path: Path) -> Rows:
-    """Read a file of JSON Lines, an object per row.
+    """Read a file of JSON Lines, one object per row.
 
     Raises:
         MoveError: it has no rows.
@@ -130,19 +129,19 @@ def read_json_lines(path: Path) -> Rows:
 
 
 def ignored_note(names: Mapping[str, None]) -> tuple[str, ...]:
-    """Return what to say of the columns that are not taken."""
-    return (f"not taken, since nobody knows them: {', '.join(names)}",) if names else ()
+    """Return the note on columns that are ignored."""
+    return (f"ignored, because they are unknown: {', '.join(names)}",) if names else ()
 
 
 def judge_rows(
     rows: Rows, spaces: Spaces, *, zone: tzinfo | None, off_grid: OffGrid | None, now: datetime
 ) -> tuple[tuple[JudgedRow, ...], tuple[str, ...]]:
-    """Return the rows that are to be recorded, and what to say of those that are not.
+    """Return the valid rows without the withdrawn ones, and notes on what was changed or left out.
 
-    Rows that are `withdrawn` stay out. Moments without a zone are of `zone`.
+    A time without a zone is of `zone`.
 
     Raises:
-        RowsError: anything is wrong.
+        RowsError: any row has an error.
     """
     judging = _Judging(spaces, zone, off_grid, now, list(rows.problems))
     standing = [row for row in rows.rows if not judging.is_withdrawn(row)]
@@ -155,15 +154,15 @@ def judge_rows(
         raise RowsError(rows.path, judging.problems)
     notes = []
     if withdrawn := len(rows.rows) - len(standing):
-        notes.append(f"{withdrawn:,} withdrawn rows stay out")
+        notes.append(f"{withdrawn:,} withdrawn rows are left out")
     if judging.moved:
-        notes.append(f"{judging.moved:,} rows were put on the grid of what is suggested")
+        notes.append(f"{judging.moved:,} rows were moved to the grid of the search space")
     return tuple(judged), tuple(notes)
 
 
 @dataclass(slots=True)
 class _Judging:
-    """The judging of a file's rows; `problems` grows, `moved` counts the rows that were put on the grid."""
+    """The validation of a file; it collects `problems`, and counts the rows `moved` to the grid."""
 
     spaces: Spaces
     zone: tzinfo | None
@@ -173,7 +172,7 @@ class _Judging:
     moved: int = 0
 
     def is_withdrawn(self, row: Row) -> bool:
-        """Return whether the row says that it does not count."""
+        """Return whether the row is withdrawn."""
         withdrawn = row.fields.get("withdrawn", False)
         if not isinstance(withdrawn, bool):
             self.problems.append(Problem(row.line, "withdrawn", f"must be true or false, not {quote(withdrawn)}"))
@@ -181,7 +180,7 @@ class _Judging:
         return withdrawn
 
     def judge(self, rows: Sequence[Row]) -> list[JudgedRow]:
-        """Return up to _TOGETHER rows, those that are wrong left out."""
+        """Return the valid ones of up to _TOGETHER rows."""
         judged = []
         for row, result in self._results(rows):
             before = len(self.problems)
@@ -210,7 +209,7 @@ class _Judging:
         return judged
 
     def _results(self, rows: Sequence[Row]) -> list[tuple[Row, Result]]:
-        """Return the rows that an update could have, each as it would have it."""
+        """Return the rows that are valid as results of an update, each with that result."""
         left = list(rows)
         while left:
             results = [{name: one for name, one in row.fields.items() if name not in BESIDE} for row in left]
@@ -219,7 +218,7 @@ class _Judging:
             except InvalidRequestError as error:
                 wrong = set()
                 for invalid in error.fields:
-                    # The last may say of none how many more there are: those are found the next time round.
+                    # The last may only say how many more there are; the next attempt finds those.
                     if len(invalid.location) > 1:
                         index, *column = (part for part in invalid.location[1:] if part != "parameters")
                         wrong.add(index)
@@ -233,7 +232,7 @@ class _Judging:
         return []
 
     def _on_grid(self, row: Row, result: Result) -> Setting:
-        """Return the setting that is recorded; where it lies off the grid and nobody has decided, that is wrong."""
+        """Return the setting to record; off the grid it is an error, unless `off_grid` decides."""
         api = next(api for api in self.spaces.apis if api.name == result.setting.api)
         nearest = snap(api, result.setting)
         if nearest == result.setting or self.off_grid == "keep":
@@ -245,8 +244,8 @@ class _Judging:
         for name, value in result.setting.values:
             if value != on_grid[name]:
                 message = (
-                    f"{value} lies off the grid of what is suggested, the nearest of which is {on_grid[name]};"
-                    " --off-grid keep takes it as it is, --off-grid snap the nearest"
+                    f"{value} is off the grid of the search space; the nearest value on it is {on_grid[name]}:"
+                    " --off-grid snap takes that, --off-grid keep the value as it is"
                 )
                 self.problems.append(Problem(row.line, name, message))
         return result.setting
@@ -271,18 +270,18 @@ class _Judging:
 
 
 def _moment(written: object, zone: tzinfo | None, last: datetime) -> datetime:
-    """Return the moment, which without a zone of its own is of `zone`.
+    """Return the time; without a zone of its own it is of `zone`.
 
     Raises:
-        ValueError: it is none, or later than the `last` possible one.
+        ValueError: it is not a time, or it is later than `last`.
     """
     example = "such as 2026-05-01T12:30:00+02:00"
     try:
         moment = datetime.fromisoformat(Node(written).text().strip())
     except ValueError:
-        raise ValueError(f"must be a moment in ISO 8601, {example}, not {quote(written)}") from None
+        raise ValueError(f"must be a time in ISO 8601, {example}, not {quote(written)}") from None
     if moment.tzinfo is None and zone is None:
-        raise ValueError(f"must say its zone, {example}, or --timezone says that of all, such as Europe/Madrid")
+        raise ValueError(f"must have a zone, {example}; or give one for all rows, such as --timezone Europe/Madrid")
     try:
         moment = moment.replace(tzinfo=moment.tzinfo or zone).astimezone(UTC)
     except OverflowError:

@@ -1,7 +1,8 @@
-"""Tables: the present state of studies as CSV, and CSV files of people and their spreadsheets as rows.
+"""CSV: writes the present state of studies, and reads rows that people and spreadsheets wrote.
 
-How a file is written (what separates its columns, a decimal comma) is decided by the file as a whole, its line of names
-first, and said. Columns stand in any order; one that is nearly a known one is refused, any other unknown one is said.
+The header line decides what separates the columns, and the whole file whether decimals have commas; the notes say both.
+Columns may be in any order. A name that is nearly a known one is refused; other unknown columns are ignored, and the
+notes say which.
 """
 
 import codecs
@@ -21,16 +22,16 @@ from tuning.table import TEXTS, columns, from_cell, to_csv
 from tuning.validation.fields import Level, judge
 
 _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
-# Spreadsheets write the words of their language.
+# Spreadsheets write these words in their language.
 _WORDS = {"true": True, "1": True, "verdadero": True, "false": False, "0": False, "falso": False}
 _HINT = "save it as “CSV UTF-8”, or say what it is, such as --encoding cp1252"
 
 
 def write_table(studies: Sequence[MovedStudy], spaces: Spaces, path: Path | None, *, withdrawn: bool) -> int:
-    """Write a new file, or with None to standard output: a row per entry in the order recorded; return how many.
+    """Write a new file, one row per entry, oldest first; return the number of rows. None means standard output.
 
     Raises:
-        MoveError: there is such a file already, or a study's log is damaged.
+        MoveError: the file exists already, or a study's log is damaged.
         OSError: it cannot be written.
     """
     entries = [entry for moved in studies for entry in moved.entries() if withdrawn or not entry.revision.withdrawn]
@@ -46,10 +47,10 @@ def write_table(studies: Sequence[MovedStudy], spaces: Spaces, path: Path | None
 
 
 def read_table(path: Path, spaces: Spaces, *, encoding: str | None = None) -> Rows:
-    """Read a CSV file's rows, of which the first is the line of names.
+    """Read the rows of a CSV file with a header line.
 
     Raises:
-        MoveError: it is no such table, or its names are wrong.
+        MoveError: it is no such file, or a name of its header is wrong.
         OSError: it cannot be read.
     """
     text, skipped = _text(path, encoding)
@@ -64,7 +65,7 @@ def read_table(path: Path, spaces: Spaces, *, encoding: str | None = None) -> Ro
     kept: list[tuple[int, dict[str, str]]] = []
     for line, cells in body:
         if len(cells) != len(names):
-            message = f"has {len(cells)} cells, and the line of names {len(names)}"
+            message = f"has {len(cells)} cells, and the header {len(names)}"
             problems.append(Problem(line, "the row", message))
             continue
         if any(cell.strip() and not name for name, cell in zip(names, cells, strict=True)):
@@ -87,7 +88,7 @@ def read_table(path: Path, spaces: Spaces, *, encoding: str | None = None) -> Ro
 
 
 def _text(path: Path, encoding: str | None) -> tuple[str, int]:
-    """Return the text of a file, and how many lines before it were left out."""
+    """Return the text of a file without a hint about its separator, and the number of lines left out."""
     content = path.read_bytes()
     if encoding is None:
         wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
@@ -99,13 +100,13 @@ def _text(path: Path, encoding: str | None) -> tuple[str, int]:
         raise MoveError(f"{path}:{line}: is not {error.encoding.upper()}: {_HINT}") from None
     except LookupError:
         raise MoveError(f"{encoding} is no encoding that Python knows, such as cp1252") from None
-    # What some spreadsheets write to say to each other what separates the columns.
+    # Some spreadsheets begin a file with such a hint.
     first, _, rest = text.partition("\n")
     return (rest, 1) if first.strip().lower() in {f"sep={one}" for one in _SEPARATORS} | {"sep="} else (text, 0)
 
 
 def _separator(text: str, spaces: Spaces) -> str:
-    """Return what separates the columns: that by which most of the line of names is known."""
+    """Return what separates the columns: with it, more names of the header are known than with any other."""
     known = columns(spaces)
 
     def found(separator: str) -> int:
@@ -119,10 +120,10 @@ def _separator(text: str, spaces: Spaces) -> str:
 
 
 def _lines(path: Path, text: str, separator: str, skipped: int) -> Iterator[tuple[int, list[str]]]:
-    """Yield the rows of a table, each with the line in which it begins.
+    """Yield the records of the file, each with the line on which it begins.
 
     Raises:
-        MoveError: the quotation marks of a row do not fit.
+        MoveError: the quotation marks of a row do not match.
     """
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     while True:
@@ -137,7 +138,7 @@ def _lines(path: Path, text: str, separator: str, skipped: int) -> Iterator[tupl
 
 
 def _judge_names(path: Path, line: int, names: Sequence[str], spaces: Spaces) -> dict[str, None]:
-    """Return the names of columns that nobody knows.
+    """Return the names of the columns that are ignored.
 
     Raises:
         RowsError: names are wrong.
@@ -148,16 +149,16 @@ def _judge_names(path: Path, line: int, names: Sequence[str], spaces: Spaces) ->
     problems = [Problem(line, str(one.location[0]), one.message) for one in near]
     problems += [Problem(line, name, "is the name of two columns") for name in {*given} if given.count(name) > 1]
     if "api" not in given:
-        problems.append(Problem(line, "api", "is missing from the line of names"))
+        problems.append(Problem(line, "api", "is missing from the header"))
     if "rating" not in given and "failed" not in given:
-        problems.append(Problem(line, "rating", "is missing from the line of names"))
+        problems.append(Problem(line, "rating", "is missing from the header"))
     if problems:
         raise RowsError(path, problems)
     return {name: None for name in given if name not in columns(spaces)} if unknown else {}
 
 
 def _numeric(spaces: Spaces) -> set[str]:
-    """Return the columns that hold nothing but numbers."""
+    """Return the names of the columns that hold only numbers."""
     parameters = [parameter for api in spaces.apis for parameter in api.parameters]
     texts = {parameter.name for parameter in parameters if isinstance(parameter, CategoricalParameter)}
     return {"rating", *(parameter.name for parameter in parameters)} - texts

@@ -79,9 +79,9 @@ def test_a_copy_is_equal_to_the_last_bit_and_every_entry_has_its_id(
     assert known(elsewhere, ["old"]) == set()
     assert known(studies, ["old"]) == {STALE}
     assert capsys.readouterr().out == (
-        "default: 5 rated, 1 outstanding\n"
+        "default: 5 rated, 1 pending\n"
         "past: 1 rated, archived\n"
-        "garden: 8 rated, 1 failed, 5 corrected, 1 withdrawn, 1 outstanding\n"
+        "garden: 8 rated, 1 failed, 5 corrected, 1 withdrawn, 1 pending\n"
         "24 moved; all verified\n"
     )
 
@@ -334,7 +334,7 @@ def test_a_suggestion_whose_setting_somebody_holds_stays_behind_and_it_is_said(
     with closing(open_store(elsewhere)) as store:
         store.claim([theirs], now=NOW)
     assert main(["copy", "--from", studies, "--to", elsewhere]) == 0
-    assert "1 suggestions stay behind: others of their settings are outstanding there" in capsys.readouterr().out
+    assert "1 suggestions were not moved: their settings are pending there under other ids" in capsys.readouterr().out
     with closing(open_store(elsewhere)) as store:
         assert store.outstanding(now=NOW) == (theirs,)
     assert log(elsewhere) == log(studies)

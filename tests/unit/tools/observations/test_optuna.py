@@ -77,7 +77,7 @@ def export(python: Path, url: str, path: Path, *options: str) -> dict[str, Any]:
     """What Optuna reads of what the tool exports."""
     exporting = command(python, url, str(path), *options)
     done = subprocess.run(exporting, cwd=ROOT, capture_output=True, text=True, check=True)
-    assert f"optuna-dashboard {path} shows them" in done.stdout
+    assert f"open it with optuna-dashboard {path}" in done.stdout
     read = subprocess.run([python, "-c", SCRIPT, path], capture_output=True, text=True, check=True)
     said: dict[str, Any] = json.loads(read.stdout)
     return said
@@ -201,7 +201,8 @@ def test_without_optuna_the_way_to_it_is_said(
 
 
 @pytest.mark.parametrize(
-    ("target", "complaint"), [("-", "is a file: name one"), ("there.log", "there.log exists already")]
+    ("target", "complaint"),
+    [("-", "cannot be standard output"), ("there.log", "there.log exists already")],
 )
 def test_a_storage_is_a_new_file(optuna: Path, studies: str, tmp_path: Path, target: str, complaint: str) -> None:
     (tmp_path / "there.log").touch()

@@ -109,9 +109,9 @@ def test_other_encodings_are_refused_or_named(read: Read, tmp_path: Path) -> Non
         (f"{NAMES},recordedAt", "recordedAt", "is not known; did you mean recorded_at?"),
         (f"{NAMES},init_strenght", "init_strenght", "is not known; did you mean init_strength?"),
         (f"{NAMES},rating", "rating", "is the name of two columns"),
-        ("init_strength,rating", "api", "is missing from the line of names"),
-        ("api,init_strength", "rating", "is missing from the line of names"),
-        ("leonardo,0.28,7.0,0.89,4", "api", "is missing from the line of names"),
+        ("init_strength,rating", "api", "is missing from the header"),
+        ("api,init_strength", "rating", "is missing from the header"),
+        ("leonardo,0.28,7.0,0.89,4", "api", "is missing from the header"),
         (f"{NAMES},parameters", "parameters", "is not known here; each parameter has a column of its own"),
     ],
 )
@@ -125,15 +125,15 @@ def test_names_that_are_nearly_known_or_missing_are_refused(
 
 def test_a_column_that_nobody_knows_is_said(read: Read) -> None:
     rows = read(f"{NAMES},weather,\n{LINE},sunny,\n")
-    assert rows.notes == ("columns separated by commas", "not taken, since nobody knows them: weather")
+    assert rows.notes == ("columns separated by commas", "ignored, because they are unknown: weather")
     assert rows.rows == (Row(2, {"parameters": PARAMETERS, "rating": "4"}),)
 
 
 def test_a_row_that_does_not_fit_the_names_is_named(read: Read) -> None:
     rows = read(f"{NAMES},\n{LINE},\n{LINE},,\nleonardo,0.28\n{LINE},what\n")
     assert [(one.line, one.message) for one in rows.problems] == [
-        (3, "has 7 cells, and the line of names 6"),
-        (4, "has 2 cells, and the line of names 6"),
+        (3, "has 7 cells, and the header 6"),
+        (4, "has 2 cells, and the header 6"),
         (5, "has a cell in a column without a name"),
     ]
 
@@ -204,11 +204,11 @@ def test_standard_output_holds_the_table_and_nothing_else(
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["--to", "x.csv", "--format", "jsonl"], "x.csv is named like csv, and --format is jsonl"),
-        (["--to", "x.CSV", "--format", "optuna"], "x.CSV is named like csv, and --format is optuna"),
-        (["--to", "x.jsonl", "--format", "csv"], "x.jsonl is named like jsonl, and --format is csv"),
-        (["--to", "x.db"], "x.db is named like a database"),
-        (["--to", "x.jsonl", "--include", "withdrawn"], "--include is for csv"),
+        (["--to", "x.csv", "--format", "jsonl"], "x.csv has the ending of csv, and --format is jsonl"),
+        (["--to", "x.CSV", "--format", "optuna"], "x.CSV has the ending of csv, and --format is optuna"),
+        (["--to", "x.jsonl", "--format", "csv"], "x.jsonl has the ending of jsonl, and --format is csv"),
+        (["--to", "x.db"], "x.db has the ending of a database"),
+        (["--to", "x.jsonl", "--include", "withdrawn"], "--include is for CSV"),
     ],
 )
 def test_a_file_holds_what_its_name_says(
