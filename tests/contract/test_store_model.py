@@ -167,9 +167,8 @@ class StoreMachine(RuleBasedStateMachine):
         were = set(model.entries)
         positions = tuple(self.note(model, one) for one in told)
         replaced = tuple(dict.fromkeys(position for position in positions if position in were))
-        assert recorded == Recorded(
-            len(model.ratings), replayed=False, positions=positions, replaced=replaced, study=name
-        )
+        expected = Recorded(len(model.ratings), replayed=False, positions=positions, replaced=replaced, study=name)
+        assert recorded == expected
         self.ended |= {one.suggestion_id for one in told if one.suggestion_id is not None}
         if again:
             expected = replace(recorded, replayed=True)

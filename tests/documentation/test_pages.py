@@ -15,6 +15,7 @@ from captioning.buckets import port as bucket
 from captioning.pictures import limits
 from captioning.pictures.formats import gif, jpeg, png, tiff, webp
 from captioning.stores import dynamodb as store_dynamodb
+from functions import tuning_function
 from functions.caption import refusals, upload_routes
 from local import template
 from local.gateway import REQUEST_LIMIT
@@ -130,6 +131,7 @@ def test_the_apis_page_and_the_document_name_every_status_that_is_answered() -> 
         assert {int(status) for row in rows for status in row.split(", ")} == {
             *gateways,
             *refusals.STATUSES.values(),
+            *tuning_function.STATUSES.values(),
             *others,
         }
 
