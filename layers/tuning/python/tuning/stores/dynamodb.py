@@ -114,6 +114,16 @@ class DynamoDbObservationStore(ObservationStore):
         """See ObservationStore."""
         return tuple(self._names(Deadline(PATIENCE)))
 
+    def names_beside(self, name: str, *, limit: int) -> tuple[str, ...]:
+        """See ObservationStore."""
+        deadline = Deadline(PATIENCE)
+        before = [DEFAULT_STUDY] if name >= DEFAULT_STUDY else []
+        for row in islice(self._table.query("studies", " ", name, deadline, newest_first=True, page=limit), limit):
+            with self._logs.reading(row):
+                before.append(load_text(row["sk"], "a study"))
+        after = islice(self._names(deadline, name, page=limit), limit)
+        return (*sorted(before)[-limit:], *after)
+
     def archive(self, study: str, *, archived_at: datetime | None) -> StudySummary:
         """See ObservationStore."""
         deadline = Deadline(RACING_PATIENCE)

@@ -59,7 +59,9 @@ class Log:
             if isinstance(record, Amendment):
                 entry = entries.get(record.target)
                 if entry is None or record.revision.number != entry.revision.number + 1:
-                    raise ValueError(f"the record at position {position} revises what is not there")
+                    raise ValueError(
+                        f"the record at position {position} revises what is not there, or not by the next number"
+                    )
                 entries[record.target] = amended(entry, record.revision)
             else:
                 entries[position] = entered(self.study, position, record)
