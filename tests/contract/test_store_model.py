@@ -4,6 +4,7 @@ The model keeps what was told and every correction in plain lists, and computes 
 """
 
 import itertools
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -348,11 +349,15 @@ def test_a_store_does_whatever_its_model_does(request: pytest.FixtureRequest, ad
         return store_url(request, adapter)
 
     machine = type("Machine", (StoreMachine,), {"new_url": staticmethod(new_url)})
+    asked = os.environ.get("STORE_EXAMPLES")
     examples, steps = (6, 20) if adapter == "dynamodb" else (60, 30)
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=examples,
+            max_examples=int(asked) if asked else examples,
+            # The same calls in every run, unless new ones are asked for.
+            derandomize=asked is None,
+            database=None,
             stateful_step_count=steps,
             deadline=None,
             suppress_health_check=list(HealthCheck),

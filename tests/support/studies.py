@@ -52,10 +52,11 @@ def fill_with_studies(url: str) -> None:
     store = open_store(url)
     store.begin(GARDEN)
     store.begin(replace(PAST, archived_at=None))
-    first, again = suggestion("first", 1, "garden", hours_ago=29), suggestion("again", 1, "garden", hours_ago=4)
+    first, again = suggestion("first", 1, "garden", hours_ago=5), suggestion("again", 1, "garden", hours_ago=4)
     late, open_ = suggestion("late", 2, "garden", hours_ago=3), suggestion("open", 7, "garden", hours_ago=2)
-    # The same place twice: the first expired, was suggested anew, and is rated late, after the second.
+    # The same place twice: the first was given back, then suggested again, and is rated late, after the second.
     store.claim([first], now=first.suggested_at)
+    store.give_back("first", now=first.suggested_at)
     store.claim([again, late, open_], now=NOW - 4 * HOUR)
     ana = rated(2, suggestion_id="late", rater="ana")
     told: list[Observation | Failure] = [
@@ -82,6 +83,13 @@ def fill_with_studies(url: str) -> None:
         correction = Correction(NOW - timedelta(minutes=position), **changes)
         store.revise("garden", position, correction, seen=None, idempotency_key=None)
     store.record([rated(8), rated(9)], study="garden", idempotency_key=None)
+    # Two ratings of one rater: with a third picture, that without a picture is meant, though the other is later.
+    cy = rated(11, suggestion_id="twice", rater="cy")
+    position, _ = store.record([cy, rated(12)], study="garden", idempotency_key=None).positions or ()
+    store.revise("garden", position, Correction(NOW, withdrawn=True), seen=None, idempotency_key=None)
+    store.record([replace(cy, picture="p1")], study="garden", idempotency_key=None)
+    store.revise("garden", position, Correction(NOW, withdrawn=False), seen=None, idempotency_key=None)
+    store.record([replace(cy, picture="p2", recorded_at=NOW)], study="garden", idempotency_key=None)
     store.save_hyperparameters("surfaces", LEARNED, study="garden", as_of=3)
     store.record([rated(10)], study="past", idempotency_key=None)
     store.archive("past", archived_at=PAST.archived_at)

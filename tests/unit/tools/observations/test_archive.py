@@ -48,7 +48,7 @@ def test_what_went_to_a_file_and_came_back_is_equal(
 ) -> None:
     capsys.readouterr()
     assert main(["import", "--from", str(archive), "--to", elsewhere]) == 0
-    assert capsys.readouterr().out.endswith("\n24 moved; all verified\n")
+    assert capsys.readouterr().out.endswith("\n30 moved; all verified\n")
     again = tmp_path / "again.jsonl"
     assert main(["export", "--from", elsewhere, "--to", str(again)]) == 0
     assert again.read_bytes() == archive.read_bytes()
@@ -61,11 +61,11 @@ def test_an_archive_is_a_header_per_study_and_a_line_per_suggestion_and_record(a
     assert [(line["study"], line["suggestions"], line["records"]) for line in headers.values()] == [
         ("default", 1, 5),
         ("past", 0, 1),
-        ("garden", 4, 18),
+        ("garden", 4, 24),
     ]
     assert list(headers) == [0, 7, 9]
-    assert len(lines) == 3 + 5 + 24
-    assert [line["position"] for line in lines[14:]] == list(range(1, 19))
+    assert len(lines) == 3 + 5 + 30
+    assert [line["position"] for line in lines[14:]] == list(range(1, 25))
     revision = next(line for line in lines if line.get("revises") == 1)
     assert revision.keys() == {
         "position", "revises", "number", "rating", "comment", "withdrawn", "made_at", "reviser",
@@ -93,7 +93,7 @@ def test_standard_output_holds_the_archive_and_nothing_else(
     assert main(["export", "--from", studies, "--to", "-"]) == 0
     said = capsys.readouterr()
     assert said.out == archive.read_text()
-    assert "24 records written" in said.err
+    assert "30 records written" in said.err
 
 
 def test_an_export_never_replaces_a_file(studies: str, archive: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -167,8 +167,8 @@ def refused(path: Path, target: str) -> str:
         (10, {"note": 7}, ":10: note must be a text, not 7"),
         (10, {"unheard": 7}, ":10: unheard is not known"),
         (10, {"records": -1}, ":10: records must be a whole number of at least 0"),
-        (10, {"records": 19}, ": is cut short: study garden lacks 1 lines"),
-        (10, {"records": 17}, ":32: format is null; a header of format 2 was to follow here"),
+        (10, {"records": 25}, ": is cut short: study garden lacks 1 lines"),
+        (10, {"records": 23}, ":38: format is null; a header of format 2 was to follow here"),
         (10, {"suggestions": 3}, ":14: position must be 1: a line before this one is missing"),
         (10, {"learned": {"surfaces": {}}}, ":10: learned.surfaces.fitted_on is missing"),
         (10, {"learned": None}, ":10: learned must be an object, not null"),

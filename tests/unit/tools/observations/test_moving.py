@@ -81,8 +81,8 @@ def test_a_copy_is_equal_to_the_last_bit_and_every_entry_has_its_id(
     assert capsys.readouterr().out == (
         "default: 5 rated, 1 pending\n"
         "past: 1 rated, archived\n"
-        "garden: 8 rated, 1 failed, 5 corrected, 1 withdrawn, 1 pending\n"
-        "24 moved; all verified\n"
+        "garden: 11 rated, 1 failed, 6 corrected, 1 withdrawn, 1 pending\n"
+        "30 moved; all verified\n"
     )
 
 
@@ -115,7 +115,7 @@ def test_copying_twice_moves_nothing_the_second_time(
 ) -> None:
     for _ in range(2):
         assert main(["copy", "--from", studies, "--to", elsewhere]) == 0
-    assert capsys.readouterr().out.endswith("0 moved, 24 were there already; all verified\n")
+    assert capsys.readouterr().out.endswith("0 moved, 30 were there already; all verified\n")
     assert everything(elsewhere) == everything(studies)
 
 
@@ -248,7 +248,7 @@ def test_an_acknowledgement_that_was_lost_is_asked_for_again_and_not_recorded_tw
         url = elsewhere if call == 2 else f"sqlite:///{tmp_path}/lost-{call}.db"
         with closing(open_store(url)) as store, monkeypatch.context() as patch:
             fail_at(store, patch, StoreUnavailableError("try again", retry_after=0), call=call, after=True)
-            assert bring(moved, store, now=NOW).written == 24
+            assert bring(moved, store, now=NOW).written == 30
         assert everything(url) == everything(studies)
 
 

@@ -172,10 +172,10 @@ def test_an_exported_table_has_the_present_state_oldest_first(
 ) -> None:
     path = tmp_path / "ratings.csv"
     assert main(["export", "--from", studies, "--to", str(path)]) == 0
-    assert capsys.readouterr().out.endswith("\n14 rows written\n")
+    assert capsys.readouterr().out.endswith("\n17 rows written\n")
     rows = rows_of(path)
     assert [row["id"] for row in rows if row["study"] == "garden"] == [
-        f"garden-{position}" for position in (1, 2, 4, 5, 8, 10, 17, 18)
+        f"garden-{position}" for position in (1, 2, 4, 5, 8, 10, 17, 18, 19, 20, 22)
     ]
     assert {row["study"] for row in rows} == {"default", "past", "garden"}
     (first,) = [row for row in rows if row["id"] == "garden-1"]
