@@ -108,26 +108,43 @@ studies = sys.argv[2].split(",")
 store.count(studies[0])
 print("ready", flush=True)
 input()
-reads, ends = 0, dict.fromkeys(studies, 0)
-while any(end < int(sys.argv[3]) for end in ends.values()):
+reads, quiet, ends, total = 0, 0, dict.fromkeys(studies, 0), int(sys.argv[3])
+while True:
+    done = all(end == total for end in ends.values())
     for name in studies:
+        before = store.mode_study("structure", study=name, now=None)
         page = store.history(study=name, withdrawn=True, limit=1000)
+        made = 0
         for entry in page.entries:
             revisions = (*entry.earlier, entry.revision)
             assert [one.number for one in revisions] == list(range(1, len(revisions) + 1)), "a revision is missing"
             for one in revisions:
                 assert one.comment == repr((one.rating, one.withdrawn)), "half a revision"
             assert entry.told.comment == entry.revision.comment, "half an entry"
+            made += len(revisions)
+        counted, summary = store.count(name), store.summary(name)
         study = store.mode_study("structure", study=name, now=None)
+        assert ends[name] <= before.as_of <= study.as_of, "what was seen is gone"
+        # Every position is an entry's first revision or a later one, so that a page shows all up to a moment.
+        assert before.as_of <= made <= study.as_of, "not all of it, or more than there is"
+        assert max(entry.position for entry in page.entries) <= made, "what came later, and not what came before"
         assert all(one.comment == repr((one.rating, False)) for one in study.observations), "what does not count"
-        assert study.as_of >= ends[name], "what was seen is gone"
-        best = store.summary(name).best
-        assert best is None or best.setting.api == "leonardo"
+        assert summary.best.setting.api == "leonardo"
+        if before.as_of == study.as_of:  # nobody wrote meanwhile: all answers are of one moment
+            standing = [entry.told for entry in page.entries[::-1] if not entry.revision.withdrawn]
+            rated = tuple(one for one in standing if isinstance(one, Observation))
+            assert study.observations == rated, "ratings of another moment"
+            assert counted == summary.samples_seen == len(rated), "a count of another moment"
+            assert summary.best.rating == max(one.rating for one in rated), "the best of another moment"
+            quiet += 1
         ends[name] = study.as_of
     reads += 1
     if reads == 1:
         print("reading", flush=True)
+    if done:
+        break
     time.sleep(0.02)  # leaves the processor to the writers
+assert quiet >= 2 * len(studies)
 print(json.dumps(reads))
 """
 
@@ -210,7 +227,8 @@ def setting_of(writer: int, turn: int, number: int) -> Setting:
 def turns(store: ObservationStore, writer: int, study: str, patiently: Callable[..., Any]) -> Iterator[list[object]]:
     """Record two ratings and a failure, correct the first, withdraw the second and correct what all share, in turns.
 
-    Gives the positions of those three, and the number and the rating of the shared entry's revision.
+    Gives the positions of those three, the number and the rating of the shared entry's revision, and the counts that
+    the four acknowledgements saw.
     """
     for turn in range(ROUNDS):
 
@@ -235,7 +253,33 @@ def turns(store: ObservationStore, writer: int, study: str, patiently: Callable[
             )
         ]
         last = answers[-1].entry.revision
-        yield [recorded.positions, last.number, last.rating]
+        seen = [one.samples_seen for one in (recorded, *answers)]
+        yield [recorded.positions, last.number, last.rating, seen]
+
+
+def assert_counts_exact(answers: list[list[Any]]) -> None:
+    """Every acknowledgement saw the count of its own place in the log.
+
+    A study began with one rating. What is recorded adds two, and its positions say when; a withdrawal takes one, and
+    says nothing but what it left; other corrections change nothing.
+    """
+    count, left, visited = 1, Counter[int](), {1}
+
+    def withdraw(until: int) -> None:
+        nonlocal count
+        while count > until:
+            count -= 1
+            left[count] += 1
+            visited.add(count)
+
+    for _, seen in sorted((positions[-1], seen[0]) for positions, *_, seen in answers):
+        withdraw(seen - 2)
+        assert count == seen - 2, "more was counted than recorded"
+        count = seen
+        visited.add(count)
+    withdraw(1 + len(answers))
+    assert Counter(seen[2] for *_, seen in answers) == left
+    assert {seen[at] for *_, seen in answers for at in (1, 3)} <= visited
 
 
 @pytest.mark.timeout(300)
@@ -277,7 +321,7 @@ def test_many_who_correct_and_withdraw_what_others_read_agree_on_every_number(
         # What all have corrected has every revision, in an order on which they agree, and the last stands.
         (shared,) = (entry for entry in entries if entry.position == SHARED)
         assert shared.revision.number == 1 + each
-        made = {number: rating for _, number, rating in answers}
+        made = {number: rating for _, number, rating, _ in answers}
         assert sorted(made) == list(range(2, 2 + each))
         assert [one.rating for one in (*shared.earlier, shared.revision)[1:]] == [made[at] for at in sorted(made)]
         expected = {
@@ -289,6 +333,7 @@ def test_many_who_correct_and_withdraw_what_others_read_agree_on_every_number(
         assert store.count(name) == len(study.observations) == len(expected) == 1 + each
         assert sum(found.values()) == pytest.approx(sum(expected.values()), abs=1e-9)
         assert set(study.failed) == {setting_of(writer, turn, 2) for writer in ours for turn in range(ROUNDS)}
+        assert_counts_exact(answers)
         summary = store.summary(name)
         place, rating = max(expected.items(), key=lambda pair: pair[1])
         assert summary.best == Best("structure", place, rating, NOW)
