@@ -184,16 +184,16 @@ def validate_mode(spaces: Spaces, mode: object) -> Mode:
     return space
 
 
-def validate_study(study: object, *, root: Root = "body") -> str:
-    """Return a study's name.
+def validate_study(study: object, *, root: Root = "body", field_name: str = "study") -> str:
+    """Return a study's name, which the request has in that field.
 
     Raises:
         InvalidRequestError: no study can have that name.
     """
     invalid: list[InvalidField] = []
-    name = parse_study(study, ("study",), invalid, root=root)
+    name = parse_study(study, (field_name,), invalid, root=root)
     if name is None:
-        raise InvalidRequestError(tuple(invalid) or (InvalidField(("study",), "must not be null", root),))
+        raise InvalidRequestError(tuple(invalid) or (InvalidField((field_name,), "must not be null", root),))
     return name
 
 
