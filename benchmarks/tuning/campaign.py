@@ -35,7 +35,7 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class FailedRun:
     """A run that ended without a result, and how."""
 
     task: Task
@@ -52,7 +52,7 @@ def missing(tasks: Sequence[Task], path: Path) -> list[Task]:
     return [task for task in tasks if (task.method, versions[task.method], task.family, task.seed) not in done]
 
 
-def work(tasks: Sequence[Task], path: Path, *, jobs: int = 1) -> list[Failure]:
+def work(tasks: Sequence[Task], path: Path, *, jobs: int = 1) -> list[FailedRun]:
     """Do the tasks, `jobs` at a time, and add each result to the file as it comes."""
     failures = []
     with tqdm(total=len(tasks), unit="run", disable=None, smoothing=0.05) as bar:
@@ -67,7 +67,7 @@ def work(tasks: Sequence[Task], path: Path, *, jobs: int = 1) -> list[Failure]:
     return failures
 
 
-def _results(tasks: Sequence[Task], jobs: int) -> Iterator[tuple[Task, Run | Failure]]:
+def _results(tasks: Sequence[Task], jobs: int) -> Iterator[tuple[Task, Run | FailedRun]]:
     for method, group in groupby(tasks, key=lambda task: task.method):
         with ThreadPoolExecutor(jobs) as pool, ExitStack() as stack:
             idle: SimpleQueue[Worker] = SimpleQueue()
@@ -83,11 +83,11 @@ def _results(tasks: Sequence[Task], jobs: int) -> Iterator[tuple[Task, Run | Fai
                 pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _run(task: Task, idle: "SimpleQueue[Worker]") -> Run | Failure:
+def _run(task: Task, idle: "SimpleQueue[Worker]") -> Run | FailedRun:
     worker = idle.get()
     try:
         return Run.from_cells(next(csv.reader([worker.measure(task.family, str(task.seed))])))
     except (MeasurementError, ValueError) as error:
-        return Failure(task, str(error))
+        return FailedRun(task, str(error))
     finally:
         idle.put(worker)

@@ -170,8 +170,8 @@ def test_a_setting_is_outstanding_in_each_study_by_itself(begun: ObservationStor
 def test_the_same_rater_is_another_in_another_study(begun: ObservationStore) -> None:
     rated = observation(suggestion_id="s", rater="ana")
     begun.record([rated], idempotency_key=None)
-    again = begun.record([rated], study="garden", idempotency_key=None)
-    assert again == Recorded(1, replayed=False, positions=(1,), study="garden")
+    recorded = begun.record([rated], study="garden", idempotency_key=None)
+    assert recorded == Recorded(1, replayed=False, positions=(1,), study="garden")
 
 
 def test_a_key_is_for_one_request_in_whatever_study(begun: ObservationStore) -> None:
