@@ -153,7 +153,7 @@ def test_as_many_modes_as_were_pooled_last_are_remembered(mode: Mode, rate_many:
     modes = [replace(mode, name=str(number)) for number in range(pooling._REMEMBERED + 2)]
     before = [pool(one, observations) for one in modes]
     assert len(pooling._known) == pooling._REMEMBERED
-    assert [pool(one, observations) is then for one, then in zip(modes[2:], before[2:], strict=True)] == [True] * pooling._REMEMBERED
+    assert all(pool(one, observations) is then for one, then in zip(modes[2:], before[2:], strict=True))
     assert pool(modes[0], observations) is not before[0]
 
 

@@ -338,7 +338,7 @@ def parse_study(raw: object, at: Location, invalid: list[InvalidField], *, root:
 
 
 def parse_suggestion_id(raw: object, at: Location, invalid: list[InvalidField]) -> str | None:
-    """Return a suggestion's id, as it was given out; None if there is none, and one invalid field more if it is none."""
+    """Return a suggestion's id, as it was given out; None, and one invalid field more if it is no such text."""
     plain = raw.strip() if isinstance(raw, str) and raw.strip() else raw
     text = parse_text(plain, at, MAX_SUGGESTION_ID_LENGTH, invalid)
     return text.lower() if text and _GIVEN_ID.fullmatch(text) else text
