@@ -36,8 +36,7 @@ alone.
 "All alike" are raters of the same scatter and whole stars, without biases, slopes and levels. The studies that are
 based on another know {ratings} ratings of it, by other people of other pictures: of a related one, whose optimum is off
 by up to {moved} of each parameter's range and its level by up to {raised} rating points, or of an unrelated one.
-{paired}{targets}
-"""
+{paired}{targets}"""
 
 _PAIRED = """
 The other row's regret less that of ours, told, on the true ratings that both have had, in how many standard errors that

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from benchmarks.tuning import campaign, results
 from benchmarks.tuning.comparison import Comparison, Estimate, Pairing
+from benchmarks.tuning.methods import OURS
 from benchmarks.tuning.runs import Run
 from benchmarks.tuning.worlds import World
 
@@ -32,14 +33,15 @@ def do(tasks: Sequence[campaign.Task], *, jobs: int, keep: Path | None) -> tuple
 
 
 def render(runs: Sequence[Run], world: World, before: Sequence[Run] = ()) -> str:
-    """Return regrets, each row's share of the first one's, and how often intervals held; with shares of those before.
+    """Return mean regrets, that of ours as a share of each row's, and how often intervals held, by number of ratings.
 
-    `before` are runs that were kept, of each row the version that was measured last.
+    Where ours is not among the rows, the first one stands for it. `before` are runs that were kept, of which each row's
+    latest version is compared with the row now.
     """
     comparison = Comparison(runs, world)
     if not comparison.methods:
         return "no run has a result"
-    first = comparison.methods[0]
+    first = OURS if OURS in comparison.methods else comparison.methods[0]
     lines = [_line(f"regret ({comparison.regret(first, AGES[0]).count} runs)", [f"n = {size}" for size in AGES])]
     lines += [_line(name, [_estimate(comparison.regret(name, size)) for size in AGES]) for name in comparison.methods]
     for family in comparison.families if len(comparison.families) > 1 else ():
@@ -48,9 +50,9 @@ def render(runs: Sequence[Run], world: World, before: Sequence[Run] = ()) -> str
             _line(name, [_estimate(comparison.regret(name, size, family)) for size in AGES])
             for name in comparison.methods_in(family)
         ]
-    others = [name for name in comparison.methods[1:] if comparison.common(first, name)]
+    others = [name for name in comparison.methods if name != first and comparison.common(first, name)]
     if others:
-        lines += ["", f"{first}'s regret as a share of it, paired"]
+        lines += ["", f"regret of {first} as a share of it, paired"]
         lines += [_line(name, [_share(comparison.pairing(first, name, size)) for size in AGES]) for name in others]
     lines += _against(comparison, before)
     covered = [name for name in comparison.methods if comparison.coverage(name, AGES[0])]
