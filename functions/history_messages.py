@@ -11,8 +11,10 @@ from tuning.spaces import Spaces
 from tuning.studies import StudiesFound
 from tuning.study import StudySummary
 
+MAX_EARLIER = 100  # earlier states that are shown of an entry
 
-class Revised(BaseModel):
+
+class EarlierState(BaseModel):
     """An earlier state of an entry: revision 1 is the entry as it was recorded."""
 
     revision: int
@@ -23,7 +25,7 @@ class Revised(BaseModel):
     reviser: str | None = Field(description="who made it; null of the first and where it was not said")
 
     @classmethod
-    def of(cls, revision: Revision) -> "Revised":
+    def of(cls, revision: Revision) -> "EarlierState":
         """Return the revision in the API's shape."""
         return cls(
             revision=revision.number,
@@ -53,7 +55,9 @@ class Rated(BaseModel):
     withdrawn: bool
     revised_at: datetime | None = Field(description="when it was last corrected; null if it never was")
     reviser: str | None = Field(description="who corrected it last")
-    earlier: list[Revised] | None = Field(None, description="its earlier states, oldest first, if asked for")
+    earlier: list[EarlierState] | None = Field(
+        None, description="its last 100 earlier states, oldest first, if asked for"
+    )
 
     @classmethod
     def of(cls, entry: Entry, *, earlier: bool = False) -> "Rated":
@@ -76,7 +80,7 @@ class Rated(BaseModel):
             withdrawn=revision.withdrawn,
             revised_at=revision.made_at if corrected else None,
             reviser=revision.reviser,
-            earlier=[Revised.of(one) for one in entry.earlier] if earlier else None,
+            earlier=[EarlierState.of(one) for one in entry.earlier[-MAX_EARLIER:]] if earlier else None,
         )
 
 
@@ -94,7 +98,7 @@ class History(BaseModel):
         )
 
 
-class BestRated(BaseModel):
+class BestOfStudy(BaseModel):
     """The setting of the highest single rating, the earliest if there are several."""
 
     mode: str
@@ -112,7 +116,7 @@ class StudyDescription(BaseModel):
     archived_at: datetime | None = Field(description="since when it takes nothing; null if it does")
     samples_seen: int = Field(description="ratings that count, over all modes")
     counts: dict[str, int] = Field(description="ratings that count, by mode")
-    best: BestRated | None
+    best: BestOfStudy | None
     last_activity: datetime | None = Field(description="when it last took a rating, a failure or a correction")
 
     @classmethod
@@ -127,7 +131,7 @@ class StudyDescription(BaseModel):
             archived_at=study.archived_at,
             samples_seen=summary.samples_seen,
             counts=dict.fromkeys((mode.name for mode in spaces.modes), 0) | dict(summary.counts),
-            best=BestRated(mode=best.mode, parameters=best.setting.to_plain(), rating=best.rating) if best else None,
+            best=BestOfStudy(mode=best.mode, parameters=best.setting.to_plain(), rating=best.rating) if best else None,
             last_activity=summary.last_activity,
         )
 

@@ -1,5 +1,6 @@
 """What the two tuning functions share: an application, the observations and the search space."""
 
+from collections.abc import Mapping
 from functools import cached_property
 
 from fastapi import Request
@@ -15,6 +16,11 @@ from web.application import create_app, entry_point
 from web.entry import Handler
 from web.metrics import Metric, Metrics
 from web.settings import Settings
+
+STATUSES: Mapping[type[Exception], int] = {RevisionMismatchError: 412}
+"""The errors of tuning whose HTTP status is not that of their group, as `web.problems.install` takes them.
+
+What If-Match asked for does not hold: RFC 9110, 13.1.1."""
 
 
 async def refuse_near_parameters(request: Request) -> None:
@@ -46,8 +52,7 @@ class TuningFunction:
             title="Picture tuning",
             settings=settings,
             packages=("tuning", "storage"),
-            # RFC 9110: what If-Match asked for does not hold.
-            statuses={RevisionMismatchError: 412},
+            statuses=STATUSES,
         )
         try:
             _ = self.store, self.spaces

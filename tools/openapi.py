@@ -37,10 +37,11 @@ the same one when you try again.
 | --- | --- |
 | 400 | fix the request: it is not JSON, not multipart or not HTTP |
 | 403 | send the header `x-api-key` |
-| 404 | check the path against this document; for a caption, upload the picture first |
+| 404 | check the path against this document, and a study's name and an id as `detail` says; upload the picture first |
 | 405 | use a method that the header `Allow` lists |
 | 408 | send the request again: it did not arrive in time |
-| 409 | rate some suggestions, or wait as long as `detail` says |
+| 409 | do what `detail` says: rate some suggestions, wait, restore what is archived or withdrawn, or name another |
+| 412 | read the entry again and correct what it says now: somebody else corrected it since |
 | 413 | send a smaller request or picture |
 | 415 | send JSON, multipart or a picture, as the operation requires |
 | 422 | correct what `errors` or `detail` names |
@@ -59,7 +60,9 @@ def document() -> dict[str, Any]:
         documented = APIRouter()
         documented.include_router(app.router, responses=_PROBLEMS)
         part = get_openapi(title="", version=VERSION, routes=documented.routes)
-        merged["paths"].update(part["paths"])
+        for path, operations in part["paths"].items():
+            # What is read and what is written of a path may be of two functions.
+            merged["paths"].setdefault(path, {}).update(operations)
         for name, schema in part.get("components", {}).get("schemas", {}).items():
             if merged["components"]["schemas"].setdefault(name, schema) != schema:
                 raise ValueError(f"two functions mean different things by {name}")

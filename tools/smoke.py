@@ -1,8 +1,9 @@
 """A smoke test: checks that a deployed stack, or the local one, works as the product promises.
 
-It sends requests over HTTP like any caller, and records no rating. It leaves one pending suggestion, which expires
-within 24 hours, one cached caption, and one small upload, which the bucket's lifecycle deletes. All checks are made,
-even after one has failed; the status is then 1.
+It sends requests over HTTP like any caller. It rates in a study of its own, `smoke-test`, and withdraws what it rated;
+no other study gains a rating. It leaves that study, archived, one pending suggestion of the study `default`, which
+expires within 24 hours, one cached caption, and one small upload, which the bucket's lifecycle deletes. All checks are
+made, even after one has failed; the status is then 1. Of two that run at once on one stack, one may fail.
 """
 
 import argparse
@@ -21,6 +22,7 @@ from email.message import Message
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
+_STUDY = "smoke-test"
 _PATIENCE = 35  # seconds for one answer: the API's own 29, and the network
 _UPLOAD_PATIENCE = 120.0  # seconds for an upload's caption; the first one may have to wait for a function to start
 
@@ -63,7 +65,15 @@ class Service:
 
     def post(self, path: str, body: object) -> Answer:
         """POST `body` as JSON."""
-        return self._ask("POST", self.url + path, json.dumps(body).encode(), {"Content-Type": "application/json"})
+        return self._write("POST", path, body)
+
+    def patch(self, path: str, body: object, **headers: str) -> Answer:
+        """PATCH `body` as JSON, with `headers` whose names have underscores in place of hyphens."""
+        return self._write("PATCH", path, body, **headers)
+
+    def delete(self, path: str) -> Answer:
+        """DELETE `path`."""
+        return self._ask("DELETE", self.url + path, None, {})
 
     def post_form(self, url: str, fields: Mapping[str, str], picture: bytes, *, keyed: bool) -> Answer:
         """POST a form with `fields` and then the picture as `file`; `url` may be a path of this service."""
@@ -76,6 +86,10 @@ class Service:
         body = "".join(parts).encode() + picture + f"\r\n--{boundary}--\r\n".encode()
         headers = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
         return self._ask("POST", urljoin(self.url, url), body, headers, keyed=keyed)
+
+    def _write(self, method: str, path: str, body: object, **headers: str) -> Answer:
+        sent = {name.replace("_", "-"): value for name, value in headers.items()} | {"Content-Type": "application/json"}
+        return self._ask(method, self.url + path, json.dumps(body).encode(), sent)
 
     def _ask(
         self, method: str, url: str, body: bytes | None, headers: Mapping[str, str], *, keyed: bool = True
@@ -158,6 +172,62 @@ def check_updates(service: Service) -> str:
     return _refused(service.post("/ml/update_model", {"results": []}), 422)
 
 
+def check_studies(service: Service) -> str:
+    """See that a rating is recorded in the study of this test, corrected and withdrawn, and a suggestion given back."""
+    # A study stays for good, so that every run takes the same one.
+    begun = service.post("/ml/studies", {"name": _STUDY, "note": "of python -m tools.smoke; nothing in it counts"})
+    if begun.status != 409:  # noqa: PLR2004 - it is there
+        _expect(begun, 201)
+    _archive(service, archived=False)
+    try:
+        return _rate_and_withdraw(service)
+    finally:
+        _archive(service, archived=True)
+
+
+def _archive(service: Service, *, archived: bool) -> None:
+    study = _expect(service.patch(f"/ml/studies/{_STUDY}", {"archived": archived}), 200).json()
+    _see((study["archived_at"] is not None) == archived, f"the study {_STUDY} is not as asked for: {study}")
+
+
+def _rate_and_withdraw(service: Service) -> str:
+    (first,), (parameters,) = _suggest(service)
+    api = parameters["api"]
+    (second,), (other,) = _suggest(service, fixed={"api": api})
+    _see(other["api"] == api, f"{api} was asked for, and {other['api']} suggested")
+
+    result = {"suggestion_id": first, "parameters": parameters, "rating": 2, "rater": _STUDY}
+    told = _expect(service.post("/ml/update_model", {"results": [result]}), 200).json()
+    (identity,), rated = told["observation_ids"], told["samples_seen"]
+    _see(told["study"] == _STUDY, f"the rating went to the study {told['study']}")
+
+    path = f"/ml/history/{identity}"
+    corrected = _expect(service.patch(path, {"rating": 4, "reviser": _STUDY}, If_Match="1"), 200).json()["observation"]
+    _see((corrected["rating"], corrected["revision"]) == (4, 2), f"the rating was not corrected: {corrected}")
+    _refused(service.patch(path, {"rating": 3}, If_Match="1"), 412)
+    (newest,) = _expect(service.get(f"/ml/history?study={_STUDY}&limit=1"), 200).json()["observations"]
+    _see(newest == corrected, f"the history has not the corrected rating: {newest}")
+
+    withdrawn = _expect(service.delete(f"{path}?reviser={_STUDY}"), 200).json()
+    _see(withdrawn["observation"]["withdrawn"], f"the rating was not withdrawn: {withdrawn}")
+    _see(withdrawn["samples_seen"] == rated - 1, f"{withdrawn['samples_seen']} ratings count, of {rated} less 1")
+    freed = _expect(service.delete(f"/ml/suggestions/{second}"), 200).json()["freed"]
+    outstanding = _expect(service.get(f"/ml/suggestions?study={_STUDY}"), 200).json()["suggestions"]
+    _see(freed and second not in [one["suggestion_id"] for one in outstanding], "the suggestion was not given back")
+    return f"{identity} rated, corrected and withdrawn"
+
+
+def _suggest(service: Service, **more: object) -> tuple[Any, Any]:
+    asked = {"num_suggestions": 1, "study": _STUDY, **more}
+    found = _expect(service.post("/ml/suggest_parameters", asked), 200).json()
+    return found["suggestion_ids"], found["suggestions"]
+
+
+def _see(fact: bool, otherwise: str) -> None:
+    if not fact:
+        raise CheckError(otherwise)
+
+
 def check_models(service: Service) -> str:
     """See that the caption bundle is loaded."""
     return str(_expect(service.get("/generate-caption/health"), 200).json()["model_version"])
@@ -194,6 +264,7 @@ CHECKS: tuple[Callable[[Service], str], ...] = (
     check_stats,
     check_suggestions,
     check_updates,
+    check_studies,
     check_models,
     check_captions,
     check_uploads,

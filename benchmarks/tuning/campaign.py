@@ -36,7 +36,7 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class FailedRun:
     """A run that ended without a result, and how."""
 
     task: Task
@@ -56,12 +56,12 @@ def missing(tasks: Sequence[Task], path: Path) -> list[Task]:
     ]
 
 
-def work(tasks: Sequence[Task], path: Path, *, jobs: int = 1) -> list[Failure]:
+def work(tasks: Sequence[Task], path: Path, *, jobs: int = 1) -> list[FailedRun]:
     """Do the tasks, `jobs` at a time, and add each result to the file as it comes."""
     return do(tasks, lambda run: append(path, run), jobs=jobs)
 
 
-def do(tasks: Sequence[Task], keep: Callable[[Run], None], *, jobs: int = 1) -> list[Failure]:
+def do(tasks: Sequence[Task], keep: Callable[[Run], None], *, jobs: int = 1) -> list[FailedRun]:
     """Do the tasks, `jobs` at a time, and give each result away as it comes."""
     failures = []
     with tqdm(total=len(tasks), unit="run", disable=None, smoothing=0.05) as bar:
@@ -76,7 +76,7 @@ def do(tasks: Sequence[Task], keep: Callable[[Run], None], *, jobs: int = 1) -> 
     return failures
 
 
-def _results(tasks: Sequence[Task], jobs: int) -> Iterator[tuple[Task, Run | Failure]]:
+def _results(tasks: Sequence[Task], jobs: int) -> Iterator[tuple[Task, Run | FailedRun]]:
     for (world, method), group in groupby(tasks, key=lambda task: (task.world, task.method)):
         with ThreadPoolExecutor(jobs) as pool, ExitStack() as stack:
             idle: SimpleQueue[Worker] = SimpleQueue()
@@ -92,11 +92,11 @@ def _results(tasks: Sequence[Task], jobs: int) -> Iterator[tuple[Task, Run | Fai
                 pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _run(task: Task, idle: "SimpleQueue[Worker]") -> Run | Failure:
+def _run(task: Task, idle: "SimpleQueue[Worker]") -> Run | FailedRun:
     worker = idle.get()
     try:
         return Run.from_cells(next(csv.reader([worker.measure(task.family, str(task.seed))])))
     except (MeasurementError, ValueError) as error:
-        return Failure(task, str(error))
+        return FailedRun(task, str(error))
     finally:
         idle.put(worker)

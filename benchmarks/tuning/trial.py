@@ -18,7 +18,7 @@ _NICENESS = 5
 _WIDTH = 15
 
 
-def do(tasks: Sequence[campaign.Task], *, jobs: int, keep: Path | None) -> tuple[list[Run], list[campaign.Failure]]:
+def do(tasks: Sequence[campaign.Task], *, jobs: int, keep: Path | None) -> tuple[list[Run], list[campaign.FailedRun]]:
     """Do the tasks at low priority; `keep` is a file to which the runs are added."""
     os.nice(_NICENESS)
     runs: list[Run] = []

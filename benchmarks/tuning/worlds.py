@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from benchmarks.tuning.families import Truth, related, unrelated
-from benchmarks.tuning.methods import BASED_ON, METHODS, OURS, Entry
+from benchmarks.tuning.methods import BASED_ON, METHODS, OURS, Contender
 from benchmarks.tuning.raters import REVISION, Alike, People, Raters
 from tuning import Tuner
 
@@ -20,7 +20,7 @@ class Row:
 
     name: str
     title: str
-    method: Entry
+    method: Contender
     raters: Callable[[Truth], Raters]
     informed: bool = False
     base: Callable[[Truth], Raters] | None = None

@@ -1,5 +1,6 @@
 """The history as it is read: GET /ml/history, as JSON or as a table in CSV."""
 
+import json
 from typing import Annotated, Literal
 
 from fastapi import Depends, Header, Request
@@ -13,8 +14,10 @@ from tuning.table import to_csv
 from tuning.validation.requests import MAX_PAGE
 
 _CSV = "text/csv"
-# The most rows of one table: with every field at its longest they are within what a Lambda may answer.
-_MAX_ROWS = 2_000
+MAX_ROWS = 2_000  # of one table
+# Of one page, as a Lambda answers it: a text in JSON, in which one character of a comment may take twelve bytes. A
+# Lambda may answer 6 MiB.
+MAX_BYTES = 5 * 1024 * 1024
 
 
 def add(function: TuningFunction) -> None:
@@ -40,27 +43,35 @@ def add(function: TuningFunction) -> None:
         cursor: str | None = None,
         format: Literal["json", "csv"] | None = None,  # noqa: A002 - the parameter's name in the API
         accept: Annotated[str | None, Header(include_in_schema=False)] = None,
-    ) -> Response | History:
+    ) -> Response:
         table = format == "csv" or (format is None and _prefers_csv(accept))
-        page = browse(
-            function.store,
-            function.spaces,
-            study=study,
-            mode=mode,
-            rater=rater,
-            picture=picture,
-            withdrawn=include == "withdrawn",
-            limit=limit if limit is not None else _MAX_ROWS if table else DEFAULT_LIMIT,
-            cursor=cursor,
-            most=_MAX_ROWS if table else MAX_PAGE,
-        )
+        every = include == "withdrawn"
+        most = MAX_ROWS if table else MAX_PAGE
+        asked = limit if limit is not None else MAX_ROWS if table else DEFAULT_LIMIT
+        while True:
+            page = browse(
+                function.store,
+                function.spaces,
+                study=study,
+                mode=mode,
+                rater=rater,
+                picture=picture,
+                withdrawn=every,
+                limit=asked,
+                cursor=cursor,
+                most=most,
+            )
+            body = to_csv(function.spaces, page.entries) if table else History.of(page, earlier=every).model_dump_json()
+            if asked == 1 or len(json.dumps(body)) <= MAX_BYTES:
+                break
+            asked //= 2  # long comments, and many corrections of them
         if not table:
-            return History.of(page, earlier=include == "withdrawn")
+            return Response(body, media_type="application/json", headers={"Vary": "Accept"})
         headers = {"Content-Disposition": f'attachment; filename="{study}.csv"', "Vary": "Accept"}
         if page.next_cursor:
             following = request.url.include_query_params(cursor=page.next_cursor).query
             headers["Link"] = f'<?{following}>; rel="next"'
-        return Response(to_csv(function.spaces, page.entries), media_type=_CSV, headers=headers)
+        return Response(body, media_type=_CSV, headers=headers)
 
 
 def _prefers_csv(accept: str | None) -> bool:

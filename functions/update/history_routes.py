@@ -8,7 +8,7 @@ from fastapi import Depends
 from functions.history_messages import Rated
 from functions.tuning_function import TuningFunction, refuse_near_parameters
 from functions.update.headers import IdempotencyKey, IfMatch
-from functions.update.messages import Corrected, Correction
+from functions.update.messages import CorrectedEntry, CorrectionRequest
 from tuning.history import parse_if_match, revise
 from web.application import require_json
 
@@ -25,10 +25,10 @@ def add(function: TuningFunction) -> None:
     )
     async def correct(
         id: str,  # noqa: A002 - the parameter's name in the API
-        request: Correction,
+        request: CorrectionRequest,
         idempotency_key: IdempotencyKey = None,
         if_match: IfMatch = None,
-    ) -> Corrected:
+    ) -> CorrectedEntry:
         return _revise(id, request.model_dump(exclude_unset=True), idempotency_key, if_match)
 
     @app.delete(
@@ -42,13 +42,13 @@ def add(function: TuningFunction) -> None:
         reviser: str | None = None,
         idempotency_key: IdempotencyKey = None,
         if_match: IfMatch = None,
-    ) -> Corrected:
+    ) -> CorrectedEntry:
         request: dict[str, Any] = {"withdrawn": True}
         if reviser is not None:
             request["reviser"] = reviser
         return _revise(id, request, idempotency_key, if_match)
 
-    def _revise(identity: str, request: object, idempotency_key: str | None, if_match: str | None) -> Corrected:
+    def _revise(identity: str, request: object, idempotency_key: str | None, if_match: str | None) -> CorrectedEntry:
         corrected = revise(
             function.store,
             function.spaces,
@@ -61,7 +61,7 @@ def add(function: TuningFunction) -> None:
         )
         if not corrected.replayed:
             function.measure_learning(learned=corrected.learned, fit_seconds=corrected.fit_seconds)
-        return Corrected(
+        return CorrectedEntry(
             observation=Rated.of(corrected.entry),
             samples_seen=corrected.samples_seen,
             convergence_score=corrected.convergence_score,

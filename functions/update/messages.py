@@ -74,7 +74,7 @@ class Updated(BaseModel):
         )
 
 
-class Correction(BaseModel):
+class CorrectionRequest(BaseModel):
     """What to correct of an entry of the history. What is left out stays as it is."""
 
     model_config = ConfigDict(extra="allow", json_schema_extra={"examples": [{"rating": 5, "reviser": "ana"}]})
@@ -85,7 +85,7 @@ class Correction(BaseModel):
     reviser: Any = Field(None, description="who corrects it: a pseudonym")
 
 
-class Corrected(BaseModel):
+class CorrectedEntry(BaseModel):
     """The entry as it stands after the correction."""
 
     observation: Rated

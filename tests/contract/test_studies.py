@@ -124,7 +124,7 @@ def test_a_study_that_is_not_there_is_not_made(begun: ObservationStore, use: str
 
 def test_studies_know_nothing_of_each_other(begun: ObservationStore) -> None:
     ours = begun.record([observation(0), observation(1, mode="surfaces")], study="garden", idempotency_key=None)
-    assert ours == Recorded(2, replayed=False, positions=(1, 2))
+    assert ours == Recorded(2, replayed=False, positions=(1, 2), study="garden")
     assert begun.record([observation(2)], idempotency_key=None) == Recorded(1, replayed=False, positions=(1,))
     assert begun.record([failure(3)], study="garden", idempotency_key=None).positions == (3,)
     begun.revise("garden", 1, CORRECTION, seen=1, idempotency_key=None)
@@ -170,7 +170,8 @@ def test_a_setting_is_outstanding_in_each_study_by_itself(begun: ObservationStor
 def test_the_same_rater_is_another_in_another_study(begun: ObservationStore) -> None:
     rated = observation(suggestion_id="s", rater="ana")
     begun.record([rated], idempotency_key=None)
-    assert begun.record([rated], study="garden", idempotency_key=None) == Recorded(1, replayed=False, positions=(1,))
+    recorded = begun.record([rated], study="garden", idempotency_key=None)
+    assert recorded == Recorded(1, replayed=False, positions=(1,), study="garden")
 
 
 def test_a_key_is_for_one_request_in_whatever_study(begun: ObservationStore) -> None:

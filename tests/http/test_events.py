@@ -9,15 +9,19 @@ import re
 import subprocess
 import sys
 from dataclasses import fields
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from local.template import _Loader
+from local.template import _Loader, read
 from tests.support.events import ENVIRONMENT, EVENTS, EXPECTED, HANDLERS, assert_answered, events_for
 from tests.support.stack import ROOT
+from tuning.observations import Observation, Setting, Suggestion
+from tuning.stores import open_store
+from tuning.study import Study
 from web.settings import Settings
 
 _REPLAY = """
@@ -54,6 +58,15 @@ def test_every_event_is_expected_and_every_expected_event_is_there() -> None:
     assert sum(len(events_for(recipient)) for recipient in HANDLERS) == len(EXPECTED)
 
 
+def test_every_route_has_an_event() -> None:
+    asked = {
+        (event["httpMethod"], event["resource"])
+        for event in (json.loads(path.read_text()) for path in EVENTS.glob("*.json"))
+        if "httpMethod" in event
+    }
+    assert {(route.method, route.path) for route in read(ROOT / "template.yaml").routes} == asked
+
+
 @pytest.mark.parametrize("function", HANDLERS)
 def test_every_event_gets_its_answer(function: str, tmp_path: Path) -> None:
     for path, answer in replay(function, tmp_path, *events_for(function)).items():
@@ -81,3 +94,37 @@ def test_the_pages_addresses_carry_the_stage(tmp_path: Path) -> None:
 
     assert re.search(r'src="/v1/docs/swagger-ui-bundle\.[0-9a-f]{16}\.js"', answer["body"])
     assert "url: '/v1/openapi.json'" in answer["body"]
+
+
+LEONARDO = Setting("leonardo", (("init_strength", 0.28), ("guidance_scale", 7.2), ("controlnet_weight", 0.89)))
+
+
+def test_events_that_name_a_study_an_entry_and_a_suggestion_are_obeyed_where_these_are(tmp_path: Path) -> None:
+    store, now, study = open_store(f"sqlite:///{tmp_path}/observations.db"), datetime.now(UTC), "bathrooms-2025"
+    store.begin(Study(study, now))
+    store.record([Observation("structure", LEONARDO, 1.0, now)], study=study, idempotency_key=None)
+    identity, later = "5f1d7e0a2b9c4d3e8f6a1b2c", now + timedelta(hours=1)
+    store.claim([Suggestion(identity, "structure", LEONARDO, now, later, study)], now=now)
+    store.close()
+    obeyed = {
+        "history-correct-stale": 412,
+        "history-correct": 200,
+        "history-withdraw": 200,
+        "suggestion-give-back": 200,
+        "model-of-a-study": 200,
+        "study-archive": 200,
+    }
+
+    answers = replay("update", tmp_path, *(EVENTS / f"update-{name}.json" for name in obeyed))
+    assert [answer["statusCode"] for answer in answers.values()] == list(obeyed.values())
+    corrected, withdrawn, freed = (json.loads(answer["body"]) for answer in list(answers.values())[1:4])
+    assert (corrected["observation"]["rating"], withdrawn["samples_seen"], freed["freed"]) == (5.0, 0, True)
+    (late,) = replay("update", tmp_path, EVENTS / "update-model-of-a-study.json").values()
+    assert late["statusCode"] == 409
+
+    names = ("study-unknown", "stats-of-a-study", "parameters-of-a-study")
+    reads = replay("suggest", tmp_path, *(EVENTS / f"suggest-{name}.json" for name in names))
+    assert [answer["statusCode"] for answer in reads.values()] == [404, 200, 409]
+    unknown, stats, _ = (json.loads(answer["body"]) for answer in reads.values())
+    assert unknown["detail"] == "there is no study bathroms-2025; did you mean bathrooms-2025?"
+    assert stats["samples_seen"] == 1

@@ -10,6 +10,12 @@ import pytest
 from tests.support.stack import ROOT, Stack
 from tools.smoke import CHECKS
 
+TWO_SETTINGS = """
+default_mode = "night"
+modes.night.apis = ["mine"]
+apis.mine.look = { kind = "categorical", coordinate = "look", choices = ["dark", "light"] }
+"""
+
 
 def smoke(*arguments: str) -> tuple[int, str]:
     command = [sys.executable, "-m", "tools.smoke", *arguments]
@@ -17,14 +23,36 @@ def smoke(*arguments: str) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
-def test_a_stack_that_works_passes_every_check_and_gains_no_rating(tmp_path: Path) -> None:
-    stack = Stack(tmp_path, API_KEY="secret")
-    status, said = smoke(stack.url, "--key", "secret")
-    ratings = stack.get("/health").json()["optimizer_samples"]
+def test_a_stack_that_works_passes_every_check_as_often_as_it_is_tried_and_gains_no_rating(tmp_path: Path) -> None:
+    stack, key = Stack(tmp_path, API_KEY="secret"), {"x-api-key": "secret"}
+    for _ in range(2):
+        status, said = smoke(stack.url, "--key", "secret")
+        assert f"{len(CHECKS)} of {len(CHECKS)} checks passed" in said, said
+        assert status == 0
+    found = stack.get("/ml/studies", headers=key).json()["studies"]
+    outstanding = stack.get("/ml/suggestions?study=smoke-test", headers=key).json()["suggestions"]
     stack.stop()
 
-    assert f"{len(CHECKS)} of {len(CHECKS)} checks passed" in said, said
-    assert (status, ratings) == (0, 0)
+    assert [(one["name"], one["samples_seen"], one["archived_at"] is None) for one in found] == [
+        ("default", 0, True),
+        ("smoke-test", 0, False),
+    ]
+    assert outstanding == []
+
+
+def test_the_study_of_the_test_is_archived_again_though_a_check_in_it_fails(tmp_path: Path) -> None:
+    (tmp_path / "own.toml").write_text(TWO_SETTINGS)
+    stack = Stack(tmp_path, SPACES=str(tmp_path / "own.toml"), CAPTION_MODEL=f"file://{ROOT}/tests/bundles/tiny")
+    stack.post("/ml/studies", json={"name": "smoke-test"})
+    stack.post("/ml/suggest_parameters", json={"study": "smoke-test", "num_suggestions": 1})
+    status, said = smoke(stack.url)
+    study = stack.get("/ml/studies/smoke-test").json()
+    stack.stop()
+
+    assert status == 1
+    assert "FAILED  studies" in said, said
+    assert "expected 200, got 409" in said
+    assert study["archived_at"] is not None
 
 
 def test_each_check_fails_for_itself(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     Tokens = NDArray[np.int32]
     Rows = NDArray[np.int64]
 
-__all__ = ["Batch", "EncodedCaptions", "TrainingSummary", "deal_batches", "train_decoder"]
+__all__ = ["EncodedCaptions", "Minibatch", "TrainingSummary", "deal_batches", "train_decoder"]
 
 # Captions are sorted by length within pools of so many batches: hardly any padding, and yet another order each epoch.
 _POOL: Final = 32
@@ -67,7 +67,7 @@ class EncodedCaptions:
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class Minibatch:
     """Captions of about one length: `rows` [batch] of the features, `tokens` and `targets` [batch, words]."""
 
     rows: "Rows"
@@ -75,7 +75,7 @@ class Batch:
     targets: "Tokens"
 
 
-def deal_batches(captions: EncodedCaptions, batch_size: int, rng: np.random.Generator) -> "Iterator[Batch]":
+def deal_batches(captions: EncodedCaptions, batch_size: int, rng: np.random.Generator) -> "Iterator[Minibatch]":
     """Yield every caption once, in random order, in batches of similar length, padded at their ends."""
     lengths = np.array([len(tokens) for tokens in captions.tokens])
     order = rng.permutation(len(lengths))
@@ -89,7 +89,7 @@ def deal_batches(captions: EncodedCaptions, batch_size: int, rng: np.random.Gene
         padded = np.full((len(chunk), lengths[chunk].max()), PADDING, dtype=np.int32)
         for line, index in enumerate(chunk):
             padded[line, : lengths[index]] = captions.tokens[index]
-        yield Batch(captions.rows[chunk], padded[:, :-1], padded[:, 1:])
+        yield Minibatch(captions.rows[chunk], padded[:, :-1], padded[:, 1:])
 
 
 def train_decoder(

@@ -50,7 +50,7 @@ class InformedMethod(Method, Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class Contender:
     """A method of the comparison: where its adapter is, and which distributions make it what it is.
 
     `revision` is raised when the adapter comes to use its method differently, so that results are measured anew.
@@ -79,17 +79,17 @@ class Entry:
 
 OURS = "ours"
 BASED_ON = "based_on"  # the argument of Tuner by which a study knows the ratings of another tuner's
-METHODS: dict[str, Entry] = {
+METHODS: dict[str, Contender] = {
     entry.name: entry
     for entry in (
-        Entry("random", "random", "random_search:RandomSearch"),
-        Entry("original", "the original", "original:OriginalOptimizer", ("scikit-optimize", "scikit-learn")),
-        Entry("optuna-tpe", "Optuna TPE", "optuna_samplers:tpe", ("optuna",)),
-        Entry("bayesian-optimization", "bayesian-optimization", "bayes_opt:BayesOpt", ("bayesian-optimization",)),
-        Entry("optuna-gp", "Optuna GP", "optuna_samplers:gp", ("optuna", "torch")),
-        Entry("smac3", "SMAC3", "smac3:Smac3", ("smac",)),
-        Entry("ax", "Ax", "ax_client:AxClient", ("ax-platform", "botorch")),
-        Entry(OURS, "ours", "ours:Ours"),
+        Contender("random", "random", "random_search:RandomSearch"),
+        Contender("original", "the original", "original:OriginalOptimizer", ("scikit-optimize", "scikit-learn")),
+        Contender("optuna-tpe", "Optuna TPE", "optuna_samplers:tpe", ("optuna",)),
+        Contender("bayesian-optimization", "bayesian-optimization", "bayes_opt:BayesOpt", ("bayesian-optimization",)),
+        Contender("optuna-gp", "Optuna GP", "optuna_samplers:gp", ("optuna", "torch")),
+        Contender("smac3", "SMAC3", "smac3:Smac3", ("smac",)),
+        Contender("ax", "Ax", "ax_client:AxClient", ("ax-platform", "botorch")),
+        Contender(OURS, "ours", "ours:Ours"),
     )
 }
 

@@ -35,8 +35,8 @@ HEAVY |= {"pydantic.v1.main"}
 @pytest.mark.parametrize(
     ("function", "forbidden", "most"),
     [
-        ("functions.suggest.app", HEAVY | {"PIL", "ai_edge_litert", "captioning"}, 830),
-        ("functions.update.app", HEAVY | {"PIL", "ai_edge_litert", "captioning"}, 800),
+        ("functions.suggest.app", HEAVY | {"PIL", "ai_edge_litert", "captioning"}, 700),
+        ("functions.update.app", HEAVY | {"PIL", "ai_edge_litert", "captioning"}, 680),
         ("functions.caption.app", HEAVY | {"tuning", "PIL"}, 650),
         ("functions.caption.status", HEAVY | {"tuning", "PIL"}, 650),
         ("functions.caption.on_upload", HEAVY | {"tuning", "PIL", "fastapi", "starlette", "pydantic", "mangum"}, 400),
@@ -78,7 +78,7 @@ def test_fastapis_models_of_the_document_are_made_by_no_function_and_can_be_made
     program = """
 import functions.suggest.app, json, pydantic
 from fastapi.openapi.models import OpenAPI, Operation, Schema
-from functions.suggest.messages import History
+from functions.history_messages import History
 print(json.dumps([
     [model.__pydantic_complete__ for model in (OpenAPI, Operation, Schema, History)],
     "defer_build" in pydantic.BaseModel.model_config,

@@ -427,7 +427,9 @@ def test_two_suggestions_of_one_setting_are_answered_in_one_batch(store: Observa
     later = NOW + DAY / 12
     store.claim([suggestion("late", now=later), suggestion("other", 1, now=later)], now=later)
     told = [observation(0, suggestion_id=name) for name in ("early", "late", "early", "unheard of")]
+    made = calls_of(store)
     assert store.record(told, idempotency_key=None).samples_seen == 4
+    assert [name for name, _ in made] == ["GetItem", "TransactWriteItems"]
     assert [one.id for one in store.outstanding(now=later)] == ["other"]
     store.claim([suggestion("next", now=later)], now=later)
 
@@ -501,6 +503,26 @@ def test_a_rating_and_a_revision_at_once_are_both_counted(store: ObservationStor
     assert store.summary("default") == StudySummary(
         Study("default"), (("structure", 2),), Best("structure", setting(2), 4.0, NOW), NOW
     )
+    other.close()
+
+
+HEADS: dict[str, Callable[[ObservationStore], object]] = {
+    "record": lambda store: store.record([observation(1, mode="surfaces")], idempotency_key=None),
+    "begin a mode": lambda store: store.mode_study("surfaces", now=None),
+    "archive": lambda store: store.archive("default", archived_at=NOW),
+}
+
+
+@pytest.mark.parametrize("use", HEADS)
+def test_whoever_moves_a_head_on_moves_on_the_one_that_is_there(use: str, store: ObservationStore, url: str) -> None:
+    store.mode_study("structure", now=None)
+    other = open_store(url)
+    event = f"before-call.dynamodb.{'TransactWriteItems' if use == 'record' else 'PutItem'}"
+    meanwhile(store, event, 1, lambda: other.record([observation()], idempotency_key=None))
+    HEADS[use](store)
+    assert other.count() == 1 + (use == "record")
+    assert other.mode_study("structure", now=None).observations == (observation(),)
+    assert [entry.position for entry in other.history(limit=5).entries] == ([2, 1] if use == "record" else [1])
     other.close()
 
 

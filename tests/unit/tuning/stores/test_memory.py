@@ -1,12 +1,15 @@
 """What is particular to the store in memory: seeds that are derived from one, and snapshots."""
 
 import itertools
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
 import pytest
 
+from storage.deadline import Deadline
 from tests.support.observations import NOW, failure, key, observation, suggestion
+from tuning.errors import StoreUnavailableError
 from tuning.observations import Correction
 from tuning.stores.memory import MemoryObservationStore, Snapshot
 from tuning.stores.port import ObservationStore
@@ -119,3 +122,38 @@ def test_moments_are_kept_as_utc(lived: MemoryObservationStore) -> None:
     recorded = lived.history(limit=1).entries[0].told.recorded_at
     assert recorded == zone
     assert recorded.isoformat() == "2031-01-02T03:04:05.678901+00:00"
+
+
+def test_of_the_same_ratings_at_the_same_moment_the_first_is_the_best() -> None:
+    store = MemoryObservationStore(1)
+    store.record([observation(5, rating=4.0, mode="surfaces"), observation(3, rating=4.0)], idempotency_key=None)
+    best = store.summary("default").best
+    assert best is not None
+    assert (best.mode, best.setting) == ("surfaces", observation(5).setting)
+
+
+def test_what_is_told_in_one_study_ends_no_suggestion_of_another() -> None:
+    store = MemoryObservationStore(1)
+    store.begin(Study("garden", NOW))
+    store.claim([suggestion("a")], now=NOW)
+    store.record([observation(0, suggestion_id="a")], study="garden", idempotency_key=None)
+    assert [one.id for one in store.outstanding(now=NOW)] == ["a"]
+
+
+def test_nothing_begins_after_the_deadline(lived: MemoryObservationStore) -> None:
+    seen(lived)  # which begins a mode
+    over, before = Deadline(0.0), seen(lived)
+    uses: list[Callable[[], object]] = [
+        lambda: lived.record([observation(9)], idempotency_key=None, deadline=over),
+        lambda: lived.find_receipt(key(), deadline=over),
+        lambda: lived.revise("default", 1, Correction(NOW, rating=1.0), seen=None, idempotency_key=None, deadline=over),
+        lambda: lived.claim([suggestion("e", 9)], now=NOW, deadline=over),
+        lambda: lived.find_suggestions(["a"], deadline=over),
+        lambda: lived.find_suggested([], now=NOW, deadline=over),
+        lambda: lived.mode_study("structure", now=NOW, deadline=over),
+        lambda: lived.save_hyperparameters("structure", LEARNED, as_of=5, deadline=over),
+    ]
+    for use in uses:
+        with pytest.raises(StoreUnavailableError, match="no time is left"):
+            use()
+    assert seen(lived) == before

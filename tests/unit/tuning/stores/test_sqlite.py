@@ -181,11 +181,11 @@ USES: dict[str, tuple[Callable[[SqliteObservationStore], object], set[str]]] = {
     ),
     "record": (
         lambda store: store.record([observation_of(suggestion_id="s", rater="ana")], idempotency_key=None),
-        {"entries_of_suggestion", "revisions_of_entry", "entries_that_count"},
+        {"entries_of_suggestion", "revisions_of_entry", "modes USING PRIMARY KEY"},
     ),
     "revise": (
         lambda store: store.revise("default", 1, Correction(NOW, rating=2.0), seen=None, idempotency_key=None),
-        {"PRIMARY KEY (study=? AND position=?)", "revisions_of_entry", "entries_that_count"},
+        {"PRIMARY KEY (study=? AND position=?)", "revisions_of_entry", "modes USING PRIMARY KEY"},
     ),
     "claim": (lambda store: store.claim([suggestion("t", 9)], now=NOW), {"outstanding_by_expiry"}),
     "outstanding": (lambda store: store.outstanding(now=NOW), {"outstanding_of_place"}),
@@ -194,7 +194,7 @@ USES: dict[str, tuple[Callable[[SqliteObservationStore], object], set[str]]] = {
         lambda store: store.find_suggested([("structure", setting())], now=NOW),
         {"suggestions_of_place (study=? AND mode=? AND setting_key=?)", "suggestions USING INTEGER PRIMARY KEY"},
     ),
-    "count": (lambda store: store.count(), {"entries_that_count"}),
+    "count": (lambda store: store.count(), {"modes USING PRIMARY KEY (study=?)"}),
     "studies": (lambda store: store.studies(limit=3), {"entries_that_count", "PRIMARY KEY (name>?)"}),
 }
 
@@ -369,10 +369,10 @@ def test_what_was_verified_is_taken_for_sound_ten_times_as_long_as_that_took_and
     store = SqliteObservationStore(path)
     assert store.verify(now=now) == 1
     end = clock.seconds + rests
-    run_sql(path, "UPDATE observations SET rating = 'five'")
+    run_sql(path, "UPDATE entries SET rating = 'five'")
     clock.seconds = end - takes - 0.001
     assert store.verify(now=now) == 1
     clock.seconds = end - takes
-    with pytest.raises(StoreCorruptError, match="observation 1"):
+    with pytest.raises(StoreCorruptError, match="entry default-1"):
         store.verify(now=now)
     store.close()

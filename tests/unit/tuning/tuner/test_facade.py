@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,7 @@ from tuning.stores import open_store
 from tuning.stores.port import ObservationStore
 from tuning.study import INITIAL_RATINGS, Hyperparameters, Study
 from tuning.suggest import MAX_OUTSTANDING, OUTSTANDING_FOR
+from tuning.tuner import facade
 from tuning.tuner.facade import Trial
 from tuning.update import update
 from tuning.validation.requests import MAX_COUNT
@@ -514,6 +515,28 @@ def test_the_history_is_plain_newest_first_and_says_when() -> None:
     assert json.loads(json.dumps(rows)) == rows
     moments = [datetime.fromisoformat(str(row["recorded_at"])) for row in rows]
     assert before <= moments[-1] <= moments[0] <= datetime.now(UTC)
+
+
+def test_a_clock_that_is_put_back_makes_no_later_rating_the_best(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moments = [datetime(2030, 1, day, tzinfo=UTC) for day in (3, 2, 1)]
+
+    class PutBack(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Any:
+            return moments.pop(0).astimezone(tz)
+
+    monkeypatch.setattr(facade, "datetime", PutBack)
+    tuner = Tuner()
+    tuner.tell(LEONARDO, 4)
+    tuner.tell(LEONARDO | {"init_strength": 0.4}, 4)
+    tuner.save(tmp_path / "back.tuner")
+    tuner = Tuner.load(tmp_path / "back.tuner")
+    tuner.tell(LEONARDO | {"init_strength": 0.5}, 4)
+    best = tuner.stats().best
+    assert (best and best.setting.to_plain()) == LEONARDO
+    assert len({row["recorded_at"] for row in tuner.history()}) == 1
 
 
 def test_a_frame_has_a_column_for_every_field_and_a_row_for_every_entry() -> None:

@@ -71,6 +71,7 @@ def test_zero_has_no_sign() -> None:
     ("old", "new", "complaint"),
     [
         ('default_mode = "only"', 'default_mode = "other"', "default_mode: 'other' is none of the modes"),
+        ('default_mode = "only"', 'default_mode = ["only"]', "default_mode: ['only'] is none of the modes"),
         ('default_mode = "only"', "", "default_mode: is missing"),
         ('default_mode = "only"', 'default_mode = "only"\nextra = 1', "extra: is not known"),
         ('apis = ["one", "two"]', "apis = []", "[modes.only]: apis: must be a list"),

@@ -14,6 +14,7 @@ import time
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
+from heapq import merge
 from itertools import islice
 from typing import Literal
 
@@ -46,7 +47,7 @@ from tuning.observations import (
 from tuning.stores import dynamodb_items as items
 from tuning.stores.dynamodb_items import Head, ModeHead, Receipt
 from tuning.stores.dynamodb_logs import NotAllThereError, StudyLogs, readings
-from tuning.stores.log import Amendment, amended, as_of, correct, plan
+from tuning.stores.log import Amendment, Record, amended, as_of, correct, plan
 from tuning.stores.port import (
     MAX_BATCH,
     MAX_CLAIM,
@@ -112,6 +113,16 @@ class DynamoDbObservationStore(ObservationStore):
     def study_names(self) -> tuple[str, ...]:
         """See ObservationStore."""
         return tuple(self._names(Deadline(PATIENCE)))
+
+    def names_beside(self, name: str, *, limit: int) -> tuple[str, ...]:
+        """See ObservationStore."""
+        deadline = Deadline(PATIENCE)
+        before = [DEFAULT_STUDY] if name >= DEFAULT_STUDY else []
+        for row in islice(self._table.query("studies", " ", name, deadline, newest_first=True, page=limit), limit):
+            with self._logs.reading(row):
+                before.append(load_text(row["sk"], "a study"))
+        after = islice(self._names(deadline, name, page=limit), limit)
+        return (*sorted(before)[-limit:], *after)
 
     def archive(self, study: str, *, archived_at: datetime | None) -> StudySummary:
         """See ObservationStore."""
@@ -443,6 +454,18 @@ class DynamoDbObservationStore(ObservationStore):
             page = found[:limit]
             return HistoryPage(tuple(page), page[-1].position if len(found) > limit else None)
         raise StoreCorruptError(f"the table lacks the last records of study {study}")
+
+    def records(self, study: str, *, after: int = 0, limit: int) -> tuple[tuple[int, str, Record], ...]:
+        """See ObservationStore."""
+        deadline = Deadline(PATIENCE)
+        for _ in readings(deadline):
+            head = self._logs.head(study, deadline)
+            of_modes = [self._logs.oldest_first(head, mode, after, deadline) for mode in head.modes]
+            found = tuple(islice(merge(*of_modes, key=lambda record: record[0]), limit))
+            # Positions count without a gap: one that has not appeared yet leaves one.
+            if [position for position, _, _ in found] == list(range(after + 1, min(after + limit, head.end) + 1)):
+                return found
+        raise StoreCorruptError(f"the table lacks records of study {study} after position {after}")
 
     def close(self) -> None:
         """See ObservationStore."""

@@ -59,7 +59,9 @@ class Log:
             if isinstance(record, Amendment):
                 entry = entries.get(record.target)
                 if entry is None or record.revision.number != entry.revision.number + 1:
-                    raise ValueError(f"the record at position {position} revises what is not there")
+                    raise ValueError(
+                        f"the record at position {position} revises what is not there, or not by the next number"
+                    )
                 entries[record.target] = amended(entry, record.revision)
             else:
                 entries[position] = entered(self.study, position, record)
@@ -78,18 +80,6 @@ class Log:
             (*observations, *(one for one in fresh if isinstance(one, Observation))),
             (*failed, *(one.setting for one in fresh if isinstance(one, Failure))),
             self.answered.union(one.suggestion_id for one in told if one.suggestion_id is not None),
-        )
-
-    def best(self, mode: str) -> Best | None:
-        """Return the best of the ratings that count."""
-        return best_of((mode, one) for one in self.observations)
-
-    def rated_by(self, suggestion_id: str, rater: str) -> tuple[Entry, ...]:
-        """Return the entries in which that rater answers that suggestion, in the order recorded."""
-        return tuple(
-            entry
-            for _, entry in sorted(self.entries.items())
-            if entry.told.suggestion_id == suggestion_id and entry.told.rater == rater
         )
 
 

@@ -5,6 +5,7 @@ Receipts of idempotency keys stay for as long as the store. Threads wait for eac
 """
 
 import threading
+from bisect import bisect_right
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -204,6 +205,12 @@ class MemoryObservationStore(ObservationStore):
         """See ObservationStore."""
         with self._lock:
             return tuple(sorted(self._studies))
+
+    def names_beside(self, name: str, *, limit: int) -> tuple[str, ...]:
+        """See ObservationStore."""
+        names = self.study_names()
+        at = bisect_right(names, name)
+        return names[max(at - limit, 0) : at + limit]
 
     def archive(self, study: str, *, archived_at: datetime | None) -> StudySummary:
         """See ObservationStore."""
@@ -409,6 +416,12 @@ class MemoryObservationStore(ObservationStore):
                 if len(found) > limit:
                     return HistoryPage(tuple(found[:limit]), found[limit - 1].position)
         return HistoryPage(tuple(found), None)
+
+    def records(self, study: str, *, after: int = 0, limit: int) -> tuple[tuple[int, str, Record], ...]:
+        """See ObservationStore."""
+        with self._lock:
+            found = self._study(study).records[after : after + limit]
+        return tuple((position, mode, record) for position, (mode, record) in enumerate(found, after + 1))
 
     def close(self) -> None:
         """See ObservationStore."""

@@ -23,10 +23,12 @@ from datetime import datetime
 from storage.deadline import Deadline
 from tuning.errors import StudyMissingError
 from tuning.observations import DEFAULT_STUDY, MAX_POSITION, Correction, Entry, Setting, Suggestion, Told
+from tuning.stores.log import Record
 from tuning.study import Hyperparameters, ModeStudy, Study, StudySummary
 
 MAX_BATCH = 1_000  # ratings and failures that every adapter records at once
 _NEAR = 0.6  # the least likeness, 0 to 1, of a name that may have been meant
+_COMPARED = 250  # names before one that is missing, and as many after it, that may have been meant: 0.1 s at the most
 
 MAX_CLAIM = 24  # suggestions that every adapter claims at once, and as many that it ends to make room
 
@@ -102,6 +104,13 @@ class ObservationStore(ABC):
     @abstractmethod
     def study_names(self) -> tuple[str, ...]:
         """Return the names of all studies, sorted."""
+
+    @abstractmethod
+    def names_beside(self, name: str, *, limit: int) -> tuple[str, ...]:
+        """Return the last `limit` names up to this one and the first `limit` after it, sorted.
+
+        The cost depends on the limit and not on how many studies there are.
+        """
 
     @abstractmethod
     def archive(self, study: str, *, archived_at: datetime | None) -> StudySummary:
@@ -261,11 +270,22 @@ class ObservationStore(ABC):
         """Return a page of entries: of one mode, rater and picture, or of all; with what is withdrawn, or without."""
 
     def missing(self, study: str) -> StudyMissingError:
-        """Return the error that says that there is no such study, and which name is nearest."""
+        """Return the error that says that there is no such study, and which name is nearest.
+
+        Of very many studies those beside it in the alphabet are compared.
+        """
         from difflib import get_close_matches  # noqa: PLC0415 - needed only when something is wrong
 
-        near = get_close_matches(study, self.study_names(), n=1, cutoff=_NEAR)
+        near = get_close_matches(study, self.names_beside(study, limit=_COMPARED), n=1, cutoff=_NEAR)
         return StudyMissingError(study, near[0] if near else None)
+
+    @abstractmethod
+    def records(self, study: str, *, after: int = 0, limit: int) -> tuple[tuple[int, str, Record], ...]:
+        """Return the up to `limit` records that follow a position in the study's log, each with its position and mode.
+
+        Fewer are returned at the end of the log alone. Given in this order to `record` and `revise` of an empty study,
+        they have the same positions there.
+        """
 
     @abstractmethod
     def close(self) -> None:

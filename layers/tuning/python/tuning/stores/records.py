@@ -76,7 +76,7 @@ def load_told(  # noqa: PLR0917 - the columns of a row
     if reason is None:
         return Observation(named, where, Node(rating, "rating").number(MIN_RATING, MAX_RATING), moment, *who)
     if rating is not None:
-        Node(rating, "rating").refuse("is that of a failure, which has none")
+        Node(rating, "rating").refuse("is that of a failure, which has a reason instead")
     return Failure(named, where, Node(reason, "failed").text(), moment, *who)
 
 
@@ -171,13 +171,13 @@ def dump_positions(positions: Sequence[int]) -> str:
     return json.dumps(positions)
 
 
-def load_positions(stored: object) -> tuple[int, ...]:
-    """Return the positions that `dump_positions` was given.
+def load_positions(stored: object, what: str) -> tuple[int, ...]:
+    """Return the positions that `dump_positions` was given, called `what` in the error.
 
     Raises:
         DocumentError: they were not stored like that.
     """
-    return tuple(position.integer() for position in Node(stored, "positions").json().entries())
+    return tuple(position.integer() for position in Node(stored, what).json().entries())
 
 
 def load_optional(stored: object, what: str) -> str | None:

@@ -13,6 +13,7 @@ import json
 import secrets
 import sqlite3
 import time
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -133,6 +134,19 @@ class SqliteObservationStore(ObservationStore):
         with self._database.reading() as lent:
             return tuple(name for (name,) in lent.connection.execute("SELECT name FROM studies ORDER BY name"))
 
+    def names_beside(self, name: str, *, limit: int) -> tuple[str, ...]:
+        """See ObservationStore."""
+        with self._database.reading() as lent:
+            found = [
+                *lent.connection.execute(
+                    "SELECT name FROM studies WHERE name <= ? ORDER BY name DESC LIMIT ?", (name, limit)
+                ),
+                *lent.connection.execute(
+                    "SELECT name FROM studies WHERE name > ? ORDER BY name LIMIT ?", (name, limit)
+                ),
+            ]
+        return tuple(sorted(beside for (beside,) in found))
+
     def archive(self, study: str, *, archived_at: datetime | None) -> StudySummary:
         """See ObservationStore."""
         with self._database.transaction() as connection:
@@ -164,7 +178,7 @@ class SqliteObservationStore(ObservationStore):
                 "UPDATE suggestions SET outstanding = 0 WHERE id = ? AND study = ? AND outstanding = 1",
                 [(one.suggestion_id, study) for one in told if one.suggestion_id is not None],
             )
-            samples_seen = _count(connection, study)
+            samples_seen = self._count(connection, study)
             if idempotency_key:
                 connection.execute(
                     "INSERT INTO receipts (key, fingerprint, samples_seen, study, positions, replaced)"
@@ -211,7 +225,7 @@ class SqliteObservationStore(ObservationStore):
                 self._append(connection, study, [(end + 1, before.told.mode, Amendment(position, revision))])
             # Read, not made, so that what is acknowledged is what anybody will find.
             entry = self._entry(connection, study, position) or before
-            samples_seen = _count(connection, study)
+            samples_seen = self._count(connection, study)
             if idempotency_key:
                 connection.execute(
                     "INSERT INTO receipts (key, fingerprint, samples_seen, study, corrected, number)"
@@ -331,7 +345,7 @@ class SqliteObservationStore(ObservationStore):
                 done = time.monotonic()
                 self._verified = lent.generation
                 self._verified_until = done + min(_VERIFIED_FOR, _VERIFY_SHARE * (done - began))
-            return _count(connection, DEFAULT_STUDY)
+            return self._count(connection, DEFAULT_STUDY)
 
     def save_hyperparameters(
         self,
@@ -356,7 +370,7 @@ class SqliteObservationStore(ObservationStore):
         """See ObservationStore."""
         with self._database.reading() as lent:
             self._study(lent.connection, study)
-            return _count(lent.connection, study)
+            return self._count(lent.connection, study)
 
     def history(
         self,
@@ -385,6 +399,26 @@ class SqliteObservationStore(ObservationStore):
             entries = self._entries(lent.connection, study, rows[:limit])[::-1]
         return HistoryPage(entries, entries[-1].position if len(rows) > limit else None)
 
+    def records(self, study: str, *, after: int = 0, limit: int) -> tuple[tuple[int, str, Record], ...]:
+        """See ObservationStore."""
+        following = "WHERE study = ? AND position > ? ORDER BY position LIMIT ?"
+        found: list[tuple[int, str, Record]] = []
+        with self._database.reading() as lent:
+            self._study(lent.connection, study)
+            for position, _, _, *columns in lent.connection.execute(
+                f"{_SELECT_ENTRIES} {following}", (study, after, limit)
+            ):
+                with self._reading_row(f"entry {study}-{position}"):
+                    told = load_told(*columns)
+                    found.append((load_count(position, "a position"), told.mode, told))
+            for position, mode, target, *columns in lent.connection.execute(
+                f"{_SELECT_REVISIONS} {following}", (study, after, limit)
+            ):
+                with self._reading_row(f"the revision at {study}-{position}"):
+                    amendment = _amendment(target, columns)
+                    found.append((load_count(position, "a position"), load_text(mode, "a mode"), amendment))
+        return tuple(sorted(found, key=lambda record: record[0])[:limit])
+
     def close(self) -> None:
         """See ObservationStore."""
         self._database.close()
@@ -394,8 +428,11 @@ class SqliteObservationStore(ObservationStore):
         try:
             yield
         except ValueError as error:
-            self._verified_until = 0.0
-            raise StoreCorruptError(f"{self._path.name}: {row} is damaged: {error}") from error
+            raise self._damaged(row, error) from error
+
+    def _damaged(self, row: str, why: object) -> StoreCorruptError:
+        self._verified_until = 0.0
+        return StoreCorruptError(f"{self._path.name}: {row} is damaged: {why}")
 
     def _study(self, connection: sqlite3.Connection, name: str) -> tuple[Study, int]:
         """Return the study, and the position of its log's last record."""
@@ -408,7 +445,7 @@ class SqliteObservationStore(ObservationStore):
             raise self.missing(name)
         *study, end = row
         with self._reading_row(f"study {name}"):
-            return load_study(*study), load_count(end, "a position")
+            return load_study(*study), load_count(end, "last_position")
 
     def _open_study(self, connection: sqlite3.Connection, name: str) -> int:
         """Return the position of the last record in the log of a study, which is not archived."""
@@ -417,32 +454,44 @@ class SqliteObservationStore(ObservationStore):
             raise StudyArchivedError(name)
         return end
 
+    def _modes(self, connection: sqlite3.Connection, study: str) -> tuple[tuple[str, int], ...]:
+        """Return the study's modes, by name, and how many ratings count of each."""
+        modes = []
+        for mode, ratings in connection.execute(
+            "SELECT mode, ratings FROM modes WHERE study = ? ORDER BY mode", (study,)
+        ):
+            with self._reading_row(f"mode {mode} of study {study}"):
+                modes.append((load_text(mode, "a mode"), load_count(ratings, "ratings")))
+        return tuple(modes)
+
+    def _count(self, connection: sqlite3.Connection, study: str) -> int:
+        return sum(ratings for _, ratings in self._modes(connection, study))
+
     def _summary(self, connection: sqlite3.Connection, name: str) -> StudySummary:
         study, _ = self._study(connection, name)
-        modes = connection.execute(
-            "SELECT mode, (SELECT COUNT(*) FROM entries INDEXED BY entries_that_count WHERE entries.study = modes.study"
-            " AND entries.mode = modes.mode AND counted IS NOT NULL) FROM modes WHERE study = ? ORDER BY mode",
-            (name,),
-        ).fetchall()
+        modes = self._modes(connection, name)
         best: list[tuple[int, str, Observation]] = []
-        for mode, count in modes:
-            if count:
-                position, *row = connection.execute(
-                    "SELECT position, setting, counted, recorded_at FROM entries INDEXED BY entries_that_count"
-                    " WHERE study = ? AND mode = ? AND counted IS NOT NULL"
-                    " ORDER BY counted DESC, recorded_at, position LIMIT 1",
-                    (name, mode),
-                ).fetchone()
-                with self._reading_row(f"entry {entry_id(name, position)}"):
-                    setting, counted, recorded_at = row
-                    told = load_told(mode, setting, counted, None, recorded_at)
-                    assert isinstance(told, Observation)  # noqa: S101 - it has no reason
-                    best.append((load_count(position, "a position"), mode, told))
+        for mode, ratings in modes:
+            row = connection.execute(
+                "SELECT position, setting, counted, recorded_at FROM entries INDEXED BY entries_that_count"
+                " WHERE study = ? AND mode = ? AND counted IS NOT NULL"
+                " ORDER BY counted DESC, recorded_at, position LIMIT 1",
+                (name, mode),
+            ).fetchone()
+            if (row is not None) != (ratings > 0):
+                raise self._damaged(f"mode {mode} of study {name}", f"it counts {ratings} ratings")
+            if row is None:
+                continue
+            position, setting, counted, recorded_at = row
+            with self._reading_row(f"entry {entry_id(name, position)}"):
+                told = load_told(mode, setting, counted, None, recorded_at)
+                assert isinstance(told, Observation)  # noqa: S101 - it has no reason
+                best.append((load_count(position, "a position"), mode, told))
         (activity,) = connection.execute("SELECT last_activity FROM studies WHERE name = ?", (name,)).fetchone()
         with self._reading_row(f"study {name}"):
             return StudySummary(
                 study,
-                tuple((load_text(mode, "a mode"), count) for mode, count in modes),
+                modes,
                 best_of((mode, told) for _, mode, told in sorted(best, key=lambda one: one[0])),
                 None if activity is None else load_timestamp(activity),
             )
@@ -467,12 +516,22 @@ class SqliteObservationStore(ObservationStore):
             " reviser) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [(study, position, mode, *_amendment_columns(one)) for position, mode, one in amendments],
         )
+        more = Counter(mode for _, mode, one in records if isinstance(one, Observation))
+        for _, mode, one in amendments:
+            place = study, one.target
+            before = connection.execute(
+                "SELECT counted FROM entries WHERE study = ? AND position = ?", place
+            ).fetchone()
+            counted = None if one.revision.withdrawn else one.revision.rating
+            more[mode] += (counted is not None) - (before[0] is not None)
+            connection.execute(
+                "UPDATE entries SET counted = ?, withdrawn = ? WHERE study = ? AND position = ?",
+                (counted, one.revision.withdrawn, *place),
+            )
+        # Added here, since SQLite would add to what is no number.
         connection.executemany(
-            "UPDATE entries SET counted = ?, withdrawn = ? WHERE study = ? AND position = ?",
-            [
-                (None if one.revision.withdrawn else one.revision.rating, one.revision.withdrawn, study, one.target)
-                for _, _, one in amendments
-            ],
+            "UPDATE modes SET ratings = ? WHERE study = ? AND mode = ?",
+            [(ratings + more[mode], study, mode) for mode, ratings in self._modes(connection, study) if more[mode]],
         )
         connection.execute(
             "UPDATE studies SET last_position = ?, last_activity = MAX(COALESCE(last_activity, ''), ?) WHERE name = ?",
@@ -493,13 +552,13 @@ class SqliteObservationStore(ObservationStore):
         with self._reading_row(f"the receipt of Idempotency-Key {key!r}"):
             return _Receipt(
                 load_text(fingerprint, "a fingerprint"),
-                load_count(samples_seen, "a count"),
+                load_count(samples_seen, "samples_seen"),
                 load_text(study, "a study"),
-                None if positions is None else load_positions(positions),
-                () if replaced is None else load_positions(replaced),
+                None if positions is None else load_positions(positions, "positions"),
+                () if replaced is None else load_positions(replaced, "replaced"),
                 None
                 if corrected is None and number is None
-                else (load_count(corrected, "a position"), load_count(number, "a revision's number")),
+                else (load_count(corrected, "corrected"), load_count(number, "number")),
             )
 
     def _revised(self, connection: sqlite3.Connection, receipt: _Receipt) -> Revised:
@@ -562,10 +621,13 @@ class SqliteObservationStore(ObservationStore):
         records: list[tuple[int, Record]] = []
         present: dict[int, tuple[object, object]] = {}
         modes: dict[int, object] = {}
-        for position, counted, withdrawn, *columns in entries:
-            with self._reading_row(f"entry {log.study}-{position}"):
+        position: object = None
+        try:  # once for all, since there may be very many
+            for position, counted, withdrawn, *columns in entries:
                 records.append((at := load_count(position, "a position"), load_told(*columns)))
                 present[at] = withdrawn, counted
+        except ValueError as error:
+            raise self._damaged(f"entry {log.study}-{position}", error) from error
         for position, mode, target, *columns in revisions:
             with self._reading_row(f"the revision at {log.study}-{position}"):
                 records.append((at := load_count(position, "a position"), _amendment(target, columns)))
@@ -574,13 +636,11 @@ class SqliteObservationStore(ObservationStore):
             extended = log.extended(sorted(records, key=lambda record: record[0]))
         for position, record in records:
             if isinstance(record, Amendment) and modes[position] != extended.entries[record.target].told.mode:
-                with self._reading_row(f"the revision at {log.study}-{position}"):
-                    raise ValueError("it revises an entry of another mode")
+                raise self._damaged(f"the revision at {log.study}-{position}", "it revises an entry of another mode")
         for at, found in present.items():
             entry = extended.entries[at]
             if found != (entry.revision.withdrawn, entry.revision.rating if counts(entry) else None):
-                with self._reading_row(f"entry {entry.id}"):
-                    raise ValueError("what counts of it is not what was told and revised")
+                raise self._damaged(f"entry {entry.id}", "counted and withdrawn do not follow from rating, revisions")
         return extended
 
     def _suggestions(
@@ -611,18 +671,23 @@ class SqliteObservationStore(ObservationStore):
 
     def _verify(self, connection: sqlite3.Connection) -> None:
         """Read everything that a request for the default study may read."""
-        self._summary(connection, DEFAULT_STUDY)
+        log = self._extended(
+            Log(DEFAULT_STUDY),
+            connection.execute(f"{_SELECT_ENTRIES} WHERE study = ?", (DEFAULT_STUDY,)),
+            connection.execute(f"{_SELECT_REVISIONS} WHERE study = ?", (DEFAULT_STUDY,)),
+        )
+        counted, begun = Counter(one.mode for one in log.observations), dict(self._modes(connection, DEFAULT_STUDY))
+        for mode in sorted({*counted, *begun}):
+            if begun.get(mode, 0) != counted[mode]:
+                said = f"it counts {begun.get(mode, 0)} ratings and has {counted[mode]}"
+                raise self._damaged(f"mode {mode} of study {DEFAULT_STUDY}", said)
         for mode, seed, hyperparameters in connection.execute(
             "SELECT mode, seed, hyperparameters FROM modes WHERE study = ?", (DEFAULT_STUDY,)
         ):
             with self._reading_row(f"mode {mode} of study {DEFAULT_STUDY}"):
                 load_count(seed, "a seed")
                 load_hyperparameters(hyperparameters)
-        self._extended(
-            Log(DEFAULT_STUDY),
-            connection.execute(f"{_SELECT_ENTRIES} WHERE study = ?", (DEFAULT_STUDY,)),
-            connection.execute(f"{_SELECT_REVISIONS} WHERE study = ?", (DEFAULT_STUDY,)),
-        )
+        self._summary(connection, DEFAULT_STUDY)
         self._suggestions(connection, "WHERE study = ?", (DEFAULT_STUDY,))
         # A key is looked up among those of all studies.
         for row in connection.execute(_SELECT_RECEIPTS):
@@ -651,13 +716,6 @@ _END_EXPIRED = (
     "UPDATE suggestions SET outstanding = 0 WHERE outstanding = 1 AND expires_at <= ?"
     " AND expires_at LIKE '____-__-__T%'"
 )
-
-
-def _count(connection: sqlite3.Connection, study: str) -> int:
-    row = connection.execute(
-        "SELECT COUNT(*) FROM entries INDEXED BY entries_that_count WHERE study = ? AND counted IS NOT NULL", (study,)
-    )
-    return int(row.fetchone()[0])
 
 
 def _begin_modes(connection: sqlite3.Connection, study: str, modes: Collection[str]) -> None:

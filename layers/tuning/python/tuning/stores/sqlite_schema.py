@@ -48,7 +48,8 @@ _MIGRATIONS = (
     """,
     # A study's log is the rows of `entries` and `revisions` together, by their positions. Rows of a log stay as they
     # were written but for two columns of an entry, which say what its revisions have made of it: `counted` is the
-    # rating as it counts, and `withdrawn`. Suggestions stay for ever and are numbered in the order claimed.
+    # rating as it counts, and `withdrawn`. A mode's `ratings` is how many count, since to count rows takes as long as
+    # there are many. Suggestions stay for ever and are numbered in the order claimed.
     #
     # What was there becomes the study `default`: a position is an old id, and what was answered is known by its id.
     """
@@ -72,6 +73,7 @@ _MIGRATIONS = (
         seed INTEGER NOT NULL,
         hyperparameters TEXT,
         learned_as_of INTEGER NOT NULL DEFAULT 0,
+        ratings INTEGER NOT NULL DEFAULT 0,
         PRIMARY KEY (study, mode)
     ) WITHOUT ROWID;
     INSERT INTO modes (study, mode, seed, hyperparameters)
@@ -79,6 +81,7 @@ _MIGRATIONS = (
     INSERT INTO modes (study, mode, seed)
         SELECT 'default', mode, random() & 281474976710655 FROM (SELECT DISTINCT mode FROM observations) AS rated
         WHERE NOT EXISTS (SELECT 1 FROM old_studies WHERE old_studies.mode = rated.mode);
+    UPDATE modes SET ratings = (SELECT COUNT(*) FROM observations WHERE observations.mode = modes.mode);
     CREATE TABLE entries (
         study TEXT NOT NULL,
         position INTEGER NOT NULL,

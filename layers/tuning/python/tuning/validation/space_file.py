@@ -81,7 +81,7 @@ class _Reader:
         apis = tuple(self._api(name, table) for name, table in self._tables("", "apis", document["apis"]))
         modes = tuple(self._mode(name, table, apis) for name, table in self._tables("", "modes", document["modes"]))
         default = document["default_mode"]
-        if default not in {mode.name for mode in modes}:
+        if default not in [mode.name for mode in modes]:
             self._fail("", "default_mode", f"{default!r} is none of the modes")
         return Spaces(modes, default)
 
