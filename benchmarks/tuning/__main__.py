@@ -12,7 +12,7 @@ from benchmarks.tuning.alone import MeasurementError
 from benchmarks.tuning.comparison import Comparison
 from benchmarks.tuning.families import FAMILIES
 from benchmarks.tuning.methods import METHODS, OURS
-from benchmarks.tuning.worlds import ALIKE, PEOPLE, WORLDS, Row, World
+from benchmarks.tuning.worlds import ALIKE, PEOPLE, WORLDS, TableRow, World
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "benchmarks"
 TIMINGS, PAGE, PLOT, PEOPLE_PLOT = "tuning-timing.csv", "tuning.md", "tuning.svg", "tuning-people.svg"
@@ -56,7 +56,7 @@ def _trial(options: argparse.Namespace) -> int:
     return int(bool(failures))
 
 
-def _rows(options: argparse.Namespace) -> dict[str, list[Row]]:
+def _rows(options: argparse.Namespace) -> dict[str, list[TableRow]]:
     """Return the rows that are chosen, by world; of the methods that are named those that a world has.
 
     Raises:
@@ -71,7 +71,7 @@ def _rows(options: argparse.Namespace) -> dict[str, list[Row]]:
     return {world.name: [row for name, row in world.rows.items() if not named or name in named] for world in worlds}
 
 
-def _tasks(world: World, rows: Sequence[Row], options: argparse.Namespace) -> list[campaign.Task]:
+def _tasks(world: World, rows: Sequence[TableRow], options: argparse.Namespace) -> list[campaign.Task]:
     families = _split(options.families) or list(FAMILIES)
     for family in families:
         if family not in FAMILIES:

@@ -16,7 +16,7 @@ from benchmarks.tuning.families import Truth, draw
 from benchmarks.tuning.methods import InformedMethod, Method
 from benchmarks.tuning.raters import PER_PICTURE, Raters
 from benchmarks.tuning.settings import snap
-from benchmarks.tuning.worlds import WORLDS, Row
+from benchmarks.tuning.worlds import WORLDS, TableRow
 
 RATINGS, BATCH = 50, PER_PICTURE
 SIZES = tuple(range(BATCH, RATINGS + 1, BATCH))  # ratings after each batch
@@ -70,7 +70,7 @@ class Run:
         return cls(method, version, family, int(seed), machine, regrets, seconds, lows, highs)
 
 
-def run(row: Row, family: str, seed: int) -> Run:
+def run(row: TableRow, family: str, seed: int) -> Run:
     """Tune for the truth of that family and seed. The method's own seed is the truth's."""
     truth = draw(family, seed)
     raters = row.raters(truth)
@@ -121,7 +121,7 @@ def to_line(cells: Sequence[object]) -> str:
     return text.getvalue()
 
 
-def _start(row: Row, truth: Truth) -> Method:
+def _start(row: TableRow, truth: Truth) -> Method:
     """Return the row's method before its first rating; if it is based on another study, after that one's last."""
     method = row.method.load()(truth.mode, truth.seed)
     if row.base is None:

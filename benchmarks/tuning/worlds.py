@@ -11,7 +11,7 @@ from tuning import Tuner
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class TableRow:
     """One row of a world's table.
 
     A row that is `informed` is told who rated and of what picture. `base` makes those who rated an older study, whose
@@ -49,7 +49,7 @@ class World:
     """A world of raters: its rows by name, in the order of its table, and the file of its results."""
 
     name: str
-    rows: dict[str, Row]
+    rows: dict[str, TableRow]
     results: str
 
 
@@ -69,20 +69,22 @@ _RULES = f", people {REVISION}"
 _OURS = METHODS[OURS]
 WITHHELD, LIMIT, RELATED, UNRELATED = "ours-withheld", "ours-alike", "ours-related", "ours-unrelated"
 _OF_OURS = (
-    Row(OURS, "ours, told who and what", _OURS, People, informed=True, rules=_RULES),
-    Row(WITHHELD, "ours, not told", _OURS, People, rules=_RULES),
-    Row(LIMIT, "ours, all alike (the limit)", _OURS, _all_alike, rules=_RULES),
-    Row(RELATED, "ours, based on a related study", _OURS, People, informed=True, base=_of_related, rules=_RULES),
-    Row(UNRELATED, "ours, based on an unrelated study", _OURS, People, informed=True, base=_of_unrelated, rules=_RULES),
+    TableRow(OURS, "ours, told who and what", _OURS, People, informed=True, rules=_RULES),
+    TableRow(WITHHELD, "ours, not told", _OURS, People, rules=_RULES),
+    TableRow(LIMIT, "ours, all alike (the limit)", _OURS, _all_alike, rules=_RULES),
+    TableRow(RELATED, "ours, based on a related study", _OURS, People, informed=True, base=_of_related, rules=_RULES),
+    TableRow(
+        UNRELATED, "ours, based on an unrelated study", _OURS, People, informed=True, base=_of_unrelated, rules=_RULES
+    ),
 )
 
-ALIKE = World("alike", {one.name: Row(one.name, one.title, one, Alike) for one in METHODS.values()}, "tuning.csv")
+ALIKE = World("alike", {one.name: TableRow(one.name, one.title, one, Alike) for one in METHODS.values()}, "tuning.csv")
 PEOPLE = World(
     "people",
     {
         row.name: row
         for row in (
-            *(Row(one.name, one.title, one, People, rules=_RULES) for one in METHODS.values() if one.name != OURS),
+            *(TableRow(one.name, one.title, one, People, rules=_RULES) for one in METHODS.values() if one.name != OURS),
             *_OF_OURS,
         )
     },

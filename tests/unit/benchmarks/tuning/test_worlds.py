@@ -84,6 +84,8 @@ def test_a_run_of_ours_says_how_sure_it_was_and_is_the_same_again(name: str) -> 
     assert all(low < high for low, high in zip(one.lows, one.highs, strict=True))
     again = run(row, "smooth", 5)
     assert (again.regrets, again.lows, again.highs) == (one.regrets, one.lows, one.highs)
+    if row.base:
+        assert one.regrets != run(PEOPLE.rows[OURS], "smooth", 5).regrets
 
 
 def test_a_row_that_this_release_cannot_run_is_skipped_with_the_reason(
