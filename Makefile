@@ -10,7 +10,7 @@ BIN := .venv/bin
 LAYERS := layers/storage/python:layers/web/python:layers/tuning/python:layers/captioning/python
 
 .PHONY: help run test ready lint template audit lock openapi imports wheel release fuzz fuzz-api mutants deploy smoke model images \
-	bench-stores bench-tuning bench-captioning bench-load clean
+	bench-stores bench-tuning bench-captioning bench-load scale clean
 
 help:  ## Say what can be made
 	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -96,6 +96,9 @@ images: .venv/dev.stamp .venv-sam/stamp  ## Build the container images, run them
 
 bench-stores: .venv-bench/stamp  ## Time the observation stores and count their capacity (STORES names which)
 	PYTHONPATH=$(LAYERS) OMP_NUM_THREADS=1 .venv-bench/bin/python -m benchmarks.stores $(STORES)
+
+scale: .venv/dev.stamp  ## Compute anew what studies take of each limit and what they cost: docs/scale.md
+	PYTHONPATH=$(LAYERS) $(BIN)/python -m benchmarks.scale
 
 # Goes on from the results that are there; runs of ours are its sources' own. RUN="--seeds 20:40", say, asks for more;
 # RUN="--world people --seeds 0:20" is one of the two worlds.
