@@ -358,7 +358,7 @@ def test_a_store_does_whatever_its_model_does(request: pytest.FixtureRequest, ad
 
     machine = type("Machine", (StoreMachine,), {"new_url": staticmethod(new_url)})
     asked = os.environ.get("STORE_EXAMPLES")
-    examples, steps = (6, 20) if adapter == "dynamodb" else (60, 30)
+    examples, steps = (3, 15) if adapter == "dynamodb" else (40, 30)
     run_state_machine_as_test(
         machine,
         settings=settings(
