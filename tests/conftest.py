@@ -11,16 +11,39 @@ from typing import NoReturn
 import botocore.session
 import pytest
 from botocore.loaders import create_loader
+from hypothesis import settings
 from PIL import Image, ImageDraw
 
 from tests.support.dynamodb import DynamoDBMissingError, dynamodb_local, nobodys_account
 from tests.support.ministack import MinistackMissingError, ministack
 from tests.support.shared_server import shared_server
-from tests.support.stack import Stack
+from tests.support.stack import ROOT, Stack
 from tests.support.stores import new_store
+from tests.support.thorough import examples
 from tuning.stores.port import ObservationStore
 
+# Where a test does not say how many cases it tries.
+settings.register_profile("tests", settings(), max_examples=examples(100))
+settings.load_profile("tests")
+
 Emulators = Callable[[str, Callable[[], AbstractContextManager[str]]], str]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Count no lines where others run the same: on Python 3.11 to count them takes half as long again.
+
+    Random cases have an example of each kind beside them, the second emulator has the first, several processes run what
+    one has run, and what the benchmarks run of the product is the tuning, which has tests of its own.
+    """
+    for item in items:
+        path = item.path.relative_to(ROOT / "tests").as_posix()
+        if (
+            item.get_closest_marker("hypothesis")
+            or "ministack" in item.name
+            or path.startswith("unit/benchmarks/")
+            or (path.startswith("integration/") and not path.startswith("integration/test_local_"))
+        ):
+            item.add_marker(pytest.mark.no_cover)
 
 
 @pytest.fixture(scope="session", autouse=True)
