@@ -106,7 +106,7 @@ def choose(
     Raises:
         SpaceExhaustedError: too few settings are free.
     """
-    surrogate = Surrogate(ratings.points, ratings.means, ratings.counts, hyperparameters)
+    surrogate = Surrogate.of(ratings, hyperparameters)
     anchors, incumbent = _bearings(mode, ratings, surrogate, fixed)
     considered = candidates(mode, seed, anchors, rated=len(ratings), fixed=fixed)
     heeded = encode(mode, list(pending)[-MAX_PENDING:]) if pending else None
@@ -121,7 +121,7 @@ def choose(
 
 def find_optimum(mode: Mode, ratings: Ratings, hyperparameters: ColumnHyperparameters, *, seed: str) -> Optimum:
     """Find the setting of the highest posterior mean in the whole space, rated or not. `ratings` must not be empty."""
-    surrogate = Surrogate(ratings.points, ratings.means, ratings.counts, hyperparameters)
+    surrogate = Surrogate.of(ratings, hyperparameters)
     anchors = _anchors(ratings.points.coordinates, surrogate.rated_mean)
     posterior = surrogate.posterior(candidates(mode, seed, anchors, rated=len(ratings)))
     improvement = expected_improvement(posterior.mean, posterior.deviation, float(surrogate.rated_mean.max())).max()

@@ -37,6 +37,8 @@ from tuning.model.priors import (
     level_variance,
     prior_mean,
 )
+from tuning.model.raters import judge
+from tuning.model.surrogate import covariance
 from tuning.spaces import Mode
 from tuning.study import Hyperparameters
 
@@ -71,6 +73,7 @@ class StudyKernel(Kernel):  # type: ignore[misc]
         signal_variance: float,
         noise_variance: float,
         similarity_odds: float,
+        noise_shape: Floats | None = None,
     ) -> None:
         self.owners = owners
         # A float where there is one coordinate: scikit-learn makes it that.
@@ -78,6 +81,7 @@ class StudyKernel(Kernel):  # type: ignore[misc]
         self.signal_variance = signal_variance
         self.noise_variance = noise_variance
         self.similarity_odds = similarity_odds
+        self.noise_shape = noise_shape
 
     @property
     def hyperparameter_lengthscales(self) -> Hyperparameter:
@@ -121,7 +125,9 @@ class StudyKernel(Kernel):  # type: ignore[misc]
         across = a[:, None, -2] != b[:, -2]
         scale = self.signal_variance * np.where(across, similarity, 1.0)
         signal = scale * (1.0 + root + (5.0 / 3.0) * squared) * decay
-        noise = np.diag(self.noise_variance / a[:, -1]) if Y is None else 0.0
+        noise: Floats | float = 0.0
+        if Y is None:
+            noise = self.noise_variance * (np.diag(1.0 / a[:, -1]) if self.noise_shape is None else self.noise_shape)
         level = level_covariance(a[:, -3], b[:, -3], ~across)
         if not eval_gradient:
             return np.asarray(signal + level + noise)
@@ -151,9 +157,10 @@ class StudyRegressor(GaussianProcessRegressor):  # type: ignore[misc]
     `scatter` is that of the pooled ratings (`tuning.model.pooling.Ratings`), `time_budget` is in seconds.
     """
 
-    def __init__(self, kernel: StudyKernel, *, scatter: float, time_budget: float) -> None:
+    def __init__(self, kernel: StudyKernel, *, scatter: float, repeats: float, time_budget: float) -> None:
         super().__init__(kernel=kernel, alpha=_RIDGE, optimizer=self._optimize)
         self.scatter = scatter
+        self.repeats = repeats
         self.time_budget = time_budget
 
     def log_marginal_likelihood(
@@ -180,11 +187,10 @@ class StudyRegressor(GaussianProcessRegressor):  # type: ignore[misc]
         medians, deviations = _priors(len(theta) - 3)
         z = (theta - np.log(medians)) / deviations
         # What pooling hides: how far the single ratings of a setting lie from their mean, given the noise.
-        repeats = float(np.sum(self.X_train_[:, -1] - 1.0))
         surprise = self.scatter * math.exp(-theta[-3])
         gradient = gradient - z / deviations
-        gradient[-3] += 0.5 * (surprise - repeats)
-        return float(value - 0.5 * (repeats * theta[-3] + surprise) - 0.5 * float(z @ z)), gradient
+        gradient[-3] += 0.5 * (surprise - self.repeats)
+        return float(value - 0.5 * (self.repeats * theta[-3] + surprise) - 0.5 * float(z @ z)), gradient
 
     def _optimize(
         self, objective: Callable[[Floats], tuple[float, Floats]], initial: Floats, bounds: Floats
@@ -223,17 +229,25 @@ def fit(
         numpy.linalg.LinAlgError: the covariance is not positive definite at the hyperparameters found.
     """
     initial = complete(mode, start)
+    points = ratings.points
+    means, scatter, repeats, shape = ratings.means, ratings.scatter, float(np.sum(ratings.counts - 1.0)), None
+    if ratings.panel is not None:
+        # As the panel is understood at the hyperparameters so far; the noise of all of it is fitted as one.
+        prior = covariance(points, points, initial)
+        said = judge(ratings.panel, prior, prior_mean(points.trends), initial.noise_variance)
+        means, scatter, repeats = said.means, said.scatter, said.freedom
+        shape = said.noise / initial.noise_variance
     kernel = StudyKernel(
         np.array([mode.coordinates.index(name) for name in mode.columns]),
         np.array([initial.lengthscales[axis.first] for axis in mode.axes]),
         min(max(initial.signal_variance, SIGNAL_VARIANCE_PRIOR.low), SIGNAL_VARIANCE_PRIOR.high),
         initial.noise_variance,
         initial.similarity / (1.0 - initial.similarity),
+        shape,
     )
-    points = ratings.points
     inputs = np.column_stack([points.coordinates, points.trends, points.apis, ratings.counts])
-    regressor = StudyRegressor(kernel, scatter=ratings.scatter, time_budget=time_budget)
-    regressor.fit(inputs, ratings.means - prior_mean(points.trends))
+    regressor = StudyRegressor(kernel, scatter=scatter, repeats=repeats, time_budget=time_budget)
+    regressor.fit(inputs, means - prior_mean(points.trends))
     fitted = regressor.kernel_
     odds = float(fitted.similarity_odds)
     return Hyperparameters(

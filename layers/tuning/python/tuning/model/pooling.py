@@ -23,6 +23,7 @@ import numpy as np
 from tuning.model.arrays import Floats, Indices
 from tuning.model.encoding import Points, admits, encode
 from tuning.model.priors import PRIOR_MEAN
+from tuning.model.raters import Panel
 from tuning.observations import Observation, Setting
 from tuning.spaces import Mode
 
@@ -38,7 +39,8 @@ class Ratings:
     """Pooled ratings: n distinct settings with the mean rating of each and how often each was rated, both (n,).
 
     `scatter` is the sum of squared deviations of these ratings from their setting's mean, in squared rating points.
-    `total` counts every single rating that the mode admits, those of settings that were left out included.
+    `total` counts every single rating that the mode admits, those of settings that were left out included. `panel` has the
+    single ratings with who and what, of these settings; None if nobody is named and no picture.
     """
 
     settings: tuple[Setting, ...]
@@ -47,6 +49,7 @@ class Ratings:
     counts: Floats
     scatter: float
     total: int
+    panel: Panel | None = None
 
     def __len__(self) -> int:
         return len(self.settings)
@@ -126,12 +129,16 @@ class _Tally:
     def _keep(self, limit: int) -> Ratings:
         settings, points, counts, sums, squares = tuple(self.rows), self.points, self.counts, self.sums, self.squares
         total = int(counts.sum())
+        rows = self.rows
         if len(settings) > limit:
             kept = self._most_informative(limit)
             settings, points = tuple(settings[row] for row in kept), points.take(kept)
             counts, sums, squares = counts[kept], sums[kept], squares[kept]
+            rows = {setting: row for row, setting in enumerate(settings)}
         scatter = float(np.maximum(squares - sums**2 / counts, 0.0).sum())
-        return Ratings(settings, points, sums / counts, counts, scatter, total)
+        judged = [one for one in self.observations if one.setting in rows]
+        panel = Panel.of(judged, [rows[one.setting] for one in judged])
+        return Ratings(settings, points, sums / counts, counts, scatter, total, panel)
 
     def _most_informative(self, limit: int) -> Indices:
         # Shrunk by one rating of the prior mean: a single lucky rating is less than several good ones.

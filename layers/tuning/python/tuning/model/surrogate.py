@@ -19,7 +19,9 @@ import numpy as np
 from tuning.model.arrays import Floats, Indices
 from tuning.model.cholesky import Cholesky
 from tuning.model.encoding import Points
+from tuning.model.pooling import Ratings
 from tuning.model.priors import ColumnHyperparameters, level_covariance, level_variance, prior_mean
+from tuning.model.raters import judge
 
 
 def covariance(a: Points, b: Points, hyperparameters: ColumnHyperparameters) -> Floats:
@@ -108,10 +110,27 @@ class Surrogate:
 
     __slots__ = ("_factor", "_points", "_weights", "hyperparameters", "rated_mean")
 
-    def __init__(self, points: Points, ratings: Floats, counts: Floats, hyperparameters: ColumnHyperparameters) -> None:
+    @classmethod
+    def of(cls, ratings: Ratings, hyperparameters: ColumnHyperparameters) -> "Surrogate":
+        """Condition on pooled ratings; where people or pictures are named, on what they say of the settings."""
+        points, panel = ratings.points, ratings.panel
+        if panel is None:
+            return cls(points, ratings.means, ratings.counts, hyperparameters)
+        kernel = covariance(points, points, hyperparameters)
+        said = judge(panel, kernel, prior_mean(points.trends), hyperparameters.noise_variance)
+        return cls(points, said.means, ratings.counts, hyperparameters, said.noise)
+
+    def __init__(
+        self,
+        points: Points,
+        ratings: Floats,
+        counts: Floats,
+        hyperparameters: ColumnHyperparameters,
+        noise: Floats | None = None,
+    ) -> None:
         """Condition on n points' mean ratings, shape (n,), of which each is of so many (`counts`, (n,)) single ratings.
 
-            weights = (K + diag(noise variance / counts))⁻¹ (ratings - prior mean)
+            weights = (K + noise)⁻¹ (ratings - prior mean)        noise = diag(noise variance / counts), if not given
 
         Raises:
             ValueError: the matrix stays singular even with the largest jitter, or the hyperparameters are another
@@ -120,7 +139,10 @@ class Surrogate:
         self.hyperparameters = hyperparameters
         self._points = points
         kernel = covariance(points, points, hyperparameters)
-        self._factor = Cholesky(kernel, hyperparameters.noise_variance / counts)
+        if noise is None:
+            self._factor = Cholesky(kernel, hyperparameters.noise_variance / counts)
+        else:
+            self._factor = Cholesky(kernel + noise, np.zeros(len(points)))
         expected = prior_mean(points.trends)
         self._weights = self._factor.solve(ratings - expected)
         self.rated_mean = expected + kernel @ self._weights
