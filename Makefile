@@ -27,7 +27,7 @@ test:  ## Check everything: lint, types, import rules, template, tests, coverage
 	@$(MAKE) --no-print-directory --jobs=2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=line) ready
 	$(COUNTED) $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist worksteal --cov --cov-report=term --cov-fail-under=$(FLOOR)
 
-ready: .venv/dev.stamp .venv-sam/stamp .venv-checkov/stamp .venv-ministack/stamp .venv-tflite/stamp lint template
+ready: .venv/dev.stamp .venv-sam/stamp .venv-checkov/stamp .venv-ministack/stamp .venv-optuna/stamp .venv-tflite/stamp lint template
 
 lint: .venv/dev.stamp audit  ## Check style, types, import rules and security
 	$(BIN)/ruff check .
@@ -69,7 +69,7 @@ release: wheel  ## See that TAG=v1.2.3, version and change log agree, and write 
 LOCK := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
 lock: .venv/dev.stamp  ## Compile the requirements anew (UPGRADE=--upgrade takes new releases)
 	$(LOCK) $(UPGRADE) --output-file requirements-dev.txt requirements-dev.in
-	for part in tools local benchmarks functions/suggest functions/update functions/caption tests/mutants; do \
+	for part in tools tools/optuna local benchmarks functions/suggest functions/update functions/caption tests/mutants; do \
 		$(LOCK) --constraint requirements-dev.txt --output-file $$part/requirements.txt $$part/requirements.in || exit 1; done
 	$(LOCK) --emit-build-options --constraint requirements-dev.txt --output-file benchmarks/tuning/requirements.txt \
 		benchmarks/tuning/requirements.in
@@ -123,7 +123,7 @@ mutants: .venv-mutants/stamp  ## Break tuning's model and stores in small ways, 
 		$(if $(SEED),--seed $(SEED))
 
 clean:  ## Remove what make made; the data under data/ stays
-	rm -rf .venv .venv-bench .venv-checkov .venv-ministack .venv-model .venv-mutants .venv-peers .venv-sam .venv-schemathesis .venv-tflite build .mypy_cache .pytest_cache .ruff_cache \
+	rm -rf .venv .venv-bench .venv-checkov .venv-ministack .venv-model .venv-mutants .venv-optuna .venv-peers .venv-sam .venv-schemathesis .venv-tflite build .mypy_cache .pytest_cache .ruff_cache \
 		.hypothesis .coverage .coverage.*
 
 define make_venv
@@ -157,6 +157,12 @@ INSTALL = --disable-pip-version-check --progress-bar on --require-hashes --only-
 	$(call make_venv,.venv-bench)
 	@echo "Installing what the benchmarks need into .venv-bench (once; about 150 MB)" >&2
 	.venv-bench/bin/pip install $(INSTALL) $<
+	@touch $@
+
+.venv-optuna/stamp: tools/optuna/requirements.txt
+	$(call make_venv,.venv-optuna)
+	@echo "Installing Optuna and its dashboard, to export ratings to, into .venv-optuna (once; about 500 MB)" >&2
+	.venv-optuna/bin/pip install $(INSTALL) $<
 	@touch $@
 
 .venv-peers/stamp: benchmarks/tuning/requirements.txt

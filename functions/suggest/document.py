@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from functions.suggest.messages import EXAMPLE, MODE, MODES, PARAMETERS
+from functions.suggest.messages import EXAMPLE, FIXED, MODE, MODES, PARAMETERS
 from tuning.spaces import Api, CategoricalParameter, IntegerParameter, Parameter, Spaces
 
 _COMMITTED = Path(__file__).with_name("openapi.json")
@@ -24,7 +24,8 @@ def document(own: Spaces | None) -> bytes:
     words: list[tuple[object, object]] = [
         (PARAMETERS, f"`api` and the parameters of that API: {'; '.join(map(_describe_api, own.apis))}"),
         (EXAMPLE, own.example),
-        (MODES, f"the study: {_listed([f'`{mode.name}`' for mode in own.modes], 'or')}"),
+        (FIXED, dict(list(own.example.items())[: len(FIXED)])),
+        (MODES, f"the search problem: {_listed([f'`{mode.name}`' for mode in own.modes], 'or')}"),
         (MODE, own.default_mode),
     ]
     return json.dumps(_reworded(json.loads(committed), words), ensure_ascii=False).encode()

@@ -15,6 +15,7 @@ PARAMETERS = (
     "controlnet_conditioning_scale, with the same bounds"
 )
 EXAMPLE = {"api": "leonardo", "init_strength": 0.28, "guidance_scale": 7.2, "controlnet_weight": 0.89}
+FIXED = {"api": "leonardo", "guidance_scale": 7.0}
 MODE = "structure"
 MODES = "the search problem: `structure` or `surfaces`"
 
@@ -57,7 +58,7 @@ class SuggestRequest(BaseModel):
     fixed: dict[str, Any] | None = Field(
         None,
         description="what every suggestion is to have: an `api`, parameters, or both; the model chooses the rest",
-        examples=[{"api": "leonardo", "guidance_scale": 7.0}],
+        examples=[FIXED],
     )
 
 

@@ -13,9 +13,19 @@ import pytest
 
 from tests.support.observations import DAY, NOW, failure, key, observation, setting, suggestion
 from tests.support.stores import EVERY, store_url
-from tuning.errors import AlreadyPendingError, IdempotencyMismatchError
-from tuning.observations import DEFAULT_STUDY, MAX_POSITION, Entry, Observation, Setting, Suggestion
+from tuning.errors import AlreadyPendingError, IdempotencyMismatchError, StudyMissingError
+from tuning.observations import (
+    DEFAULT_STUDY,
+    MAX_POSITION,
+    Correction,
+    Entry,
+    Observation,
+    Revision,
+    Setting,
+    Suggestion,
+)
 from tuning.stores import open_store
+from tuning.stores.log import Amendment
 from tuning.stores.port import MAX_CLAIM, HistoryPage, ObservationStore, Recorded
 from tuning.study import Hyperparameters, Study
 
@@ -470,3 +480,45 @@ def test_a_closed_store_opens_again_when_used(store: ObservationStore) -> None:
     store.close()
     store.close()
     assert store.count() == 1
+
+
+def test_the_records_of_a_log_are_read_in_order_and_from_any_position_on(store: ObservationStore) -> None:
+    store.begin(Study("garden", NOW))
+    assert store.records("garden", limit=9) == ()
+    rated = observation(0, suggestion_id="s", rater="ana", picture="p", comment="1", rating=2.0)
+    failed = failure(1, mode="surfaces", suggestion_id="t", rater="bo")
+    store.record([rated, failed, observation(2)], study="garden", idempotency_key=None)
+    correction = Correction(NOW + DAY, withdrawn=True, comment="", reviser="eva")
+    store.revise("garden", 2, correction, seen=None, idempotency_key=None)
+    again = observation(0, suggestion_id="s", rater="ana", rating=5.0, at=NOW + DAY)
+    store.record([observation(3, mode="surfaces"), again], study="garden", idempotency_key=None)
+    store.record([observation(9)], idempotency_key=None)
+    log = (
+        (1, "structure", rated),
+        (2, "surfaces", failed),
+        (3, "structure", observation(2)),
+        (4, "surfaces", Amendment(2, Revision(2, None, None, True, NOW + DAY, "eva"))),
+        (5, "surfaces", observation(3, mode="surfaces")),
+        (6, "structure", Amendment(1, Revision(2, 5.0, "1", False, NOW + DAY, "ana"))),
+    )
+    assert store.records("garden", limit=9) == log
+    for after in range(8):
+        for limit in (1, 2, 9):
+            assert store.records("garden", after=after, limit=limit) == log[after : after + limit]
+    assert store.records("default", limit=9) == ((1, "structure", observation(9)),)
+    with pytest.raises(StudyMissingError):
+        store.records("gadren", limit=9)
+
+
+def test_the_records_of_large_batches_are_read_page_by_page(store: ObservationStore) -> None:
+    # The first records of a mode are in an item that begins a batch before the last of them.
+    batches = [[observation(step, mode=("structure", "surfaces")[step % 3 == 0]) for step in range(990)]] * 2
+    for batch in batches:
+        store.record(batch, idempotency_key=None)
+    expected = [(at, one.mode, one) for at, one in enumerate((one for batch in batches for one in batch), 1)]
+    for limit in (157, 1_000, 5_000):
+        found = list(store.records("default", limit=limit))
+        while page := store.records("default", after=found[-1][0], limit=limit):
+            found += page
+        assert found == expected
+    assert list(store.records("default", after=1_233, limit=2)) == expected[1_233:1_235]

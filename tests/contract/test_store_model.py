@@ -4,6 +4,7 @@ The model keeps what was told and every correction in plain lists, and computes 
 """
 
 import itertools
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -23,7 +24,7 @@ from hypothesis.stateful import (
 
 from storage.errors import ConflictError
 from tests.support.observations import NOW, key, setting
-from tests.support.stores import ADAPTERS, store_url
+from tests.support.stores import ADAPTERS, another_store, new_store, store_url
 from tuning.errors import (
     AlreadyPendingError,
     EntryStateError,
@@ -33,7 +34,6 @@ from tuning.errors import (
     StudyExistsError,
 )
 from tuning.observations import Correction, Failure, Observation, Revision, Suggestion, Told
-from tuning.stores import open_store
 from tuning.stores.port import ObservationStore, Recorded
 from tuning.study import Study
 
@@ -121,7 +121,8 @@ class StoreMachine(RuleBasedStateMachine):
     @initialize()
     def begin_empty(self) -> None:
         url = self.new_url()
-        self.store, self.other = open_store(url), open_store(url)
+        self.store = new_store(url)
+        self.other = another_store(self.store, url)
         self.models = {"default": Model(Study("default"))}
         self.suggested: dict[str, Suggestion] = {}
         self.ended: set[str] = set()
@@ -338,7 +339,7 @@ class StoreMachine(RuleBasedStateMachine):
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("adapter", ADAPTERS)
+@pytest.mark.parametrize("adapter", [*ADAPTERS, "memory"])
 def test_a_store_does_whatever_its_model_does(request: pytest.FixtureRequest, adapter: str, tmp_path: Path) -> None:
     names = itertools.count()
 
@@ -348,11 +349,15 @@ def test_a_store_does_whatever_its_model_does(request: pytest.FixtureRequest, ad
         return store_url(request, adapter)
 
     machine = type("Machine", (StoreMachine,), {"new_url": staticmethod(new_url)})
-    examples, steps = (60, 30) if adapter == "sqlite" else (6, 20)
+    asked = os.environ.get("STORE_EXAMPLES")
+    examples, steps = (6, 20) if adapter == "dynamodb" else (60, 30)
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=examples,
+            max_examples=int(asked) if asked else examples,
+            # The same calls in every run, unless new ones are asked for.
+            derandomize=asked is None,
+            database=None,
             stateful_step_count=steps,
             deadline=None,
             suppress_health_check=list(HealthCheck),

@@ -15,13 +15,15 @@ from captioning.buckets import port as bucket
 from captioning.pictures import limits
 from captioning.pictures.formats import gif, jpeg, png, tiff, webp
 from captioning.stores import dynamodb as store_dynamodb
-from functions import tuning_function
+from functions import history_messages, tuning_function
 from functions.caption import refusals, upload_routes
+from functions.suggest import history_routes
 from local import template
 from local.gateway import REQUEST_LIMIT
 from local.settings import LocalSettings
 from tests.support.readme import blocks, requests_shown
 from tests.support.stack import ROOT, Stack
+from tuning.validation import fields as judged_fields
 from tuning.validation import requests as judged
 from tuning.validation import space_file
 from tuning.validation.update import MAX_RESULTS
@@ -34,7 +36,7 @@ def test_the_readmes_requests_get_answers_of_the_shape_it_shows(
 ) -> None:
     (tmp_path / file).write_bytes(picture)
     requests = requests_shown(readme)
-    assert len(requests) == 4
+    assert len(requests) == 5
     for command, shown in requests:
         here = command.replace("http://127.0.0.1:8000", stack.url).rstrip() + " --silent --show-error"
         done = subprocess.run(["bash", "-c", here], cwd=tmp_path, capture_output=True, text=True, check=True)
@@ -47,6 +49,39 @@ def test_the_apis_page_shows_how_to_upload(stack: Stack, tmp_path: Path, picture
     here = program.replace("http://127.0.0.1:8000", stack.url)
     done = subprocess.run([sys.executable, "-c", here], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == stack.post("/generate-caption/", files={"file": picture}).json()["caption"]
+
+
+def test_the_apis_page_shows_requests_with_the_answers_that_they_get(tmp_path: Path) -> None:
+    shown = blocks("docs/api.md")
+    request = re.compile(r"(POST|PATCH) (/\S+) (.*)", re.DOTALL)
+    pairs = [
+        (found, json.loads(shown[at + 1][1])) for at, (_, text) in enumerate(shown) if (found := request.match(text))
+    ]
+    (history,) = (json.loads(content) for _, content in shown if content.startswith('{"observations"'))
+    assert len(pairs) == 4
+    stack, suggested = Stack(tmp_path), dict[str, tuple[str, object]]()
+    for found, answer in pairs:
+        body = json.loads(found[3])
+        for result in body.get("results", ()):
+            result["suggestion_id"], result["parameters"] = suggested[result["suggestion_id"]]
+        said = getattr(stack, found[1].lower())(found[2], json=body).json()
+        assert said.keys() == answer.keys(), said
+        for name in said.keys() - {"suggestions", "suggestion_ids", "created_at", "observation"}:
+            assert said[name] == answer[name], name
+        if "suggestions" in said:
+            told = zip(said["suggestion_ids"], said["suggestions"], strict=True)
+            suggested = dict(zip(answer["suggestion_ids"], told, strict=True))
+    corrected, page = said["observation"], stack.get("/ml/history?study=kitchens-2026").json()
+    table = stack.get("/ml/history?study=kitchens-2026&format=csv").text.splitlines()
+    stack.stop()
+
+    chosen = {"parameters", "recorded_at", "revised_at", "suggestion_id"}
+    assert {name: corrected[name] for name in corrected.keys() - chosen} == {
+        name: answer["observation"][name] for name in answer["observation"].keys() - chosen
+    }
+    assert page.keys() == history.keys()
+    assert page["observations"][0].keys() == history["observations"][0].keys() == answer["observation"].keys()
+    assert f"\n{table[0]}\n" in (ROOT / "docs/api.md").read_text()
 
 
 def test_both_readmes_show_the_same_requests_and_the_committed_model() -> None:
@@ -73,6 +108,25 @@ def test_the_limits_are_those_of_the_code() -> None:
     assert table["results in an update"] == f"1 to {MAX_RESULTS:,}"
     assert table["suggestions in a request"] == f"1 to {judged.MAX_COUNT}"
     assert table["a suggestion stays pending"] == f"{tuning.suggest.OUTSTANDING_FOR.total_seconds() / 3600:g} hours"
+    page = f"1 to {judged.MAX_PAGE}"
+    assert table["entries in a page of history; in one of CSV"] == f"{page}; 1 to {history_routes.MAX_ROWS:,}"
+    assert table["a page of history in bytes, as a Lambda answers it"].startswith(
+        f"{history_routes.MAX_BYTES // 2**20} MiB"
+    )
+    assert table["earlier states that are shown of an entry"] == f"the last {history_messages.MAX_EARLIER}"
+    assert table["studies in a page of studies"] == page
+    reserved = ", ".join(f"`{name}`" for name in sorted(judged.RESERVED_STUDIES))
+    assert table["a study's name"].startswith(f"1 to {judged.MAX_STUDY_LENGTH} of ")
+    assert table["a study's name"].endswith(f"; not {reserved}")
+    assert table["a study's note"] == f"1 to {judged.MAX_NOTE_LENGTH} characters"
+    assert table["`rater`, `reviser`; `picture`"].startswith(
+        f"1 to {judged.MAX_RATER_LENGTH}; 1 to {judged.MAX_PICTURE_LENGTH} characters"
+    )
+    assert table["`comment`; `failed`"].startswith(f"1 to {judged.MAX_COMMENT_LENGTH} characters")
+    assert table["`suggestion_id`"] == f"1 to {judged.MAX_SUGGESTION_ID_LENGTH} characters"
+    assert table["fields that `ignored` lists; problems that `errors` lists"] == (
+        f"{judged_fields._MAX_IGNORED}; {judged_fields.MAX_INVALID_FIELDS:,}"
+    )
     assert table["`Idempotency-Key`"] == f"1 to {judged.MAX_KEY_LENGTH} characters"
     assert table["a request's body"].startswith(f"{REQUEST_LIMIT // 2**20} MiB")
     picture = f"{limits.MAX_BYTES // 2**20} MiB, {limits.MAX_PIXELS // 10**6} million pixels"

@@ -29,7 +29,10 @@ LEARNED = Hyperparameters((("strength", 0.3),), 1.0, 0.2, 0.5, 1)
 
 WRITES: dict[str, Callable[[SqliteObservationStore], object]] = {
     "record": lambda store: store.record(BATCH, idempotency_key=key()),
-    "revise": lambda store: store.revise(
+    "correct": lambda store: store.revise(
+        "default", 1, Correction(NOW + DAY, 5.0, "better", reviser="bo"), seen=1, idempotency_key=None
+    ),
+    "withdraw": lambda store: store.revise(
         "default", 2, Correction(NOW + DAY, withdrawn=True), seen=1, idempotency_key=key()
     ),
     "begin": lambda store: store.begin(Study("garden", NOW)),

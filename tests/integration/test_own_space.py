@@ -64,7 +64,7 @@ def test_the_document_and_the_greeting_speak_of_the_own_space(own: Stack) -> Non
     document = served.json()
     request = document["components"]["schemas"]["SuggestRequest"]["properties"]["mode"]
     assert request["default"] == "portraits"
-    assert request["description"] == "the study: `portraits` or `sketches`"
+    assert request["description"] == "the search problem: `portraits` or `sketches`"
     suggestion = document["components"]["schemas"]["Suggestions"]["properties"]["suggestions"]["items"]
     assert suggestion["description"] == (
         "`api` and the parameters of that API: `painter` has strength (-0.5 to 0.5), steps (a whole number, 10 to 50) "
@@ -72,9 +72,14 @@ def test_the_document_and_the_greeting_speak_of_the_own_space(own: Stack) -> Non
         "`printer` has sampler (`heun` or `ancestral`) and passes (a whole number, 1 to 4)"
     )
     (example,) = suggestion["examples"]
-    rated = document["components"]["schemas"]["UpdateRequest"]["properties"]["results"]["examples"][0]
-    assert rated == [{"parameters": example, "rating": 4.0}]
-    assert own.post("/ml/update_model", json={"results": rated}).status_code == 200
+    (fixed,) = document["components"]["schemas"]["SuggestRequest"]["properties"]["fixed"]["examples"]
+    asked = own.post("/ml/suggest_parameters", json={"num_suggestions": 1, "fixed": fixed})
+    assert asked.json()["suggestions"][0].items() >= fixed.items()
+    (update,) = document["components"]["schemas"]["UpdateRequest"]["examples"]
+    assert update["results"][0]["parameters"] == example
+    # Sent as it is, the example records nothing: nobody has begun its study.
+    assert own.post("/ml/update_model", json=update).status_code == 404
+    assert own.post("/ml/update_model", json=update | {"study": "default"}).status_code == 200
     for text in (served.text, own.greeting):
         for shipped in ("leonardo", "structure", "init_strength"):
             assert shipped not in text

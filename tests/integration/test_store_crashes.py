@@ -10,6 +10,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -18,7 +19,7 @@ from botocore.exceptions import ReadTimeoutError
 
 from tests.support.stores import client_of, store_url
 from tuning.errors import StoreUnavailableError, StudyExistsError
-from tuning.observations import Correction, Observation, Setting, Suggestion
+from tuning.observations import Correction, Failure, Observation, Setting, Suggestion
 from tuning.stores import open_store
 from tuning.stores.port import MAX_CLAIM, IdempotencyKey, ObservationStore
 from tuning.study import Study
@@ -87,12 +88,21 @@ def store(url: str) -> Iterator[ObservationStore]:
 
 
 CORRECTION = Correction(NOW, rating=5.0, comment="better", withdrawn=False, reviser="bo")
+RATED = Observation("structure", setting(1), 3.0, NOW, "of ana", "ana", comment="so")
+SKIPPED = Failure("structure", setting(7), "the enhancer refused it", NOW, "in the garden")
 GIVING_WAY = Suggestion("in the garden", "structure", setting(7), NOW, NOW + timedelta(days=1), "garden")
 CLAIMED = Suggestion("another", "structure", setting(8), NOW, NOW + timedelta(days=1), "garden")
 
 ACTS: dict[str, Callable[[ObservationStore], object]] = {
     "record": lambda store: store.record(observations(), idempotency_key=KEY),
     "revise": lambda store: store.revise("garden", 1, CORRECTION, seen=1, idempotency_key=KEY),
+    "withdraw": lambda store: store.revise(
+        "garden", 1, Correction(NOW, withdrawn=True), seen=None, idempotency_key=KEY
+    ),
+    "replace": lambda store: store.record(
+        [replace(RATED, rating=5.0, comment="better")], study="garden", idempotency_key=KEY
+    ),
+    "skip": lambda store: store.record([SKIPPED], study="garden", idempotency_key=KEY),
     "begin": lambda store: store.begin(Study("meadow", NOW, "garden", "for Bo")),
     "archive": lambda store: store.archive("garden", archived_at=NOW),
     "claim": lambda store: store.claim([CLAIMED], giving_way=[GIVING_WAY], now=NOW),
@@ -154,6 +164,9 @@ def test_a_writer_killed_at_any_call_leaves_the_state_before_or_after_and_a_retr
 
 GARDENERS = {  # what is done in the garden: how many calls it takes, and which makes it visible
     "revise": (3, 3),  # head read, log read, revision made visible
+    "withdraw": (3, 3),
+    "replace": (3, 3),
+    "skip": (2, 2),  # head read, failure made visible
     "begin": (1, 1),
     "archive": (2, 2),  # head read, written
     "claim": (2, 2),  # head read, suggestions made outstanding
@@ -181,7 +194,7 @@ def garden(url: str) -> Iterator[ObservationStore]:
     store = open_store(url)
     store.mode_study("structure", now=NOW)
     store.begin(Study("garden", NOW))
-    store.record([Observation("structure", setting(1), 3.0, NOW, comment="so")], study="garden", idempotency_key=None)
+    store.record([RATED], study="garden", idempotency_key=None)
     store.claim([GIVING_WAY], now=NOW)
     yield store
     store.close()

@@ -19,8 +19,9 @@ from tuning.observations import Correction, Failure, Observation, Setting, Told
 from tuning.stores.port import IdempotencyKey, ObservationStore
 from tuning.study import Best, Study
 
-WRITERS, UPDATES, READERS = 16, 50, 2
-ROUNDS = 6  # in which a writer also corrects, withdraws and skips
+WRITERS, READERS = 16, 2
+UPDATES = {"sqlite": 50, "dynamodb": 10}  # of a writer: an emulator that all contend for does a dozen per second
+ROUNDS = {"sqlite": 6, "dynamodb": 2}  # in which a writer also corrects, withdraws and skips
 SHARED = 1  # the position of the entry that all writers of a study correct
 NOW = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -79,14 +80,14 @@ def batch(writer: int, update: int) -> list[Observation]:
     """One to five ratings, whose names say of which batch they are and how large it is."""
     size = 1 + (writer + update) % 5
     api = ("leonardo", "stablediffusion")[update % 2]
-    rating = 1 + ((writer * UPDATES + update) * 7919 % 9973) / 9973 * 4
+    rating = 1 + ((writer * 50 + update) * 7919 % 9973) / 9973 * 4
     setting = Setting(api, (("guidance_scale", 5 + update / 7),))
     return [Observation("structure", setting, rating, NOW, f"{writer}-{update} of {size}")] * size
 
 
 CORRECT = """
 from tests.integration.test_store_races import turns
-writer, study = int(sys.argv[2]), sys.argv[3]
+writer, study, rounds = int(sys.argv[2]), sys.argv[3], int(sys.argv[4])
 store.count(study)
 print("ready", flush=True)
 input()
@@ -98,7 +99,7 @@ def patiently(call, *arguments, **named):
         except StoreUnavailableError:
             time.sleep(0.05)
 
-for answer in turns(store, writer, study, patiently):
+for answer in turns(store, writer, study, rounds, patiently):
     print(json.dumps(answer), flush=True)
 """
 
@@ -108,33 +109,56 @@ studies = sys.argv[2].split(",")
 store.count(studies[0])
 print("ready", flush=True)
 input()
-reads, ends = 0, dict.fromkeys(studies, 0)
-while any(end < int(sys.argv[3]) for end in ends.values()):
+reads, quiet, ends, total = 0, 0, dict.fromkeys(studies, 0), int(sys.argv[3])
+while True:
+    done = all(end == total for end in ends.values())
     for name in studies:
+        before = store.mode_study("structure", study=name, now=None)
         page = store.history(study=name, withdrawn=True, limit=1000)
+        made = 0
         for entry in page.entries:
             revisions = (*entry.earlier, entry.revision)
             assert [one.number for one in revisions] == list(range(1, len(revisions) + 1)), "a revision is missing"
             for one in revisions:
                 assert one.comment == repr((one.rating, one.withdrawn)), "half a revision"
             assert entry.told.comment == entry.revision.comment, "half an entry"
+            made += len(revisions)
+        counted, summary = store.count(name), store.summary(name)
         study = store.mode_study("structure", study=name, now=None)
+        assert ends[name] <= before.as_of <= study.as_of, "what was seen is gone"
+        # Every position is an entry's first revision or a later one, so that a page shows all up to a moment.
+        assert before.as_of <= made <= study.as_of, "not all of it, or more than there is"
+        assert max(entry.position for entry in page.entries) <= made, "what came later, and not what came before"
         assert all(one.comment == repr((one.rating, False)) for one in study.observations), "what does not count"
-        assert study.as_of >= ends[name], "what was seen is gone"
-        best = store.summary(name).best
-        assert best is None or best.setting.api == "leonardo"
+        assert summary.best.setting.api == "leonardo"
+        if before.as_of == study.as_of:  # nobody wrote meanwhile: all answers are of one moment
+            standing = [entry.told for entry in page.entries[::-1] if not entry.revision.withdrawn]
+            rated = tuple(one for one in standing if isinstance(one, Observation))
+            assert study.observations == rated, "ratings of another moment"
+            assert counted == summary.samples_seen == len(rated), "a count of another moment"
+            assert summary.best.rating == max(one.rating for one in rated), "the best of another moment"
+            quiet += 1
         ends[name] = study.as_of
     reads += 1
     if reads == 1:
         print("reading", flush=True)
+    if done:
+        break
     time.sleep(0.02)  # leaves the processor to the writers
+assert quiet >= 2 * len(studies)
 print(json.dumps(reads))
 """
 
 
 @pytest.fixture(params=ADAPTERS)
-def url(request: pytest.FixtureRequest) -> str:
-    return store_url(request, request.param)
+def adapter(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    return name
+
+
+@pytest.fixture
+def url(request: pytest.FixtureRequest, adapter: str) -> str:
+    return store_url(request, adapter)
 
 
 def start(script: str, *arguments: object) -> "subprocess.Popen[str]":
@@ -153,10 +177,13 @@ def finish(process: "subprocess.Popen[str]", say: str = "go\n") -> list[str]:
 
 
 @pytest.mark.timeout(300)
-def test_many_writers_and_readers_of_one_study_agree_on_every_number(url: str, store: ObservationStore) -> None:
-    batches = {(writer, update): batch(writer, update) for writer in range(WRITERS) for update in range(UPDATES)}
+def test_many_writers_and_readers_of_one_study_agree_on_every_number(
+    url: str, store: ObservationStore, adapter: str
+) -> None:
+    updates = UPDATES[adapter]
+    batches = {(writer, update): batch(writer, update) for writer in range(WRITERS) for update in range(updates)}
     everything = [observation for observations in batches.values() for observation in observations]
-    writers = [start(WRITE, url, writer, UPDATES) for writer in range(WRITERS)]
+    writers = [start(WRITE, url, writer, updates) for writer in range(WRITERS)]
     readers = [start(READ, url, len(everything)) for _ in range(READERS)]
     for process in writers + readers:
         assert process.stdout is not None
@@ -200,19 +227,22 @@ def correction(rating: float | None = None, *, of: float | None = None, withdraw
 
 def rating_of(writer: int, turn: int, number: int) -> float:
     """A rating that no other entry and no other revision has."""
-    return 1 + ((writer * ROUNDS + turn) * 5 + number + 1) / (WRITERS * ROUNDS * 5 + 5) * 4
+    return 1 + ((writer * 6 + turn) * 5 + number + 1) / (WRITERS * 30 + 5) * 4
 
 
 def setting_of(writer: int, turn: int, number: int) -> Setting:
     return Setting("leonardo", (("guidance_scale", 5 + writer + turn / 10 + number / 100),))
 
 
-def turns(store: ObservationStore, writer: int, study: str, patiently: Callable[..., Any]) -> Iterator[list[object]]:
+def turns(
+    store: ObservationStore, writer: int, study: str, rounds: int, patiently: Callable[..., Any]
+) -> Iterator[list[object]]:
     """Record two ratings and a failure, correct the first, withdraw the second and correct what all share, in turns.
 
-    Gives the positions of those three, and the number and the rating of the shared entry's revision.
+    Gives the positions of those three, the number and the rating of the shared entry's revision, and the counts that
+    the four acknowledgements saw.
     """
-    for turn in range(ROUNDS):
+    for turn in range(rounds):
 
         def key(what: str, turn: int = turn) -> IdempotencyKey:
             return IdempotencyKey(f"{writer}-{turn}-{what}", "body")
@@ -235,21 +265,48 @@ def turns(store: ObservationStore, writer: int, study: str, patiently: Callable[
             )
         ]
         last = answers[-1].entry.revision
-        yield [recorded.positions, last.number, last.rating]
+        seen = [one.samples_seen for one in (recorded, *answers)]
+        yield [recorded.positions, last.number, last.rating, seen]
+
+
+def assert_counts_exact(answers: list[list[Any]]) -> None:
+    """Every acknowledgement saw the count of its own place in the log.
+
+    A study began with one rating. What is recorded adds two, and its positions say when; a withdrawal takes one, and
+    says nothing but what it left; other corrections change nothing.
+    """
+    count, left, visited = 1, Counter[int](), {1}
+
+    def withdraw(until: int) -> None:
+        nonlocal count
+        while count > until:
+            count -= 1
+            left[count] += 1
+            visited.add(count)
+
+    for _, seen in sorted((positions[-1], seen[0]) for positions, *_, seen in answers):
+        withdraw(seen - 2)
+        assert count == seen - 2, "more was counted than recorded"
+        count = seen
+        visited.add(count)
+    withdraw(1 + len(answers))
+    assert Counter(seen[2] for *_, seen in answers) == left
+    assert {seen[at] for *_, seen in answers for at in (1, 3)} <= visited
 
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("studies", [1, WRITERS])
 def test_many_who_correct_and_withdraw_what_others_read_agree_on_every_number(
-    url: str, store: ObservationStore, studies: int
+    url: str, store: ObservationStore, studies: int, adapter: str
 ) -> None:
+    rounds = ROUNDS[adapter]
     names = [f"s{index}" for index in range(studies)]
     for name in names:
         store.begin(Study(name, NOW))
         first = Observation("structure", setting_of(99, 0, 0), 1.0, NOW, comment=said(1.0))
         assert store.record([first], study=name, idempotency_key=None).positions == (SHARED,)
-    each = WRITERS // studies * ROUNDS  # rounds in a study, of three entries and three revisions
-    writers = [start(CORRECT, url, writer, names[writer % studies]) for writer in range(WRITERS)]
+    each = WRITERS // studies * rounds  # rounds in a study, of three entries and three revisions
+    writers = [start(CORRECT, url, writer, names[writer % studies], rounds) for writer in range(WRITERS)]
     readers = [start(WATCH, url, ",".join(names), 1 + 6 * each) for _ in range(READERS)]
     for process in writers + readers:
         assert process.stdout is not None
@@ -277,18 +334,19 @@ def test_many_who_correct_and_withdraw_what_others_read_agree_on_every_number(
         # What all have corrected has every revision, in an order on which they agree, and the last stands.
         (shared,) = (entry for entry in entries if entry.position == SHARED)
         assert shared.revision.number == 1 + each
-        made = {number: rating for _, number, rating in answers}
+        made = {number: rating for _, number, rating, _ in answers}
         assert sorted(made) == list(range(2, 2 + each))
         assert [one.rating for one in (*shared.earlier, shared.revision)[1:]] == [made[at] for at in sorted(made)]
         expected = {
-            setting_of(writer, turn, 0): rating_of(writer, turn, 2) for writer in ours for turn in range(ROUNDS)
+            setting_of(writer, turn, 0): rating_of(writer, turn, 2) for writer in ours for turn in range(rounds)
         }
         expected[setting_of(99, 0, 0)] = made[max(made)]
         found = {one.setting: one.rating for one in study.observations}
         assert found == expected
         assert store.count(name) == len(study.observations) == len(expected) == 1 + each
         assert sum(found.values()) == pytest.approx(sum(expected.values()), abs=1e-9)
-        assert set(study.failed) == {setting_of(writer, turn, 2) for writer in ours for turn in range(ROUNDS)}
+        assert set(study.failed) == {setting_of(writer, turn, 2) for writer in ours for turn in range(rounds)}
+        assert_counts_exact(answers)
         summary = store.summary(name)
         place, rating = max(expected.items(), key=lambda pair: pair[1])
         assert summary.best == Best("structure", place, rating, NOW)

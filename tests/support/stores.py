@@ -43,6 +43,11 @@ def new_store(url: str) -> ObservationStore:
     return MemoryObservationStore(seed=7) if url == _MEMORY else open_store(url)
 
 
+def another_store(store: ObservationStore, url: str) -> ObservationStore:
+    """Another store at the URL, as another process has it; in memory there is no other than that one."""
+    return store if url == _MEMORY else open_store(url)
+
+
 def create_table(endpoint: str) -> str:
     """The name of a new, empty observations table."""
     return make_table(endpoint, "ObservationsTable")

@@ -14,6 +14,7 @@ import time
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
+from heapq import merge
 from itertools import islice
 from typing import Literal
 
@@ -46,7 +47,7 @@ from tuning.observations import (
 from tuning.stores import dynamodb_items as items
 from tuning.stores.dynamodb_items import Head, ModeHead, Receipt
 from tuning.stores.dynamodb_logs import NotAllThereError, StudyLogs, readings
-from tuning.stores.log import Amendment, amended, as_of, correct, plan
+from tuning.stores.log import Amendment, Record, amended, as_of, correct, plan
 from tuning.stores.port import (
     MAX_BATCH,
     MAX_CLAIM,
@@ -453,6 +454,18 @@ class DynamoDbObservationStore(ObservationStore):
             page = found[:limit]
             return HistoryPage(tuple(page), page[-1].position if len(found) > limit else None)
         raise StoreCorruptError(f"the table lacks the last records of study {study}")
+
+    def records(self, study: str, *, after: int = 0, limit: int) -> tuple[tuple[int, str, Record], ...]:
+        """See ObservationStore."""
+        deadline = Deadline(PATIENCE)
+        for _ in readings(deadline):
+            head = self._logs.head(study, deadline)
+            of_modes = [self._logs.oldest_first(head, mode, after, deadline) for mode in head.modes]
+            found = tuple(islice(merge(*of_modes, key=lambda record: record[0]), limit))
+            # Positions count without a gap: one that has not appeared yet leaves one.
+            if [position for position, _, _ in found] == list(range(after + 1, min(after + limit, head.end) + 1)):
+                return found
+        raise StoreCorruptError(f"the table lacks records of study {study} after position {after}")
 
     def close(self) -> None:
         """See ObservationStore."""

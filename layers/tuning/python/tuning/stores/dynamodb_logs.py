@@ -18,6 +18,7 @@ from tuning.observations import DEFAULT_STUDY, Entry, Revision, entry_id
 from tuning.stores import dynamodb_items as items
 from tuning.stores.dynamodb_items import Head, ModeHead
 from tuning.stores.log import Amendment, Log, Record, amended, entered
+from tuning.stores.port import MAX_BATCH
 from tuning.study import Study
 
 NOTED_FOR = 60.0  # seconds for which damage that was met is reported
@@ -163,6 +164,18 @@ class StudyLogs:
             raise NotAllThereError
         if revisions:
             raise StoreCorruptError(f"the table lacks the entry {entry_id(study, min(revisions))}, which was revised")
+
+    def oldest_first(self, head: Head, mode: str, after: int, deadline: Deadline) -> Iterator[tuple[int, str, Record]]:
+        """Yield the mode's records that follow a position, as far as the head goes, each with its position and mode."""
+        study, begun = head.study.name, head.modes[mode]
+        # An item is under its first position: that which holds the next record may begin a whole batch before it.
+        low, high = items.record_key(max(1, after + 2 - MAX_BATCH)), items.record_key(begun.end)
+        if begun.end <= after:
+            return
+        for row in self._table.query(items.log_key(study, mode), low, high, deadline, page=10):
+            for position, record in self._records(study, mode, row):
+                if after < position <= begun.end:
+                    yield position, mode, record
 
     @property
     def damage(self) -> str | None:

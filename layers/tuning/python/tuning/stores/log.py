@@ -82,18 +82,6 @@ class Log:
             self.answered.union(one.suggestion_id for one in told if one.suggestion_id is not None),
         )
 
-    def best(self, mode: str) -> Best | None:
-        """Return the best of the ratings that count."""
-        return best_of((mode, one) for one in self.observations)
-
-    def rated_by(self, suggestion_id: str, rater: str) -> tuple[Entry, ...]:
-        """Return the entries in which that rater answers that suggestion, in the order recorded."""
-        return tuple(
-            entry
-            for _, entry in sorted(self.entries.items())
-            if entry.told.suggestion_id == suggestion_id and entry.told.rater == rater
-        )
-
 
 @dataclass(frozen=True, slots=True)
 class Batch:

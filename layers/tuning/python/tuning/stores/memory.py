@@ -417,6 +417,12 @@ class MemoryObservationStore(ObservationStore):
                     return HistoryPage(tuple(found[:limit]), found[limit - 1].position)
         return HistoryPage(tuple(found), None)
 
+    def records(self, study: str, *, after: int = 0, limit: int) -> tuple[tuple[int, str, Record], ...]:
+        """See ObservationStore."""
+        with self._lock:
+            found = self._study(study).records[after : after + limit]
+        return tuple((position, mode, record) for position, (mode, record) in enumerate(found, after + 1))
+
     def close(self) -> None:
         """See ObservationStore."""
 

@@ -23,6 +23,7 @@ from datetime import datetime
 from storage.deadline import Deadline
 from tuning.errors import StudyMissingError
 from tuning.observations import DEFAULT_STUDY, MAX_POSITION, Correction, Entry, Setting, Suggestion, Told
+from tuning.stores.log import Record
 from tuning.study import Hyperparameters, ModeStudy, Study, StudySummary
 
 MAX_BATCH = 1_000  # ratings and failures that every adapter records at once
@@ -277,6 +278,14 @@ class ObservationStore(ABC):
 
         near = get_close_matches(study, self.names_beside(study, limit=_COMPARED), n=1, cutoff=_NEAR)
         return StudyMissingError(study, near[0] if near else None)
+
+    @abstractmethod
+    def records(self, study: str, *, after: int = 0, limit: int) -> tuple[tuple[int, str, Record], ...]:
+        """Return the up to `limit` records that follow a position in the study's log, each with its position and mode.
+
+        Fewer are returned at the end of the log alone. Given in this order to `record` and `revise` of an empty study,
+        they have the same positions there.
+        """
 
     @abstractmethod
     def close(self) -> None:

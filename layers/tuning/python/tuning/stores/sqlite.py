@@ -399,6 +399,26 @@ class SqliteObservationStore(ObservationStore):
             entries = self._entries(lent.connection, study, rows[:limit])[::-1]
         return HistoryPage(entries, entries[-1].position if len(rows) > limit else None)
 
+    def records(self, study: str, *, after: int = 0, limit: int) -> tuple[tuple[int, str, Record], ...]:
+        """See ObservationStore."""
+        following = "WHERE study = ? AND position > ? ORDER BY position LIMIT ?"
+        found: list[tuple[int, str, Record]] = []
+        with self._database.reading() as lent:
+            self._study(lent.connection, study)
+            for position, _, _, *columns in lent.connection.execute(
+                f"{_SELECT_ENTRIES} {following}", (study, after, limit)
+            ):
+                with self._reading_row(f"entry {study}-{position}"):
+                    told = load_told(*columns)
+                    found.append((load_count(position, "a position"), told.mode, told))
+            for position, mode, target, *columns in lent.connection.execute(
+                f"{_SELECT_REVISIONS} {following}", (study, after, limit)
+            ):
+                with self._reading_row(f"the revision at {study}-{position}"):
+                    amendment = _amendment(target, columns)
+                    found.append((load_count(position, "a position"), load_text(mode, "a mode"), amendment))
+        return tuple(sorted(found, key=lambda record: record[0])[:limit])
+
     def close(self) -> None:
         """See ObservationStore."""
         self._database.close()
