@@ -97,7 +97,8 @@ images: .venv/dev.stamp .venv-sam/stamp  ## Build the container images, run them
 bench-stores: .venv-bench/stamp  ## Time the observation stores and count their capacity (STORES names which)
 	PYTHONPATH=$(LAYERS) OMP_NUM_THREADS=1 .venv-bench/bin/python -m benchmarks.stores $(STORES)
 
-# Goes on from the results that are there; runs of ours are its sources' own. RUN="--seeds 20:40", say, asks for more.
+# Goes on from the results that are there; runs of ours are its sources' own. RUN="--seeds 20:40", say, asks for more;
+# RUN="--world people --seeds 0:20" is one of the two worlds.
 BENCH_TUNING := PYTHONPATH=layers/storage/python:layers/tuning/python OMP_NUM_THREADS=1 .venv-peers/bin/python -m benchmarks.tuning
 bench-tuning: .venv-peers/stamp  ## Compare tuning with its peers (RUN has options of the runs; hours if none are there)
 	$(BENCH_TUNING) run $(RUN)

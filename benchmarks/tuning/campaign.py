@@ -6,7 +6,7 @@ call tries it again. Cheap methods are to be named first: the order given is kep
 
 import csv
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -17,15 +17,16 @@ from queue import SimpleQueue
 from tqdm import tqdm
 
 from benchmarks.tuning.alone import MeasurementError, Worker
-from benchmarks.tuning.methods import METHODS
 from benchmarks.tuning.results import append, read
 from benchmarks.tuning.runs import Run
+from benchmarks.tuning.worlds import WORLDS
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A run to be done."""
+    """A run to be done: a row of a world, for one truth."""
 
+    world: str
     method: str
     family: str
     seed: int
@@ -43,22 +44,30 @@ class FailedRun:
 
 
 def missing(tasks: Sequence[Task], path: Path) -> list[Task]:
-    """Those of the tasks of which the file has no result by the version that is installed.
+    """Return the tasks, of one world, of which its file has no result by the version that is installed.
 
     Raises ResultsError, or PackageNotFoundError for a method that is not installed.
     """
     done = {(run.method, run.version, run.family, run.seed) for run in read(path)}
-    versions = {name: METHODS[name].version for name in {task.method for task in tasks}}
-    return [task for task in tasks if (task.method, versions[task.method], task.family, task.seed) not in done]
+    rows = {(task.world, task.method) for task in tasks}
+    versions = {(world, name): WORLDS[world].rows[name].version for world, name in rows}
+    return [
+        task for task in tasks if (task.method, versions[task.world, task.method], task.family, task.seed) not in done
+    ]
 
 
 def work(tasks: Sequence[Task], path: Path, *, jobs: int = 1) -> list[FailedRun]:
     """Do the tasks, `jobs` at a time, and add each result to the file as it comes."""
+    return do(tasks, lambda run: append(path, run), jobs=jobs)
+
+
+def do(tasks: Sequence[Task], keep: Callable[[Run], None], *, jobs: int = 1) -> list[FailedRun]:
+    """Do the tasks, `jobs` at a time, and give each result away as it comes."""
     failures = []
     with tqdm(total=len(tasks), unit="run", disable=None, smoothing=0.05) as bar:
         for task, result in _results(tasks, jobs):
             if isinstance(result, Run):
-                append(path, result)
+                keep(result)
             else:
                 failures.append(result)
                 bar.write(f"{task} {result.message}", file=sys.stderr)
@@ -68,12 +77,12 @@ def work(tasks: Sequence[Task], path: Path, *, jobs: int = 1) -> list[FailedRun]
 
 
 def _results(tasks: Sequence[Task], jobs: int) -> Iterator[tuple[Task, Run | FailedRun]]:
-    for method, group in groupby(tasks, key=lambda task: task.method):
+    for (world, method), group in groupby(tasks, key=lambda task: (task.world, task.method)):
         with ThreadPoolExecutor(jobs) as pool, ExitStack() as stack:
             idle: SimpleQueue[Worker] = SimpleQueue()
             waiting = list(group)
             for _ in range(min(jobs, len(waiting))):
-                idle.put(stack.enter_context(Worker("benchmarks.tuning.runs", method)))
+                idle.put(stack.enter_context(Worker("benchmarks.tuning.runs", world, method)))
             futures = {pool.submit(_run, task, idle): task for task in waiting}
             try:
                 for future in as_completed(futures):

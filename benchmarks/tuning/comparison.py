@@ -1,7 +1,7 @@
 """The comparison's arithmetic: mean regrets with their standard errors, and differences between paired runs.
 
-A pair is two methods' runs for one rater: same family, same seed, same noise. Where a method has fewer runs than
-another, they are compared on the raters that both have had. It writes nothing; that is `benchmarks.tuning.page`.
+A pair is two rows' runs for one truth: same family, same seed, same noise. Where a row has fewer runs than another,
+they are compared on the truths that both have had. It writes nothing; that is `benchmarks.tuning.page`.
 """
 
 import math
@@ -9,10 +9,13 @@ import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from benchmarks.tuning.methods import METHODS, OURS
+from benchmarks.tuning.methods import OURS
 from benchmarks.tuning.runs import SIZES, Run
+from benchmarks.tuning.worlds import ALIKE, World
 
-ENOUGH = 20  # raters in common; of fewer, chance says which method is better
+ENOUGH = 20  # truths in common; of fewer, chance says which method is better
+
+_Runs = dict[tuple[str, int], Run]  # of one row, by family and seed
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,14 +29,14 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Pairing:
-    """One method against another on the raters that both have had.
+    """One row against another on the truths that both have had.
 
     `difference` is the first's regret less the second's; `share` the first's mean regret as a share of the second's;
-    `won` the share of raters for whom the first lost less, a tie being half.
+    `won` the share of truths for which the first lost less, a tie being half.
     """
 
     difference: Estimate
-    share: float
+    share: Estimate
     won: float
 
     @property
@@ -43,31 +46,46 @@ class Pairing:
 
 
 class Comparison:
-    """Runs by method; of each method those of the version that was measured last, whatever was measured before."""
+    """Runs of one world by row; of each row those of the version that was measured last, whatever was measured before.
 
-    def __init__(self, runs: Sequence[Run]) -> None:
+    `methods` are the rows that have runs, in the order of the world's table.
+    """
+
+    def __init__(self, runs: Sequence[Run], world: World = ALIKE) -> None:
+        self.world = world
         latest = {run.method: run.version for run in runs}
-        self._runs: dict[str, dict[tuple[str, int], Run]] = {}
-        for run in runs:
-            if run.version == latest[run.method]:
-                self._runs.setdefault(run.method, {})[run.family, run.seed] = run
-        self.methods = [name for name in METHODS if name in self._runs]
+        self._all = runs
+        self._runs = {name: self._of_version(name, version) for name, version in latest.items()}
+        self.methods = [name for name in world.rows if name in self._runs]
         self.families = list(dict.fromkeys(run.family for run in runs))
         self.versions = {name: latest[name] for name in self.methods}
 
     @property
+    def machines(self) -> list[str]:
+        """What the runs were measured with."""
+        return list(dict.fromkeys(run.machine for runs in self._runs.values() for run in runs.values()))
+
+    @property
     def peers(self) -> list[str]:
-        """Every method but ours that has had a rater in common with ours."""
-        ours = self._of(OURS, None).keys()
-        return [name for name in self.methods if name != OURS and ours & self._of(name, None).keys()]
+        """Every row but those of ours that has had a truth in common with ours."""
+        others = (name for name in self.methods if not self.world.rows[name].is_ours)
+        return [name for name in others if self.common(OURS, name)]
+
+    def title(self, method: str) -> str:
+        """Return how the row is called on the page."""
+        return self.world.rows[method].title
 
     def methods_in(self, family: str | None) -> list[str]:
-        """Return the methods that have runs in the family; None is any."""
+        """Return the rows that have runs in the family; None is any."""
         return [name for name in self.methods if self._of(name, family)]
 
     def seeds(self, method: str) -> list[int]:
-        """Return the seeds of which the method has a run, in order."""
+        """Return the seeds of which the row has a run, in order."""
         return sorted({seed for _, seed in self._runs[method]})
+
+    def common(self, first: str, second: str) -> int:
+        """Return how many truths both rows have had."""
+        return len(self._of(first, None).keys() & self._of(second, None).keys())
 
     def regret(self, method: str, size: int, family: str | None = None) -> Estimate:
         """Return the mean regret after `size` ratings, over all families or one.
@@ -83,23 +101,63 @@ class Comparison:
         at = SIZES.index(size)
         return statistics.fmean(run.seconds[at] for run in self._of(method, None).values())
 
-    def pairing(self, first: str, second: str, size: int, family: str | None = None) -> Pairing:
-        """`first` against `second` after `size` ratings. Raises ValueError if they have no rater in common."""
+    def coverage(self, method: str, size: int, family: str | None = None) -> Estimate | None:
+        """Return how often the 90 % interval held after `size` ratings, a share; None of a row that gives none."""
         at = SIZES.index(size)
-        ones, others = self._of(first, family), self._of(second, family)
-        pairs = [(ones[rater].regrets[at], others[rater].regrets[at]) for rater in ones.keys() & others.keys()]
-        difference = estimate(one - other for one, other in pairs)
-        won = statistics.fmean((one < other) + 0.5 * (one == other) for one, other in pairs)
-        return Pairing(difference, sum(one for one, _ in pairs) / sum(other for _, other in pairs), won)
+        held = [float(run.lows[at] <= 0.0 <= run.highs[at]) for run in self._of(method, family).values() if run.lows]
+        return estimate(held) if held else None
+
+    def width(self, method: str, size: int) -> float:
+        """Return the mean width of the intervals after `size` ratings, in rating points, of a row that gives any."""
+        at = SIZES.index(size)
+        return statistics.fmean(run.highs[at] - run.lows[at] for run in self._of(method, None).values() if run.lows)
+
+    def pairing(self, first: str, second: str, size: int, family: str | None = None) -> Pairing:
+        """Return `first` against `second` after `size` ratings. Raises ValueError if they have no truth in common."""
+        return pair(self._of(first, family), self._of(second, family), size)
+
+    def since(self, method: str, version: str, size: int) -> Pairing | None:
+        """Return the row against an earlier version of itself; None if that has no truth in common with it."""
+        return _pair_if_any(self._of(method, None), self._of_version(method, version), size)
+
+    def against(self, before: "Comparison", method: str, size: int) -> Pairing | None:
+        """Return the row against itself in another comparison; None if they have no truth in common."""
+        return _pair_if_any(self._of(method, None), before._of(method, None), size)
 
     def best_peer(self, size: int) -> str:
-        """Return the peer beside which ours looks worst after `size` ratings, if any has ENOUGH raters of those."""
+        """Return the peer beside which ours looks worst after `size` ratings, if any has ENOUGH truths of those."""
         pairings = {peer: self.pairing(OURS, peer, size) for peer in self.peers}
         enough = [peer for peer, pairing in pairings.items() if pairing.difference.count >= ENOUGH]
-        return max(enough or pairings, key=lambda peer: pairings[peer].share)
+        return max(enough or pairings, key=lambda peer: pairings[peer].share.mean)
 
-    def _of(self, method: str, family: str | None) -> dict[tuple[str, int], Run]:
-        return {rater: run for rater, run in self._runs.get(method, {}).items() if family in {None, run.family}}
+    def _of(self, method: str, family: str | None) -> _Runs:
+        return {truth: run for truth, run in self._runs.get(method, {}).items() if family in {None, run.family}}
+
+    def _of_version(self, method: str, version: str) -> _Runs:
+        return {(run.family, run.seed): run for run in self._all if (run.method, run.version) == (method, version)}
+
+
+def _pair_if_any(ones: _Runs, others: _Runs, size: int) -> Pairing | None:
+    return pair(ones, others, size) if ones.keys() & others.keys() else None
+
+
+def pair(ones: _Runs, others: _Runs, size: int) -> Pairing:
+    """Return the first runs against the second after `size` ratings, on the truths that both have had.
+
+    The share is a ratio of means, and its error that of the differences left when the second are scaled by it
+    (W. Cochran, Sampling Techniques, 1977, chapter 6).
+
+    Raises:
+        ValueError: they have no truth in common.
+    """
+    at = SIZES.index(size)
+    pairs = [(ones[truth].regrets[at], others[truth].regrets[at]) for truth in ones.keys() & others.keys()]
+    difference = estimate(one - other for one, other in pairs)
+    below = statistics.fmean(other for _, other in pairs)
+    share = statistics.fmean(one for one, _ in pairs) / below if below else math.nan
+    error = estimate(one - share * other for one, other in pairs).error / below if below else math.nan
+    won = statistics.fmean((one < other) + 0.5 * (one == other) for one, other in pairs)
+    return Pairing(difference, Estimate(share, error, len(pairs)), won)
 
 
 def estimate(values: Iterable[float]) -> Estimate:

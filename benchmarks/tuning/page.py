@@ -1,18 +1,20 @@
 """The page docs/benchmarks/tuning.md and its plot, written from the results that are kept; it measures nothing."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.drawing import new_figure, save
-from benchmarks.tuning.comparison import ENOUGH, Comparison, Estimate
+from benchmarks.tuning import people_section
+from benchmarks.tuning.comparison import ENOUGH, Comparison
 from benchmarks.tuning.methods import METHODS, OURS
 from benchmarks.tuning.raters import NOISE
-from benchmarks.tuning.runs import BATCH, RATINGS, SIZES, Run
+from benchmarks.tuning.runs import BATCH, RATINGS, SIZES
+from benchmarks.tuning.tables import AT, COLUMNS, Targets, pairings, plus_minus, regrets, table, versions
 from benchmarks.tuning.timing import AGES, Timing
 
-COLUMNS = (10, 20, 30, 40, 50)
-_AT = tuple(f"n = {size}" for size in COLUMNS)
 _ORIGINAL, _RANDOM = "original", "random"
+_STYLES = ("-", "--", ":", "-.", (0, (1, 4)))  # of the rows of ours
+_BEFORE = "1, sources 72377dcb7785"  # ours before it knew of people
 
 # What this project set out to reach.
 _SHARES = {20: 0.68, 30: 0.50, 50: 0.43}
@@ -44,38 +46,40 @@ Mean CPU milliseconds of one batch: asking for {batch} settings and telling thei
 machine lengthens them, so small differences mean nothing.
 
 {cpu}
-{growth}
+{growth}{people}
 ## What was run
 
-- Four families of raters, each redrawn for each seed (optimum, shape, the better API): `smooth`, one broad hill in
-  either API; `bumps`, four hills in either; `ridge`, a narrow diagonal ridge in one API beside a flat other; `trap`,
+- Four families of true ratings, each redrawn for each seed (optimum, shape, the better API): `smooth`, one broad hill
+  in either API; `bumps`, four hills in either; `ridge`, a narrow diagonal ridge in one API beside a flat other; `trap`,
   where the weaker API looks better on average and the better one has a narrow peak
-  ([raters.py](../../benchmarks/tuning/raters.py)).
-- A rating errs by Gaussian noise of standard deviation {noise}, is kept within 1 to 5, and is rounded to halves where
-  the seed is odd. The n-th rating of a run errs alike for every method, so runs are paired by family and seed.
+  ([families.py](../../benchmarks/tuning/families.py)).
+- In the first table, a rating errs by Gaussian noise of standard deviation {noise}, is kept within 1 to 5, and is
+  rounded to halves where the seed is odd ([raters.py](../../benchmarks/tuning/raters.py)). The n-th rating of a run
+  errs alike for every method, so runs are paired by family and seed.
 - Each method is used as its documentation advises for noisy ratings in batches; where that leaves a choice, it was
-  made on seeds from 100 on ([methods](../../benchmarks/tuning/methods)). Suggestions are rounded to the space's grid
-  before they are rated. Each recommends by its own best judgement: the best rated setting, or its model's where it
-  offers that.
+  made on seeds from 100 on, of ours on seeds from 1000 on ([methods](../../benchmarks/tuning/methods)). Suggestions are
+  rounded to the space's grid before they are rated. Each recommends by its own best judgement: the best rated setting,
+  or its model's where it offers that.
 - Every run has a process of its own. Python packages are those of
   [requirements.txt](../../benchmarks/tuning/requirements.txt).
 
 {versions}
 
-More seeds: `make bench-tuning RUN="--seeds 20:40"`. Measured with {machines}.
+More seeds: `make bench-tuning RUN="--seeds 20:40"`. One world: `RUN="--world people --seeds 0:20"`.
+Measured with {machines}.
 """
 
 _OURS_SECTION = """
 ## Ours against each peer
 
-The peer's regret less ours on the raters that both have had, in how many standard errors that is, and the share of
-raters for whom ours lost less.
+The peer's regret less ours on the true ratings that both have had, in how many standard errors that is, and the share
+of those for which ours lost less.
 
 {pairings}
 
 ## What was to be reached
 
-The best peer is the one beside which ours looks worst, of those with at least {enough} raters.
+The best peer is the one beside which ours looks worst, of those with at least {enough} pairs.
 
 {targets}
 """
@@ -88,26 +92,32 @@ hyperparameters stored, nothing read anew.
 """
 
 
-def render(comparison: Comparison, runs: Sequence[Run], timings: Sequence[Timing]) -> str:
-    """Return the page. Ours is compared with the peers that had its raters; how it grows is said if that was timed."""
+def render(comparison: Comparison, timings: Sequence[Timing], people: Comparison | None = None) -> str:
+    """Return the page. Ours is compared with the peers that had its truths; how it grows is said if that was timed.
+
+    `people` are the runs of the second world, if there are any.
+    """
     ours, growth = "", ""
     if comparison.peers:
         ours = _OURS_SECTION.format(
-            pairings=_pairings(comparison), enough=ENOUGH, targets=_targets(comparison, timings)
+            pairings=pairings(comparison, comparison.peers), enough=ENOUGH, targets=_targets(comparison, timings)
         )
     if timings:
         growth = _GROWTH_SECTION.format(young=_YOUNG, table=_growth(timings))
+    worlds = [comparison] if people is None else [comparison, people]
+    machines = [*(machine for one in worlds for machine in one.machines), *(one.machine for one in timings)]
     return _PAGE.format(
         ratings=RATINGS,
         batch=BATCH,
         noise=NOISE,
-        regrets=_regrets(comparison, None),
+        regrets=regrets(comparison, None),
         ours=ours,
-        families="\n\n".join(f"`{family}`\n\n{_regrets(comparison, family)}" for family in comparison.families),
+        families="\n\n".join(f"`{family}`\n\n{regrets(comparison, family)}" for family in comparison.families),
         cpu=_cpu(comparison),
         growth=growth,
-        versions=_versions(comparison),
-        machines="; ".join(dict.fromkeys([*(run.machine for run in runs), *(one.machine for one in timings)])),
+        people="" if people is None else people_section.render(people, comparison),
+        versions="\n\n".join(versions(one) for one in worlds),
+        machines="; ".join(dict.fromkeys(machines)),
     )
 
 
@@ -117,14 +127,17 @@ def plot(comparison: Comparison, path: Path) -> None:
     half = len(panels) // 2
     layout = [["all", "all", *panels[:half]], ["all", "all", *panels[half:]]]
     figure, axes = new_figure("tuning", layout, (11.0, 5.0))
+    rows_of_ours = [name for name, row in comparison.world.rows.items() if row.is_ours]
     for panel, family in (("all", None), *((family, family) for family in comparison.families)):
         axis = axes[panel]
         for method in comparison.methods_in(family):
             estimates = [comparison.regret(method, size, family) for size in SIZES]
             means = [one.mean for one in estimates]
-            ours = method == OURS
-            colour = "black" if ours else f"C{list(METHODS).index(method)}"
-            axis.plot(SIZES, means, color=colour, linewidth=2.2 if ours else 1.2, label=METHODS[method].title)
+            row, ours = comparison.world.rows[method], method == OURS
+            colour = "black" if ours else f"C{list(METHODS).index(row.method.name)}"
+            style = _STYLES[rows_of_ours.index(method)] if row.is_ours else "-"
+            width = 2.2 if ours else 1.2
+            axis.plot(SIZES, means, linestyle=style, color=colour, linewidth=width, label=row.title)
             if family is None:
                 low, high = ([one.mean + sign * one.error for one in estimates] for sign in (-1, 1))
                 axis.fill_between(SIZES, low, high, color=colour, alpha=0.15, linewidth=0)
@@ -134,46 +147,39 @@ def plot(comparison: Comparison, path: Path) -> None:
     save(figure, path)
 
 
-def _regrets(comparison: Comparison, family: str | None) -> str:
-    rows = []
-    for method in comparison.methods_in(family):
-        estimates = [comparison.regret(method, size, family) for size in COLUMNS]
-        rows.append([METHODS[method].title, str(estimates[0].count), *map(_plus_minus, estimates)])
-    return _table(["mean regret", "runs", *_AT], rows)
-
-
-def _pairings(comparison: Comparison) -> str:
-    rows = []
-    for peer in comparison.peers:
-        cells = []
-        for size in COLUMNS:
-            pairing = comparison.pairing(OURS, peer, size)
-            gain = Estimate(-pairing.difference.mean, pairing.difference.error, pairing.difference.count)
-            cells.append(f"{_plus_minus(gain)} ({pairing.errors:.1f}; {pairing.won:.0%})")
-        rows.append([METHODS[peer].title, str(comparison.pairing(OURS, peer, RATINGS).difference.count), *cells])
-    return _table(["against", "raters", *_AT], rows)
-
-
 def _targets(comparison: Comparison, timings: Sequence[Timing]) -> str:
-    rows: list[list[str]] = []
+    targets = Targets()
+    _add_regrets(targets, comparison)
+    _add_times(targets, timings)
+    return targets.render()
 
-    def add(figure: str, target: str, measured: str, reached: bool) -> None:
-        rows.append([figure, target, measured, "yes" if reached else "no"])
 
+def _add_regrets(targets: Targets, comparison: Comparison) -> None:
+    add = targets.add
     for size, target in _SHARES.items():
         peer = comparison.best_peer(size)
-        share = comparison.pairing(OURS, peer, size).share
+        share = comparison.pairing(OURS, peer, size).share.mean
         figure = f"mean regret as a share of the best peer's at n = {size}"
-        add(figure, f"≤ {target:.2f}", f"{share:.2f} ({METHODS[peer].title})", share <= target)
+        add(figure, f"≤ {target:.2f}", f"{share:.2f} ({comparison.title(peer)})", share <= target)
     if _RANDOM in comparison.peers:
         difference = comparison.pairing(OURS, _RANDOM, COLUMNS[0]).difference
         figure = f"regret less random's at n = {COLUMNS[0]}, paired"
-        add(figure, "≤ 0", _plus_minus(difference), difference.mean <= 0)
+        add(figure, "≤ 0", plus_minus(difference), difference.mean <= 0)
     for size in (30, 50):
         peer = comparison.best_peer(size)
         errors = comparison.pairing(OURS, peer, size).errors
         figure = f"standard errors better than the best peer at n = {size}, paired"
-        add(figure, f"> {_ERRORS:.0f}", f"{errors:.1f} ({METHODS[peer].title})", errors > _ERRORS)
+        add(figure, f"> {_ERRORS:.0f}", f"{errors:.1f} ({comparison.title(peer)})", errors > _ERRORS)
+    before = {size: comparison.since(OURS, _BEFORE, size) for size in COLUMNS}
+    for size, pairing in before.items():
+        if pairing is not None and comparison.versions[OURS] != _BEFORE:
+            figure = f"regret less that of ours before it knew of people at n = {size}, paired"
+            difference = pairing.difference
+            add(figure, "≤ 1 standard error", plus_minus(difference), difference.mean <= difference.error)
+
+
+def _add_times(targets: Targets, timings: Sequence[Timing]) -> None:
+    add = targets.add
     ages = {one.ratings: one for one in timings if one.method == OURS}
     if _YOUNG in ages:
         young = ages[_YOUNG]
@@ -198,15 +204,14 @@ def _targets(comparison: Comparison, timings: Sequence[Timing]) -> str:
                     f"{growth:.1f}",
                     growth <= _GROWTH,
                 )
-    return _table(["figure", "to reach", "measured", "reached"], rows)
 
 
 def _cpu(comparison: Comparison) -> str:
     rows = (
-        [METHODS[method].title, *(f"{1_000 * comparison.seconds(method, size):,.1f}" for size in COLUMNS)]
+        [comparison.title(method), *(f"{1_000 * comparison.seconds(method, size):,.1f}" for size in COLUMNS)]
         for method in comparison.methods
     )
-    return _table(["CPU ms of the batch up to", *_AT], rows)
+    return table(["CPU ms of the batch up to", *AT], rows)
 
 
 def _growth(timings: Sequence[Timing]) -> str:
@@ -220,21 +225,4 @@ def _growth(timings: Sequence[Timing]) -> str:
         ]
         for one in timings
     )
-    return _table(["method", "ratings", f"ask({BATCH})", f"tell({BATCH})", "both"], rows)
-
-
-def _versions(comparison: Comparison) -> str:
-    rows = []
-    for method in comparison.methods:
-        seeds = comparison.seeds(method)
-        rows.append([METHODS[method].title, comparison.versions[method], f"{seeds[0]} to {seeds[-1]}"])
-    return _table(["method", "adapter's revision and versions", "seeds"], rows)
-
-
-def _plus_minus(estimate: Estimate) -> str:
-    return f"{estimate.mean:.2f} ± {estimate.error:.2f}"
-
-
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [f"| {' | '.join(heads)} |", f"| --- |{' ---: |' * (len(heads) - 1)}"]
-    return "\n".join((*lines, *(f"| {' | '.join(cells)} |" for cells in rows)))
+    return table(["method", "ratings", f"ask({BATCH})", f"tell({BATCH})", "both"], rows)

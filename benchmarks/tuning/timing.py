@@ -16,8 +16,9 @@ from tqdm import tqdm
 
 from benchmarks.machine import describe
 from benchmarks.tuning.alone import Worker, serve
+from benchmarks.tuning.families import draw
 from benchmarks.tuning.methods import METHODS, OURS
-from benchmarks.tuning.raters import draw
+from benchmarks.tuning.raters import Alike
 from benchmarks.tuning.runs import BATCH, RATINGS, rate_batch, to_line
 
 AGES = (50, 200, 1_000, 10_000)
@@ -72,19 +73,19 @@ def measure(name: str, age: int) -> Timing:
     Ratings up to those of a run come as they do there. Those beyond are of settings drawn at random, which a method
     of that age must take whether it asked for them or not.
     """
-    rater = draw(_FAMILY, _SEED)
+    raters = Alike(draw(_FAMILY, _SEED))
     entry = METHODS[name]
-    method = entry.load()(rater.mode, _SEED)
+    method = entry.load()(raters.truth.mode, _SEED)
     rated = 0
     while rated < min(age, RATINGS):
-        rate_batch(method, rater, rated)
+        rate_batch(method, raters, rated)
         rated += BATCH
     if rated < age:
-        drawn = METHODS["random"].load()(rater.mode, _SEED).ask(age - rated)
-        ratings = [(parameters, rater.rate(parameters, rated + index)) for index, parameters in enumerate(drawn)]
+        drawn = METHODS["random"].load()(raters.truth.mode, _SEED).ask(age - rated)
+        ratings = [(parameters, raters.rate(parameters, rated + index)) for index, parameters in enumerate(drawn)]
         for first in range(0, len(ratings), _AT_ONCE):
             method.tell(ratings[first : first + _AT_ONCE])
-    times = [rate_batch(method, rater, age + BATCH * repeat) for repeat in range(REPEATS)]
+    times = [rate_batch(method, raters, age + BATCH * repeat) for repeat in range(REPEATS)]
     asking, telling = (1_000 * statistics.median(column) for column in zip(*times, strict=True))
     return Timing(name, entry.version, age, asking, telling, describe())
 

@@ -2,7 +2,7 @@
 
 Each is an adapter in a module of its own, imported only when it is run: a peer need not be installed where another is
 measured. A method is asked for settings, told their ratings, and says which setting it would recommend. It sees no
-rater: what is true is known to `benchmarks.tuning.raters` alone.
+rater: what is true is known to `benchmarks.tuning.families` alone.
 """
 
 import hashlib
@@ -11,14 +11,15 @@ import importlib.metadata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
+from benchmarks.tuning.raters import Sitting
 from benchmarks.tuning.settings import Parameters
 from tuning.spaces import Mode
 
 _OURS = Path(__file__).resolve().parents[3] / "layers" / "tuning" / "python" / "tuning"
 # The databases' adapters choose no setting.
-_NOT_THE_METHOD = ("store_", "table_")
+_NOT_THE_METHOD = _OURS / "stores"
 
 
 class Method(Protocol):
@@ -32,6 +33,20 @@ class Method(Protocol):
 
     def recommend(self) -> Parameters:
         """Return the setting that the method holds for the best so far."""
+
+
+@runtime_checkable
+class InformedMethod(Method, Protocol):
+    """A method that can be told who rated, says how sure it is, and can base a study on another."""
+
+    def tell_of(self, ratings: Sequence[tuple[Parameters, float]], sitting: Sitting) -> None:
+        """As `tell`, with who rated the batch, and of what picture."""
+
+    def interval(self) -> tuple[float, float]:
+        """Return the 90 % interval of the true rating of what was recommended last, its low and its high end."""
+
+    def successor(self, seed: int) -> "InformedMethod":
+        """Return a new study that is based on this one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +78,7 @@ class Contender:
 
 
 OURS = "ours"
+BASED_ON = "based_on"  # the argument of Tuner by which a study knows the ratings of another tuner's
 METHODS: dict[str, Contender] = {
     entry.name: entry
     for entry in (
@@ -81,7 +97,7 @@ METHODS: dict[str, Contender] = {
 def _fingerprint(folder: Path) -> str:
     """Return a digest of the sources that choose settings, so that a change of them is a new version."""
     digest = hashlib.sha256()
-    for path in sorted(folder.glob("*.py")) + sorted(folder.glob("*.toml")):
-        if not path.name.startswith(_NOT_THE_METHOD):
-            digest.update(f"{path.name}\0".encode() + path.read_bytes() + b"\0")
+    for path in sorted(folder.rglob("*.py")) + sorted(folder.rglob("*.toml")):
+        if not path.is_relative_to(_NOT_THE_METHOD):
+            digest.update(f"{path.relative_to(folder)}\0".encode() + path.read_bytes() + b"\0")
     return digest.hexdigest()[:12]

@@ -1,18 +1,26 @@
 """Ours, by the façade that scripts and notebooks use: the same functions that suggest and update call."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import tuning.model.learning  # noqa: F401 - the first tell that learns would import it
+from benchmarks.tuning.methods import BASED_ON
+from benchmarks.tuning.raters import Sitting
 from benchmarks.tuning.settings import Parameters
 from tuning import Tuner
 from tuning.spaces import Mode
+from tuning.stats import Recommendation
+
+_HALF_WIDTH = 1.645  # standard deviations of a normal distribution, of which 90 % lie within
 
 
 class Ours:
     """Recommends the best posterior mean over the whole space."""
 
     def __init__(self, mode: Mode, seed: int) -> None:
+        self._mode = mode
         self._tuner = Tuner(mode=mode.name, seed=seed)
+        self._recommended: Recommendation | None = None
 
     def ask(self, n: int) -> list[Parameters]:
         return [suggestion.parameters for suggestion in self._tuner.ask(n)]
@@ -20,5 +28,21 @@ class Ours:
     def tell(self, ratings: Sequence[tuple[Parameters, float]]) -> None:
         self._tuner.tell(ratings)
 
+    def tell_of(self, ratings: Sequence[tuple[Parameters, float]], sitting: Sitting) -> None:
+        self._tuner.tell(ratings, rater=sitting.rater, picture=sitting.picture)
+
     def recommend(self) -> Parameters:
-        return self._tuner.recommend().parameters
+        self._recommended = self._tuner.recommend()
+        return self._recommended.parameters
+
+    def interval(self) -> tuple[float, float]:
+        if self._recommended is None:
+            raise ValueError("nothing is recommended yet")
+        mean, reach = self._recommended.mean, _HALF_WIDTH * self._recommended.deviation
+        return mean - reach, mean + reach
+
+    def successor(self, seed: int) -> "Ours":
+        study = Ours(self._mode, seed)
+        based: dict[str, Any] = {BASED_ON: self._tuner}
+        study._tuner = Tuner(mode=self._mode.name, seed=seed, **based)
+        return study

@@ -12,25 +12,26 @@ import pytest
 from benchmarks.tuning.__main__ import main
 from benchmarks.tuning.alone import MeasurementError, Worker
 from benchmarks.tuning.campaign import Task, missing, work
-from benchmarks.tuning.raters import draw
+from benchmarks.tuning.families import draw
 from benchmarks.tuning.results import ResultsError, append, read
 from benchmarks.tuning.runs import RATINGS, SIZES, Run, run
 from benchmarks.tuning.settings import snap
+from benchmarks.tuning.worlds import ALIKE
 
-_TASKS = [Task("random", "trap", 0), Task("random", "trap", 1)]
+_TASKS = [Task("alike", "random", "trap", 0), Task("alike", "random", "trap", 1)]
 
 
 @pytest.fixture(scope="module")
 def done() -> Run:
-    return run("random", "trap", 0)
+    return run(ALIKE.rows["random"], "trap", 0)
 
 
 def test_a_run_weighs_the_recommendation_after_every_batch(done: Run) -> None:
     assert (SIZES[0], SIZES[-1]) == (2, RATINGS)
     assert len(done.regrets) == len(done.seconds) == len(SIZES)
     assert min(done.regrets) >= 0.0
-    assert run("random", "trap", 0).regrets == done.regrets
-    assert run("random", "trap", 2).regrets != done.regrets
+    assert run(ALIKE.rows["random"], "trap", 0).regrets == done.regrets
+    assert run(ALIKE.rows["random"], "trap", 2).regrets != done.regrets
 
 
 def test_suggestions_are_rounded_to_the_grid_before_they_are_rated() -> None:
@@ -58,6 +59,18 @@ def test_results_of_another_version_do_not_count(tmp_path: Path, done: Run) -> N
     assert [one.version for one in read(path)] == ["0", done.version]
 
 
+def test_intervals_are_kept_with_a_run(tmp_path: Path, done: Run) -> None:
+    path = tmp_path / "tuning.csv"
+    lows, highs = (tuple(sign * size / 64 for size in SIZES) for sign in (-1, 1))
+    append(path, done)
+    append(path, replace(done, method="ours", lows=lows, highs=highs))
+    without, with_them = read(path)
+    assert (without.lows, without.highs) == ((), ())
+    assert with_them.lows == pytest.approx(lows, abs=1e-4)
+    assert with_them.highs == pytest.approx(highs, abs=1e-4)
+    assert with_them.regrets == without.regrets
+
+
 def test_half_a_line_left_by_a_killed_writer_is_not_read_and_is_cut_off(tmp_path: Path, done: Run) -> None:
     path = tmp_path / "tuning.csv"
     append(path, done)
@@ -82,7 +95,7 @@ def test_a_file_of_something_else_is_refused_with_its_line(tmp_path: Path, done:
     path = tmp_path / "tuning.csv"
     append(path, done)
     path.write_text(path.read_text() + "random,1,trap\n")
-    with pytest.raises(ResultsError, match=r"tuning.csv, line 3: 3 cells, not 55"):
+    with pytest.raises(ResultsError, match=r"tuning.csv, line 3: 3 cells, not 105"):
         read(path)
     path.write_text("a,b\n")
     with pytest.raises(ResultsError, match="line 1: these are not the columns"):
@@ -93,7 +106,7 @@ def test_a_run_that_fails_is_reported_and_the_others_are_done(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "tuning.csv"
-    broken = Task("random", "no such family", 0)
+    broken = Task("alike", "random", "no such family", 0)
     (failure,) = work([broken, _TASKS[0]], path)
     assert failure.task == broken
     assert "KeyError: 'no such family'" in failure.message
@@ -102,7 +115,7 @@ def test_a_run_that_fails_is_reported_and_the_others_are_done(
 
 
 def test_a_worker_that_cannot_start_says_why_of_every_run(tmp_path: Path) -> None:
-    with Worker("benchmarks.tuning.runs", "no such method") as worker:
+    with Worker("benchmarks.tuning.runs", "alike", "no such method") as worker:
         for _ in range(2):
             with pytest.raises(MeasurementError, match="ended with status 1: KeyError: 'no such method'"):
                 worker.measure("trap", "0")
@@ -111,7 +124,18 @@ def test_a_worker_that_cannot_start_says_why_of_every_run(tmp_path: Path) -> Non
 def test_the_command_does_the_runs_that_are_missing_and_says_how_many_were_there(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    command = ["--folder", str(tmp_path), "run", "--methods", "random", "--families", "trap", "--seeds"]
+    command = [
+        "--folder",
+        str(tmp_path),
+        "run",
+        "--world",
+        "alike",
+        "--methods",
+        "random",
+        "--families",
+        "trap",
+        "--seeds",
+    ]
     assert main([*command, "0"]) == 0
     assert main([*command, "0:2", "--jobs", "2"]) == 0
     assert f"1 of 2 runs are in {tmp_path / 'tuning.csv'} already" in capsys.readouterr().err
@@ -121,7 +145,7 @@ def test_the_command_does_the_runs_that_are_missing_and_says_how_many_were_there
 def test_a_peer_that_is_not_installed_is_named_with_the_way_out(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["--folder", str(tmp_path), "run", "--methods", "smac3"]) == 2
+    assert main(["--folder", str(tmp_path), "run", "--methods", "smac3", "--seeds", "0"]) == 2
     assert capsys.readouterr().err == ("benchmarks.tuning: smac is not installed; `make bench-tuning` installs it\n")
 
 
@@ -167,9 +191,9 @@ def test_a_worker_that_is_killed_costs_one_measurement(tmp_path: Path, monkeypat
 
 def test_a_killed_comparison_goes_on_where_it_was(tmp_path: Path) -> None:
     path = tmp_path / "tuning.csv"
-    tasks = [Task("random", "trap", seed) for seed in range(60)]
+    tasks = [Task("alike", "random", "trap", seed) for seed in range(60)]
     command = [sys.executable, "-m", "benchmarks.tuning", "--folder", str(tmp_path)]
-    command += ["run", "--methods", "random", "--families", "trap", "--seeds", "0:60"]
+    command += ["run", "--world", "alike", "--methods", "random", "--families", "trap", "--seeds", "0:60"]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as killed:
         while not read(path):

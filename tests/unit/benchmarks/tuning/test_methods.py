@@ -4,10 +4,11 @@ from collections.abc import Callable
 
 import pytest
 
+from benchmarks.tuning.families import draw
 from benchmarks.tuning.methods import METHODS, Method
 from benchmarks.tuning.methods.flat_space import BestRated, to_parameters
 from benchmarks.tuning.methods.random_search import RandomSearch
-from benchmarks.tuning.raters import draw
+from benchmarks.tuning.raters import Alike
 from benchmarks.tuning.runs import rate_batch
 from benchmarks.tuning.settings import Parameters, real_parameters, snap
 from tuning.spaces import Mode
@@ -66,7 +67,7 @@ def test_a_method_that_gives_fewer_settings_than_asked_for_is_not_measured(mode:
             return super().ask(n - 1)
 
     with pytest.raises(ValueError, match="asked for 2 settings, Stingy gave 1"):
-        rate_batch(Stingy(mode, 0), draw("smooth", 0), 0)
+        rate_batch(Stingy(mode, 0), Alike(draw("smooth", 0)), 0)
 
 
 def test_a_point_of_the_flat_space_is_each_apis_own_setting(mode: Mode) -> None:
