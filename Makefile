@@ -10,7 +10,7 @@ BIN := .venv/bin
 LAYERS := layers/storage/python:layers/web/python:layers/tuning/python:layers/captioning/python
 
 .PHONY: help run test ready lint template audit lock openapi imports wheel release fuzz fuzz-api mutants deploy smoke model images \
-	bench-stores bench-tuning bench-captioning bench-load clean
+	bench-stores bench-tuning bench-captioning bench-load scale clean
 
 help:  ## Say what can be made
 	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -22,12 +22,13 @@ run: .venv/local.stamp  ## Start the whole system on this machine (HOST, PORT, A
 FLOOR := 90
 COUNTED = COVERAGE_CORE=$$($(BIN)/python -c 'import sys; print("sysmon" if sys.version_info >= (3, 12) else "ctrace")')
 
-# What does not need another runs beside it; what one command says stays together.
+# What does not need another runs beside it; what one command says stays together. One worker more than there are
+# processors: many tests wait for processes of their own.
 test:  ## Check everything: lint, types, import rules, template, tests, coverage
 	@$(MAKE) --no-print-directory --jobs=2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=line) ready
-	$(COUNTED) $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist worksteal --cov --cov-report=term --cov-fail-under=$(FLOOR)
+	$(COUNTED) $(BIN)/pytest --numprocesses $$($(BIN)/python -c 'import os; print(min(os.cpu_count() + 1, 4))') --dist worksteal --cov --cov-report=term --cov-fail-under=$(FLOOR)
 
-ready: .venv/dev.stamp .venv-sam/stamp .venv-checkov/stamp .venv-ministack/stamp .venv-optuna/stamp .venv-tflite/stamp lint template
+ready: .venv/dev.stamp .venv-sam/stamp .venv-checkov/stamp .venv-ministack/stamp .venv-tflite/stamp lint template
 
 lint: .venv/dev.stamp audit  ## Check style, types, import rules and security
 	$(BIN)/ruff check .
@@ -96,6 +97,9 @@ images: .venv/dev.stamp .venv-sam/stamp  ## Build the container images, run them
 
 bench-stores: .venv-bench/stamp  ## Time the observation stores and count their capacity (STORES names which)
 	PYTHONPATH=$(LAYERS) OMP_NUM_THREADS=1 .venv-bench/bin/python -m benchmarks.stores $(STORES)
+
+scale: .venv/dev.stamp  ## Compute anew what studies take of each limit and what they cost: docs/scale.md
+	PYTHONPATH=$(LAYERS) $(BIN)/python -m benchmarks.scale
 
 # Goes on from the results that are there; runs of ours are its sources' own. RUN="--seeds 20:40", say, asks for more;
 # RUN="--world people --seeds 0:20" is one of the two worlds.

@@ -24,13 +24,18 @@ What If-Match asked for does not hold: RFC 9110, 13.1.1."""
 
 
 async def refuse_near_parameters(request: Request) -> None:
-    """Refuse a query with a parameter that is nearly one that its route knows. A dependency of routes.
+    """Refuse a query with a parameter that its route does not know and seems to. A dependency of routes.
+
+    That is one that is nearly known, a field of the body, or a parameter of other routes.
 
     Raises:
-        InvalidRequestError: there is one; each is named, with the one that it is near to.
+        InvalidRequestError: there is one; each is named, with what was meant.
     """
-    known = [parameter.alias for parameter in request.scope["route"].dependant.query_params]
-    validate_query(request.query_params, known)
+    dependant = request.scope["route"].dependant
+    known = [parameter.alias for parameter in dependant.query_params]
+    bodies = [parameter.field_info.annotation for parameter in dependant.body_params]
+    fields = [name for body in bodies for name in getattr(body, "model_fields", {})]
+    validate_query(request.query_params, known, fields)
 
 
 class TuningFunction:

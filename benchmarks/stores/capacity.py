@@ -85,8 +85,16 @@ def metered() -> Iterator[Meter]:
 
 def transacted_units(change: dict[str, Any]) -> int:
     """Return two units for each kB begun of an item with its names; a deleted one is taken to be within it."""
-    size = sum(len(name.encode()) + _size(value) for name, value in change.get("Put", {}).get("Item", {}).items())
-    return 2 * max(1, math.ceil(size / 1_024))
+    return 2 * max(1, math.ceil(_item_size(change.get("Put", {}).get("Item", {})) / 1_024))
+
+
+def stored_bytes(item: dict[str, Any]) -> int:
+    """Return the bytes that are billed for an item that is kept: its own, and 100 for its place in the index."""
+    return _item_size(item) + 100
+
+
+def _item_size(item: dict[str, Any]) -> int:
+    return sum(len(name.encode()) + _size(value) for name, value in item.items())
 
 
 def _size(value: dict[str, Any]) -> int:

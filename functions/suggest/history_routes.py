@@ -67,7 +67,9 @@ def add(function: TuningFunction) -> None:
             asked //= 2  # long comments, and many corrections of them
         if not table:
             return Response(body, media_type="application/json", headers={"Vary": "Accept"})
-        headers = {"Content-Disposition": f'attachment; filename="{study}.csv"', "Vary": "Accept"}
+        # Whoever saves it sees by its name whether it is all there is.
+        name = f"{study}-part.csv" if page.next_cursor else f"{study}.csv"
+        headers = {"Content-Disposition": f'attachment; filename="{name}"', "Vary": "Accept"}
         if page.next_cursor:
             following = request.url.include_query_params(cursor=page.next_cursor).query
             headers["Link"] = f'<?{following}>; rel="next"'

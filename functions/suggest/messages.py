@@ -54,7 +54,7 @@ class SuggestRequest(BaseModel):
 
     mode: str = Field(MODE, description=MODES)
     num_suggestions: Count = Field(2, description="how many settings to suggest, 1 to 10")
-    study: str = Field(DEFAULT_STUDY, description="the study that the ratings will belong to")
+    study: str | None = Field(DEFAULT_STUDY, description="the study that the ratings will belong to")
     fixed: dict[str, Any] | None = Field(
         None,
         description="what every suggestion is to have: an `api`, parameters, or both; the model chooses the rest",
@@ -143,6 +143,6 @@ class Outstanding(BaseModel):
 
 
 class OutstandingSuggestions(BaseModel):
-    """What is outstanding, the oldest first."""
+    """Pending suggestions, the oldest first."""
 
     suggestions: list[Outstanding]

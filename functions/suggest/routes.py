@@ -55,7 +55,7 @@ def build(settings: Settings) -> TuningFunction:
         "/ml/suggest_parameters",
         tags=["tuning"],
         summary="Suggest settings to try next",
-        dependencies=[Depends(require_json)],
+        dependencies=[Depends(require_json), *reading],
     )
     async def suggest_parameters(request: SuggestRequest) -> Suggestions:
         store, spaces = function.store, function.spaces
@@ -79,7 +79,7 @@ def build(settings: Settings) -> TuningFunction:
             ignored=list(asked.ignored),
         )
 
-    @app.get("/ml/suggestions", tags=["tuning"], summary="What is outstanding", dependencies=reading)
+    @app.get("/ml/suggestions", tags=["tuning"], summary="Pending suggestions", dependencies=reading)
     async def outstanding(study: str = DEFAULT_STUDY, mode: str | None = None) -> OutstandingSuggestions:
         found = suggestions.browse(function.store, function.spaces, study=study, mode=mode, now=datetime.now(UTC))
         return OutstandingSuggestions(suggestions=[Outstanding.of(one) for one in found])

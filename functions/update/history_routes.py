@@ -21,7 +21,7 @@ def add(function: TuningFunction) -> None:
         "/ml/history/{id}",
         tags=["tuning"],
         summary="Correct, withdraw or restore a rating",
-        dependencies=[Depends(require_json)],
+        dependencies=[Depends(require_json), Depends(refuse_near_parameters)],
     )
     async def correct(
         id: str,  # noqa: A002 - the parameter's name in the API

@@ -95,10 +95,10 @@ class CorrectedEntry(BaseModel):
 
 
 class GivenBack(BaseModel):
-    """A suggestion that is outstanding no more."""
+    """A suggestion that is not pending any more."""
 
     suggestion_id: str
-    freed: bool = Field(description="false if it was outstanding no more before")
+    freed: bool = Field(description="false if it was not pending any more before")
 
 
 class NewStudy(BaseModel):

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from fastapi import Depends
 
-from functions.tuning_function import TuningFunction
+from functions.tuning_function import TuningFunction, refuse_near_parameters
 from functions.update import history_routes, study_routes
 from functions.update.headers import IdempotencyKey
 from functions.update.messages import GivenBack, Updated, UpdateRequest
@@ -33,7 +33,7 @@ def build(settings: Settings) -> TuningFunction:
     if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
         # A Lambda that starts has a whole vCPU, and no request waits yet. Elsewhere the first update that fits waits.
         preload()
-    writing = [Depends(require_json)]
+    writing = [Depends(require_json), Depends(refuse_near_parameters)]
 
     @app.post("/ml/update_model", tags=["tuning"], summary="Record ratings and learn", dependencies=writing)
     async def update_model(request: UpdateRequest, idempotency_key: IdempotencyKey = None) -> Updated:

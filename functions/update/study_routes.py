@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from fastapi import Depends
 
-from functions.tuning_function import TuningFunction
+from functions.tuning_function import TuningFunction, refuse_near_parameters
 from functions.update.messages import Archiving, NewStudy, StudyChanged
 from tuning import studies
 from tuning.validation.requests import parse_archiving
@@ -13,7 +13,7 @@ from web.application import require_json
 
 def add(function: TuningFunction) -> None:
     """Add the routes to the function's application."""
-    app, writing = function.app, [Depends(require_json)]
+    app, writing = function.app, [Depends(require_json), Depends(refuse_near_parameters)]
 
     @app.post("/ml/studies", tags=["studies"], summary="Begin a study", dependencies=writing, status_code=201)
     async def begin_study(request: NewStudy) -> StudyChanged:

@@ -385,8 +385,19 @@ def test_the_same_rater_of_the_same_suggestion_replaces_the_rating(store: Observ
             observation(suggestion_id="s", rater="ana", picture="p1"),
             observation(suggestion_id="s", rater="ana", picture="p2"),
         ),
+        (
+            observation(suggestion_id="s", rater="ana"),
+            observation(suggestion_id="s", rater="ana", picture="p2"),
+        ),
+        (
+            observation(suggestion_id="s", rater="ana"),
+            observation(1, suggestion_id="s", rater="ana"),
+        ),
     ],
-    ids=["another rater", "nobody", "somebody after nobody", "no suggestion", "another suggestion", "another picture"],
+    ids=[
+        *("another rater", "nobody", "somebody after nobody", "no suggestion", "another suggestion"),
+        *("another picture", "a picture after none", "another setting"),
+    ],
 )
 def test_other_ratings_add_up(store: ObservationStore, first: Observation, second: Observation) -> None:
     recorded = told_twice(store, first, second)
@@ -394,7 +405,7 @@ def test_other_ratings_add_up(store: ObservationStore, first: Observation, secon
     assert entry(store).revision.number == 1
 
 
-@pytest.mark.parametrize(("first", "second"), [("p1", "p1"), ("p1", None), (None, "p1"), (None, None)])
+@pytest.mark.parametrize(("first", "second"), [("p1", "p1"), ("p1", None), (None, None)])
 def test_a_picture_that_is_the_same_or_not_named_is_no_other(
     store: ObservationStore, first: str | None, second: str | None
 ) -> None:

@@ -67,11 +67,11 @@ def fill_with_studies(url: str) -> None:
     ]
     store.record(told, study="garden", idempotency_key=None)
     store.record([rated(1, suggestion_id="first")], study="garden", idempotency_key=None)
-    # Told again by the same rater: with the same words (a revision that changes nothing), and with others.
-    store.record([replace(ana, recorded_at=NOW - HOUR)], study="garden", idempotency_key=None)
+    # Told again by the same rater, twice.
+    store.record([replace(ana, rating=4.0, recorded_at=NOW - HOUR)], study="garden", idempotency_key=None)
     store.record([replace(ana, rating=4.5, recorded_at=NOW - HOUR / 2)], study="garden", idempotency_key=None)
     other = replace(ana, picture="p2", recorded_at=NOW - HOUR / 3)
-    store.record([other, other, rated(6)], study="garden", idempotency_key=None)
+    store.record([other, replace(other, rating=3.5), rated(6)], study="garden", idempotency_key=None)
     for position, changes in (
         (1, {"rating": 2.25, "comment": "better", "reviser": "eva"}),
         (1, {"comment": ""}),
@@ -83,13 +83,13 @@ def fill_with_studies(url: str) -> None:
         correction = Correction(NOW - timedelta(minutes=position), **changes)
         store.revise("garden", position, correction, seen=None, idempotency_key=None)
     store.record([rated(8), rated(9)], study="garden", idempotency_key=None)
-    # Two ratings of one rater: with a third picture, that without a picture is meant, though the other is later.
+    # Two ratings of one rater: without a picture, that without one is meant, though the other is later.
     cy = rated(11, suggestion_id="twice", rater="cy")
     position, _ = store.record([cy, rated(12)], study="garden", idempotency_key=None).positions or ()
     store.revise("garden", position, Correction(NOW, withdrawn=True), seen=None, idempotency_key=None)
     store.record([replace(cy, picture="p1")], study="garden", idempotency_key=None)
     store.revise("garden", position, Correction(NOW, withdrawn=False), seen=None, idempotency_key=None)
-    store.record([replace(cy, picture="p2", recorded_at=NOW)], study="garden", idempotency_key=None)
+    store.record([replace(cy, rating=2.0, recorded_at=NOW)], study="garden", idempotency_key=None)
     store.save_hyperparameters("surfaces", LEARNED, study="garden", as_of=3)
     store.record([rated(10)], study="past", idempotency_key=None)
     store.archive("past", archived_at=PAST.archived_at)

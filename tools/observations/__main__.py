@@ -9,6 +9,7 @@ from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from storage.urls import DatabaseFile, parse_store
 from tools.observations.archive import is_archive, read_archive, write_archive
 from tools.observations.errors import MoveError
 from tools.observations.importing import import_rows
@@ -20,6 +21,7 @@ from tuning.errors import TuningError
 from tuning.observations import Failure
 from tuning.spaces import Spaces
 from tuning.stores import open_store
+from tuning.stores.port import ObservationStore
 from tuning.validation.space_file import load_spaces
 
 _ENDINGS = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl"}
@@ -87,7 +89,7 @@ def _export(options: argparse.Namespace, now: datetime) -> None:
     form = _format(options)
     spaces = _spaces()
     path = None if options.target == _STANDARD_OUTPUT else Path(options.target)
-    with closing(open_store(options.source)) as source:
+    with closing(_existing(options.source)) as source:
         studies = collect(source, names=options.study, now=now)
     # Standard output has the export alone.
     said = sys.stderr if path is None else sys.stdout
@@ -128,11 +130,28 @@ def _import(options: argparse.Namespace, now: datetime) -> None:
         print(note)
     for study, count in done.recorded.items():
         print(f"{study}: {count:,} recorded{_there(done.there[study])}")
+    if done.differing:
+        recorded, there = sum(done.recorded.values()), sum(done.there.values()) - done.differing
+        raise MoveError(f"{recorded:,} recorded{_there(there)}; {done.differing:,} differ from what is there")
     print(f"{sum(done.recorded.values()):,} recorded{_there(sum(done.there.values()))}; all verified")
 
 
+def _existing(url: str) -> ObservationStore:
+    """Open a store to read it: a file that is not there is not made.
+
+    Raises:
+        MoveError: it is not there.
+        StoreUrlError: the URL names no store.
+    """
+    store = open_store(url)
+    place = parse_store(url)
+    if isinstance(place, DatabaseFile) and not place.path.exists():
+        raise MoveError(f"{url}: there is no such file")
+    return store
+
+
 def _copy(options: argparse.Namespace, now: datetime) -> None:
-    with closing(open_store(options.source)) as source:
+    with closing(_existing(options.source)) as source:
         studies = collect(source, names=options.study, now=now)
     _bring(studies, options.target, now)
 

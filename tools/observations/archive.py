@@ -268,10 +268,15 @@ class _Modes:
                 Node(None).refuse(f"holds {found:,} observations of study {mode}, and its header says {count:,}")
         # The migrations of the stores do the same: an answered suggestion is known by its first answer.
         known: dict[str, Suggestion] = {}
+        made_up: set[str] = set()
         for one in self._ratings:
             if one.suggestion_id is not None:
                 answered = Suggestion(one.suggestion_id, one.mode, one.setting, one.recorded_at, one.recorded_at)
-                known.setdefault(one.suggestion_id, answered)
+                first = known.setdefault(one.suggestion_id, answered)
+                # What was told of several settings is an id of the caller's own, and no suggestion's.
+                if (first.mode, first.setting) != (one.mode, one.setting):
+                    made_up.add(one.suggestion_id)
+        known = {identity: one for identity, one in known.items() if identity not in made_up}
         known |= {one.id: one for one in self._outstanding}
         return [
             MovedStudy(

@@ -35,12 +35,14 @@ _NAMED = 10  # lines that a note names
 class Imported:
     """What an import did, by study: the number of rows that it recorded, and of those that were there already.
 
-    `notes` say what else happened to rows.
+    `notes` say what else happened to rows; `differing` counts those that differ from the entries of their ids, which
+    were left as they are.
     """
 
     recorded: Mapping[str, int]
     there: Mapping[str, int]
     notes: tuple[str, ...]
+    differing: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,9 @@ def import_rows(
                 _begin(store, name, now)
             recording.record(name, of_study, shown.update)
     recording.verify()
-    return Imported(recording.recorded, recording.there, (*attributing.notes(), *recording.notes()))
+    return Imported(
+        recording.recorded, recording.there, (*attributing.notes(), *recording.notes()), len(recording.changed)
+    )
 
 
 def _judge_missing(name: str, names: Sequence[str], *, create: bool) -> None:

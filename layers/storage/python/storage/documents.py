@@ -192,6 +192,6 @@ def quote(value: object) -> str:
 
 def _numeral(number: Real) -> str:
     try:
-        return f"{float(number):.17g}"
+        return repr(float(number)).removesuffix(".0")
     except OverflowError:
         return "a number too large to tell"

@@ -3,7 +3,7 @@
     TuningError
     ├── StoreUnavailableError    (transient) locked, full or out of reach; carries `retry_after` seconds
     ├── InvalidRequestError      (request) carries every field that is wrong, with its location
-    ├── IdempotencyMismatchError (request) the key was used before with another body
+    ├── IdempotencyMismatchError (request) the key was used before for another request
     ├── StudyMissingError        (missing) there is no study of that name
     ├── EntryMissingError        (missing) the history has no entry of that id
     ├── SuggestionMissingError   (missing) nothing of that id is outstanding
@@ -72,7 +72,7 @@ class InvalidRequestError(TuningError, RequestError):
 
 
 class IdempotencyMismatchError(TuningError, RequestError):
-    """The idempotency key was used before with another body."""
+    """The idempotency key was used before for another request, of whatever study."""
 
 
 class StudyMissingError(TuningError, MissingError):

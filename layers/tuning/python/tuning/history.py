@@ -20,7 +20,7 @@ from tuning.validation.requests import (
     MAX_PAGE,
     parse_correction,
     parse_cursor,
-    validate_filters,
+    parse_filters,
     validate_key,
     validate_limit,
     validate_mode,
@@ -85,7 +85,7 @@ def browse(
     """
     if mode is not None:
         validate_mode(spaces, mode)
-    validate_filters(rater=rater, picture=picture)
+    rater, picture = parse_filters(rater=rater, picture=picture)
     validate_limit(limit, most)
     page = store.history(
         study=validate_study(study, root="query"),

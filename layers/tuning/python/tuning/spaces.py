@@ -156,7 +156,7 @@ class Fixed:
 
 @dataclass(frozen=True, slots=True)
 class Mode:
-    """One study: the APIs that compete in it.
+    """One search problem, which every study has: the APIs that compete in it.
 
     `axes` says where each coordinate lies among the columns of the surrogate's inputs, in order of first mention.
     """

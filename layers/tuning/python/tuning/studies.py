@@ -73,7 +73,7 @@ def find(store: ObservationStore, name: str) -> StudySummary:
         StoreCorruptError: what it holds cannot be read.
         StoreRefusedError: it is not there, or does not admit us.
     """
-    return store.summary(validate_study(name, root="query"))
+    return store.summary(validate_study(name, root="query", field_name="name"))
 
 
 def archive(store: ObservationStore, name: str, *, archived: bool, now: datetime) -> StudySummary:
@@ -86,7 +86,7 @@ def archive(store: ObservationStore, name: str, *, archived: bool, now: datetime
         StoreCorruptError: what it holds cannot be read.
         StoreRefusedError: it is not there, or does not admit us.
     """
-    validate_study(name, root="query")
+    validate_study(name, root="query", field_name="name")
     if name == DEFAULT_STUDY and archived:
         message = f"study {DEFAULT_STUDY} cannot be archived: calls that name no study mean it"
         raise InvalidRequestError((InvalidField(("archived",), message),))

@@ -31,16 +31,17 @@ Cell = Value | bool | None
 
 def columns(spaces: Spaces, entries: Iterable[Entry] = ()) -> tuple[str, ...]:
     """Return the table's columns: with one per parameter of the space, and of settings from before it was changed."""
-    names = {parameter.name: None for api in spaces.apis for parameter in api.parameters}
+    names = {_column(parameter.name): None for api in spaces.apis for parameter in api.parameters}
     for entry in entries:
-        names.update(dict.fromkeys(name for name, _ in entry.told.setting.values))
+        names.update(dict.fromkeys(_column(name) for name, _ in entry.told.setting.values))
     return (*_BEFORE, *names, *_AFTER)
 
 
 def row(entry: Entry) -> dict[str, Cell]:
     """Return an entry by column; what does not apply to it is left out."""
     told, revision = entry.told, entry.revision
-    plain: dict[str, Cell] = {"id": entry.id, "study": entry.study, "mode": told.mode, **told.setting.to_plain()}
+    plain: dict[str, Cell] = {"id": entry.id, "study": entry.study, "mode": told.mode, "api": told.setting.api}
+    plain |= {_column(name): value for name, value in told.setting.values}
     if isinstance(told, Failure):
         plain["failed"] = told.reason
     else:
@@ -74,7 +75,12 @@ def to_csv(spaces: Spaces, entries: Sequence[Entry]) -> str:
 
 def from_cell(text: str) -> str:
     """Return the text of a cell that `to_csv` wrote."""
-    return text[1:] if text.startswith("'") and text[1:].startswith(("'", *_FORMULA)) else text
+    return text[1:] if text.startswith("'") and text[1:].lstrip().startswith(("'", *_FORMULA)) else text
+
+
+def _column(parameter: str) -> str:
+    """Return the column of a parameter, which must not be one of the table's own."""
+    return f"parameters.{parameter}" if parameter in _BEFORE or parameter in _AFTER else parameter
 
 
 def _to_cell(name: str, value: Cell) -> object:
@@ -82,6 +88,6 @@ def _to_cell(name: str, value: Cell) -> object:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
-    if name in TEXTS and isinstance(value, str) and value.startswith(("'", *_FORMULA)):
+    if name in TEXTS and isinstance(value, str) and value.lstrip().startswith(("'", *_FORMULA)):
         return f"'{value}"
     return value

@@ -12,13 +12,13 @@ nobody knows is kept with the rating and has no other effect. All results of an 
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from storage.deadline import Deadline
 from storage.errors import ConflictError
 from tuning.errors import InvalidField, InvalidRequestError, StudyMissingError
-from tuning.model.encoding import snap
+from tuning.model.encoding import admits, snap
 from tuning.observations import DEFAULT_STUDY, Failure, Observation, Setting, Suggestion, Told, entry_id
 from tuning.relearning import learn
 from tuning.spaces import Mode, Spaces
@@ -141,6 +141,8 @@ def _attribute(
         if named is not None:
             mode, identity = named.mode, named.id
             contradiction = _contradiction(result, named, spaces)
+            # What lies at the suggestion's place on the grid is a rating of the suggestion.
+            result = replace(result, setting=named.setting)  # noqa: PLW2901 - the result as it is recorded
         else:
             mode, identity = _infer(result, alike, spaces)
             contradiction = None
@@ -175,9 +177,7 @@ def _settle_study(asked: Update, known: Mapping[str, Suggestion]) -> str:
     for index, one in enumerate(meant):
         if one != meant[0]:
             other = f"belongs to study {one}, and the first result to study {meant[0]}"
-            raise InvalidRequestError(
-                (InvalidField(("results", index), f'{other}: send them apart, or say "study" once for all of them'),)
-            )
+            raise InvalidRequestError((InvalidField(("results", index), f"{other}: send them apart"),))
     return meant[0]
 
 
@@ -209,7 +209,8 @@ def _infer(
     if not candidates:
         return result.mode or spaces.default_mode, result.suggestion_id
     ended, _, _, suggestion = min(candidates, key=lambda one: one[:3])
-    return suggestion.mode, result.suggestion_id if ended else suggestion.id
+    # A named rater's rating of what is not pending any more may correct the one before; others are further opinions.
+    return suggestion.mode, result.suggestion_id if ended and result.rater is None else suggestion.id
 
 
 def _snapped(mode: Mode, setting: Setting) -> Setting:
@@ -218,13 +219,18 @@ def _snapped(mode: Mode, setting: Setting) -> Setting:
     return setting if api is None else snap(api, setting)
 
 
+def _is_of(mode: Mode, setting: Setting) -> bool:
+    """Return whether a setting that was suggested once is one of the mode as it is now, and has a place on its grid."""
+    return admits(mode, setting)
+
+
 def _contradiction(result: Result, named: Suggestion, spaces: Spaces) -> tuple[str, str] | None:
     """Return the field at odds with the suggestion that the result names, and why: it rates another picture."""
     if result.mode not in {None, named.mode}:
         return "mode", f"the suggestion was made in mode {named.mode}"
     mode = spaces.find_mode(named.mode)
     given, suggested = result.setting, named.setting
-    if mode is not None:
+    if mode is not None and _is_of(mode, suggested):
         given, suggested = _snapped(mode, given), _snapped(mode, suggested)
     if given != suggested:
         plain = json.dumps(named.setting.to_plain())
@@ -250,6 +256,6 @@ def _fingerprint(asked: Update) -> str:
         plain: list[object] = [one.setting.key, one.rating, one.suggestion_id, one.mode]
         more = [one.failed, one.rater, one.picture, one.comment]
         body.append([*plain, *more] if any(field is not None for field in more) else plain)
-    if asked.study is not None:
+    if asked.study not in {None, DEFAULT_STUDY}:
         body.append({"study": asked.study})
     return hashlib.sha256(json.dumps(body).encode()).hexdigest()

@@ -99,7 +99,7 @@ def test_positions_revisions_and_ids_are_those_of_the_old_store(studies: str, el
 
 def test_what_is_rated_after_a_copy_goes_where_it_would_have_gone(studies: str, elsewhere: str) -> None:
     assert main(["copy", "--from", studies, "--to", elsewhere]) == 0
-    again = replace(rated(2, suggestion_id="late", rater="ana"), rating=1.5, recorded_at=NOW)
+    again = replace(rated(2, suggestion_id="late", rater="ana"), rating=1.5, picture="p2", recorded_at=NOW)
     answers = []
     for url in (studies, elsewhere):
         with closing(open_store(url)) as store:
@@ -223,7 +223,7 @@ def test_a_move_interrupted_at_any_write_goes_on_without_recording_twice(
 
 
 @pytest.mark.parametrize("after", [False, True])
-@pytest.mark.parametrize("call", [1, 2, 3, 5, 8, 13, 21])
+@pytest.mark.parametrize("call", [1, 3, 8, 21])
 def test_on_every_adapter_an_interrupted_move_goes_on(
     moved: tuple[MovedStudy, ...],
     studies: str,
@@ -420,8 +420,8 @@ def test_a_terminal_sees_a_bar(source: str, target: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["export", "--from", "sqlite:///{0}/empty.db", "--to", "{0}/new.jsonl"], "neither ratings nor studies"),
-        (["copy", "--from", "sqlite:///{0}/empty.db", "--to", "{1}"], "neither ratings nor studies"),
+        (["export", "--from", "sqlite:///{0}/empty.db", "--to", "{0}/new.jsonl"], "there is no such file"),
+        (["copy", "--from", "sqlite:///{0}/empty.db", "--to", "{1}"], "there is no such file"),
         (["export", "--from", "{1}", "--to", "{0}/nowhere/new.jsonl"], "No such file or directory"),
         (["import", "--from", "{0}/absent.jsonl", "--to", "{1}"], "absent.jsonl"),
         (["import", "--from", "{0}/absent.csv", "--to", "{1}"], "absent.csv"),

@@ -148,12 +148,12 @@ def test_what_has_not_changed_is_not_pooled_again(mode: Mode, rate_many: RateMan
     assert pool(mode, observations, limit=5) is pool(mode, observations, limit=5)
 
 
-def test_the_eight_modes_pooled_last_are_remembered(mode: Mode, rate_many: RateMany) -> None:
+def test_as_many_modes_as_were_pooled_last_are_remembered(mode: Mode, rate_many: RateMany) -> None:
     observations = rate_many(5)
-    modes = [replace(mode, name=str(number)) for number in range(10)]
+    modes = [replace(mode, name=str(number)) for number in range(pooling._REMEMBERED + 2)]
     before = [pool(one, observations) for one in modes]
-    assert len(pooling._known) == 8
-    assert [pool(one, observations) is then for one, then in zip(modes[2:], before[2:], strict=True)] == [True] * 8
+    assert len(pooling._known) == pooling._REMEMBERED
+    assert all(pool(one, observations) is then for one, then in zip(modes[2:], before[2:], strict=True))
     assert pool(modes[0], observations) is not before[0]
 
 

@@ -102,7 +102,7 @@ def test_a_value_near_zero_is_zero() -> None:
 def test_a_bound_missed_by_floating_point_dust_is_met(spaces: Spaces) -> None:
     assert parse_results([result(init_strength=0.5000000000000001)], spaces)
     assert problems_of([result(init_strength=0.500001)], spaces) == [
-        (("results", 0, "parameters", "init_strength"), "must lie within 0.1 to 0.5, not 0.50000100000000003")
+        (("results", 0, "parameters", "init_strength"), "must lie within 0.1 to 0.5, not 0.500001")
     ]
 
 
@@ -326,11 +326,11 @@ def test_an_unknown_name_that_no_text_can_hold_is_still_told(spaces: Spaces) -> 
         ({"num_suggestions": 2}, ("num_suggestions",), "suggest_parameters"),
         ({"study": "Kitchens"}, ("study",), "must be 1 to 64 of a-z"),
         ({"mode": "colour"}, ("mode",), "must be one of structure, surfaces"),
-        ({"rater": "a\nb"}, ("rater",), "must be a pseudonym of 1 to 64 printable characters"),
-        ({"rater": "x" * 10_000}, ("rater",), "must be a pseudonym of 1 to 64 printable characters"),
+        ({"rater": "a\nb"}, ("rater",), "must be a pseudonym of 1 to 64 characters"),
+        ({"rater": "x" * 10_000}, ("rater",), "must be a pseudonym of 1 to 64 characters"),
         ({"rater": "  "}, ("rater",), "must not be blank"),
-        ({"picture": "x" * 129}, ("picture",), "must be an id of 1 to 128 printable characters"),
-        ({"picture": 7}, ("picture",), "must be an id of 1 to 128 printable characters"),
+        ({"picture": "x" * 129}, ("picture",), "must be an id of 1 to 128 characters"),
+        ({"picture": 7}, ("picture",), "must be an id of 1 to 128 characters"),
     ],
 )
 def test_what_is_said_for_all_results_is_judged(
@@ -349,10 +349,9 @@ def test_what_is_said_for_all_results_is_judged(
         ({"suggestionId": "x"}, "suggestionId", "did you mean suggestion_id?"),
         ({"Rating": 3}, "Rating", "did you mean rating?"),
         ({"study": "default"}, "study", "say it once, beside results"),
-        ({"id": "x"}, "id", "did you mean suggestion_id?"),
         ({"failed": "refused"}, "failed", "cannot stand beside a rating"),
-        ({"comment": "x" * 501}, "comment", "must be a text of 1 to 500 printable characters"),
-        ({"comment": "a\x00b"}, "comment", "must be a text of 1 to 500 printable characters"),
+        ({"comment": "x" * 501}, "comment", "must be a text of 1 to 500 characters"),
+        ({"comment": "a\x00b"}, "comment", "must be a text of 1 to 500 characters"),
         ({"rater": "a\u2028b"}, "rater", "must be a pseudonym"),
         ({"picture": ""}, "picture", "must be an id"),
     ],
@@ -482,8 +481,8 @@ def test_an_api_that_cannot_take_the_value_is_left_out() -> None:
             ("strength",),
             "belongs to stablediffusion; leonardo takes init_strength, guidance_scale, controlnet_weight",
         ),
-        ({"guidance_scale": 4.9}, ("guidance_scale",), "must lie within 5 to 12, not 4.9000000000000004"),
-        ({"guidance_scale": 1e300}, ("guidance_scale",), "must lie within 5 to 12, not 1.0000000000000001e+300"),
+        ({"guidance_scale": 4.9}, ("guidance_scale",), "must lie within 5 to 12, not 4.9"),
+        ({"guidance_scale": 1e300}, ("guidance_scale",), "must lie within 5 to 12, not 1e+300"),
         ({"guidance_scale": None}, ("guidance_scale",), "must be a number, not null"),
         ({"guidance_scale": "high"}, ("guidance_scale",), "must be a number, not 'high'"),
         (

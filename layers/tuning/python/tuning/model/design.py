@@ -105,6 +105,10 @@ def reserve(
         if len(found) == count:
             break
     found += again[: count - len(found)]
+    if (there := mode.size_within(fixed)) < count and fixed:
+        raise SpaceExhaustedError(
+            f"mode {mode.name} has no more than {there} settings with {_told(mode, fixed)}: ask for fewer, or fix less"
+        )
     if len(found) < count:
         kept, advice = (f" with {_told(mode, fixed)}", ", or fix less") if fixed else ("", "")
         raise SpaceExhaustedError(

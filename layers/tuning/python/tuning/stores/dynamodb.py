@@ -525,14 +525,18 @@ class DynamoDbObservationStore(ObservationStore):
         """Return the suggestions that DEFAULT_STUDY's log knows by their answers, in a table older than studies."""
         head = self._logs.head(DEFAULT_STUDY, deadline)
         found: dict[str, Suggestion] = {}
+        made_up: set[str] = set()
         for mode in head.modes if head.early else ():
             log = self._logs.log(head, mode, deadline)
             for entry in () if log.answered.isdisjoint(ids) else log.entries.values():
                 told = entry.told
                 if told.suggestion_id is not None and told.suggestion_id in ids:
                     known = Suggestion(told.suggestion_id, mode, told.setting, told.recorded_at, told.recorded_at)
-                    found.setdefault(known.id, known)
-        return found
+                    first = found.setdefault(known.id, known)
+                    # What was told of several settings is an id of the caller's own, and no suggestion's.
+                    if (first.mode, first.setting) != (mode, told.setting):
+                        made_up.add(known.id)
+        return {identity: known for identity, known in found.items() if identity not in made_up}
 
     def _tidy(self, freed: Sequence[Delete], deadline: Deadline) -> None:
         """Frees settings that are answered. If that fails nothing is lost: readers pass over them."""
@@ -560,7 +564,7 @@ class DynamoDbObservationStore(ObservationStore):
             found = items.load_receipt(row)
         if (found.kind, found.fingerprint) != (ours.kind, ours.fingerprint):
             raise IdempotencyMismatchError(
-                "this idempotency key was used before with another body; send new results with a new key"
+                "this idempotency key was used before for another request; send what is new with a new key"
             )
         return found
 

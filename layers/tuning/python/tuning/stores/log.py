@@ -100,21 +100,27 @@ class Batch:
 def plan(study: str, told: Sequence[Told], rated_by: Callable[[str, str, str], Sequence[Entry]], *, end: int) -> Batch:
     """Decide what a batch appends to the log that ends at `end`: an entry each, or a revision of an earlier rating.
 
-    A rating of a suggestion that its named rater has rated before, withdrawn ratings aside, revises that rating, unless
-    the two name different pictures. `rated_by` gives the entries of a mode, a suggestion and a rater.
+    A rating of a suggestion that its named rater has rated before on the same picture, withdrawn ratings aside, revises
+    that rating; one that names no picture is of the only picture that the rater has rated it on. Sent again unchanged
+    it adds nothing. `rated_by` gives the entries of a mode, a suggestion and a rater.
     """
-    # What this batch itself has made of the ratings of a suggestion and a rater.
-    present: dict[tuple[str | None, str | None], dict[int, Entry]] = {}
+    # The ratings of a suggestion by a rater: those that are there, and what this batch has made of them.
+    present: dict[tuple[str, str, str], dict[int, Entry]] = {}
     records: list[tuple[int, str, Record]] = []
     positions: list[int] = []
     replaced: dict[int, None] = {}
     for one in told:
         position = end + len(records) + 1
-        ours = present.setdefault((one.suggestion_id, one.rater), {})
-        before = _rated_before(one, rated_by, ours)
+        rated: dict[int, Entry] = {}
+        if isinstance(one, Observation) and one.suggestion_id is not None and one.rater is not None:
+            key = one.mode, one.suggestion_id, one.rater
+            if key not in present:
+                present[key] = {entry.position: entry for entry in rated_by(*key)}
+            rated = present[key]
+        before = _rated_before(one, rated)
         if before is None:
             records.append((position, one.mode, one))
-            ours[position] = entered(study, position, one)
+            rated[position] = entered(study, position, one)
             positions.append(position)
             continue
         assert isinstance(one, Observation)  # noqa: S101 - a failure replaces nothing
@@ -126,9 +132,10 @@ def plan(study: str, told: Sequence[Told], rated_by: Callable[[str, str, str], S
             made_at=one.recorded_at,
             reviser=one.rater,
         )
-        records.append((position, one.mode, Amendment(before.position, revision)))
-        ours[before.position] = amended(before, revision)
         positions.append(before.position)
+        if (revision.rating, revision.comment) != (before.revision.rating, before.revision.comment):
+            records.append((position, one.mode, Amendment(before.position, revision)))
+            rated[before.position] = amended(before, revision)
         if before.position <= end:
             replaced[before.position] = None
     return Batch(end, tuple(records), tuple(positions), tuple(replaced))
@@ -208,21 +215,15 @@ def better(one: Best | None, other: Best | None) -> Best | None:
     return min(one, other, key=lambda best: (-best.rating, best.recorded_at))
 
 
-def _rated_before(
-    told: Told, rated_by: Callable[[str, str, str], Sequence[Entry]], ours: Mapping[int, Entry]
-) -> Entry | None:
-    """Return the rating that this one replaces."""
-    if not isinstance(told, Observation) or told.suggestion_id is None or told.rater is None:
-        return None
-    stored = {entry.position: entry for entry in rated_by(told.mode, told.suggestion_id, told.rater)}
-    alike = [
-        entry
-        for _, entry in sorted({**stored, **ours}.items())
-        if counts(entry)
-        and entry.told.mode == told.mode
-        and (None in {entry.told.picture, told.picture} or entry.told.picture == told.picture)
-    ]
-    return alike[-1] if alike else None
+def _rated_before(told: Told, rated: Mapping[int, Entry]) -> Entry | None:
+    """Return the rating that this one replaces, of those of its suggestion by its rater."""
+    # Whoever makes up ids of their own may use one for several settings.
+    alike = [entry for entry in rated.values() if counts(entry) and entry.told.setting == told.setting]
+    pictures = {entry.told.picture for entry in alike}
+    # Whoever has rated one picture alone need not name it again.
+    picture = next(iter(pictures)) if told.picture is None and len(pictures) == 1 else told.picture
+    found = [entry for entry in alike if entry.told.picture == picture]
+    return max(found, key=lambda entry: entry.position, default=None)
 
 
 def last_change(records: Iterable[Record]) -> datetime | None:

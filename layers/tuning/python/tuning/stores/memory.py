@@ -511,5 +511,5 @@ def _revised(receipt: _Receipt) -> Revised:
 
 def _used_before() -> IdempotencyMismatchError:
     return IdempotencyMismatchError(
-        "this idempotency key was used before with another body; send new results with a new key"
+        "this idempotency key was used before for another request; send what is new with a new key"
     )

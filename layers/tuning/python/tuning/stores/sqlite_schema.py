@@ -135,7 +135,8 @@ _MIGRATIONS = (
     INSERT INTO suggestions (id, study, mode, setting_key, setting, suggested_at, expires_at, outstanding)
         SELECT suggestion_id, 'default', mode, setting_key(setting), setting, recorded_at, recorded_at, 0
         FROM observations
-        WHERE id IN (SELECT MIN(id) FROM observations WHERE suggestion_id IS NOT NULL GROUP BY suggestion_id)
+        WHERE id IN (SELECT MIN(id) FROM observations WHERE suggestion_id IS NOT NULL GROUP BY suggestion_id
+            HAVING COUNT(DISTINCT mode || ' ' || setting_key(setting)) = 1)
             AND NOT EXISTS (SELECT 1 FROM old_suggestions WHERE old_suggestions.id = suggestion_id)
         ORDER BY id;
     INSERT INTO suggestions (id, study, mode, setting_key, setting, suggested_at, expires_at, outstanding)

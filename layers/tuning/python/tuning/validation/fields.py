@@ -12,6 +12,8 @@ from tuning.errors import InvalidField, Location, Root
 
 MAX_INVALID_FIELDS = 1_000  # reported of one request, so that no request makes its own answer too large to send
 
+# What people put behind the name of a thing.
+_ENDINGS = ("id", "name")
 _SHORT = 5  # letters up to which a name may be one letter off, beyond two
 _MAX_NAME = 64  # characters of a name that are looked at and shown
 _MAX_IGNORED = 100  # listed of one request, so that no request makes its own answer large
@@ -72,7 +74,8 @@ def nearest_field(name: str, known: Iterable[str]) -> str | None:
             return None
         target = _plain(one)
         allowed = 1 if len(target) <= _SHORT else 2
-        away = 0 if plain == target else _distance(plain, target, allowed)
+        alike = plain in {target, *(f"{target}{ending}" for ending in _ENDINGS)}
+        away = 0 if alike else _distance(plain, target, allowed)
         if away <= allowed and (best is None or away < best[0]):
             best = away, one
     return best[1] if best else None

@@ -27,20 +27,39 @@ MAX_NOTE_LENGTH = 500
 # What a program sends as a name that it does not have, and what people may take for "every study".
 RESERVED_STUDIES = frozenset({"all", "any", "none", "null", "undefined"})
 
+# As `tuning.suggest` makes them; what people copy may have other letters.
+_GIVEN_ID = re.compile(r"[0-9a-fA-F]{24}")
 _STUDY = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+# Parameters of queries, and fields that look like them: where a call does not know one, it must not seem to.
+_PARAMETERS = (
+    *("study", "mode", "rater", "picture", "include", "withdrawn", "suggestion_id", "archived", "reviser"),
+    *("limit", "cursor", "format"),
+)
 _NO_CURSOR = "is not one that an earlier page gave"
-_BREAKS = re.compile(r"[\n\r\t]")
+# Control characters, halves of surrogate pairs, and what breaks a line or a paragraph.
+_UNWRITABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
 _SUGGEST = Level(
     known=("mode", "num_suggestions", "study", "fixed"),
     elsewhere={
         "api": 'did you mean "fixed": {"api": ...}?',
         "parameters": "did you mean fixed?",
+        **dict.fromkeys(("studies", "studie"), "did you mean study?"),
+        "fix": "did you mean fixed?",
+        "fixed_api": "did you mean fixed?",
+        "fixed_parameters": "did you mean fixed?",
         "count": "did you mean num_suggestions?",
         "n": "did you mean num_suggestions?",
     },
 )
-_STUDY_REQUEST = Level(known=("name", "based_on", "note"), elsewhere={"study": "did you mean name?"})
+_STUDY_REQUEST = Level(
+    known=("name", "based_on", "note"),
+    elsewhere={
+        "study": "did you mean name?",
+        "base": "did you mean based_on?",
+        "archived": "it belongs to PATCH /ml/studies/{name}",
+    },
+)
 _CORRECTION = Level(
     known=("rating", "comment", "withdrawn", "reviser"),
     elsewhere={
@@ -85,7 +104,8 @@ def parse_suggest(request: object, spaces: Spaces, *, default_count: int) -> Sug
     invalid, ignored = judge(body, _SUGGEST, ())
     for name in body:
         # A parameter's name at this level is what people try before they find `fixed`.
-        if any(parameter.name == name for api in spaces.apis for parameter in api.parameters):
+        named = any(parameter.name == name for api in spaces.apis for parameter in api.parameters)
+        if named and name not in _SUGGEST.known:
             invalid.append(InvalidField((str(name),), f'is not known here; did you mean "fixed": {{"{name}": ...}}?'))
             ignored = [pointer for pointer in ignored if pointer != f"/{name}"]
     study = parse_study(body.get("study"), ("study",), invalid) or DEFAULT_STUDY
@@ -117,7 +137,10 @@ def parse_study_request(request: object) -> StudyRequest:
     if name in RESERVED_STUDIES:
         invalid.append(InvalidField(("name",), f"{name} is reserved: programs send it when they have no name"))
     based_on = parse_study(body.get("based_on"), ("based_on",), invalid)
-    note = parse_text(body.get("note"), ("note",), MAX_NOTE_LENGTH, invalid, breaks=True)
+    # An empty field of a form says as much as none.
+    note = parse_text(
+        None if body.get("note") == "" else body.get("note"), ("note",), MAX_NOTE_LENGTH, invalid, breaks=True
+    )
     if name is not None and name == based_on:
         invalid.append(InvalidField(("based_on",), "a study cannot be based on itself"))
     if invalid or name is None:
@@ -161,7 +184,7 @@ def parse_correction(request: object, *, now: datetime) -> tuple[Correction, tup
     withdrawn = body.get("withdrawn")
     if "withdrawn" in body and not isinstance(withdrawn, bool):
         invalid.append(InvalidField(("withdrawn",), f"must be true or false, not {quote(withdrawn)}"))
-    reviser = parse_text(body.get("reviser"), ("reviser",), MAX_RATER_LENGTH, invalid, what="a pseudonym of ")
+    reviser = parse_rater(body.get("reviser"), ("reviser",), invalid)
     if not invalid and not {"rating", "comment", "withdrawn"} & body.keys():
         raise InvalidRequestError((InvalidField((), "says nothing to correct: rating, comment or withdrawn"),))
     if invalid:
@@ -184,30 +207,33 @@ def validate_mode(spaces: Spaces, mode: object) -> Mode:
     return space
 
 
-def validate_study(study: object, *, root: Root = "body") -> str:
-    """Return a study's name.
+def validate_study(study: object, *, root: Root = "body", field_name: str = "study") -> str:
+    """Return a study's name, which the request has in that field.
 
     Raises:
         InvalidRequestError: no study can have that name.
     """
     invalid: list[InvalidField] = []
-    name = parse_study(study, ("study",), invalid, root=root)
+    name = parse_study(study, (field_name,), invalid, root=root)
     if name is None:
-        raise InvalidRequestError(tuple(invalid) or (InvalidField(("study",), "must not be null", root),))
+        raise InvalidRequestError(tuple(invalid) or (InvalidField((field_name,), "must not be null", root),))
     return name
 
 
-def validate_filters(*, rater: object, picture: object) -> None:
-    """Check that a query's rater and picture, if it has them, can be such.
+def parse_filters(*, rater: object, picture: object) -> tuple[str | None, str | None]:
+    """Return a query's rater and picture, as ratings have them; None of what it does not have.
 
     Raises:
-        InvalidRequestError: they cannot; it lists those that are wrong.
+        InvalidRequestError: they can be none; it lists those that are wrong.
     """
     invalid: list[InvalidField] = []
-    parse_rater(rater, ("rater",), invalid, root="query")
-    parse_picture(picture, ("picture",), invalid, root="query")
+    found = (
+        parse_rater(rater, ("rater",), invalid, root="query"),
+        parse_picture(picture, ("picture",), invalid, root="query"),
+    )
     if invalid:
         raise InvalidRequestError(tuple(invalid))
+    return found
 
 
 def validate_count(count: object, at: Location) -> None:
@@ -271,13 +297,18 @@ def validate_key(key: object) -> str | None:
     return key
 
 
-def validate_query(names: Iterable[str], known: Sequence[str]) -> None:
-    """Check that no parameter of a query is nearly a known one.
+def validate_query(names: Iterable[str], known: Sequence[str], body: Sequence[str] = ()) -> None:
+    """Check that no parameter of a query is nearly a known one, a field of the `body`, or one that other calls know.
 
     Raises:
         InvalidRequestError: some are; it lists them.
     """
-    invalid, _ = judge(names, Level(known, {}), (), root="query")
+    others = dict.fromkeys(_PARAMETERS, "this call does not take it")
+    if "study" in known:
+        others |= dict.fromkeys(("studies", "studie"), "did you mean study?")
+    elsewhere = {**others, **dict.fromkeys(body, "it belongs to the body")}
+    level = Level(known, {name: where for name, where in elsewhere.items() if name not in known})
+    invalid, _ = judge(names, level, (), root="query")
     if invalid:
         raise InvalidRequestError(tuple(invalid))
 
@@ -299,14 +330,18 @@ def parse_study(raw: object, at: Location, invalid: list[InvalidField], *, root:
         return None
     if not isinstance(raw, str) or not _STUDY.fullmatch(raw):
         grammar = f"1 to {MAX_STUDY_LENGTH} of a-z, 0-9, dot, hyphen and underscore, the first a letter or a digit"
-        invalid.append(InvalidField(at, f"must be {grammar}, not {quote(raw)}", root))
+        meant = raw.strip().lower() if isinstance(raw, str) else ""
+        hint = f"; did you mean {meant}?" if _STUDY.fullmatch(meant) else ""
+        invalid.append(InvalidField(at, f"must be {grammar}, not {quote(raw)}{hint}", root))
         return None
     return raw
 
 
 def parse_suggestion_id(raw: object, at: Location, invalid: list[InvalidField]) -> str | None:
-    """Return a suggestion's id; None if there is none, and one invalid field more if none can be such."""
-    return parse_text(raw, at, MAX_SUGGESTION_ID_LENGTH, invalid)
+    """Return a suggestion's id, as it was given out; None, and one invalid field more if it is no such text."""
+    plain = raw.strip() if isinstance(raw, str) and raw.strip() else raw
+    text = parse_text(plain, at, MAX_SUGGESTION_ID_LENGTH, invalid)
+    return text.lower() if text and _GIVEN_ID.fullmatch(text) else text
 
 
 def parse_rater(raw: object, at: Location, invalid: list[InvalidField], *, root: Root = "body") -> str | None:
@@ -349,19 +384,21 @@ def parse_text(
     what: str = "a text of ",
     root: Root = "body",
 ) -> str | None:
-    """Return a text of 1 to `most` printable characters, line breaks and tabs among them if there may be `breaks`.
+    """Return a text of 1 to `most` characters, no control characters but line breaks and tabs if there may be `breaks`.
 
     None if there is none, and one invalid field more if it is no such text.
     """
     if raw is None:
         return None
-    if (
-        not isinstance(raw, str)
-        or not 1 <= len(raw) <= most
-        or not (_BREAKS.sub("", raw) if breaks else raw).isprintable()
-    ):
-        invalid.append(InvalidField(at, f"must be {what}1 to {most} printable characters", root))
+    if not isinstance(raw, str) or not 1 <= len(raw) <= most:
+        found = f"{len(raw):,} characters" if isinstance(raw, str) else quote(raw)
+        invalid.append(InvalidField(at, f"must be {what}1 to {most} characters, not {found}", root))
         return None
+    for place, character in enumerate(raw):
+        if unicodedata.category(character) in _UNWRITABLE and not (breaks and character in "\n\r\t"):
+            message = f"must be {what}1 to {most} characters without control characters: U+{ord(character):04X} is one"
+            invalid.append(InvalidField(at, f"{message}, at place {place + 1}", root))
+            return None
     return raw
 
 

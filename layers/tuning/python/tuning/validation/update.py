@@ -28,7 +28,7 @@ _REQUEST = Level(
         ("parameters", "rating", "failed", "suggestion_id", "comment", "api"), "it belongs to each of the results"
     )
     | {
-        "suggestions": "send what people thought of them as results",
+        **dict.fromkeys(("studies", "studie"), "did you mean study?"),
         "num_suggestions": "it belongs to POST /ml/suggest_parameters",
         "fixed": "it belongs to POST /ml/suggest_parameters",
     },
@@ -38,7 +38,6 @@ _RESULT = Level(
     elsewhere={
         "study": "say it once, beside results",
         "api": "it belongs to parameters",
-        "id": "did you mean suggestion_id?",
         "results": "it stands once, around all results",
     },
 )
@@ -136,7 +135,14 @@ def _parse_result(
         invalid.append(InvalidField((*at, "failed"), "cannot stand beside a rating: leave one of them out"))
     rater = parse_rater(raw.get("rater"), (*at, "rater"), invalid)
     picture = parse_picture(raw.get("picture"), (*at, "picture"), invalid)
-    comment = parse_text(raw.get("comment"), (*at, "comment"), MAX_COMMENT_LENGTH, invalid, breaks=True)
+    # An empty field of a form says as much as none.
+    comment = parse_text(
+        None if raw.get("comment") == "" else raw.get("comment"),
+        (*at, "comment"),
+        MAX_COMMENT_LENGTH,
+        invalid,
+        breaks=True,
+    )
     if len(invalid) > before or setting is None:
         return None
     return Result(
