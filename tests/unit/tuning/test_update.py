@@ -241,3 +241,17 @@ def test_an_update_that_took_long_records_and_leaves_the_learning_to_a_later_one
     assert store.mode_study("structure", now=now).hyperparameters is None
     again = Deadline(LEARNING_SECONDS + 60)
     assert update(store, spaces, request={"results": [result(leonardo)]}, now=now, deadline=again).learned
+
+
+@pytest.mark.parametrize(
+    "old", [(("init_strength", 0.2),), (("init_strength", 0.2), ("guidance_scale", 7.0), ("x", "y"))]
+)
+def test_a_suggestion_older_than_the_space_contradicts_and_breaks_nothing(
+    store: ObservationStore, spaces: Spaces, leonardo: Setting, now: datetime, old: tuple[tuple[str, float], ...]
+) -> None:
+    known = Suggestion("old", "structure", Setting("leonardo", old), now, now + OUTSTANDING_FOR)
+    store.claim([known], now=now)
+    with pytest.raises(InvalidRequestError) as caught:
+        update(store, spaces, request={"results": [result(leonardo, suggestion_id="old")]}, now=now)
+    assert locations(caught) == [("results", 0, "suggestion_id")]
+    assert store.count() == 0

@@ -18,7 +18,7 @@ from datetime import datetime
 from storage.deadline import Deadline
 from storage.errors import ConflictError
 from tuning.errors import InvalidField, InvalidRequestError, StudyMissingError
-from tuning.model.encoding import admits, snap
+from tuning.model.encoding import snap
 from tuning.observations import DEFAULT_STUDY, Failure, Observation, Setting, Suggestion, Told, entry_id
 from tuning.relearning import learn
 from tuning.spaces import Mode, Spaces
@@ -214,14 +214,12 @@ def _infer(
 
 
 def _snapped(mode: Mode, setting: Setting) -> Setting:
-    """Return the setting's place on the grid, of an API of the mode."""
+    """Return the setting's place on the grid; itself where it has none, being of a space that was changed since."""
     api = mode.find_api(setting.api)
-    return setting if api is None else snap(api, setting)
-
-
-def _is_of(mode: Mode, setting: Setting) -> bool:
-    """Return whether a setting that was suggested once is one of the mode as it is now, and has a place on its grid."""
-    return admits(mode, setting)
+    try:
+        return setting if api is None else snap(api, setting)
+    except (KeyError, ValueError):  # a parameter that was added, a choice that was removed
+        return setting
 
 
 def _contradiction(result: Result, named: Suggestion, spaces: Spaces) -> tuple[str, str] | None:
@@ -230,7 +228,7 @@ def _contradiction(result: Result, named: Suggestion, spaces: Spaces) -> tuple[s
         return "mode", f"the suggestion was made in mode {named.mode}"
     mode = spaces.find_mode(named.mode)
     given, suggested = result.setting, named.setting
-    if mode is not None and _is_of(mode, suggested):
+    if mode is not None:
         given, suggested = _snapped(mode, given), _snapped(mode, suggested)
     if given != suggested:
         plain = json.dumps(named.setting.to_plain())

@@ -3,7 +3,10 @@
 A function makes its application with `create_app`, adds its routes, and makes its Lambda handler with `entry_point`.
 """
 
+import asyncio
+import atexit
 import time
+import warnings
 from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -143,6 +146,7 @@ def create_app(
 
 def entry_point(app: FastAPI, metrics: Metrics) -> Handler:
     """Return the Lambda handler of `app` for API Gateway's REST proxy events, traced and with its `metrics` written."""
+    _ensure_event_loop()
     adapter = Mangum(
         app,
         lifespan="off",
@@ -154,6 +158,18 @@ def entry_point(app: FastAPI, metrics: Metrics) -> Handler:
         return adapter(text.readable(event), context)
 
     return observed(handler, metrics)
+
+
+def _ensure_event_loop() -> None:
+    """Give the thread an event loop if it has none: Mangum asks for it, and Python 3.12 and later make none unasked."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", DeprecationWarning)
+        try:
+            asyncio.get_event_loop()
+        except (DeprecationWarning, RuntimeError):
+            loop = asyncio.new_event_loop()
+            asyncio.set_event_loop(loop)
+            atexit.register(loop.close)
 
 
 def base_path(request: Request) -> str:
