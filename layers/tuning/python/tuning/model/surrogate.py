@@ -21,7 +21,7 @@ from tuning.model.cholesky import Cholesky
 from tuning.model.encoding import Points
 from tuning.model.pooling import Ratings
 from tuning.model.priors import ColumnHyperparameters, level_covariance, level_variance, prior_mean
-from tuning.model.raters import judge
+from tuning.model.raters import Judgement, judge
 
 
 def covariance(a: Points, b: Points, hyperparameters: ColumnHyperparameters) -> Floats:
@@ -105,10 +105,11 @@ class Posterior:
 class Surrogate:
     """The Gaussian process conditioned on ratings. Without ratings it is the prior.
 
-    `rated_mean` is the posterior mean at the n rated points, in rating points, shape (n,).
+    `rated_mean` is the posterior mean at the n rated points, in rating points, shape (n,). `judgement` is what is known
+    of people and pictures; None where nobody is named and no picture.
     """
 
-    __slots__ = ("_factor", "_points", "_weights", "hyperparameters", "rated_mean")
+    __slots__ = ("_factor", "_points", "_weights", "hyperparameters", "judgement", "rated_mean")
 
     @classmethod
     def of(cls, ratings: Ratings, hyperparameters: ColumnHyperparameters) -> "Surrogate":
@@ -118,7 +119,7 @@ class Surrogate:
             return cls(points, ratings.means, ratings.counts, hyperparameters)
         kernel = covariance(points, points, hyperparameters)
         said = judge(panel, kernel, prior_mean(points.trends), hyperparameters.noise_variance)
-        return cls(points, said.means, ratings.counts, hyperparameters, said.noise)
+        return cls(points, said.means, ratings.counts, hyperparameters, said)
 
     def __init__(
         self,
@@ -126,11 +127,11 @@ class Surrogate:
         ratings: Floats,
         counts: Floats,
         hyperparameters: ColumnHyperparameters,
-        noise: Floats | None = None,
+        judgement: Judgement | None = None,
     ) -> None:
         """Condition on n points' mean ratings, shape (n,), of which each is of so many (`counts`, (n,)) single ratings.
 
-            weights = (K + noise)⁻¹ (ratings - prior mean)        noise = diag(noise variance / counts), if not given
+            weights = (K + noise)⁻¹ (ratings - prior mean)        noise = diag(noise variance / counts), or the judgement's
 
         Raises:
             ValueError: the matrix stays singular even with the largest jitter, or the hyperparameters are another
@@ -139,10 +140,11 @@ class Surrogate:
         self.hyperparameters = hyperparameters
         self._points = points
         kernel = covariance(points, points, hyperparameters)
-        if noise is None:
+        self.judgement = judgement
+        if judgement is None:
             self._factor = Cholesky(kernel, hyperparameters.noise_variance / counts)
         else:
-            self._factor = Cholesky(kernel + noise, np.zeros(len(points)))
+            self._factor = Cholesky(kernel + judgement.noise, np.zeros(len(points)))
         expected = prior_mean(points.trends)
         self._weights = self._factor.solve(ratings - expected)
         self.rated_mean = expected + kernel @ self._weights
