@@ -14,7 +14,7 @@ from tuning.model.design import initial_design
 from tuning.model.encoding import Points, encode
 from tuning.model.learning import StudyKernel, StudyRegressor, fit
 from tuning.model.pooling import Ratings, pool
-from tuning.model.priors import complete, prior_mean, prior_modes
+from tuning.model.priors import NOISE_VARIANCE_PRIOR, complete, prior_mean, prior_modes
 from tuning.model.surrogate import Surrogate, covariance
 from tuning.observations import Observation
 from tuning.spaces import Mode
@@ -40,7 +40,13 @@ def inputs(points: Points, counts: Floats) -> Floats:
 
 
 def regressor(ratings: Ratings) -> StudyRegressor:
-    fitted = StudyRegressor(kernel(), scatter=ratings.scatter, time_budget=10.0)
+    fitted = StudyRegressor(
+        kernel(),
+        noise_prior=NOISE_VARIANCE_PRIOR,
+        scatter=ratings.scatter,
+        repeats=ratings.total - len(ratings),
+        time_budget=10.0,
+    )
     fitted.fit(inputs(ratings.points, ratings.counts), ratings.means - prior_mean(ratings.points.trends))
     return fitted
 
