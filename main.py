@@ -25,6 +25,7 @@ settings, from the environment:
   UPLOAD_BUCKET       the folder whose uploads/ is watched for pictures (file://data)
   CORS_ORIGIN         the origin whose pages may call (*)
   LOG_LEVEL           DEBUG, INFO, WARNING, ERROR or CRITICAL (INFO)
+  LOG_FORMAT          json, text (lines for people), or auto: text on a terminal (auto)
 """
 
 
