@@ -303,7 +303,11 @@ def main() -> int:
     arguments = parser.parse_args()
     if urlsplit(arguments.url).scheme not in {"http", "https"} or not urlsplit(arguments.url).netloc:
         parser.error(f"{arguments.url} is not a URL such as http://127.0.0.1:8000")
-    service = Service(arguments.url.rstrip("/"), arguments.key, arguments.patience)
+    return check_all(Service(arguments.url.rstrip("/"), arguments.key, arguments.patience))
+
+
+def check_all(service: Service) -> int:
+    """Make every check of `service` and say how each went; return the exit status."""
     failed = 0
     for check in CHECKS:
         name = check.__name__.removeprefix("check_").replace("_", " ")
