@@ -28,6 +28,8 @@ def copy_database(source: Path, copy: Path) -> None:
         check_database(copy)
     except sqlite3.Error as error:
         raise DataError(f"{source} cannot be copied: {error}") from error
+    except DataError as error:
+        raise DataError(f"{source} is not copied: its copy would be damaged ({error.__cause__ or error})") from error
 
 
 def check_database(path: Path) -> None:

@@ -103,9 +103,7 @@ def check_credentials() -> str:
         with told():
             return str(client.get_caller_identity()["Arn"])
     except StackError as error:
-        raise MissingError(
-            f"AWS does not accept the credentials: {error}; `aws configure` or `aws sso login`"
-        ) from error
+        raise MissingError(f"AWS accepts no credentials: {error}; `aws configure` or `aws sso login`") from error
 
 
 def check_concurrency(environment: Environment, region: str, template: str) -> None:
