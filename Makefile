@@ -75,18 +75,19 @@ lock: .venv/dev.stamp  ## Compile the requirements anew (UPGRADE=--upgrade takes
 		$(LOCK) --constraint requirements-dev.txt --output-file $$part/requirements.txt $$part/requirements.in || exit 1; done
 	$(LOCK) --emit-build-options --constraint requirements-dev.txt --output-file benchmarks/tuning/requirements.txt \
 		benchmarks/tuning/requirements.in
-	for part in tools/captioner docs/site tests/emulators/lambda tests/emulators/ministack tests/emulators/sam tests/template/checkov \
+	for part in tools/captioner tools/site tests/emulators/lambda tests/emulators/ministack tests/emulators/sam tests/template/checkov \
 		tests/runtimes/tflite-runtime tests/fuzz; do \
 		$(LOCK) $(UPGRADE) --output-file $$part/requirements.txt $$part/requirements.in || exit 1; done
 
-# Deployment. A stack that is not there yet is asked about; one that is, is changed as samconfig.toml says.
+# Deployment. A stack that is not there yet is asked about; one that is, is changed as samconfig.toml says. DEPLOY has
+# further options of `sam deploy`.
 DEPLOYMENT := PYTHONPATH=$(LAYERS) $(BIN)/python -m tools.deployment
 ENV ?= dev
 deploy: .venv/local.stamp .venv-sam/stamp  ## Build the images and deploy them (ENV=dev or prod; BUNDLE=no, SMOKE=no)
 	@$(DEPLOYMENT) check $(ENV)
 	$(SAM) build --config-env $(ENV)
 	if $(SAM) list stack-outputs --config-env $(ENV) --output json >/dev/null 2>&1; \
-		then $(SAM) deploy --config-env $(ENV); else $(SAM) deploy --config-env $(ENV) --guided; fi
+		then $(SAM) deploy --config-env $(ENV) $(DEPLOY); else $(SAM) deploy --config-env $(ENV) --guided; fi
 	@$(DEPLOYMENT) finish $(ENV) $(if $(filter no,$(BUNDLE)),--without-bundle) $(if $(filter no,$(SMOKE)),--without-smoke)
 
 smoke: .venv/local.stamp  ## Try what is deployed, or the local stack: make smoke URL=... KEY=...
@@ -119,7 +120,7 @@ export: .venv/local.stamp  ## Write ratings to a file: make export TO=ratings.cs
 	@PYTHONPATH=$(LAYERS) $(BIN)/python -m tools.observations export --from "$(STORE)" --to "$(TO)" $(if $(STUDY),--study "$(STUDY)")
 
 docs: .venv-docs/stamp .venv/local.stamp  ## Build the documentation as a site that needs no network: build/site/index.html
-	.venv-docs/bin/python -m mkdocs build --strict --quiet --config-file docs/site/mkdocs.yml
+	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/python -m mkdocs build --strict --config-file tools/site/mkdocs.yml
 	@echo "build/site/index.html" >&2
 
 model: .venv-model/stamp  ## Convert the encoder and train the decoder: make model DATA=folder (Flickr8k's layout)
@@ -247,7 +248,7 @@ INSTALL = --disable-pip-version-check --progress-bar on --require-hashes --only-
 	.venv-checkov/bin/pip install $(INSTALL) $<
 	@touch $@
 
-.venv-docs/stamp: docs/site/requirements.txt
+.venv-docs/stamp: tools/site/requirements.txt
 	$(call make_venv,.venv-docs)
 	@echo "Installing MkDocs Material into .venv-docs (once; about 70 MB)" >&2
 	.venv-docs/bin/pip install $(INSTALL) $<

@@ -38,7 +38,8 @@ def main() -> int:
     )
     parser.parse_args()
     try:
-        import uvicorn  # noqa: F401, PLC0415  (only to see whether the requirements are there)
+        import prometheus_client  # noqa: F401, PLC0415  (only to see whether the requirements are there)
+        import uvicorn  # noqa: F401, PLC0415
     except ModuleNotFoundError:
         print("The requirements are not installed: run `make run`, which also starts this.", file=sys.stderr)
         return 1

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from captioning.errors import CaptioningError
 from tools.captioner.errors import PublicationError, ToolchainError
-from tools.deployment.checks import MissingError, check_all, read_environment
+from tools.deployment.checks import PrerequisiteError, check_all, read_environment
 from tools.deployment.finishing import address, check, publish_default
 from tools.stack import Stack, StackError
 
@@ -23,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _check(options)
     try:
         return _finish(options)
-    except (StackError, MissingError, PublicationError, ToolchainError, CaptioningError) as error:
+    except (StackError, PrerequisiteError, PublicationError, ToolchainError, CaptioningError) as error:
         print(f"tools.deployment: {error}", file=sys.stderr)
         return 1
 

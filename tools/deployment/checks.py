@@ -29,7 +29,7 @@ class Environment:
     parameters: Mapping[str, str]
 
 
-class MissingError(Exception):
+class PrerequisiteError(Exception):
     """Something that a deployment needs is missing; the message says what, and what to do."""
 
 
@@ -37,19 +37,19 @@ def read_environment(name: str, path: Path) -> Environment:
     """Read an environment of samconfig.toml.
 
     Raises:
-        MissingError: there is none of this name, or the file cannot be read.
+        PrerequisiteError: there is none of this name, or the file cannot be read.
     """
     try:
         config = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise MissingError(f"{path.name} cannot be read: {error}") from error
+        raise PrerequisiteError(f"{path.name} cannot be read: {error}") from error
     found = {one: table for one, table in config.items() if isinstance(table, dict)}
     if name not in found:
-        raise MissingError(f"ENV is {name}, which samconfig.toml does not have; it has {', '.join(sorted(found))}")
+        raise PrerequisiteError(f"ENV is {name}, which samconfig.toml does not have; it has {', '.join(sorted(found))}")
     of_all = found[name].get("global", {}).get("parameters", {})
     of_deploy = {**of_all, **found[name].get("deploy", {}).get("parameters", {})}
     if "stack_name" not in of_deploy:
-        raise MissingError(f"samconfig.toml gives {name} no stack_name: add it to [{name}.global.parameters]")
+        raise PrerequisiteError(f"samconfig.toml gives {name} no stack_name: add it to [{name}.global.parameters]")
     overrides = of_deploy.get("parameter_overrides", "")
     pairs = overrides.split() if isinstance(overrides, str) else list(overrides)
     parameters = {key: value.strip('"') for key, _, value in (pair.partition("=") for pair in pairs)}
@@ -60,7 +60,7 @@ def check_docker() -> None:
     """See that a Docker engine answers.
 
     Raises:
-        MissingError: none does.
+        PrerequisiteError: none does.
     """
     try:
         done = subprocess.run(
@@ -71,23 +71,27 @@ def check_docker() -> None:
             check=False,
         )
     except FileNotFoundError:
-        raise MissingError("Docker is not installed; the images are built with it: docs.docker.com/engine") from None
+        raise PrerequisiteError(
+            "Docker is not installed; the images are built with it: docs.docker.com/engine"
+        ) from None
     except subprocess.TimeoutExpired:
-        raise MissingError(f"Docker does not answer within {_DOCKER_SECONDS} s: restart it") from None
+        raise PrerequisiteError(f"Docker does not answer within {_DOCKER_SECONDS} s: restart it") from None
     if done.returncode:
         said = (done.stderr.strip() or done.stdout.strip() or "no reason is given").splitlines()[-1]
-        raise MissingError(f"Docker does not answer; start it (sudo systemctl start docker): {said}")
+        raise PrerequisiteError(f"Docker does not answer; start it (sudo systemctl start docker): {said}")
 
 
 def check_region(environment: Environment) -> str:
     """Return the region that is deployed to.
 
     Raises:
-        MissingError: none is known.
+        PrerequisiteError: none is known.
     """
     region = environment.region or boto3.Session().region_name
     if not region:
-        raise MissingError("no region is known: export AWS_DEFAULT_REGION=eu-west-1, or `aws configure set region`")
+        raise PrerequisiteError(
+            "no region is known: export AWS_DEFAULT_REGION=eu-west-1, or `aws configure set region`"
+        )
     return str(region)
 
 
@@ -95,7 +99,7 @@ def check_credentials() -> str:
     """Return whose credentials there are.
 
     Raises:
-        MissingError: there are none, or AWS does not accept them.
+        PrerequisiteError: there are none, or AWS does not accept them.
     """
     try:
         # Any region knows.
@@ -103,14 +107,14 @@ def check_credentials() -> str:
         with told():
             return str(client.get_caller_identity()["Arn"])
     except StackError as error:
-        raise MissingError(f"AWS accepts no credentials: {error}; `aws configure` or `aws sso login`") from error
+        raise PrerequisiteError(f"AWS accepts no credentials: {error}; `aws configure` or `aws sso login`") from error
 
 
 def check_concurrency(environment: Environment, region: str, template: str) -> None:
     """See that the account has the concurrency that the functions reserve. A stack that is there has it already.
 
     Raises:
-        MissingError: it has not, or AWS does not say.
+        PrerequisiteError: it has not, or AWS does not say.
     """
     if environment.parameters.get("ReserveConcurrency", "true") != "true":
         return
@@ -121,10 +125,10 @@ def check_concurrency(environment: Environment, region: str, template: str) -> N
         with told():
             free = client.get_account_settings()["AccountLimit"]["UnreservedConcurrentExecutions"]
     except StackError as error:
-        raise MissingError(f"the quota of concurrency cannot be looked up: {error}") from error
+        raise PrerequisiteError(f"the quota of concurrency cannot be looked up: {error}") from error
     needed = reserved(template) + _UNRESERVED
     if free < needed:
-        raise MissingError(
+        raise PrerequisiteError(
             f"the account has {free} concurrent executions to reserve from, and the stack needs {needed}: add "
             "ReserveConcurrency=false to parameter_overrides in samconfig.toml, or ask for more in Service Quotas"
         )
@@ -146,22 +150,22 @@ def check_all(name: str, root: Path) -> tuple[list[str], list[str]]:
     try:
         environment = read_environment(name, root / "samconfig.toml")
         there.append(f"the stack {environment.stack}")
-    except MissingError as error:
+    except PrerequisiteError as error:
         missing.append(str(error))
     try:
         check_docker()
         there.append("Docker")
-    except MissingError as error:
+    except PrerequisiteError as error:
         missing.append(str(error))
     try:
         region = check_region(environment or Environment("", None, {}))
         there.append(region)
-    except MissingError as error:
+    except PrerequisiteError as error:
         missing.append(str(error))
     try:
         there.append(re.sub(r".*::(\d+):", r"the account \1: ", check_credentials()))
         if environment and region:
             check_concurrency(environment, region, (root / "template.yaml").read_text(encoding="utf-8"))
-    except MissingError as error:
+    except PrerequisiteError as error:
         missing.append(str(error))
     return there, missing

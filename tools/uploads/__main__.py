@@ -17,7 +17,7 @@ from storage.errors import UrlError
 from storage.urls import parse_bucket
 from tools.stack import Stack, StackError, connect
 from tools.uploads.letters import Letter, Queue
-from tools.uploads.listing import PENDING, Row, rows
+from tools.uploads.listing import PENDING, ListedUpload, rows
 from tools.uploads.redriving import Choice, giver, redrive
 from web.settings import SettingError, Settings
 
@@ -73,7 +73,7 @@ def _list(options: argparse.Namespace) -> bool:
     return True
 
 
-def _line(row: Row) -> str:
+def _line(row: ListedUpload) -> str:
     picture = row.picture
     facts = f"{row.status:9}  {picture.uploaded_at:%Y-%m-%d %H:%M}  {picture.size / 1000:9,.0f} kB"
     return f"{facts}  {_shown(picture.key)}  {_shown(row.said)}".rstrip()

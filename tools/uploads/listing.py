@@ -24,7 +24,7 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ListedUpload:
     """A picture, its status, and its caption or the reason why it has none; empty while it is pending."""
 
     picture: Picture
@@ -42,7 +42,7 @@ class Row:
         }
 
 
-def rows(place: Folder | S3Place, store: CaptionStore, prefix: str = UPLOADS) -> Iterator[Row]:
+def rows(place: Folder | S3Place, store: CaptionStore, prefix: str = UPLOADS) -> Iterator[ListedUpload]:
     """Yield a row per picture whose key begins with `prefix`, in the order of the keys.
 
     Raises:
@@ -52,10 +52,10 @@ def rows(place: Folder | S3Place, store: CaptionStore, prefix: str = UPLOADS) ->
     for picture in _in_folder(place, prefix) if isinstance(place, Folder) else _in_s3(place, prefix):
         outcome = store.outcome(picture.key)
         if outcome is None:
-            yield Row(picture, PENDING, "")
+            yield ListedUpload(picture, PENDING, "")
         else:
             said = outcome.caption.text if outcome.caption else outcome.reason or ""
-            yield Row(picture, outcome.status.value, said)
+            yield ListedUpload(picture, outcome.status.value, said)
 
 
 def _in_s3(place: S3Place, prefix: str) -> Iterator[Picture]:
