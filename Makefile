@@ -186,7 +186,7 @@ INSTALL = --disable-pip-version-check --progress-bar on --require-hashes --only-
 
 .venv/local.stamp: tools/requirements.txt
 	$(call make_venv,.venv)
-	@echo "Installing what the system and its tools need into .venv (once; about 120 MB)" >&2
+	@echo "Installing what the system and its tools need into .venv (once; some 120 MB to fetch, 460 MB on the disk)" >&2
 	$(BIN)/pip install $(INSTALL) $<
 	@touch $@
 

@@ -8,7 +8,7 @@ imports prometheus-client; no function does.
 import re
 from collections.abc import Iterable, Mapping
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.process_collector import ProcessCollector
@@ -48,6 +48,8 @@ class Meters:
     """The metrics of one stack."""
 
     def __init__(self) -> None:
+        # When each series began is of no use here, and as many series again.
+        disable_created_metrics()
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
         self._requests = Histogram(

@@ -75,7 +75,7 @@ def _list(options: argparse.Namespace) -> bool:
 
 def _line(row: ListedUpload) -> str:
     picture = row.picture
-    facts = f"{row.status:9}  {picture.uploaded_at:%Y-%m-%d %H:%M}  {picture.size / 1000:9,.0f} kB"
+    facts = f"{row.status:9}  {picture.uploaded_at:%Y-%m-%d %H:%M}  {picture.size / 1000:9,.1f} kB"
     return f"{facts}  {_shown(picture.key)}  {_shown(row.said)}".rstrip()
 
 
