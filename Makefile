@@ -250,7 +250,7 @@ INSTALL = --disable-pip-version-check --progress-bar on --require-hashes --only-
 
 .venv-docs/stamp: tools/site/requirements.txt
 	$(call make_venv,.venv-docs)
-	@echo "Installing MkDocs Material into .venv-docs (once; about 70 MB)" >&2
+	@echo "Installing MkDocs Material into .venv-docs (once; about 170 MB on the disk)" >&2
 	.venv-docs/bin/pip install $(INSTALL) $<
 	@touch $@
 

@@ -132,6 +132,7 @@ def test_a_stack_is_made_of_it_from_nothing_and_answers(deployed: Deployed) -> N
     assert table["Count"] >= 2
 
 
+@pytest.mark.timeout(300)  # seconds of CPU, on a machine that may have other things to do
 def test_the_bundle_is_published_once_and_what_failed_before_is_given_again(deployed: Deployed, run: Run) -> None:
     outputs, s3, sqs = deployed.outputs, deployed.client("s3"), deployed.client("sqs")
     bucket, queue = outputs["UploadBucketName"], outputs["DeadLetterQueueUrl"]
@@ -150,6 +151,13 @@ def test_the_bundle_is_published_once_and_what_failed_before_is_given_again(depl
     assert (status, told) == (0, "3 would be given; nothing was changed; 0 left, 0 could not be given\n")
     assert "uploads/one two.png  would be given  (it had failed with: no bundle)" in said
     assert "\x1b" not in said
+
+    # What Lambda does not take stays as it was.
+    status, said, told = run("tools.uploads", "redrive", "--queue", queue, "--function", "nowhere", "--limit", "5")
+    assert (status, told) == (1, "0 given to the function again; 0 left, 3 could not be given\n")
+    assert "uploads/one two.png  not given: " in said
+    count = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])["Attributes"]
+    assert (count["ApproximateNumberOfMessages"], count["ApproximateNumberOfMessagesNotVisible"]) == ("3", "0")
 
     finish = ("tools.deployment", "finish", "dev", "--root", str(deployed.root), "--without-smoke")
     status, said, _ = run(*finish, "--without-bundle")
