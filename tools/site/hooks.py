@@ -118,7 +118,7 @@ def _operations(document: dict[str, Any]) -> str:
 
 
 def _reference(document: str) -> str:
-    # In a script, `</` would end it.
+    # In a script, `</` would end it. ReDoc's own search is a worker, which a page opened as a file may not start.
     inline = document.replace("</", "<\\/")
     return f"""<!doctype html>
 <html lang="en">
@@ -126,7 +126,9 @@ def _reference(document: str) -> str:
 <title>The OpenAPI document</title></head>
 <body><div id="redoc"></div>
 <script src="redoc.standalone.js"></script>
-<script>Redoc.init({inline}, {{hideDownloadButton: true}}, document.getElementById("redoc"))</script>
+<script>
+Redoc.init({inline}, {{disableSearch: true, hideDownloadButton: true}}, document.getElementById("redoc"))
+</script>
 </body>
 </html>
 """
