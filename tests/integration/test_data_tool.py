@@ -122,6 +122,7 @@ def test_what_is_no_backup_or_was_altered_is_refused_and_nothing_is_replaced(run
     rate(URL, 3.0)
     for name, spoil in (
         ("altered", lambda folder: (folder / "observations.db").write_bytes(b"no database")),
+        ("changed", lambda folder: _execute(folder / "observations.db", "PRAGMA user_version = 7")),
         ("short", lambda folder: (folder / "observations.db").unlink()),
         ("empty", lambda folder: (folder / "backup.json").unlink()),
         ("wrong", lambda folder: (folder / "backup.json").write_text("[]")),
@@ -133,6 +134,26 @@ def test_what_is_no_backup_or_was_altered_is_refused_and_nothing_is_replaced(run
         status, _, told = run("restore", "--from", name, "--yes")
         assert (status, told.count("\n")) == (1, 1), told
         assert told.startswith(f"tools.data: {name}"), told
+    assert ratings(URL) == [2.0, 3.0]
+
+
+def _execute(database: Path, statement: str) -> None:
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute(statement)
+        connection.commit()
+
+
+def test_of_two_databases_neither_is_replaced_while_one_is_in_use(run: Run) -> None:
+    rate(URL, 2.0)
+    with closing(open_caption_store("sqlite:///data/captions.db")) as store:
+        store.record(Outcome("uploads/a.jpg", "1", caption=Caption("a dog", 0.5, "tiny")))
+    run("backup", "--to", "both")
+    rate(URL, 3.0)
+    with closing(sqlite3.connect("data/captions.db")) as held:
+        held.execute("PRAGMA journal_mode=WAL")
+        held.execute("SELECT count(*) FROM sqlite_master").fetchall()
+        status, _, told = run("restore", "--from", "both", "--yes")
+    assert (status, "data/captions.db is in use" in told) == (1, True)
     assert ratings(URL) == [2.0, 3.0]
 
 

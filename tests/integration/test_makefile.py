@@ -11,8 +11,9 @@ import pytest
 from tests.support.stack import ROOT
 
 OLD = """#!/bin/sh
-test "$1" = --version && echo Python 3.10.14
-exit 1
+test "$1" = --version && echo Python 3.10.14 && exit
+case "$2" in *"(3, 11)"*) exit 1 ;; esac # it is older
+exec {python} "$@"
 """
 
 
@@ -30,7 +31,10 @@ def folder(tmp_path: Path) -> Path:
     shutil.copy(ROOT / "Makefile", tmp_path)
     (tmp_path / "tools").mkdir()
     (tmp_path / "tools/requirements.txt").touch()
-    for name, program in (("python3.10", OLD), ("python", NEW.format(python=sys.executable))):
+    for name, program in (
+        ("python3.10", OLD.format(python=sys.executable)),
+        ("python", NEW.format(python=sys.executable)),
+    ):
         (tmp_path / name).write_text(program)
         (tmp_path / name).chmod(0o755)
     return tmp_path

@@ -70,8 +70,9 @@ def require_alone(path: Path) -> None:
 def put_in_place(copy: Path, path: Path, aside: Path) -> Path | None:
     """Put a copy of the database `copy` in the place of `path`; return where the one before is now, if there was one.
 
+    Nobody may have the one before open (`require_alone`).
+
     Raises:
-        DataError: the database at `path` is in use.
         OSError: the files cannot be written; the one before is where it was, or where `aside` says.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -81,7 +82,6 @@ def put_in_place(copy: Path, path: Path, aside: Path) -> Path | None:
     with ready.open("rb+") as stream:
         os.fsync(stream.fileno())
     try:
-        require_alone(path)
         if not path.exists():
             ready.rename(path)
             return None
