@@ -48,7 +48,7 @@ _TURN = 0.001
 """Seconds that a thread may compute while others wait; Python's default of 5 ms adds up for a request that passes
 through several threads."""
 
-_PRELOAD_AFTER = 3.0
+_PRELOAD_AFTER = 5.0
 """Seconds after the start when learning is imported, more than a second of CPU: the first requests come before it."""
 
 

@@ -223,8 +223,6 @@ def test_a_port_that_is_taken_is_said_plainly() -> None:
         ("OBSERVATION_STORE", "redis://x"),
         ("LOG_LEVEL", "x"),
         ("LOG_FORMAT", "xml"),
-        ("SPACES", "no/such/space.toml"),
-        ("CAPTION_MODEL", "file://no/such/bundle"),
     ],
 )
 def test_a_setting_that_cannot_be_used_stops_the_start_and_is_named(variable: str, value: str) -> None:
