@@ -1,4 +1,4 @@
-"""docs/pipeline.md: its policies are JSON that allows no more than it says, its job is a workflow that asks for a token."""
+"""docs/pipeline.md: its policies allow no more than it says, and its job asks for a token and no key."""
 
 import json
 from typing import Any

@@ -1,5 +1,6 @@
 """The smoke test, tried on the local stack: it passes what works, and fails what does not."""
 
+import re
 import socket
 import subprocess
 import sys
@@ -80,8 +81,8 @@ def test_it_stops_at_the_first_refused_connection_and_says_what_to_do() -> None:
     status, said = smoke(f"http://127.0.0.1:{port}")
 
     assert status == 1
-    assert said.splitlines() == [
-        f"GET http://127.0.0.1:{port}/health: no answer: [Errno 111] Connection refused",
+    assert [re.sub(r"Errno \d+", "Errno", line) for line in said.splitlines()] == [
+        f"GET http://127.0.0.1:{port}/health: no answer: [Errno] Connection refused",
         "nothing is checked any more: start it (`make run`), or name another address (make smoke URL=...)",
     ]
 
