@@ -49,7 +49,7 @@ class Meters:
 
     def __init__(self) -> None:
         # When each series began is of no use here, and as many series again.
-        disable_created_metrics()
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
         self._requests = Histogram(
