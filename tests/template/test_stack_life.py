@@ -152,6 +152,11 @@ def test_the_bundle_is_published_once_and_what_failed_before_is_given_again(depl
     assert "uploads/one two.png  would be given  (it had failed with: no bundle)" in said
     assert "\x1b" not in said
 
+    # A few of them, and the others are not held back.
+    status, said, told = run("tools.uploads", "redrive", "--stack", STACK, "--dry-run", "--limit", "1")
+    assert (status, len(said.splitlines()), told[:16]) == (0, 1, "1 would be given")
+    count = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])["Attributes"]
+    assert (count["ApproximateNumberOfMessages"], count["ApproximateNumberOfMessagesNotVisible"]) == ("3", "0")
     # What Lambda does not take stays as it was.
     status, said, told = run("tools.uploads", "redrive", "--queue", queue, "--function", "nowhere", "--limit", "5")
     assert (status, told) == (1, "0 given to the function again; 0 left, 3 could not be given\n")

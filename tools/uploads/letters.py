@@ -5,7 +5,7 @@ A letter's body is the event as it came. Its attributes have the error of the la
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -55,7 +55,7 @@ class Queue:
             found = self._client.get_queue_attributes(QueueUrl=self._url, AttributeNames=[name])
         return int(found["Attributes"][name])
 
-    def letters(self) -> Iterator[Letter]:
+    def letters(self) -> Generator[Letter]:
         """Receive each letter that is there now, once, and hide it from others meanwhile.
 
         A letter that comes later, by SQS's own clock, may be of an event that was given again and has failed again.
@@ -78,11 +78,16 @@ class Queue:
             if not new:
                 return
             seen.update(letter.id for letter in new)
-            for letter in new:
-                if letter.sent_at <= end:
-                    yield letter
-                else:
-                    self.release([letter])
+            try:
+                while new:
+                    letter = new.pop(0)
+                    if letter.sent_at <= end:
+                        yield letter
+                    else:
+                        self.release([letter])
+            finally:
+                # Whoever asks for no more leaves these.
+                self.release(new)
 
     def delete(self, letter: Letter) -> None:
         """Delete a letter."""

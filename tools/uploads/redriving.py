@@ -5,6 +5,7 @@ that was captioned meanwhile is not captioned twice. Letters that are not given 
 """
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
@@ -17,7 +18,10 @@ _ACCEPTED = 202
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """Which letters are meant: those with a key like one of `keys` (any if there are none) and `error` in the error."""
+    """Which letters are meant: those with a key like one of `keys` (any if there are none) and `error` in the error.
+
+    `limit` is the most that are given or fail to be; None is all.
+    """
 
     keys: tuple[str, ...] = ()
     error: str = ""
@@ -31,7 +35,10 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Redriven:
-    """How many letters were given (or would be), how many were left, and the errors of those that could not be."""
+    """How many letters were given (or would be), how many are not meant, and the errors of those that could not be.
+
+    With a limit, letters beyond it were not looked at.
+    """
 
     given: int
     left: int
@@ -51,26 +58,29 @@ def redrive(queue: Queue, give: Callable[[Letter], None], choice: Choice, *, dry
     held: list[Letter] = []
     given, left, failed = 0, 0, list[str]()
     try:
-        for letter in queue.letters():
-            if not choice.has(letter) or (choice.limit is not None and given >= choice.limit):
-                held.append(letter)
-                left += 1
-                continue
-            if dry_run:
-                held.append(letter)
+        with closing(queue.letters()) as letters:
+            for letter in letters:
+                if not choice.has(letter):
+                    held.append(letter)
+                    left += 1
+                    continue
+                if given + len(failed) == choice.limit:
+                    held.append(letter)
+                    break
+                try:
+                    if not dry_run:
+                        give(letter)
+                except StackError as error:
+                    held.append(letter)
+                    failed.append(str(error))
+                    tell(letter, f"not given: {error}")
+                    continue
+                if dry_run:
+                    held.append(letter)
+                else:
+                    queue.delete(letter)
                 given += 1
-                tell(letter, "would be given")
-                continue
-            try:
-                give(letter)
-            except StackError as error:
-                held.append(letter)
-                failed.append(str(error))
-                tell(letter, f"not given: {error}")
-                continue
-            queue.delete(letter)
-            given += 1
-            tell(letter, "given")
+                tell(letter, "would be given" if dry_run else "given")
     finally:
         queue.release(held)
     return Redriven(given, left, tuple(failed))
