@@ -17,9 +17,10 @@ from captioning.outcomes import Outcome, Status, Upload
 from captioning.stores.port import CaptionStore
 from functions.caption import upload_events
 from functions.caption.resources import Resources
-from functions.caption.upload_events import EventError, UnfinishedError
+from functions.caption.upload_events import UnfinishedError
 from tests.support.stack import ROOT
 from web.entry import Handler
+from web.events import EventError
 from web.settings import Settings
 
 Call = Callable[..., list[dict[str, str]]]
@@ -273,7 +274,7 @@ def test_a_record_that_is_not_s3s_is_an_error_and_the_others_are_done(
     assert store.outcome("uploads/good")
 
 
-@pytest.mark.parametrize("event", [{}, {"Records": None}, {"Records": 5}, {"detail-type": "Object Created"}])
+@pytest.mark.parametrize("event", [{"Records": None}, {"Records": 5}, {"detail-type": "Object Created"}, [], "text", 5])
 def test_an_event_that_is_not_s3s_is_an_error(event: dict[str, Any], handler: Handler) -> None:
     with pytest.raises(EventError, match="not an event of S3"):
         handler(event, Context())
