@@ -152,9 +152,9 @@ EXPECTED: dict[str, int | list[str] | dict[str, Any] | str] = {
     "upload-url-encoded": ["gone"],
     "upload-versioned": ["gone"],
 }
-"""The status of an answer; of an upload, the statuses of its pictures; the whole of another answer; or what the error of
-a function that fails begins with. All of empty stores and an empty bucket, in any order: with what they name in it, see
-tests/http/test_events.py and tests/http/test_upload_events.py."""
+"""The status of an answer; of an upload, the statuses of its pictures; the whole of another answer; or what the error
+of a function that fails begins with. All of empty stores and an empty bucket, in any order: with what they name in it,
+see tests/http/test_events.py and tests/http/test_upload_events.py."""
 
 
 def events_for(recipient: str) -> list[Path]:
