@@ -72,7 +72,9 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Row]:
         # To HEAD the function answers without the body.
         size = sizes[route.path] if route.method == "GET" else 0
         each += (size + HEADER_BYTES) * SENT_BYTE + READ_UNIT * (route.path == "/health")
-        found[f"`{route.method} {route.path}`"] = Row(_said(route.rate.per_second, route.rate.burst), count, count * each)
+        found[f"`{route.method} {route.path}`"] = Row(
+            _said(route.rate.per_second, route.rate.burst), count, count * each
+        )
     (preflights,) = (one for one in API["MethodSettings"] if one["ResourcePath"] == "/*")
     rate, burst = preflights["ThrottlingRateLimit"], preflights["ThrottlingBurstLimit"]
     paths = len({route.path for route in template.routes})
