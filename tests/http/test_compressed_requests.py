@@ -66,7 +66,9 @@ def test_a_picture_comes_compressed_as_well(stack: Stack, picture: bytes) -> Non
     assert (answer.status_code, answer.json()["caption"]) == (200, plain)
 
 
-@pytest.mark.parametrize(("path", "compressed"), [("/docs", False), ("/openapi.json", True), ("/docs/swagger-ui.css", True)])
+@pytest.mark.parametrize(
+    ("path", "compressed"), [("/docs", False), ("/openapi.json", True), ("/docs/swagger-ui.css", True)]
+)
 def test_answers_of_a_kilobyte_travel_compressed(stack: Stack, path: str, compressed: bool) -> None:
     answer = stack.get(path, headers={"Accept-Encoding": "gzip"})
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import go_without
 from tests.support.stack import ROOT
 
 _SAM = ROOT / ".venv-sam" / "bin" / "python"
@@ -27,13 +28,6 @@ for one in document["Resources"].values():
 parameters = {name: one["Default"] for name, one in document["Parameters"].items()}
 print(json.dumps(transform(document, parameters, Policies())))
 """
-
-
-def go_without(missing: str) -> None:
-    """Skips the test for want of what is `missing`, or fails it where nothing may be missing."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(f"needed under continuous integration: {missing}")
-    pytest.skip(f"without {missing}")
 
 
 @pytest.fixture(scope="session")

@@ -8,9 +8,9 @@ from typing import Any
 import botocore.session
 import pytest
 
+from tests.conftest import go_without
 from tests.support.cloudformation import resolved
 from tests.support.ministack import MinistackMissingError, ministack
-from tests.template.conftest import go_without
 
 CERTIFICATE = "arn:aws:acm:eu-west-1:123456789012:certificate/12345678-1234-1234-1234-123456789012"
 ROLE = "arn:aws:iam::123456789012:role/gateway-logs"
