@@ -78,12 +78,19 @@ lock: .venv/dev.stamp  ## Compile the requirements anew (UPGRADE=--upgrade takes
 		tests/runtimes/tflite-runtime tests/fuzz; do \
 		$(LOCK) $(UPGRADE) --output-file $$part/requirements.txt $$part/requirements.in || exit 1; done
 
-# Deployment. A stack that is not there yet is asked about; one that is, is changed as samconfig.toml says.
+# Deployment. A stack that is not there yet is asked about; one that is, is changed as samconfig.toml says. CloudFormation
+# keeps the value of a parameter that it is not told: it is told IgnoreAlarms each time, so that it is off the next time.
 ENV ?= dev
-deploy: .venv-sam/stamp  ## Build the images and deploy them (ENV=dev or prod); asks what it must know the first time
+IGNORE_ALARMS ?= false
+OVERRIDES = $$($(PYTHON) -c 'import sys, tomllib; \
+	given = tomllib.load(open("samconfig.toml", "rb"))[sys.argv[1]]["deploy"]["parameters"].get("parameter_overrides", ""); \
+	print(given if isinstance(given, str) else " ".join(given))' $(ENV)) IgnoreAlarms=$(IGNORE_ALARMS)
+deploy: .venv-sam/stamp  ## Build the images and deploy them (ENV=dev or prod, IGNORE_ALARMS=true); asks what it must know the first time
 	$(SAM) build --config-env $(ENV)
+	overrides="$(OVERRIDES)" && \
 	if $(SAM) list stack-outputs --config-env $(ENV) --output json >/dev/null 2>&1; \
-		then $(SAM) deploy --config-env $(ENV); else $(SAM) deploy --config-env $(ENV) --guided; fi
+		then $(SAM) deploy --config-env $(ENV) --parameter-overrides "$$overrides"; \
+		else $(SAM) deploy --config-env $(ENV) --parameter-overrides "$$overrides" --guided; fi
 
 smoke: .venv/local.stamp  ## Try what is deployed, or the local stack: make smoke URL=... KEY=...
 	@$(BIN)/python -m tools.smoke $(if $(KEY),--key "$(KEY)") "$(or $(URL),http://127.0.0.1:8000)"

@@ -1,7 +1,9 @@
 """Stacks made of the expanded template: under a domain, past an alarm, in an account that others use too."""
 
 import json
+import subprocess
 import time
+import tomllib
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,7 +12,9 @@ import pytest
 
 from tests.conftest import go_without
 from tests.support.cloudformation import resolved
+from tests.support.expanded import for_emulator
 from tests.support.ministack import MinistackMissingError, ministack
+from tests.support.stack import ROOT
 
 CERTIFICATE = "arn:aws:acm:eu-west-1:123456789012:certificate/12345678-1234-1234-1234-123456789012"
 ROLE = "arn:aws:iam::123456789012:role/gateway-logs"
@@ -72,6 +76,20 @@ def test_no_alarm_stops_the_deployment_that_ignores_them(expanded: dict[str, Any
     assert changed == {name for name in guarded.resources if name.endswith("DeploymentGroup")}
 
 
+@pytest.mark.parametrize("environment", ["dev", "prod"])
+def test_the_next_deployment_heeds_alarms_again(environment: str) -> None:
+    """CloudFormation keeps the value of a parameter that a deployment does not name."""
+
+    def told(*assignments: str) -> list[str]:
+        command = ["make", "--silent", "--eval=told: ; @echo $(OVERRIDES)", f"ENV={environment}", *assignments, "told"]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+
+    samconfig = tomllib.loads((ROOT / "samconfig.toml").read_text())
+    given = samconfig[environment]["deploy"]["parameters"]["parameter_overrides"].split()
+    assert told() == [*given, "IgnoreAlarms=false"]
+    assert told("IGNORE_ALARMS=true") == [*given, "IgnoreAlarms=true"]
+
+
 def test_the_accounts_role_for_logs_is_made_or_named_or_left_alone(expanded: dict[str, Any]) -> None:
     made, named, left = (resolved(expanded, ManageGatewayLogRole=value).resources for value in ("true", ROLE, "false"))
 
@@ -114,21 +132,6 @@ def test_what_stays_when_a_stack_goes_has_no_name_that_the_next_one_would_want(e
         *("GatewayLogsRole", "GatewayLogsAccount"),
     }
     assert type(whole)(kept, {}, whole.region).names() == set()
-
-
-# What the emulator of CloudFormation does not know. All else is made, in the order that the references ask for.
-UNKNOWN = ("AWS::CodeDeploy::Application", "AWS::CodeDeploy::DeploymentGroup")
-
-
-def _known(expanded: dict[str, Any]) -> dict[str, Any]:
-    """The expanded template without what the emulator lacks: CodeDeploy, and alarms on sums of metrics."""
-    kept = {
-        name: {part: value for part, value in one.items() if part != "UpdatePolicy"}
-        for name, one in expanded["Resources"].items()
-        if one["Type"] not in UNKNOWN
-        and not (one["Type"] == "AWS::CloudWatch::Alarm" and "Metrics" in one["Properties"])
-    }
-    return {**expanded, "Resources": kept}
 
 
 class Account:
@@ -203,7 +206,7 @@ def account(expanded: dict[str, Any]) -> Iterator[Account]:
     services = "apigateway,cloudformation,cloudwatch,dynamodb,iam,lambda,logs,s3,sns,sqs,sts"
     try:
         with ministack(services) as endpoint:
-            made = Account(endpoint, _known(expanded))
+            made = Account(endpoint, for_emulator(expanded))
             yield made
             made.close()
     except MinistackMissingError as error:
@@ -215,7 +218,7 @@ def test_stacks_are_made_beside_each_other_and_again_after_they_went(
 ) -> None:
     first = account.make("pictures")
     whole = resolved(expanded)
-    assert account.resources("pictures") == whole.resources.keys() & _known(expanded)["Resources"].keys()
+    assert account.resources("pictures") == whole.resources.keys() & for_emulator(expanded)["Resources"].keys()
     assert first.keys() == whole.outputs.keys()
     assert first["Url"].endswith(".execute-api.eu-west-1.amazonaws.com/v1")
     gateway = account.client("apigateway")
