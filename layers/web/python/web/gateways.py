@@ -15,8 +15,8 @@ from urllib.parse import unquote
 
 from web.events import EventError, described
 
-_HOST = re.compile(r"[A-Za-z0-9._-]+(:\d{1,5})?")
-_PORT = re.compile(r"\d{1,5}")
+_HOST = re.compile(r"[A-Za-z0-9._-]+(:[0-9]{1,5})?")
+_PORT = re.compile(r"[0-9]{1,5}")
 _PARAMETER = re.compile(r"\{([^}+]+)\+?\}")
 _HIGHEST_PORT = 65_535
 _FORWARDED = ("x-forwarded-for", "x-forwarded-port", "x-forwarded-proto")
