@@ -34,7 +34,8 @@ def readable(request: Request, *, minimum: int | None) -> Request:
     try:
         body = decompressed(request.body, coding)
     except BodyError as error:
-        raise (LargeBodyError if error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE else NotSoCodedError)(coding) from error
+        too_large = error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+        raise (LargeBodyError if too_large else NotSoCodedError)(coding) from error
     if body is request.body and body:
         raise NotSoCodedError(coding)
     # Whether AWS takes the header away is not documented; a function must do with either.

@@ -70,7 +70,7 @@ def test_errors_slowness_throttles_5xx_dead_letters_and_stale_models_are_watched
     assert {f"{kind}Failing" for kind in kinds if kind != "Upload"} <= ALARMS.keys()
 
 
-def _places(alarm: str) -> list[tuple[str, str, dict[str, Any]]]:
+def _places(alarm: str) -> list[tuple[Any, str, dict[str, Any]]]:
     """The namespace, the name and the dimensions of each metric that an alarm watches."""
     return [
         (metric["Namespace"], metric["MetricName"], {one["Name"]: one["Value"] for one in metric["Dimensions"]})
