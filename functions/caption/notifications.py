@@ -8,6 +8,7 @@
 | S3 to SNS to SQS to Lambda | likewise with SNS's envelope as `body`, or with S3's event ("raw message delivery") |
 | S3 to EventBridge to Lambda | one event, `Object Created`; its key is plain, where S3's are encoded as in forms |
 | S3 to EventBridge to SNS or SQS | that event in place of S3's |
+| any queue to EventBridge Pipes to Lambda | the list of the records alone |
 
 What SQS delivers is known by its id, so that the queue can be told which messages to deliver again. A message of SQS
 may also be what lay in a dead-letter queue: an event of any of these ways.
@@ -81,6 +82,8 @@ def messages(event: object) -> tuple[Message, ...]:
     Raises:
         EventError: the event as a whole is neither S3's nor an envelope of it.
     """
+    if isinstance(event, list):
+        event = {"Records": event}
     records = event.get("Records") if isinstance(event, dict) else None
     if isinstance(records, list) and any(_source(record) == "aws:sqs" for record in records):
         return tuple(_of_queue(record) for record in records)
@@ -144,7 +147,8 @@ def _of_s3(record: Any) -> Notification:
     if not isinstance(record, dict):
         return Failed(EventError(f"not a record of S3: it is {described(record)}; {_WAYS}"), record)
     try:
-        what = record["eventName"]
+        # Storage that speaks S3's language may begin its names so.
+        what = record["eventName"].removeprefix("s3:")
         bucket, found = record["s3"]["bucket"]["name"], record["s3"]["object"]
         # S3 writes keys as forms do: a plus sign is a space.
         key = unquote_plus(found["key"], errors="strict")
@@ -172,7 +176,9 @@ def _of_eventbridge(event: Mapping[str, Any]) -> Notification:
         return Failed(EventError(f"not EventBridge's event of an object of S3: {error}"), event)
 
 
-def _announced(bucket: str, upload: Upload, what: str) -> Announced | Ignored:
+def _announced(bucket: object, upload: Upload, what: str) -> Announced | Ignored:
+    if not isinstance(bucket, str) or not isinstance(upload.key, str):
+        raise TypeError("its bucket and its key must be texts")
     # A console's "folder" is an empty object whose key ends in a slash.
     if not upload.key.startswith(UPLOADS) or upload.key.endswith("/"):
         return _ignored(upload.key, what)

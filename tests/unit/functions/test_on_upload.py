@@ -274,7 +274,7 @@ def test_a_record_that_is_not_s3s_is_an_error_and_the_others_are_done(
     assert store.outcome("uploads/good")
 
 
-@pytest.mark.parametrize("event", [{"Records": None}, {"Records": 5}, {"detail-type": "Object Created"}, [], "text", 5])
+@pytest.mark.parametrize("event", [{"Records": None}, {"Records": 5}, {"detail-type": "Object Created"}, "text", 5])
 def test_an_event_that_is_not_s3s_is_an_error(event: dict[str, Any], handler: Handler) -> None:
     with pytest.raises(EventError, match="not an event of S3"):
         handler(event, Context())
@@ -316,6 +316,9 @@ def test_an_upload_is_what_its_record_says(
     assert len(plain.etag or "") == 32
 
 
+EVENTBRIDGE: dict[str, Any] = {"bucket": {"name": "example-uploads"}}
+
+
 def of_a_queue(*bodies: Any) -> dict[str, Any]:
     """An event of SQS with these messages, called 1, 2 and so on."""
     return {
@@ -355,6 +358,18 @@ def test_a_queue_delivers_again_what_is_unfinished_and_nothing_else(
     mend()
     assert handler(event, Context()) == {"batchItemFailures": [{"itemIdentifier": "3"}]}
     assert store.outcome("uploads/three")
+
+
+def test_pipes_hand_a_queues_records_on_alone(root: Path, handler: Handler) -> None:
+    (root / "uploads/one").write_bytes(picture())
+    event: Any = of_a_queue({"Records": [record("uploads/one")]}, "{")["Records"]
+    assert handler(event, Context()) == {"batchItemFailures": [{"itemIdentifier": "2"}]}
+
+
+def test_other_storage_may_name_its_source_and_its_events_in_its_own_way(root: Path, call: Call) -> None:
+    (root / "uploads/one").write_bytes(picture())
+    found = record("uploads/one", eventSource="minio:s3", eventName="s3:ObjectCreated:Put")
+    assert call(found) == [{"key": "uploads/one", "status": "captioned"}]
 
 
 def by_sns_records(message: Any) -> list[dict[str, Any]]:
@@ -399,6 +414,22 @@ def enveloped(event: Any, count: int) -> Any:
         ({"Records": [{"eventSource": "aws:dynamodb"}]}, "it is one of aws:dynamodb"),
         (enveloped({"Records": []}, 7), "over 5 envelopes"),
         ([], "a JSON value of type list"),
+        (
+            {
+                "source": "aws.s3",
+                "detail-type": "Object Created",
+                "detail": {**EVENTBRIDGE, "object": {"key": 5, "sequencer": "1"}},
+            },
+            "its bucket and its key must be texts",
+        ),
+        (
+            {
+                "Records": [
+                    record("uploads/a", s3={"bucket": {"name": 5}, "object": {"key": "uploads/a", "sequencer": "1"}})
+                ]
+            },
+            "its bucket and its key must be texts",
+        ),
     ],
 )
 def test_what_is_in_an_envelope_and_not_s3s_is_named(body: Any, said: str, handler: Handler) -> None:

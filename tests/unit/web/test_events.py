@@ -39,6 +39,8 @@ def test_a_ping_is_known(event: Any) -> None:
         {"detail-type": ["Scheduled Event"], "source": "aws.events"},
         {"detail-type": "Object Created", "source": "aws.events"},
         {"Records": []},
+        {"warmer": True, "Records": [{"eventSource": "aws:s3"}]},
+        {"source": "serverless-plugin-warmup", "requestContext": {}},
         {"key1": "value1"},
     ],
     ids=str,

@@ -150,6 +150,57 @@ def test_what_a_console_sends_has_no_headers_at_all() -> None:
 
     assert found["headers"] == {"host": "abcdefghij.execute-api.eu-west-1.amazonaws.com"}
     assert (found["queryStringParameters"], found["requestContext"]["identity"]) == ({"mode": ""}, {})
+    assert "multiValueQueryStringParameters" not in found
+
+
+@pytest.mark.parametrize("of", ["status-uploads", "suggest-docs-of-an-http-api", "suggest-stats-of-a-load-balancer"])
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"body": 5}, "its body is a JSON value of type int and must be a text"),
+        ({"body": {"a": 1}}, "its body is an object with a and must be a text"),
+        ({"body": "abc", "isBase64Encoded": True}, "its body says that it is base64, and is not"),
+        ({"headers": ["host"]}, "its headers is a JSON value of type list and must be an object"),
+        ({"multiValueHeaders": "x"}, "its multiValueHeaders is a JSON value of type str"),
+        ({"queryStringParameters": 5}, "its queryStringParameters is a JSON value of type int"),
+    ],
+)
+def test_a_part_that_no_gateway_sends_is_named(of: str, changes: dict[str, Any], named: str) -> None:
+    with pytest.raises(EventError) as caught:
+        as_request(event(of) | changes)
+    assert str(caught.value).startswith(f"not a request: {named}")
+
+
+@pytest.mark.parametrize(
+    ("of", "changes", "named"),
+    [
+        ("suggest-stats", {"path": 5}, "path"),
+        ("suggest-stats", {"resource": None}, "resource"),
+        ("suggest-stats", {"httpMethod": None}, "httpMethod"),
+        ("suggest-stats", {"pathParameters": "x"}, "pathParameters"),
+        ("suggest-stats", {"requestContext": {"path": 7}}, "path"),
+        ("suggest-stats-of-a-load-balancer", {"path": 5}, "path"),
+        ("suggest-docs-of-an-http-api", {"requestContext": {"http": {"path": "/docs"}}}, "method"),
+        ("suggest-docs-of-an-http-api", {"rawQueryString": 5}, "rawQueryString"),
+    ],
+)
+def test_what_a_request_cannot_do_without_is_named(of: str, changes: dict[str, Any], named: str) -> None:
+    with pytest.raises(EventError, match=f"not a request: its {named} is "):
+        as_request(event(of) | changes)
+
+
+def test_a_parameter_or_a_header_without_a_value_is_empty_or_left_out() -> None:
+    given = event("suggest-parameters-of-a-load-balancer") | {
+        "multiValueQueryStringParameters": {"a": [None, 5], "b": None}
+    }
+    given["multiValueHeaders"] |= {"X-None": None, "X-Some": [None, 7], "X-Text": "alone"}
+    found = as_request(given)
+
+    assert found["multiValueQueryStringParameters"] == {"a": ["", "5"], "b": ""}
+    headers = {
+        name: values for name, values in found["multiValueHeaders"].items() if name.startswith("x-") and "-" in name
+    }
+    assert (headers["x-none"], headers["x-some"], headers["x-text"]) == ([], ["7"], ["alone"])
 
 
 def test_a_request_is_not_changed_itself() -> None:
@@ -181,6 +232,8 @@ def test_a_request_is_not_changed_itself() -> None:
     ],
 )
 def test_what_is_no_request_is_refused_by_name(event: Any, named: str) -> None:
-    with pytest.raises(EventError, match="this function answers requests of API Gateway") as caught:
+    with pytest.raises(
+        EventError, match="this function answers requests of API Gateway, function URLs and load balancers"
+    ) as caught:
         as_request(event)
     assert str(caught.value).startswith(f"not a request: {named}")

@@ -22,13 +22,15 @@ class EventError(ValueError):
 def is_ping(event: object) -> bool:
     """Tell whether `event` only keeps the function warm: it asks for nothing, and is answered at once.
 
-    That is nothing at all, `{"warmer": true}` or `{"warmup": true}` with whatever stands beside it, what
-    serverless-plugin-warmup sends, or a scheduled event of EventBridge.
+    That is nothing at all, `{"warmer": true}` or `{"warmup": true}`, what serverless-plugin-warmup sends, or a
+    scheduled event of EventBridge. What holds records or a request is none, whatever stands beside them.
     """
     if not isinstance(event, dict):
         return event is None
     if not event:
         return True
+    if "Records" in event or "requestContext" in event:
+        return False
     if event.get("detail-type") == "Scheduled Event":
         return event.get("source") in _SCHEDULERS
     return event.get("source") == _PLUGIN or any(event.get(name) is True for name in _WARMERS)
@@ -44,6 +46,8 @@ def described(event: object) -> str:
         return _described_request(event, context)
     if "detail-type" in event:
         return f"an event of EventBridge, {_short(event['detail-type'])} of {_short(event.get('source'))}"
+    if not event:
+        return "an empty object"
     names = ", ".join(_short(name) for name in list(event)[:_NAMED_MEMBERS])
     more = len(event) - _NAMED_MEMBERS
     return f"an object with {names}" + (f" and {more} more" if more > 0 else "")

@@ -8,6 +8,7 @@ path of the resource, which the event names. The functions get the rest, and put
 answer with: `base_path`.
 """
 
+import base64
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -25,20 +26,21 @@ _FORWARDED = ("x-forwarded-for", "x-forwarded-port", "x-forwarded-proto")
 def as_request(event: Mapping[str, Any]) -> dict[str, Any]:
     """Return a copy of `event`, a request of any gateway: with the API's own path, and `base_path` beside it.
 
-    Of Host and X-Forwarded-For, -Port and -Proto the first value counts, if it is one.
+    Of Host and X-Forwarded-For, -Port and -Proto the first value counts, if it is one. A body in base64 is decoded.
 
     Raises:
-        EventError: the event is no request.
+        EventError: the event is no request, or a part of it is not what a gateway sends.
     """
     context = event.get("requestContext") if isinstance(event, dict) else None
     if isinstance(context, dict):
         if "elb" in context and "httpMethod" in event:
-            return _cleaned(event, context) | {"path": event.get("path") or "/", "base_path": ""}
+            return _cleaned(event, context) | {"path": _text(event, "path", "/"), "base_path": ""}
         if event.get("version") == "2.0" and isinstance(context.get("http"), dict):
             return _of_http_api(event, context)
         if "resource" in event and "httpMethod" in event:
             return _of_rest_api(event, context)
-    raise EventError(f"not a request: {described(event)}; this function answers requests of API Gateway")
+    takes = "this function answers requests of API Gateway, function URLs and load balancers"
+    raise EventError(f"not a request: {described(event)}; {takes}")
 
 
 def base_path(event: Mapping[str, Any]) -> str:
@@ -53,31 +55,34 @@ def is_compressed_by_the_gateway(event: Mapping[str, Any]) -> bool:
 
 
 def _of_rest_api(event: Mapping[str, Any], context: Mapping[str, Any]) -> dict[str, Any]:
-    path, resource, parameters = event.get("path") or "/", event["resource"], event.get("pathParameters") or {}
+    path, resource, parameters = _text(event, "path", "/"), _text(event, "resource"), _members(event, "pathParameters")
     inner = _before(path, resource, parameters)
     if inner is None:
         inner = _stage(path, context) if "version" in event else ""
-    whole = context.get("path") or path
+    whole = _text(context, "path", path)
     # On the gateway's own domain the stage stands in this path alone.
     outer = _before(whole, resource, parameters)
     if outer is None:
         outer = whole.removesuffix(path) if whole.endswith(path) and whole != path else inner
     cleaned = _cleaned(event, {**context, "identity": context.get("identity") or {}})
-    for name in ("queryStringParameters", "multiValueQueryStringParameters"):
-        cleaned[name] = {key: "" if value is None else value for key, value in (event.get(name) or {}).items()}
     return cleaned | {"path": path[len(inner) :] or "/", "base_path": outer}
 
 
 def _of_http_api(event: Mapping[str, Any], context: Mapping[str, Any]) -> dict[str, Any]:
     http = context["http"]
-    path = http.get("path") or event.get("rawPath") or "/"
-    _, _, resource = str(event.get("routeKey") or "").partition(" ")
-    base = _before(path, resource, event.get("pathParameters") or {}) if resource else None
+    path = _text(http, "path", _text(event, "rawPath", "/"))
+    _, _, resource = _text(event, "routeKey", "$default").partition(" ")
+    base = _before(path, resource, _members(event, "pathParameters")) if resource else None
     if base is None:
         base = _stage(path, context)
     own = path[len(base) :] or "/"
-    changed = {"sourceIp": None, **http, "path": own}
-    return _cleaned(event, {**context, "http": changed}) | {"rawPath": own, "base_path": base}
+    changed = {"sourceIp": None, **http, "method": _text(http, "method"), "path": own}
+    query = _text(event, "rawQueryString", "")
+    return _cleaned(event, {**context, "http": changed}) | {
+        "rawPath": own,
+        "rawQueryString": query,
+        "base_path": base,
+    }
 
 
 def _stage(path: str, context: Mapping[str, Any]) -> str:
@@ -109,11 +114,14 @@ def _before(path: str, resource: str, parameters: Mapping[str, str]) -> str | No
 
 
 def _cleaned(event: Mapping[str, Any], context: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `event` with `context`, and with headers that have values: names in lower case, one host, one scheme."""
-    single = {str(name).lower(): value for name, value in (event.get("headers") or {}).items() if value is not None}
+    """Return `event` with `context`, its body decoded, and every header and parameter with a value.
+
+    The names of headers are in lower case; there is one host, one scheme and one port.
+    """
+    single = {name.lower(): str(value) for name, value in _members(event, "headers").items() if value is not None}
     several = {
-        str(name).lower(): [value for value in values or () if value is not None]
-        for name, values in (event.get("multiValueHeaders") or {}).items()
+        name.lower(): [str(value) for value in _listed(values) if value is not None]
+        for name, values in _members(event, "multiValueHeaders").items()
     }
 
     def put(name: str, value: str) -> None:
@@ -123,17 +131,65 @@ def _cleaned(event: Mapping[str, Any], context: Mapping[str, Any]) -> dict[str, 
             single[name], several[name] = value, [value]
 
     first = {
-        name: str((several.get(name) or [single.get(name, "")])[0]).partition(",")[0].strip()
+        name: (several.get(name) or [single.get(name, "")])[0].partition(",")[0].strip()
         for name in ("host", *_FORWARDED)
     }
     put("x-forwarded-for", first["x-forwarded-for"])
     put("x-forwarded-proto", scheme if (scheme := first["x-forwarded-proto"].lower()) in {"http", "https"} else "")
     port = first["x-forwarded-port"]
     put("x-forwarded-port", port if _PORT.fullmatch(port) and int(port) <= _HIGHEST_PORT else "")
-    host = first["host"] if _HOST.fullmatch(first["host"]) else context.get("domainName")
-    put("host", host or "localhost")
-    cleaned = {**event, "requestContext": context, "headers": single, "multiValueHeaders": several}
-    if event.get("multiValueHeaders") is None:
-        # A load balancer sends one of the two, and takes an answer with the one that it has sent.
-        del cleaned["multiValueHeaders"]
+    put("host", first["host"] if _HOST.fullmatch(first["host"]) else _text(context, "domainName", "localhost"))
+    cleaned = {**event, "requestContext": context, "headers": single, "body": _body(event), "isBase64Encoded": False}
+    if "httpMethod" in event:
+        cleaned["httpMethod"] = _text(event, "httpMethod")
+    # A load balancer sends one of the two, and takes an answer with the one that it has sent.
+    cleaned.pop("multiValueHeaders", None)
+    if event.get("multiValueHeaders") is not None:
+        cleaned["multiValueHeaders"] = several
+    for name in ("queryStringParameters", "multiValueQueryStringParameters"):
+        cleaned.pop(name, None)
+        if event.get(name) is not None:
+            cleaned[name] = {key: _said(value) for key, value in _members(event, name).items()}
     return cleaned
+
+
+def _body(event: Mapping[str, Any]) -> str | bytes:
+    body = _text(event, "body", "")
+    if not event.get("isBase64Encoded"):
+        return body
+    try:
+        return base64.b64decode(body)
+    except ValueError as error:
+        raise EventError(f"not a request: its body says that it is base64, and is not: {error}") from None
+
+
+def _text(part: Mapping[str, Any], name: str, default: str | None = None) -> str:
+    """Return a text of an event; the default, if there is one, for an empty or missing text.
+
+    Raises:
+        EventError: it is not a text, or is needed and missing.
+    """
+    found = part.get(name)
+    if isinstance(found, str) and (found or default is None):
+        return found
+    if default is not None and (found is None or found == ""):
+        return default
+    raise EventError(f"not a request: its {name} is {described(found)} and must be a text")
+
+
+def _members(event: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    found = event.get(name) or {}
+    if not isinstance(found, dict):
+        raise EventError(f"not a request: its {name} is {described(found)} and must be an object")
+    return found
+
+
+def _listed(values: object) -> list[object]:
+    return values if isinstance(values, list) else [values]
+
+
+def _said(value: object) -> object:
+    """Return the value of a query's parameter, or its values: a name without a value has an empty one."""
+    if isinstance(value, list):
+        return ["" if one is None else str(one) for one in value]
+    return "" if value is None else str(value)
