@@ -431,6 +431,7 @@ def enveloped(event: Any, count: int) -> Any:
             "its bucket and its key must be texts",
         ),
     ],
+    ids=lambda value: str(value)[:40],
 )
 def test_what_is_in_an_envelope_and_not_s3s_is_named(body: Any, said: str, handler: Handler) -> None:
     event = of_a_queue({"Records": []}, "" if body is None else body)
