@@ -6,9 +6,9 @@ same, because the rest of the sum does not depend on f:
     sum over i of (y_i - f)² / noise variance = (ȳ - f)² / (noise variance / n) + scatter / noise variance
     scatter = sum over i of (y_i - ȳ)²
 
-Past MAX_POINTS distinct settings, or MAX_JUDGED_POINTS, the most informative are kept. A process remembers what it has pooled of the
-latest studies and only adds to it; the result equals that of pooling everything anew, bit for bit. This module judges
-no rating and knows nothing of a model.
+Past MAX_POINTS distinct settings, or MAX_JUDGED_POINTS, the most informative are kept. A process remembers what it
+has pooled of the latest studies and only adds to it; the result equals that of pooling everything anew, bit for bit.
+This module judges no rating and knows nothing of a model.
 
 Source: M. Binois, R. Gramacy and M. Ludkovski, "Practical heteroscedastic Gaussian process modeling for large
 simulation experiments", J. Computational and Graphical Statistics 27 (2018), section 3 (replicated inputs).
