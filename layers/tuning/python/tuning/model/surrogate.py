@@ -20,7 +20,13 @@ from tuning.model.arrays import Floats, Indices
 from tuning.model.cholesky import Cholesky
 from tuning.model.encoding import Points
 from tuning.model.pooling import Ratings
-from tuning.model.priors import ColumnHyperparameters, level_covariance, level_variance, prior_mean
+from tuning.model.priors import (
+    TASK_LEVEL_VARIANCE,
+    ColumnHyperparameters,
+    level_covariance,
+    level_variance,
+    prior_mean,
+)
 from tuning.model.raters import Judgement, judge
 
 
@@ -58,6 +64,30 @@ def covariance(a: Points, b: Points, hyperparameters: ColumnHyperparameters) -> 
     )
     squared += level_covariance(a.trends, b.trends, same)
     return np.asarray(squared)
+
+
+def covariance_of_rated(points: Points, generations: Indices | None, hyperparameters: ColumnHyperparameters) -> Floats:
+    """Return the prior covariance of the true ratings of settings rated in a study and its ancestors, shape (n, n).
+
+    That of points i and j, rated in the generations g_i and g_j, in squared rating points, with ρ the task similarity:
+
+        ρ^|g_i - g_j| k(x_i, x_j) + TASK_LEVEL_VARIANCE [g_i = g_j > 0]        Bonilla et al. (2007), equation 2
+    """
+    kernel = covariance(points, points, hyperparameters)
+    if generations is not None:
+        steps, level = task_relation(generations)
+        kernel *= hyperparameters.task_similarity**steps
+        kernel += level
+    return kernel
+
+
+def task_relation(generations: Indices) -> tuple[Floats, Floats]:
+    """Return how many steps of basing lie between n settings' tasks, and the covariance of their tasks' levels.
+
+    Both are (n, n); the second in squared rating points.
+    """
+    steps = np.abs(generations[:, None] - generations).astype(np.float64)
+    return steps, np.where((steps == 0) & (generations > 0), TASK_LEVEL_VARIANCE, 0.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,21 +135,22 @@ class Posterior:
 class Surrogate:
     """The Gaussian process conditioned on ratings. Without ratings it is the prior.
 
-    `rated_mean` is the posterior mean at the n rated points, in rating points, shape (n,). `judgement` is what is known
-    of people and pictures; None where nobody is named and no picture.
+    `rated_mean` is the posterior mean at the n rated points, in rating points, shape (n,): all that is predicted is of
+    the study itself, wherever a point was rated. `judgement` is what is known of people and pictures; None where nobody
+    is named and no picture.
     """
 
-    __slots__ = ("_factor", "_points", "_weights", "hyperparameters", "judgement", "rated_mean")
+    __slots__ = ("_factor", "_points", "_ties", "_weights", "hyperparameters", "judgement", "rated_mean")
 
     @classmethod
     def of(cls, ratings: Ratings, hyperparameters: ColumnHyperparameters) -> "Surrogate":
         """Condition on pooled ratings; where people or pictures are named, on what they say of the settings."""
         points, panel = ratings.points, ratings.panel
         if panel is None:
-            return cls(points, ratings.means, ratings.counts, hyperparameters)
-        kernel = covariance(points, points, hyperparameters)
+            return cls(points, ratings.means, ratings.counts, hyperparameters, generations=ratings.generations)
+        kernel = covariance_of_rated(points, ratings.generations, hyperparameters)
         said = judge(panel, kernel, prior_mean(points.trends), hyperparameters.noise_variance)
-        return cls(points, said.means, ratings.counts, hyperparameters, said)
+        return cls(points, said.means, ratings.counts, hyperparameters, said, generations=ratings.generations)
 
     def __init__(
         self,
@@ -128,8 +159,12 @@ class Surrogate:
         counts: Floats,
         hyperparameters: ColumnHyperparameters,
         judgement: Judgement | None = None,
+        *,
+        generations: Indices | None = None,
     ) -> None:
         """Condition on n points' mean ratings, shape (n,), of which each is of so many (`counts`, (n,)) single ratings.
+
+        `generations`, (n,), says in which study each was rated (`tuning.model.pooling.Ratings`); None: in this one.
 
             weights = (K + noise)⁻¹ (ratings - prior mean)        noise = diag(noise variance / counts), or the judgement's
 
@@ -139,7 +174,9 @@ class Surrogate:
         """
         self.hyperparameters = hyperparameters
         self._points = points
-        kernel = covariance(points, points, hyperparameters)
+        kernel = covariance_of_rated(points, generations, hyperparameters)
+        # The similarity of each rated setting's task to the study itself, as a factor of its covariances.
+        self._ties = None if generations is None else hyperparameters.task_similarity ** generations.astype(np.float64)
         self.judgement = judgement
         if judgement is None:
             self._factor = Cholesky(kernel, hyperparameters.noise_variance / counts)
@@ -147,11 +184,11 @@ class Surrogate:
             self._factor = Cholesky(kernel + judgement.noise, np.zeros(len(points)))
         expected = prior_mean(points.trends)
         self._weights = self._factor.solve(ratings - expected)
-        self.rated_mean = expected + kernel @ self._weights
+        self.rated_mean = expected + kernel @ self._weights if self._ties is None else self.mean(points)
 
     def mean(self, points: Points) -> Floats:
         """Return the posterior mean alone at n points, in rating points, shape (n,): cheaper than `posterior`."""
-        return prior_mean(points.trends) + self._weights @ covariance(self._points, points, self.hyperparameters)
+        return prior_mean(points.trends) + self._weights @ self._covariance_with(points)
 
     def posterior(self, points: Points, pending: Points | None = None) -> Posterior:
         """Return the posterior at points, as if each of the pending ones had had one more rating, just as expected.
@@ -165,11 +202,11 @@ class Surrogate:
         Raises:
             ValueError: the points have more or fewer columns than the rated ones.
         """
-        cross = covariance(self._points, points, self.hyperparameters)
+        cross = self._covariance_with(points)
         whitened = self._factor.whiten(cross)
         mean = prior_mean(points.trends) + self._weights @ cross
         if pending is not None:
-            known = self._factor.whiten(covariance(self._points, pending, self.hyperparameters))
+            known = self._factor.whiten(self._covariance_with(pending))
             unknown = covariance(pending, pending, self.hyperparameters) - known.T @ known
             factor = Cholesky(unknown, np.full(len(pending), self.hyperparameters.noise_variance))
             rows = factor.whiten(covariance(pending, points, self.hyperparameters) - known.T @ whitened)
@@ -177,3 +214,8 @@ class Surrogate:
         level = level_variance(points.trends)
         variance = self.hyperparameters.signal_variance + level - np.einsum("ij,ij->j", whitened, whitened)
         return Posterior(points, mean, np.maximum(variance, 0.0), whitened, self.hyperparameters)
+
+    def _covariance_with(self, points: Points) -> Floats:
+        """Return the prior covariance of the n rated settings, each in its task, with m points of the study: (n, m)."""
+        cross = covariance(self._points, points, self.hyperparameters)
+        return cross if self._ties is None else cross * self._ties[:, None]
