@@ -61,6 +61,40 @@ def test_a_study_begins_is_listed_archived_and_restored(stack: Stack) -> None:
     assert update(stack, {"parameters": LEONARDO, "rating": 5}, study="life")["samples_seen"] == 2
 
 
+def rate(stack: Stack, study: str, count: int, *, at: float) -> None:
+    """Rate settings of leonardo all over its range by how near their strength is to that, 0.2 to 0.5."""
+    results = [
+        {
+            "parameters": {**LEONARDO, "init_strength": strength, "guidance_scale": 5 + place % 5},
+            "rating": round(5 - 10 * abs(strength - at), 2),
+        }
+        for place, strength in enumerate(np.linspace(0.2, 0.5, count).round(2).tolist())
+    ]
+    update(stack, *results, study=study, mode="structure")
+
+
+def test_a_study_goes_on_from_another(stack: Stack) -> None:
+    begin(stack, "old")
+    rate(stack, "old", 30, at=0.42)
+    assert stack.patch("/ml/studies/old", json={"archived": True}).status_code == 200
+    begin(stack, "middle", based_on="old")  # in which nobody rates
+    begin(stack, "new", based_on="middle")
+    begin(stack, "alone")
+    for study in ("new", "alone"):
+        assert stack.get(f"/ml/stats?study={study}&mode=structure").json()["recommended_parameters"] is None
+        first = suggest(stack, study=study, mode="structure", num_suggestions=6)
+        update(stack, *({"parameters": one, "suggestion_id": identity, "rating": 3} for identity, one in first))
+    based, alone = (stack.get(f"/ml/stats?study={study}&mode=structure").json() for study in ("new", "alone"))
+    assert based["samples_seen"] == alone["samples_seen"] == 6
+    assert based["recommended_parameters"]["api"] == "leonardo"
+    assert abs(based["recommended_parameters"]["init_strength"] - 0.42) < 0.05
+    assert based["recommended_mean"] > alone["recommended_mean"]
+    near = [
+        one.get("init_strength", 0.0) for _, one in suggest(stack, study="new", mode="structure", num_suggestions=4)
+    ]
+    assert any(abs(strength - 0.42) < 0.06 for strength in near)
+
+
 def test_studies_are_paged_by_name(stack: Stack) -> None:
     for number in range(5):
         begin(stack, f"page-{number}")
@@ -83,7 +117,14 @@ def test_a_name_that_is_taken_or_reserved_or_none_is_refused(stack: Stack) -> No
     assert_is_a_problem(stack.post("/ml/studies", json={"name": "default"}), 409)
     for name in ("undefined", "null", "all", "A", "a/b", "..", ".", "x" * 65, "", None, 7):
         assert_is_a_problem(stack.post("/ml/studies", json={"name": name}), 422)
-    assert_is_a_problem(stack.post("/ml/studies", json={"name": "b", "based_on": "takem"}), 422)
+    for based_on in ("takem", "b", "B", "", 7, ["taken"]):  # one that is not there, itself, and names that are none
+        problem = assert_is_a_problem(stack.post("/ml/studies", json={"name": "b", "based_on": based_on}), 422)
+        assert [error["pointer"] for error in problem["errors"]] == ["#/based_on"]
+    # A study that is there cannot be begun again, based on one that is based on it.
+    begin(stack, "taken.2", based_on="taken")
+    assert_is_a_problem(stack.post("/ml/studies", json={"name": "taken", "based_on": "taken.2"}), 409)
+    assert_is_a_problem(stack.patch("/ml/studies/taken", json={"archived": False, "based_on": "taken.2"}), 422)
+    assert stack.get("/ml/studies/taken").json()["based_on"] is None
     assert_is_a_problem(stack.patch("/ml/studies/default", json={"archived": True}), 422)
 
 

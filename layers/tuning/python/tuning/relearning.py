@@ -30,8 +30,7 @@ def relearn(
     """Fit the study's hyperparameters anew if that is due, and return them; None if it is not.
 
     It is due with each update from INITIAL_RATINGS to ALWAYS_REFIT ratings, then when their number has doubled since
-    the last fit, and whenever a rating was `revised`. Where ancestors' ratings make up INITIAL_RATINGS it is due from
-    the study's first rating on, which begins to tell how alike the studies are. The fit takes at most `time_budget` seconds (None:
+    the last fit, and whenever a rating was `revised`. The fit takes at most `time_budget` seconds (None:
     `tuning.model.learning.TIME_BUDGET`).
 
     Raises:
@@ -40,8 +39,7 @@ def relearn(
     """
     ratings = pool_study(mode, study)
     fitted_on = study.hyperparameters.fitted_on if study.hyperparameters else 0
-    known = ratings.total + ratings.inherited
-    if not ratings.total or known < INITIAL_RATINGS or (not revised and ALWAYS_REFIT < ratings.total < 2 * fitted_on):
+    if ratings.total < INITIAL_RATINGS or (not revised and ALWAYS_REFIT < ratings.total < 2 * fitted_on):
         return None
     from tuning.model import learning  # noqa: PLC0415 - costs more than a second of CPU; see `preload`
 

@@ -34,7 +34,6 @@ MAX_OUTSTANDING = 1_000  # suggestions per mode: as many as one update can answe
 # A suggestion never makes way for others before this time has passed.
 RESERVED_FOR = timedelta(hours=1)
 
-BASED_INITIAL = 0
 _ATTEMPTS = 8
 _RETRY_AFTER = 1  # seconds
 _TRY_AGAIN_WITHIN = 8.0  # seconds after which no further attempt begins
@@ -127,7 +126,8 @@ def propose(
 ) -> tuple[Setting, ...]:
     """Propose `count` settings worth rating next, of which all have what is `fixed`.
 
-    Before INITIAL_RATINGS ratings, ancestors' included, they are of the initial design, then the model chooses. Settings that could not be
+    Before INITIAL_RATINGS ratings they are of the initial design, then the model chooses. That holds of a study that is
+    based on another too: only what is rated all over the space tells how alike the two are. Settings that could not be
     rated come again only when no others are left. A pure function. A `salt` gives other settings that are about as
     good.
 
@@ -136,7 +136,7 @@ def propose(
     """
     pending = [suggestion.setting for suggestion in study.outstanding if admits(mode, suggestion.setting)]
     ratings = pool_study(mode, study)
-    if ratings.total < (BASED_INITIAL if ratings.inherited >= INITIAL_RATINGS else INITIAL_RATINGS):
+    if ratings.total < INITIAL_RATINGS:
         design = partial(initial_design, mode, f"{study.seed}{salt}", fixed)
         for avoided in ({*pending, *study.failed, *ratings.settings[: ratings.own]}, {*pending, *study.failed}):
             chosen = _first(design(), avoided, count)

@@ -1,9 +1,9 @@
 """Ancestors: the ratings of the studies that a study is based on, pooled beside its own as those of related tasks.
 
-At most MAX_INHERITED distinct settings of all ancestors together are kept, the most informative as pooling chooses them,
-so that what a suggestion costs does not grow with how much others have rated. The nearer a study, the more of them it
-has: all if no other has ratings, else half of what nearer ones left. A setting that several studies rated is there once
-for each. People and pictures of one name are the same in all of them.
+At most MAX_INHERITED distinct settings of all ancestors together are kept, the most informative as pooling chooses
+them, so that what a suggestion costs does not grow with how much others have rated. The nearer a study, the more of
+them it has: all if no other has ratings, else half of what nearer ones left. A setting that several studies rated is
+there once for each. People and pictures of one name are the same in all of them.
 
 What the mode does not admit is passed over, as everywhere: a study of another space teaches what fits. How alike the
 studies are is learned (`tuning.model.learning`); this module judges no rating.

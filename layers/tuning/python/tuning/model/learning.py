@@ -71,7 +71,7 @@ class StudyKernel(Kernel):  # type: ignore[misc]
     Both concern one set with itself alone. Without generations the odds are not fitted.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - scikit-learn copies it by the names
         self,
         owners: Indices,
         lengthscales: Floats,
@@ -159,7 +159,7 @@ class StudyKernel(Kernel):  # type: ignore[misc]
         by_odds = np.where(across, signal * (1.0 - similarity), 0.0)
         parts = [by_lengthscale, noise, signal, by_odds]
         if steps is not None:
-            # ρ^d by the logarithm of the odds of ρ is d (1 - ρ) ρ^d.
+            # d rho^n / d log(rho / (1 - rho)) = n (1 - rho) rho^n, n steps apart.
             parts.append(steps * (1.0 - task_similarity) * (signal + level))
         return np.asarray(signal + level + task_level + noise), np.dstack(parts)
 
@@ -203,8 +203,8 @@ class StudyRegressor(GaussianProcessRegressor):  # type: ignore[misc]
     def log_posterior(self, theta: Floats, *, clone_kernel: bool = True) -> tuple[float, Floats]:
         """Return the log posterior of the hyperparameters up to a constant, and its gradient by `theta`.
 
-        `theta`, shape (coordinates + 3 or 4,), has their logarithms in the order of `StudyKernel.__call__`. The likelihood
-        is that of the single ratings: that of the N means, and of the `scatter` of n ratings about them,
+        `theta`, shape (coordinates + 3 or 4,), has their logarithms in the order of `StudyKernel.__call__`. The
+        likelihood is that of the single ratings: that of the N means, and of the `scatter` of n ratings about them,
 
             -½ (n - N) log(noise variance) - ½ scatter / noise variance
         """

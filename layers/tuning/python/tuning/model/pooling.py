@@ -39,8 +39,8 @@ class Ratings:
     """Pooled ratings: n distinct settings with the mean rating of each and how often each was rated, both (n,).
 
     `scatter` is the sum of squared deviations of these ratings from their setting's mean, in squared rating points.
-    `total` counts every single rating that the mode admits, those of settings that were left out included. `panel` has the
-    single ratings with who and what, of these settings; None if nobody is named and no picture.
+    `total` counts every single rating that the mode admits, those of settings that were left out included. `panel` has
+    the single ratings with who and what, of these settings; None if nobody is named and no picture.
 
     Where a study is based on others (`tuning.model.ancestors`), the settings rated in those follow its own; a setting
     that several studies rated is there once for each. `generations`, (n,), is 0 for the study's own, 1 for those of the

@@ -12,16 +12,16 @@ The true rating f of a setting at x, made by API a, whose trend is t (`tuning.mo
 Integrating u, u_a and w out leaves a Gaussian process with the mean of `prior_mean` and the covariance of
 `level_covariance` beside that of g. The hyperparameters of g and of the noise have log-normal priors.
 
-A study that is based on another is one of several related tasks, and so are that other and what that is based on. With ρ
-the similarity of a task and the next, and d the number of steps between two of them, their true ratings of two settings
-have ρ^d times the covariance of one task's; what is expected of them is the same. Each ancestor's whole level differs by
+A study, the one that it is based on, the one that that is based on, and so on, are related tasks, one step from each
+to the next. The prior mean is the same in all. The covariance of two settings' true ratings, n steps apart, is that
+within one task times s^n, s being the similarity of a task and the next. All ratings of an ancestor differ by
 
-    v_i ~ N(0, TASK_LEVEL_VARIANCE)      the change raised or lowered all ratings alike
+    v ~ N(0, TASK_LEVEL_VARIANCE)        what changed may have raised or lowered everything alike
 
 This module fits nothing. `tuning.model.learning` does, from these priors and the ratings.
 
-Sources: C. Rasmussen and C. Williams, "Gaussian Processes for Machine Learning" (2006), section 2.7 (linear terms with a
-normal prior; equation 2.40 is the Gaussian process that they make); E. Bonilla et al., "Multi-task Gaussian Process
+Sources: C. Rasmussen and C. Williams, "Gaussian Processes for Machine Learning" (2006), section 2.7 (linear terms with
+a normal prior; equation 2.40 is the Gaussian process that they make); E. Bonilla et al., "Multi-task Gaussian Process
 Prediction" (NIPS 2007), section 2 (the product with a matrix of task similarities).
 """
 
@@ -66,7 +66,7 @@ LENGTHSCALE_PRIOR = LogNormal(0.30, 0.25, 0.03, 3.0)
 SIGNAL_VARIANCE_PRIOR = LogNormal(1.0, 0.40, 0.5, 20.0)
 NOISE_VARIANCE_PRIOR = LogNormal(0.16, 0.35, 0.01, 4.0)
 SIMILARITY_ODDS_PRIOR = LogNormal(1.0, 1.0, 0.01, 100.0)
-TASK_SIMILARITY_ODDS_PRIOR = LogNormal(3.0, 1.5, 0.01, 100.0)
+TASK_SIMILARITY_ODDS_PRIOR = LogNormal(1.0, 1.5, 0.01, 100.0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,9 +69,11 @@ def covariance(a: Points, b: Points, hyperparameters: ColumnHyperparameters) -> 
 def covariance_of_rated(points: Points, generations: Indices | None, hyperparameters: ColumnHyperparameters) -> Floats:
     """Return the prior covariance of the true ratings of settings rated in a study and its ancestors, shape (n, n).
 
-    That of points i and j, rated in the generations g_i and g_j, in squared rating points, with ρ the task similarity:
+    That of points i and j, rated in the generations g_i and g_j, in squared rating points:
 
-        ρ^|g_i - g_j| k(x_i, x_j) + TASK_LEVEL_VARIANCE [g_i = g_j > 0]        Bonilla et al. (2007), equation 2
+        similarity^|g_i - g_j| k(x_i, x_j) + TASK_LEVEL_VARIANCE [g_i = g_j > 0]      Bonilla et al. (2007), equation 2
+
+    The similarity is that of a task and the next.
     """
     kernel = covariance(points, points, hyperparameters)
     if generations is not None:
@@ -206,7 +208,7 @@ class Surrogate:
 
         `generations`, (n,), says in which study each was rated (`tuning.model.pooling.Ratings`); None: in this one.
 
-            weights = (K + noise)⁻¹ (ratings - prior mean)        noise = diag(noise variance / counts), or the judgement's
+            weights = (K + noise)⁻¹ (ratings - prior mean)        noise = diag(noise variance / counts), or as judged
 
         Raises:
             ValueError: the matrix stays singular even with the largest jitter, or the hyperparameters are another

@@ -55,7 +55,7 @@ class Learned:
 
 @dataclass(frozen=True, slots=True)
 class Inherited:
-    """What a store holds of one mode of a study that DEFAULT_STUDY is based on: ratings, and what was learned of them."""
+    """One mode of a study that DEFAULT_STUDY is based on: its ratings, and what was learned of them."""
 
     mode: str
     observations: tuple[Observation, ...]

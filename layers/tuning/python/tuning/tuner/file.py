@@ -13,8 +13,8 @@ that: so many ancestors follow, the nearest first, each a line that counts its r
     {"mode": "structure", "hyperparameters": {...} or null, "ratings": 1}
     {"mode": "structure", "parameters": {"api": ...}, "rating": 4.0, "failed": null, "recorded_at": "...", ...}
 
-Releases that know no ancestors refuse such a file and name that field. Files get damaged and edited: whatever is not as it was written is a
-StoreCorruptError that names the line.
+Releases that know no ancestors refuse such a file and name that field. Files get damaged and edited: whatever is not as
+it was written is a StoreCorruptError that names the line.
 """
 
 import json
@@ -22,8 +22,8 @@ import os
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from functools import partial
+from pathlib import Path
 from typing import TypeVar
 
 from storage.documents import DocumentError, Node, parse, quote
