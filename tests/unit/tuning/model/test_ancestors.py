@@ -133,7 +133,9 @@ def test_the_posterior_is_that_of_the_formula(mode: Mode, rate_many: RateMany) -
     hyperparameters = of_similarity(mode, 0.7)
     at = encode(mode, [one.setting for one in rate_many(20)[12:]])
     ties = 0.7**ratings.generations
-    kernel = covariance_of_rated(ratings.points, ratings.generations, hyperparameters) + np.diag(0.16 / ratings.counts)
+    kernel = covariance_of_rated(ratings.points, ratings.generations, hyperparameters) + np.diag(
+        hyperparameters.noise_variance / ratings.counts
+    )
     cross = covariance(ratings.points, at, hyperparameters) * ties[:, None]
     weights = np.linalg.solve(kernel, ratings.means - prior_mean(ratings.points.trends))
     prior = covariance(at, at, hyperparameters)

@@ -14,7 +14,7 @@ from tuning.model.design import initial_design
 from tuning.model.encoding import Points, encode
 from tuning.model.learning import StudyKernel, StudyRegressor, fit
 from tuning.model.pooling import Ratings, pool
-from tuning.model.priors import complete, prior_mean, prior_modes
+from tuning.model.priors import NOISE_VARIANCE_PRIOR, complete, prior_mean, prior_modes
 from tuning.model.surrogate import Surrogate, covariance, covariance_of_rated
 from tuning.observations import Observation
 from tuning.spaces import Mode
@@ -40,8 +40,13 @@ def inputs(points: Points, counts: Floats) -> Floats:
 
 
 def regressor(ratings: Ratings, of: StudyKernel | None = None) -> StudyRegressor:
-    repeats = float(np.sum(ratings.counts - 1))
-    fitted = StudyRegressor(of or kernel(), scatter=ratings.scatter, repeats=repeats, time_budget=10.0)
+    fitted = StudyRegressor(
+        of or kernel(),
+        noise_prior=NOISE_VARIANCE_PRIOR,
+        scatter=ratings.scatter,
+        repeats=ratings.total - len(ratings),
+        time_budget=10.0,
+    )
     fitted.fit(inputs(ratings.points, ratings.counts), ratings.means - prior_mean(ratings.points.trends))
     return fitted
 
@@ -82,7 +87,13 @@ def test_the_gradient_of_related_tasks_is_that_of_its_differences(mode: Mode, re
     ratings = pool(mode, repeated)
     generations = np.arange(len(ratings)) % 3
     related = StudyKernel(
-        np.arange(3), np.array([0.2, 0.35, 0.6]), 1.4, 0.2, 0.7 / 0.3, None, generations, task_similarity_odds=0.6 / 0.4
+        np.arange(3),
+        np.array([0.2, 0.35, 0.6]),
+        1.4,
+        0.2,
+        0.7 / 0.3,
+        generations=generations,
+        task_similarity_odds=0.6 / 0.4,
     )
     here = inputs(ratings.points, ratings.counts)
     hyperparameters = complete(mode, replace(HYPERPARAMETERS, task_similarity=0.6))

@@ -17,7 +17,7 @@ import numpy as np
 
 from tuning.model.pooling import Ratings, pool
 from tuning.model.priors import ColumnHyperparameters, complete
-from tuning.model.raters import Panel
+from tuning.model.raters.panel import Panel
 from tuning.observations import Observation
 from tuning.spaces import Mode
 from tuning.study import Hyperparameters, ModeStudy
@@ -108,7 +108,8 @@ def _join(parts: Sequence[_Part]) -> Ratings:
         np.concatenate([one.counts for one in pooled]),
         sum(one.scatter for one in pooled),
         own.total,
-        Panel.of(observations, rows),
+        min(one.step for one in pooled),
+        Panel.of(observations, np.array(rows, dtype=np.intp)),
         np.repeat([generation for generation, _, _ in parts], [len(one) for one in pooled]),
         sum(one.total for one in others),
     )

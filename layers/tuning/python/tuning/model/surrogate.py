@@ -13,6 +13,7 @@ al., "Kriging is well-suited to parallelize optimization" (2010), section 4 (the
 
 import math
 from dataclasses import dataclass, replace
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -27,7 +28,7 @@ from tuning.model.priors import (
     level_variance,
     prior_mean,
 )
-from tuning.model.raters import Judgement, judge
+from tuning.model.raters.judging import Judgement, judge
 
 
 def covariance(a: Points, b: Points, hyperparameters: ColumnHyperparameters) -> Floats:
@@ -186,13 +187,21 @@ class Surrogate:
 
     @classmethod
     def of(cls, ratings: Ratings, hyperparameters: ColumnHyperparameters) -> "Surrogate":
-        """Condition on pooled ratings; where people or pictures are named, on what they say of the settings."""
-        points, panel = ratings.points, ratings.panel
-        if panel is None:
-            return cls(points, ratings.means, ratings.counts, hyperparameters, generations=ratings.generations)
-        kernel = covariance_of_rated(points, ratings.generations, hyperparameters)
-        said = judge(panel, kernel, prior_mean(points.trends), hyperparameters.noise_variance)
-        return cls(points, said.means, ratings.counts, hyperparameters, said, generations=ratings.generations)
+        """Condition on pooled ratings; where people or pictures are named, on what they say of the settings.
+
+        The latest of the same ratings is remembered as long as they are.
+        """
+        known = _known.get(ratings)
+        if known is None or known.hyperparameters != hyperparameters:
+            points, panel, generations = ratings.points, ratings.panel, ratings.generations
+            if panel is None:
+                known = cls(points, ratings.means, ratings.counts, hyperparameters, generations=generations)
+            else:
+                kernel = covariance_of_rated(points, generations, hyperparameters)
+                said = judge(panel, kernel, prior_mean(points.trends), hyperparameters.noise_variance)
+                known = cls(points, said.means, ratings.counts, hyperparameters, said, generations=generations)
+            _known[ratings] = known
+        return known
 
     def __init__(
         self,
@@ -263,3 +272,7 @@ class Surrogate:
         """Return the prior covariance of the n rated settings, each in its task, with m points of the study: (n, m)."""
         cross = covariance(self._points, points, self.hyperparameters)
         return cross if self._ties is None else cross * self._ties[:, None]
+
+
+# What this process conditioned on last, of each study's ratings that are still in use.
+_known: WeakKeyDictionary[Ratings, Surrogate] = WeakKeyDictionary()
