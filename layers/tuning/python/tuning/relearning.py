@@ -10,9 +10,9 @@ import time
 from collections.abc import Iterable
 
 from storage.deadline import Deadline
-from tuning.lineage import read_study
 from tuning.model.ancestors import pool_study, start_of
 from tuning.spaces import Mode, Spaces
+from tuning.stores.lineage import read_study
 from tuning.stores.port import ObservationStore
 from tuning.study import INITIAL_RATINGS, Hyperparameters, ModeStudy
 

@@ -8,12 +8,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from tuning.lineage import read_study
 from tuning.model.acquisition import find_optimum
 from tuning.model.ancestors import hyperparameters_of, pool_study
 from tuning.model.pooling import pool
 from tuning.observations import DEFAULT_STUDY, Observation, Setting
 from tuning.spaces import Mode, Spaces, Value
+from tuning.stores.lineage import read_study
 from tuning.stores.port import ObservationStore
 from tuning.study import BUDGET, INITIAL_RATINGS, Best, ModeStudy, convergence
 from tuning.validation.requests import validate_mode, validate_study

@@ -80,7 +80,7 @@ class ModeStudy:
     `seed` is drawn when the mode begins and makes its designs its own. `hyperparameters` is None until a first fit.
     `failed` are the settings that could not be rated, `as_of` is the position in the study's log up to which this is
     known. What is withdrawn is in neither. `ancestors` are this mode of the study that this one is based on, of the one
-    that that is based on, and so on, as far as they were read (`tuning.lineage`); the port reads none.
+    that that is based on, and so on, as far as they were read (`tuning.stores.lineage`); the port reads none.
     """
 
     mode: str

@@ -16,13 +16,13 @@ from functools import partial
 
 from storage.deadline import Deadline
 from tuning.errors import AlreadyPendingError, StoreUnavailableError, StudyArchivedError, TooManyOutstandingError
-from tuning.lineage import read_study
 from tuning.model.acquisition import choose
 from tuning.model.ancestors import hyperparameters_of, pool_study
 from tuning.model.design import initial_design, reserve
 from tuning.model.encoding import admits
 from tuning.observations import DEFAULT_STUDY, Setting, Suggestion
 from tuning.spaces import Fixed, Mode, Spaces
+from tuning.stores.lineage import read_study
 from tuning.stores.port import MAX_CLAIM, ObservationStore
 from tuning.study import INITIAL_RATINGS, ModeStudy
 from tuning.validation.requests import parse_suggest

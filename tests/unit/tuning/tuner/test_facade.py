@@ -34,7 +34,6 @@ from tuning.errors import (
     SuggestionMissingError,
     TooManyOutstandingError,
 )
-from tuning.lineage import MAX_GENERATIONS
 from tuning.model import learning
 from tuning.model.ancestors import MAX_INHERITED
 from tuning.model.pooling import MAX_POINTS, Ratings
@@ -43,6 +42,7 @@ from tuning.relearning import ALWAYS_REFIT
 from tuning.spaces import Mode, Spaces
 from tuning.stats import Progress, summarize
 from tuning.stores import open_store
+from tuning.stores.lineage import MAX_GENERATIONS
 from tuning.stores.port import ObservationStore
 from tuning.study import INITIAL_RATINGS, Hyperparameters, Study
 from tuning.suggest import MAX_OUTSTANDING, OUTSTANDING_FOR

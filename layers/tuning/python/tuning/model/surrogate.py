@@ -137,7 +137,7 @@ class Posterior:
         return np.asarray(prior - self._whitened.T @ self._whitened[:, indices])
 
     def foresee(self, indices: Indices) -> Floats:
-        """Return by how much one rating of each of k points would move the means of all n, per deviation of that rating.
+        """Return by how much one rating of each of k points would move all n means, per deviation of that rating.
 
             (covariance with the point's true rating + covariance with the shared error) / deviation of the rating
 
@@ -217,7 +217,9 @@ class Surrogate:
 
         `generations`, (n,), says in which study each was rated (`tuning.model.pooling.Ratings`); None: in this one.
 
-            weights = (K + noise)⁻¹ (ratings - prior mean)        noise = diag(noise variance / counts), or as judged
+            weights = (K + noise)⁻¹ (ratings - prior mean)
+
+        The noise is diag(noise variance / counts), or that of the judgement.
 
         Raises:
             ValueError: the matrix stays singular even with the largest jitter, or the hyperparameters are another

@@ -34,12 +34,12 @@ from tuning.errors import (
     TooManyOutstandingError,
     TuningError,
 )
-from tuning.lineage import MAX_GENERATIONS, read_study
 from tuning.model.ancestors import inherited
 from tuning.observations import DEFAULT_STUDY, Suggestion
 from tuning.spaces import Mode, Spaces, Value
 from tuning.stats import Progress, Recommendation, assess, recommend
 from tuning.stores import open_store
+from tuning.stores.lineage import MAX_GENERATIONS, read_study
 from tuning.stores.memory import Inherited, MemoryObservationStore
 from tuning.stores.port import ObservationStore
 from tuning.study import BUDGET, ModeStudy
@@ -94,8 +94,8 @@ class Tuner:
 
         `space` is a search space, or the path of a file like `spaces.toml`; None is the shipped one. The study may be
         `based_on` that of another tuner of the same mode, in memory or of a shared store: what that one was told, and
-        what it is based on, teaches this one as far as the two turn out to be alike. It is copied as it is now, at most
-        `tuning.model.ancestors.MAX_INHERITED` distinct settings of at most `tuning.lineage.MAX_GENERATIONS` studies.
+        what it is based on, teaches this one as far as the two turn out to be alike. It is copied as it is now: at most
+        `tuning.model.ancestors.MAX_INHERITED` distinct settings of `tuning.stores.lineage.MAX_GENERATIONS` studies.
 
         Raises:
             SpaceError: the file cannot be read or is wrong.

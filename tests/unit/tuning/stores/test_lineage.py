@@ -7,11 +7,11 @@ from datetime import datetime
 
 import pytest
 
-from tuning.lineage import MAX_GENERATIONS, read_study
 from tuning.observations import DEFAULT_STUDY, Observation
 from tuning.relearning import relearn
 from tuning.spaces import Mode, Spaces
 from tuning.stats import recommend, summarize
+from tuning.stores.lineage import MAX_GENERATIONS, read_study
 from tuning.stores.port import ObservationStore
 from tuning.study import INITIAL_RATINGS, Hyperparameters, ModeStudy, Study
 from tuning.suggest import propose, suggest
