@@ -29,6 +29,7 @@ from tuning.model.priors import (
     prior_mean,
 )
 from tuning.model.raters.judging import Judgement, judge
+from tuning.model.raters.panel import Panel
 
 
 def covariance(a: Points, b: Points, hyperparameters: ColumnHyperparameters) -> Floats:
@@ -193,13 +194,14 @@ class Surrogate:
         """
         known = _known.get(ratings)
         if known is None or known.hyperparameters != hyperparameters:
-            points, panel, generations = ratings.points, ratings.panel, ratings.generations
-            if panel is None:
-                known = cls(points, ratings.means, ratings.counts, hyperparameters, generations=generations)
-            else:
-                kernel = covariance_of_rated(points, generations, hyperparameters)
-                said = judge(panel, kernel, prior_mean(points.trends), hyperparameters.noise_variance)
-                known = cls(points, said.means, ratings.counts, hyperparameters, said, generations=generations)
+            known = cls(
+                ratings.points,
+                ratings.means,
+                ratings.counts,
+                hyperparameters,
+                ratings.panel,
+                generations=ratings.generations,
+            )
             _known[ratings] = known
         return known
 
@@ -209,7 +211,7 @@ class Surrogate:
         ratings: Floats,
         counts: Floats,
         hyperparameters: ColumnHyperparameters,
-        judgement: Judgement | None = None,
+        panel: Panel | None = None,
         *,
         generations: Indices | None = None,
     ) -> None:
@@ -219,7 +221,7 @@ class Surrogate:
 
             weights = (K + noise)⁻¹ (ratings - prior mean)
 
-        The noise is diag(noise variance / counts), or that of the judgement.
+        The noise is diag(noise variance / counts). With a panel of those ratings, means and noise are what it says.
 
         Raises:
             ValueError: the matrix stays singular even with the largest jitter, or the hyperparameters are another
@@ -227,15 +229,16 @@ class Surrogate:
         """
         self.hyperparameters = hyperparameters
         self._points = points
-        kernel = covariance_of_rated(points, generations, hyperparameters)
         # The similarity of each rated setting's task to the study itself, as a factor of its covariances.
         self._ties = None if generations is None else hyperparameters.task_similarity ** generations.astype(np.float64)
-        self.judgement = judgement
-        if judgement is None:
+        self.judgement: Judgement | None = None
+        kernel, expected = covariance_of_rated(points, generations, hyperparameters), prior_mean(points.trends)
+        if panel is None:
             self._factor = Cholesky(kernel, hyperparameters.noise_variance / counts)
         else:
-            self._factor = Cholesky(kernel + judgement.noise, np.zeros(len(points)))
-        expected = prior_mean(points.trends)
+            self.judgement = judge(panel, kernel, expected, hyperparameters.noise_variance)
+            ratings = self.judgement.means
+            self._factor = Cholesky(kernel + self.judgement.noise, np.zeros(len(points)))
         self._weights = self._factor.solve(ratings - expected)
         self.rated_mean = expected + kernel @ self._weights if self._ties is None else self.mean(points)
 
