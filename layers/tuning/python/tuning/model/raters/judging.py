@@ -53,7 +53,7 @@ _RELIABILITY_WEIGHT = 16.0
 _LEAST_SURPRISE = 0.1
 
 MAX_SHARED = 64  # raters, and as many pictures, whose errors are shared between settings: those who rated most
-MAX_LEARNED = 128  # settings of which people's habits are learned
+MAX_LEARNED = 96  # settings of which people's habits are learned
 ROUNDS = 2
 
 
