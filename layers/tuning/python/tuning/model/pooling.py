@@ -43,6 +43,11 @@ class Ratings:
     `total` counts every single rating that the mode admits, those of settings that were left out included. `step` is
     the widest of 1, .5 and 0 of which all ratings are multiples. `panel` has the single ratings of these settings with
     who and what; None if nobody is named and no picture.
+
+    Where a study is based on others (`tuning.model.ancestors`), the settings rated in those follow its own; a setting
+    that several studies rated is there once for each. `generations`, (n,), is 0 for the study's own, 1 for those of the
+    study that it is based on, and so on; None if all are its own. `inherited` counts the single ratings of the others,
+    which `total` does not.
     """
 
     settings: tuple[Setting, ...]
@@ -53,6 +58,13 @@ class Ratings:
     total: int
     step: float = 0.0
     panel: Panel | None = None
+    generations: Indices | None = None
+    inherited: int = 0
+
+    @property
+    def own(self) -> int:
+        """The number of settings that were rated in the study itself, which are the first ones."""
+        return len(self) if self.generations is None else int(np.count_nonzero(self.generations == 0))
 
     def __len__(self) -> int:
         return len(self.settings)
