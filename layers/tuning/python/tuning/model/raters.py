@@ -92,6 +92,10 @@ class Judgement:
     (m, m), is the covariance of their errors. `scatter` is the sum of squared deviations of the single ratings about
     them, weighted as reliable raters', and `freedom` how many ratings that is worth. `leniency` and `leniency_deviation`
     are (r,), in rating points; `slope` and `reliability`, the deviation of one rating, too; `level` is (k,).
+
+    The deviations of slope and reliability are approximate: of the slope, that of its normal posterior given the true
+    ratings; of a reliability r that rests on n ratings, r / √(2 (weight of its prior + n)), because the logarithm of a
+    variance that is estimated with k degrees of freedom has a variance of about 2 / k.
     """
 
     means: Floats
@@ -101,7 +105,9 @@ class Judgement:
     leniency: Floats
     leniency_deviation: Floats
     slope: Floats
+    slope_deviation: Floats
     reliability: Floats
+    reliability_deviation: Floats
     level: Floats
     leniency_variance: float
     picture_variance: float
@@ -112,6 +118,8 @@ def judge(panel: Panel, kernel: Floats, expected: Floats, noise_variance: float)
     settings, raters, pictures = len(expected), len(panel.rater_names), len(panel.picture_names)
     who, what = _shared(panel.raters, raters), _shared(panel.pictures, pictures)
     slope, spread = np.ones(raters), np.ones(raters)
+    slope_deviation = np.full(raters, SLOPE_DEVIATION)
+    counts = np.bincount(panel.raters[panel.raters >= 0], minlength=raters)
     variances = np.array([LENIENCY_DEVIATION**2, PICTURE_DEVIATION**2])
     truth = np.full(settings, PRIOR_MEAN)
     named = panel.raters >= 0
@@ -146,8 +154,8 @@ def judge(panel: Panel, kernel: Floats, expected: Floats, noise_variance: float)
             pull = np.bincount(own, weight * away * (residual + own_slope * away), raters + 1)[:raters]
             push = np.bincount(own, weight * away**2, raters + 1)[:raters]
             slope = (pull + 1.0 / SLOPE_DEVIATION**2) / (push + 1.0 / SLOPE_DEVIATION**2)
+            slope_deviation = 1.0 / np.sqrt(push + 1.0 / SLOPE_DEVIATION**2)
             squares = np.bincount(own, residual**2, raters + 1)[:raters] / noise_variance
-            counts = np.bincount(own, minlength=raters + 1)[:raters]
             spread = (_RELIABILITY_WEIGHT + squares) / (_RELIABILITY_WEIGHT + counts)
         for index, (start, count) in enumerate(((0, who.count), (who.count, what.count))):
             part = slice(start, start + count)
@@ -162,6 +170,7 @@ def judge(panel: Panel, kernel: Floats, expected: Floats, noise_variance: float)
     leniency_deviation[who.names] = np.sqrt(variance[: who.count])
     level = np.zeros(pictures)
     level[what.names] = effect[who.count :]
+    reliability = np.sqrt(noise_variance * spread)
     return Judgement(
         means,
         noise,
@@ -170,7 +179,9 @@ def judge(panel: Panel, kernel: Floats, expected: Floats, noise_variance: float)
         leniency,
         leniency_deviation,
         slope,
-        np.sqrt(noise_variance * spread),
+        slope_deviation,
+        reliability,
+        reliability / np.sqrt(2.0 * (_RELIABILITY_WEIGHT + counts)),
         level,
         float(variances[0]),
         float(variances[1]),
