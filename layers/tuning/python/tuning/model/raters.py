@@ -111,6 +111,7 @@ class Judgement:
     level: Floats
     leniency_variance: float
     picture_variance: float
+    shared_variance: float
 
 
 def judge(panel: Panel, kernel: Floats, expected: Floats, noise_variance: float) -> Judgement:
@@ -168,8 +169,9 @@ def judge(panel: Panel, kernel: Floats, expected: Floats, noise_variance: float)
     leniency, leniency_deviation = np.zeros(raters), np.full(raters, float(np.sqrt(variances[0])))
     leniency[who.names] = effect[: who.count]
     leniency_deviation[who.names] = np.sqrt(variance[: who.count])
-    level = np.zeros(pictures)
+    level, level_variance = np.zeros(pictures), np.full(pictures, float(variances[1]))
     level[what.names] = effect[who.count :]
+    level_variance[what.names] = variance[who.count :]
     reliability = np.sqrt(noise_variance * spread)
     return Judgement(
         means,
@@ -185,7 +187,22 @@ def judge(panel: Panel, kernel: Floats, expected: Floats, noise_variance: float)
         level,
         float(variances[0]),
         float(variances[1]),
+        _next_error(panel.raters, panel, leniency_deviation**2, float(variances[0]))
+        + _next_error(panel.pictures, panel, level_variance, float(variances[1])),
     )
+
+
+def _next_error(owners: Indices, panel: Panel, known: Floats, prior: float) -> float:
+    """Return how unsure the leniency of whoever rates next is, or the level of the next picture: a variance.
+
+    So many of the sittings as brought somebody new, the next one does too; else it is one of those who rated so far.
+    """
+    named = owners[owners >= 0]
+    if not len(known) or not len(named):
+        return 0.0
+    sittings = len(np.unique(np.stack([panel.raters, panel.pictures]), axis=1).T)
+    fresh = min(len(known) / sittings, 1.0)
+    return float(fresh * prior + (1.0 - fresh) * known[named].mean())
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -61,11 +61,24 @@ def covariance(a: Points, b: Points, hyperparameters: ColumnHyperparameters) -> 
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class SharedError:
+    """The error that all ratings of the next sitting share: one person's, on one picture. In rating points.
+
+    `covariance`, (n,), is that with the true ratings of the posterior's points: 0 before the sitting's first rating.
+    """
+
+    mean: float
+    variance: float
+    covariance: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Posterior:
     """The posterior of the true ratings at n points: mean, in rating points, and variance, squared; both (n,).
 
     It holds what conditioning on one more rating at one of these points takes: `_whitened`, of shape (ratings, n), is
-    L⁻¹ k(X, points), where L is the Cholesky factor of the covariance of the ratings.
+    L⁻¹ k(X, points), where L is the Cholesky factor of the covariance of the ratings. The ratings that it is
+    conditioned on are of one sitting, whose error they share.
     """
 
     points: Points
@@ -73,6 +86,7 @@ class Posterior:
     variance: Floats
     _whitened: Floats
     hyperparameters: ColumnHyperparameters
+    shared: SharedError
 
     @property
     def deviation(self) -> Floats:
@@ -89,17 +103,43 @@ class Posterior:
         prior = covariance(self.points, self.points.take(indices), self.hyperparameters)
         return np.asarray(prior - self._whitened.T @ self._whitened[:, indices])
 
+    def foresee(self, indices: Indices) -> Floats:
+        """Return by how much one rating of each of k points would move the means of all n, per deviation of that rating.
+
+            (covariance with the point's true rating + covariance with the shared error) / deviation of the rating
+
+        The deviation of the rating, its error included, is that of what it is expected to be. The shape is (n, k), the
+        unit rating points.
+        """
+        with_rating = self.covariance(indices) + self.shared.covariance[:, None]
+        return np.asarray(with_rating / np.sqrt(self._rating_variance(indices)))
+
     def condition(self, index: int, rating: float) -> "Posterior":
         """Return the posterior after one more rating y at the point i of this index, without factorizing anew.
 
-        mean     + c (y - mean_i) / v
-        variance - c² / v        c = covariance with point i,  v = variance_i + noise variance
+        mean     + c (y - mean_i - mean of the shared error) / v
+        variance - c² / v        c = covariance with that rating,  v = its variance
         """
-        deviation = math.sqrt(self.variance[index] + self.hyperparameters.noise_variance)
-        row = self.covariance(np.array([index]))[:, 0] / deviation
-        mean = self.mean + (rating - self.mean[index]) / deviation * row
-        variance = np.maximum(self.variance - row**2, 0.0)
-        return replace(self, mean=mean, variance=variance, _whitened=np.vstack([self._whitened, row]))
+        at = np.array([index])
+        deviation = math.sqrt(self._rating_variance(at)[0])
+        row = self.foresee(at)[:, 0]
+        shared = self.shared
+        pull = (shared.variance + shared.covariance[index]) / deviation
+        surprise = (rating - self.mean[index] - shared.mean) / deviation
+        return replace(
+            self,
+            mean=self.mean + surprise * row,
+            variance=np.maximum(self.variance - row**2, 0.0),
+            _whitened=np.vstack([self._whitened, row]),
+            shared=SharedError(
+                shared.mean + surprise * pull, max(shared.variance - pull**2, 0.0), shared.covariance - row * pull
+            ),
+        )
+
+    def _rating_variance(self, indices: Indices) -> Floats:
+        """Return the variance of one rating of each of k points, (k,): of what is true, of the errors, and of both."""
+        of_errors = self.shared.variance + self.hyperparameters.noise_variance
+        return np.asarray(self.variance[indices] + 2.0 * self.shared.covariance[indices] + of_errors)
 
 
 class Surrogate:
@@ -165,15 +205,17 @@ class Surrogate:
         Raises:
             ValueError: the points have more or fewer columns than the rated ones.
         """
+        shared = 0.0 if self.judgement is None else self.judgement.shared_variance
         cross = covariance(self._points, points, self.hyperparameters)
         whitened = self._factor.whiten(cross)
         mean = prior_mean(points.trends) + self._weights @ cross
         if pending is not None:
             known = self._factor.whiten(covariance(self._points, pending, self.hyperparameters))
             unknown = covariance(pending, pending, self.hyperparameters) - known.T @ known
-            factor = Cholesky(unknown, np.full(len(pending), self.hyperparameters.noise_variance))
+            factor = Cholesky(unknown, np.full(len(pending), self.hyperparameters.noise_variance + shared))
             rows = factor.whiten(covariance(pending, points, self.hyperparameters) - known.T @ whitened)
             whitened = np.vstack([whitened, rows])
         level = level_variance(points.trends)
         variance = self.hyperparameters.signal_variance + level - np.einsum("ij,ij->j", whitened, whitened)
-        return Posterior(points, mean, np.maximum(variance, 0.0), whitened, self.hyperparameters)
+        error = SharedError(0.0, shared, np.zeros(len(points)))
+        return Posterior(points, mean, np.maximum(variance, 0.0), whitened, self.hyperparameters, error)
