@@ -62,6 +62,9 @@ def test_deviations_are_the_priors_at_first_and_fall_with_ratings(mode: Mode, st
     for name in ("leniency_deviation", "slope_deviation", "reliability_deviation"):
         assert 0.0 < getattr(many, name) < getattr(few, name)
     assert few.slope_deviation <= 0.14 + 1e-9
+    # Of a reliability it is a share, which is that of the prior's sixteen ratings and the rater's own.
+    assert few.reliability_deviation / few.reliability == pytest.approx((2 * (16 + 4)) ** -0.5)
+    assert many.reliability_deviation / many.reliability == pytest.approx((2 * (16 + 60)) ** -0.5)
 
 
 def test_those_who_rated_most_come_first_and_a_single_rating_is_told_with_its_doubt(mode: Mode, study: Study) -> None:
