@@ -17,6 +17,7 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 
 import numpy as np
 from scipy.optimize import minimize
@@ -29,6 +30,7 @@ from tuning.model.pooling import Ratings
 from tuning.model.priors import (
     LENGTHSCALE_PRIOR,
     NOISE_VARIANCE_PRIOR,
+    OWN_NOISE_VARIANCE_PRIOR,
     SIGNAL_VARIANCE_PRIOR,
     SIMILARITY_ODDS_PRIOR,
     LogNormal,
@@ -37,7 +39,8 @@ from tuning.model.priors import (
     level_variance,
     prior_mean,
 )
-from tuning.model.raters import judge
+from tuning.model.raters.judging import judge
+from tuning.model.raters.panel import rounding_variance
 from tuning.model.surrogate import covariance
 from tuning.spaces import Mode
 from tuning.study import Hyperparameters
@@ -59,7 +62,8 @@ class StudyKernel(Kernel):  # type: ignore[misc]
 
     The first three are those of `tuning.model.encoding.Points`. Between two sets of inputs the kernel is the covariance
     of their true ratings. Of one set with itself it is that of the mean ratings, with noise variance / n added on the
-    diagonal. All are in squared rating points.
+    diagonal, or `noise_shape`, (n, n), in units of the noise variance, where errors are shared. All are in squared
+    rating points.
 
     `owners`, shape (columns,), has the index of each column's coordinate: the columns of one coordinate, which are
     adjacent, share its lengthscale. `lengthscales` has shape (coordinates,), in shares of the range. `similarity_odds`
@@ -73,6 +77,7 @@ class StudyKernel(Kernel):  # type: ignore[misc]
         signal_variance: float,
         noise_variance: float,
         similarity_odds: float,
+        *,
         noise_shape: Floats | None = None,
     ) -> None:
         self.owners = owners
@@ -154,11 +159,15 @@ class StudyKernel(Kernel):  # type: ignore[misc]
 class StudyRegressor(GaussianProcessRegressor):  # type: ignore[misc]
     """scikit-optimize's regressor with log priors, exact pooling and a deadline; it maximizes the posterior.
 
-    `scatter` is that of the pooled ratings (`tuning.model.pooling.Ratings`), `time_budget` is in seconds.
+    `scatter` is that of the pooled ratings about their means and `repeats` its degrees of freedom
+    (`tuning.model.pooling.Ratings`, `tuning.model.raters.judging.Judgement`), `time_budget` is in seconds.
     """
 
-    def __init__(self, kernel: StudyKernel, *, scatter: float, repeats: float, time_budget: float) -> None:
+    def __init__(
+        self, kernel: StudyKernel, *, noise_prior: LogNormal, scatter: float, repeats: float, time_budget: float
+    ) -> None:
         super().__init__(kernel=kernel, alpha=_RIDGE, optimizer=self._optimize)
+        self.noise_prior = noise_prior
         self.scatter = scatter
         self.repeats = repeats
         self.time_budget = time_budget
@@ -181,10 +190,10 @@ class StudyRegressor(GaussianProcessRegressor):  # type: ignore[misc]
         `theta`, shape (coordinates + 3,), has their logarithms in the order of `StudyKernel.__call__`. The likelihood
         is that of the single ratings: that of the N means, and of the `scatter` of n ratings about them,
 
-            -½ (n - N) log(noise variance) - ½ scatter / noise variance
+            -½ repeats log(noise variance) - ½ scatter / noise variance        repeats = n - N
         """
         value, gradient = super().log_marginal_likelihood(theta, eval_gradient=True, clone_kernel=clone_kernel)
-        medians, deviations = _priors(len(theta) - 3)
+        medians, deviations = _priors(len(theta) - 3, self.noise_prior)
         z = (theta - np.log(medians)) / deviations
         # What pooling hides: how far the single ratings of a setting lie from their mean, given the noise.
         surprise = self.scatter * math.exp(-theta[-3])
@@ -231,22 +240,28 @@ def fit(
     initial = complete(mode, start)
     points = ratings.points
     means, scatter, repeats, shape = ratings.means, ratings.scatter, float(np.sum(ratings.counts - 1.0)), None
+    noise_prior = replace(
+        NOISE_VARIANCE_PRIOR, median=NOISE_VARIANCE_PRIOR.median + float(rounding_variance(np.array(ratings.step)))
+    )
     if ratings.panel is not None:
         # As the panel is understood at the hyperparameters so far; the noise of all of it is fitted as one.
         prior = covariance(points, points, initial)
         said = judge(ratings.panel, prior, prior_mean(points.trends), initial.noise_variance)
         means, scatter, repeats = said.means, said.scatter, said.freedom
         shape = said.noise / initial.noise_variance
+        noise_prior = OWN_NOISE_VARIANCE_PRIOR
     kernel = StudyKernel(
         np.array([mode.coordinates.index(name) for name in mode.columns]),
         np.array([initial.lengthscales[axis.first] for axis in mode.axes]),
         min(max(initial.signal_variance, SIGNAL_VARIANCE_PRIOR.low), SIGNAL_VARIANCE_PRIOR.high),
         initial.noise_variance,
         initial.similarity / (1.0 - initial.similarity),
-        shape,
+        noise_shape=shape,
     )
     inputs = np.column_stack([points.coordinates, points.trends, points.apis, ratings.counts])
-    regressor = StudyRegressor(kernel, scatter=scatter, repeats=repeats, time_budget=time_budget)
+    regressor = StudyRegressor(
+        kernel, noise_prior=noise_prior, scatter=scatter, repeats=repeats, time_budget=time_budget
+    )
     regressor.fit(inputs, means - prior_mean(points.trends))
     fitted = regressor.kernel_
     odds = float(fitted.similarity_odds)
@@ -266,7 +281,7 @@ def _fitted(name: str, prior: LogNormal, count: int = 1) -> Hyperparameter:
     return Hyperparameter(name, "numeric", (prior.low, prior.high), count)
 
 
-def _priors(dimensions: int) -> tuple[Floats, Floats]:
+def _priors(dimensions: int, noise: LogNormal) -> tuple[Floats, Floats]:
     """Return the medians and the deviations of the logarithms, in the order of theta."""
-    priors = [LENGTHSCALE_PRIOR] * dimensions + [NOISE_VARIANCE_PRIOR, SIGNAL_VARIANCE_PRIOR, SIMILARITY_ODDS_PRIOR]
+    priors = [LENGTHSCALE_PRIOR] * dimensions + [noise, SIGNAL_VARIANCE_PRIOR, SIMILARITY_ODDS_PRIOR]
     return np.array([prior.median for prior in priors]), np.array([prior.deviation for prior in priors])

@@ -13,6 +13,7 @@ al., "Kriging is well-suited to parallelize optimization" (2010), section 4 (the
 
 import math
 from dataclasses import dataclass, replace
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -21,7 +22,7 @@ from tuning.model.cholesky import Cholesky
 from tuning.model.encoding import Points
 from tuning.model.pooling import Ratings
 from tuning.model.priors import ColumnHyperparameters, level_covariance, level_variance, prior_mean
-from tuning.model.raters import Judgement, judge
+from tuning.model.raters.judging import Judgement, judge
 
 
 def covariance(a: Points, b: Points, hyperparameters: ColumnHyperparameters) -> Floats:
@@ -153,13 +154,21 @@ class Surrogate:
 
     @classmethod
     def of(cls, ratings: Ratings, hyperparameters: ColumnHyperparameters) -> "Surrogate":
-        """Condition on pooled ratings; where people or pictures are named, on what they say of the settings."""
-        points, panel = ratings.points, ratings.panel
-        if panel is None:
-            return cls(points, ratings.means, ratings.counts, hyperparameters)
-        kernel = covariance(points, points, hyperparameters)
-        said = judge(panel, kernel, prior_mean(points.trends), hyperparameters.noise_variance)
-        return cls(points, said.means, ratings.counts, hyperparameters, said)
+        """Condition on pooled ratings; where people or pictures are named, on what they say of the settings.
+
+        The latest of the same ratings is remembered as long as they are.
+        """
+        known = _known.get(ratings)
+        if known is None or known.hyperparameters != hyperparameters:
+            points, panel = ratings.points, ratings.panel
+            if panel is None:
+                known = cls(points, ratings.means, ratings.counts, hyperparameters)
+            else:
+                kernel = covariance(points, points, hyperparameters)
+                said = judge(panel, kernel, prior_mean(points.trends), hyperparameters.noise_variance)
+                known = cls(points, said.means, ratings.counts, hyperparameters, said)
+            _known[ratings] = known
+        return known
 
     def __init__(
         self,
@@ -219,3 +228,7 @@ class Surrogate:
         variance = self.hyperparameters.signal_variance + level - np.einsum("ij,ij->j", whitened, whitened)
         error = SharedError(0.0, shared, np.zeros(len(points)))
         return Posterior(points, mean, np.maximum(variance, 0.0), whitened, self.hyperparameters, error)
+
+
+# What this process conditioned on last, of each study's ratings that are still in use.
+_known: WeakKeyDictionary[Ratings, Surrogate] = WeakKeyDictionary()
