@@ -24,7 +24,7 @@ from tuning.validation.space_file import load_spaces
 
 NOW = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 MODE = load_spaces().modes[0]
-DESIGN = [setting for setting, _ in zip(initial_design(MODE, "people"), range(400), strict=False)]
+DESIGN = [setting for setting, _ in zip(initial_design(MODE, "people"), range(60), strict=False)]
 
 Who = Callable[[int], str | None]
 
@@ -74,6 +74,10 @@ def nobody(_: int) -> None:
     return None
 
 
+def ana_or_bo(index: int) -> str:
+    return "ana" if index % 3 else "bo"
+
+
 CROWDS: dict[str, tuple[int, Callable[[int], float], Who, Who]] = {
     "one rater who always says 3": (
         30,
@@ -101,7 +105,7 @@ CROWDS: dict[str, tuple[int, Callable[[int], float], Who, Who]] = {
         lambda i: "ana" if i % 2 else None,
         lambda i: "p" if i % 3 else None,
     ),
-    "1,000 raters": (1_500, wave, lambda i: f"r{i % 1_000}", lambda i: f"p{i // 2}"),
+    "1,000 raters": (1_200, wave, lambda i: f"r{i % 1_000}", lambda i: f"p{i // 2}"),
 }
 
 
@@ -127,13 +131,13 @@ def crowds(draw: st.DrawFn) -> list[Observation]:
     ]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(crowds())
 def test_any_crowd_leaves_the_study_sound(observations: list[Observation]) -> None:
     assert_sound(MODE, observations)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(crowds())
 def test_names_name_and_mean_nothing(observations: list[Observation]) -> None:
     def renamed(name: str | None, prefix: str) -> str | None:

@@ -105,7 +105,7 @@ class Posterior:
         return np.asarray(prior - self._whitened.T @ self._whitened[:, indices])
 
     def foresee(self, indices: Indices) -> Floats:
-        """Return by how much one rating of each of k points would move the means of all n, per deviation of that rating.
+        """Return by how much one rating of each of k points would move all n means, per deviation of that rating.
 
             (covariance with the point's true rating + covariance with the shared error) / deviation of the rating
 
@@ -180,7 +180,9 @@ class Surrogate:
     ) -> None:
         """Condition on n points' mean ratings, shape (n,), of which each is of so many (`counts`, (n,)) single ratings.
 
-            weights = (K + noise)⁻¹ (ratings - prior mean)        noise = diag(noise variance / counts), or the judgement's
+            weights = (K + noise)⁻¹ (ratings - prior mean)
+
+        The noise is diag(noise variance / counts), or that of the judgement.
 
         Raises:
             ValueError: the matrix stays singular even with the largest jitter, or the hyperparameters are another

@@ -62,7 +62,8 @@ class Judgement:
     (m, m), is the covariance of their errors. `scatter` is how far the single ratings lie from them, in squared rating
     points, each weighted as a reliable rater's; it has `freedom` degrees of freedom. `leniency`, `slope` and
     `reliability`, the deviation of one rating, are (r,), each with its posterior deviation; `level` is (k,).
-    `shared_variance` is that of the error that all ratings of the next sitting will share: one person's, on one picture.
+    `shared_variance` is that of the error which all ratings of the next sitting will share: one person's, on one
+    picture.
 
     The deviation of a reliability that rests on n ratings is approximate: the reliability / √(2 (_RELIABILITY_WEIGHT +
     n)), because the logarithm of a variance that is estimated with k degrees of freedom has a variance of about 2 / k.
@@ -144,8 +145,8 @@ class _Effect:
     """The raters' slopes or leniencies or the pictures' levels: which of them settings share, and how much they differ.
 
     `columns`, (n,), has the column of each rating's owner, -1 of those that no two ratings share; `names`, the owner of
-    each column; `shared`, (n,), says which ratings have a column. Of more than MAX_SHARED those who rated most have one,
-    the earlier first. `loadings`, (n,), are what each rating has of its owner's effect.
+    each column; `shared`, (n,), says which ratings have a column. Of more than MAX_SHARED those who rated most have
+    one, the earlier first. `loadings`, (n,), are what each rating has of its owner's effect.
     """
 
     def __init__(self, owners: Indices, names: int, variance: float) -> None:

@@ -15,8 +15,8 @@ class Panel:
 
     `rows` are the indices of the settings, `raters` and `pictures` those of the names, -1 where the caller did not say.
     `steps` are how fine the stars of each rating's rater are: 1 of a rater who gives whole stars, .5 of one who gives
-    halves too, 0 of any other. `sittings`, of one index for each, are where one begins: ratings of the same rater on the
-    same picture that follow each other are of one sitting.
+    halves too, 0 of any other. `sittings` are the indices at which one begins: ratings of the same rater on the same
+    picture that follow each other are of one sitting.
     """
 
     rows: Indices
