@@ -12,6 +12,7 @@ import h5py
 import numpy as np
 import pytest
 from PIL import Image
+from tools.captioner.tokenizer import choose_vocabulary, read_tokenizer
 
 from captioning.model.bundle import (
     DECODER,
@@ -27,16 +28,15 @@ from captioning.model.decoding import Decoding
 from captioning.model.interpreter import Decoder
 from captioning.pictures.tensors import read_picture
 from tools.captioner.__main__ import main
-from tools.captioner.architecture import find_decoder
 from tools.captioner.bundle import BundleParts, write_bundle
 from tools.captioner.conversion import IMAGENET, SourceFiles, choose_files
 from tools.captioner.decoder import DecoderWeights, convert_weights
 from tools.captioner.encoder import convert_network, read_encoder_weights
 from tools.captioner.errors import DatasetError, SettingsError, UnfitBundleError
-from tools.captioner.keras_files import read_keras_file
+from tools.captioner.keras.architecture import find_decoder
+from tools.captioner.keras.files import read_keras_file
+from tools.captioner.keras.source import open_source
 from tools.captioner.pictures import draw_pictures, list_pictures
-from tools.captioner.source import open_source
-from tools.captioner.tokenizer import choose_vocabulary, read_tokenizer
 from tools.captioner.verification import verify_captions
 from tools.captioner.vocabulary import to_json
 
