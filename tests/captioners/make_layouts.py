@@ -11,6 +11,7 @@ import sys
 import tempfile
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -28,7 +29,7 @@ def main() -> None:
     sequences = np.zeros((CAPTIONS, LONGEST), np.int32)
     for row in range(CAPTIONS):
         sequences[row, LONGEST - 2 - 3 * row :] = rng.integers(1, TOKENS, 2 + 3 * row)
-    expected = {"features": features, "sequences": sequences}
+    expected: dict[str, Any] = {"features": features, "sequences": sequences}
     path = Path(__file__).parent / version / "layouts.zip"
     with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for layout in LAYOUTS:

@@ -82,7 +82,12 @@ def main(arguments: "Sequence[str] | None" = None) -> int:
 def _convert(options: argparse.Namespace) -> None:
     conversion, bundle = require("tools.captioner.conversion"), require("captioning.model.bundle")
     files = conversion.choose_files(
-        options.model, options.weights, options.tokenizer, options.encoder, os.environ, options.encoder_weights
+        options.model,
+        options.weights,
+        options.tokenizer,
+        options.encoder,
+        os.environ,
+        encoder_weights=options.encoder_weights,
     )
     settings = conversion.ConversionSettings(
         quantization=_quantization(options),
@@ -286,9 +291,9 @@ def _source(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--encoder",
         metavar="NAME|FILE",
-        help="whose features the captioner was trained on: `keras` (keras.applications' own InceptionV3), `vgg16`, `vgg19`, "
-        "`resnet50`, `xception`, `densenet121`, `densenet201`, `imagenet-2015` (TensorFlow's InceptionV3 of 2015, from "
-        "the package), or a Keras file of one of them (default: imagenet-2015, with a warning)",
+        help="whose features the captioner was trained on: `keras` (keras.applications' own InceptionV3), `vgg16`, "
+        "`vgg19`, `resnet50`, `xception`, `densenet121`, `densenet201`, `imagenet-2015` (TensorFlow's InceptionV3 of "
+        "2015, from the package), or a Keras file of one of them (default: imagenet-2015, with a warning)",
     )
     command.add_argument(
         "--encoder-weights",
@@ -337,8 +342,8 @@ def _conversion(command: argparse.ArgumentParser) -> None:
         nargs="?",
         const="",
         metavar="CSV",
-        help="compare the bundle before it is written: with the source, run by TensorFlow; or, if a CSV of pictures and "
-        "captions is named, with those of your own run. The manifest has the result",
+        help="compare the bundle before it is written: with the source, run by TensorFlow; or, if a CSV of pictures "
+        "and captions is named, with those of your own run. The manifest has the result",
     )
     command.add_argument(
         "--pictures",

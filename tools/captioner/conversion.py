@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from captioning.model.vocabulary import Vocabulary
     from tools.captioner.encoders.choosing import Encoder
     from tools.captioner.keras.architecture import CaptionDecoder
+    from tools.captioner.keras.source import SourceModel
     from tools.captioner.own_run import OwnCaption
 
 __all__ = [
@@ -89,8 +90,10 @@ class ConversionSettings:
 
 @dataclass(frozen=True, slots=True)
 class VerificationWish:
-    """What to compare a bundle with: the source itself, over at most `samples` pictures of a folder or over drawn ones;
-    and with `own_run`, a CSV, the captions of the user's own run.
+    """What to compare a bundle with before it is written.
+
+    `source`: the model itself, over at most `samples` pictures of the folder `pictures`, or over drawn ones.
+    `own_run`: a CSV of the captions of the user's own run, of pictures in `pictures` or beside it.
     """
 
     source: bool = False
@@ -105,6 +108,7 @@ def choose_files(
     tokenizer: Path | None,
     encoder: str | None,
     environment: Mapping[str, str],
+    *,
     encoder_weights: Path | None = None,
 ) -> SourceFiles:
     """Complete the files given by MODEL_PATH, WEIGHTS_PATH and TOKENIZER_PATH.
@@ -130,8 +134,8 @@ def convert_captioner(
 ) -> str:
     """Convert the files to the bundle `out`, and give back its version.
 
-    With a `wish`, the bundle is first compared, and the manifest has the result. Raises CaptionerToolError; `out` is then
-    as it was.
+    With a `wish`, the bundle is first compared, and the manifest has the result. Raises CaptionerToolError; `out` is
+    then as it was.
     """
     wish = wish or VerificationWish()
     announce(f"reading {files.model or files.weights}")
@@ -167,20 +171,21 @@ def convert_captioner(
             rehearsal = folder / "rehearsal"
             write_bundle(rehearsal, parts)
             if wish.source:
-                found, compared = _compare_with_source(files, decoder, max_words, built, rehearsal, samples)
+                source = open_source(decoder, files.model, files.weights, max_words)
+                found, compared = _compare_with_source(source, built, rehearsal, samples)
             if own:
                 found["own_run"] = _compare_with_own_run(own, built, rehearsal, settings.quantization)
                 compared = "the captions of the user's own run, which it repeats"
         elif settings.quantization is Quantization.DYNAMIC:
             announce(
-                "not compared: of a thousand photographs, 673 kept their caption with an 8-bit encoder; --pictures counts "
-                "yours, and --quantize none keeps them all"
+                "not compared: of a thousand photographs, 673 kept their caption with an 8-bit encoder; --pictures "
+                "counts yours, and --quantize none keeps them all"
             )
         if not files.encoder.named and compared is None:
             announce(
-                "WARNING: no encoder was named, and nobody has compared the features of the one that was taken with those "
-                "that the captioner was trained on. Nearly all public captioners were trained on keras.applications' own "
-                "weights: --encoder keras. With another encoder, captions mean nothing"
+                "WARNING: no encoder was named, and nobody has compared the features of the one that was taken with "
+                "those that the captioner was trained on. Nearly all public captioners were trained on "
+                "keras.applications' own weights: --encoder keras. With another encoder, captions mean nothing"
             )
         parts = replace(parts, provenance=_with_comparison(parts.provenance, files.encoder, found, compared))
         version = write_bundle(out, parts)
@@ -199,7 +204,8 @@ def _announce_decoder(
     )
     if settings.start is None and (start.lower(), end.lower()) in PLAIN_MARKS:
         announce(
-            f"{start!r} and {end!r} may be words of captions, too: if they are not the marks, give --start-word and --end-word"
+            f"{start!r} and {end!r} may be words of captions, too: if they are not the marks, give --start-word and "
+            "--end-word"
         )
     if decoder.assumed:
         announce(f"the weights came without a description: {decoder.assumed}")
@@ -225,10 +231,9 @@ def _samples(wish: VerificationWish) -> list[Path]:
 
 
 def _compare_with_source(
-    files: SourceFiles, decoder: "CaptionDecoder", max_words: int, built: "Model", rehearsal: Path, samples: list[Path]
+    source: "SourceModel", built: "Model", rehearsal: Path, samples: list[Path]
 ) -> tuple[dict[str, object], str | None]:
     """Compare over pictures; return the figures, and by what the encoder was compared, if it was."""
-    source = open_source(decoder, files.model, files.weights, max_words)
     announce(f"comparing with the source, {source.run_by}")
     bundle = open_bundle(rehearsal.as_uri())
     verification = verify_captions(

@@ -1,4 +1,4 @@
-r"""The caption decoder: the merge architecture, for training in Keras, and any `Network` for serving in TensorFlow Lite.
+r"""The caption decoder: the merge architecture, for training in Keras, and any `Network`, for TensorFlow Lite.
 
 The picture does not enter the LSTM. It is projected once, and added to the LSTM's state of each word (Tanti,
 Gatt, Camilleri, "Where to put the image in an image caption generator", 2018):

@@ -12,19 +12,24 @@ if TYPE_CHECKING:
 __all__ = ["recognise", "recognise_folder"]
 
 _SAVE: Final = "save the model with model.save('model.keras')"
-_BEGINNINGS: Final = (
-    (b"version https://git-lfs.github.com/spec/", "a Git LFS pointer and not the file itself: run `git lfs pull`"),
-    (
-        b"\x89HDF\r\n\x1a\n",
-        "HDF5 (.h5), which holds models and weights and no words: name it with --model or --weights",
-    ),
-    (b"\x93NUMPY", "a NumPy array (.npy), which holds no layers: " + _SAVE),
-)
-_TORCH_MAGIC: Final = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 _TORCH: Final = (
     "a PyTorch file, and only what Keras saved is converted: build the model in Keras, give it these weights, and "
     + _SAVE
 )
+_BEGINNINGS: Final = {
+    b"version https://git-lfs.github.com/spec/": "a Git LFS pointer and not the file itself: run `git lfs pull`",
+    b"\x89HDF\r\n\x1a\n": "HDF5 (.h5), which holds models and weights and no words: name it with --model or --weights",
+    b"\x93NUMPY": "a NumPy array (.npy), which holds no layers: " + _SAVE,
+    b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.": _TORCH,
+}
+_WEB_PAGES: Final = (b"<!doctype html", b"<html")
+_WEB_PAGE: Final = (
+    "a web page and not the file: download it again (with Google Drive, past the warning; with GitHub, raw)"
+)
+_TFLITE: Final = (
+    "a TensorFlow Lite model, whose layers are no longer Keras's: give the model that it was converted from"
+)
+_YAML: Final = (b"backend:", b"class_name:", b"config:")
 
 
 def recognise(beginning: bytes, file: BinaryIO | None = None) -> str | None:
@@ -32,23 +37,21 @@ def recognise(beginning: bytes, file: BinaryIO | None = None) -> str | None:
 
     `file`, if given, is the whole file: a zip file is known by what is in it.
     """
-    for start, name in _BEGINNINGS:
-        if beginning.startswith(start):
-            return name
     text = beginning.lstrip()[:200].lower()
-    if text.startswith((b"<!doctype html", b"<html")):
-        return "a web page and not the file: download it again (with Google Drive, past the warning; with GitHub, raw)"
-    if beginning[4:8] == b"TFL3":
-        return "a TensorFlow Lite model, whose layers are no longer Keras's: give the model that it was converted from"
-    if beginning.startswith(_TORCH_MAGIC):
-        return _TORCH
     if beginning.startswith(b"PK\x03\x04"):
         return _recognise_zip(file)
-    if beginning.startswith(b"\x80") and b"." in beginning:
-        return "a pickle: of a tokenizer, name it with --tokenizer; of a model, " + _SAVE
-    if text.startswith((b"backend:", b"class_name:", b"config:")):
-        return "a model's description in YAML, which Keras no longer reads: save model.to_json() instead"
-    return None
+    # What begins so, or as a text does, is this.
+    for given, starts, name in (
+        (beginning, _BEGINNINGS, None),
+        (text, _WEB_PAGES, _WEB_PAGE),
+        (beginning[4:8], (b"TFL3",), _TFLITE),
+        (text, _YAML, "a model's description in YAML, which Keras no longer reads: save model.to_json() instead"),
+    ):
+        for start in starts:
+            if given.startswith(start):
+                return name or _BEGINNINGS[start]
+    is_pickle = beginning.startswith(b"\x80") and b"." in beginning
+    return f"a pickle: of a tokenizer, name it with --tokenizer; of a model, {_SAVE}" if is_pickle else None
 
 
 def _recognise_zip(file: BinaryIO | None) -> str | None:
@@ -72,8 +75,8 @@ def recognise_folder(folder: "Path") -> str:
     """Say what a folder is that was given in a file's place."""
     if (folder / "saved_model.pb").is_file():
         return (
-            f"{folder} is a SavedModel folder: load it with tf.keras.models.load_model in the TensorFlow that saved it, "
-            f"and {_SAVE}"
+            f"{folder} is a SavedModel folder: load it with tf.keras.models.load_model in the TensorFlow that saved "
+            f"it, and {_SAVE}"
         )
     if (folder / "config.json").is_file() and (folder / "model.weights.h5").is_file():
         return f"{folder} is an unpacked .keras file: zip what is in it (`cd {folder} && zip ../model.keras *`)"

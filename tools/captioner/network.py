@@ -31,6 +31,7 @@ __all__ = [
     "ACTIVATIONS",
     "Activation",
     "Bidirectional",
+    "Cell",
     "Dense",
     "Domain",
     "Embedding",
@@ -42,6 +43,7 @@ __all__ = [
     "Network",
     "Node",
     "Normalization",
+    "Operation",
     "Operations",
     "Padding",
     "Recurrent",
@@ -56,20 +58,47 @@ Value = Any
 class Operations(Protocol):
     """What the mathematics asks of NumPy or TensorFlow; beside it, arrays have `+`, `-`, `*` and `@`."""
 
-    def constant(self, array: "Floats") -> Value: ...
-    def concatenate(self, arrays: Sequence[Value]) -> Value: ...  # along the last axis
-    def take(self, table: Value, tokens: Value) -> Value: ...  # [V, E], int [B] -> [B, E]
-    def where(self, mask: Value, yes: Value, no: Value) -> Value: ...  # bool [B, 1]
-    def zeros(self, like: Value, width: int) -> Value: ...  # [B, width], for `like` [B, ...]
-    def whole(self, numbers: Value) -> Value: ...  # float to int32
-    def number(self, tokens: Value) -> Value: ...  # int32 [B] to float32 [B, 1]
-    def total(self, array: Value) -> Value: ...  # the sum along the last axis, [B, n] -> [B, 1]
-    def root(self, array: Value) -> Value: ...
-    def maximum(self, one: Value, other: Value) -> Value: ...
-    def minimum(self, one: Value, other: Value) -> Value: ...
-    def exp(self, array: Value) -> Value: ...
-    def tanh(self, array: Value) -> Value: ...
-    def sigmoid(self, array: Value) -> Value: ...
+    def constant(self, array: "Floats") -> Value:
+        """Return weights as a value."""
+
+    def concatenate(self, arrays: Sequence[Value]) -> Value:
+        """Join arrays along the last axis."""
+
+    def take(self, table: Value, tokens: Value) -> Value:
+        """Return the rows of [V, E] for int32 [B]: [B, E]."""
+
+    def where(self, mask: Value, yes: Value, no: Value) -> Value:
+        """Choose row by row, by bool [B, 1]."""
+
+    def zeros(self, like: Value, width: int) -> Value:
+        """Return zeros, [B, width], for `like` [B, ...]."""
+
+    def whole(self, numbers: Value) -> Value:
+        """Return float32 as int32."""
+
+    def number(self, tokens: Value) -> Value:
+        """Return int32 [B] as float32 [B, 1]."""
+
+    def total(self, array: Value) -> Value:
+        """Return the sum along the last axis, [B, n] -> [B, 1]."""
+
+    def root(self, array: Value) -> Value:
+        """Return the square root."""
+
+    def maximum(self, one: Value, other: Value) -> Value:
+        """Return the larger, number by number."""
+
+    def minimum(self, one: Value, other: Value) -> Value:
+        """Return the smaller, number by number."""
+
+    def exp(self, array: Value) -> Value:
+        """Return the exponential."""
+
+    def tanh(self, array: Value) -> Value:
+        """Return the hyperbolic tangent."""
+
+    def sigmoid(self, array: Value) -> Value:
+        """Return 1 / (1 + exp(-x))."""
 
 
 def _elu(xp: Operations, x: Value) -> Value:
@@ -415,13 +444,18 @@ class Network:
                 case Recurrent(cell=cell, sequences=sequences, backward=backward):
                     masked = self.nodes[node.inputs[0]].masked
                     outputs, state = _over(
-                        xp, cell, given[0], masks if masked else None, next(states) if states else None, backward
+                        xp,
+                        cell,
+                        given[0],
+                        masks if masked else None,
+                        next(states) if states else None,
+                        backward=backward,
                     )
                     after.append(state)
                     values[place] = outputs if sequences else outputs[-1]
                 case Bidirectional(forward=forward, backward=backward_cell, sequences=sequences, how=how):
                     seen = masks if self.nodes[node.inputs[0]].masked else None
-                    there, _ = _over(xp, forward, given[0], seen, None, backward=False)
+                    there, _ = _over(xp, forward, given[0], seen, None)
                     back, _ = _over(xp, backward_cell, given[0], seen, None, backward=True)
                     pairs = zip(there, reversed(back), strict=True) if sequences else [(there[-1], back[-1])]
                     joined = [_joined(xp, how, pair) for pair in pairs]
@@ -450,7 +484,8 @@ def _over(
     positions: Sequence[Value],
     masks: Sequence[Value] | None,
     state: tuple[Value, Value] | None,
-    backward: bool,
+    *,
+    backward: bool = False,
 ) -> tuple[list[Value], tuple[Value, Value]]:
     """Run a cell over the positions; its outputs in the order in which it ran, and its last state.
 

@@ -7,8 +7,11 @@ import pickletools
 import warnings
 from collections import Counter
 from io import BytesIO
+from typing import Final
 
 __all__ = ["count_instructions"]
+
+_OPCODES: Final = {opcode.code: opcode for opcode in pickletools.opcodes}
 
 
 def count_instructions(program: bytes) -> Counter[str]:
@@ -22,7 +25,7 @@ def count_instructions(program: bytes) -> Counter[str]:
         # Python warns of unusual escapes in a text, which are harmless.
         warnings.simplefilter("ignore", DeprecationWarning)
         while "STOP" not in found:
-            opcode = pickletools.code2op.get(stream.read(1).decode("latin-1"))
+            opcode = _OPCODES.get(stream.read(1).decode("latin-1"))
             if opcode is None:
                 raise ValueError(f"at {stream.tell()} it has no instruction, or is cut off")
             if opcode.name == "STRING":

@@ -100,7 +100,7 @@ class Verification:
     encoder. `cosine_minimum` is between the two encoders' features. `features_correlation` is between the mean of the
     source encoder's features and the mean that the decoder's first normalisation learned: over eight photographs some
     .4 and rising with their number for the encoder that it was trained on, and under .2 for another. It is None without
-    eight photographs, and for a decoder that has no such normalisation: then nothing tells whose features it learned on.
+    eight photographs, and for a decoder without such a normalisation: then nothing tells whose features it learned on.
     """
 
     source: str

@@ -107,8 +107,8 @@ def choose_encoder(encoder: str | None, weights: Path | None) -> EncoderChoice:
         return EncoderChoice(name, weights)
     if weights is not None:
         raise SettingsError(
-            f"--encoder is {encoder!r}, which is none of {', '.join((IMAGENET_2015, *BY_NAME))}; with --encoder-weights it "
-            "names the network that they are of"
+            f"--encoder is {encoder!r}, which is none of {', '.join((IMAGENET_2015, *BY_NAME))}; beside "
+            "--encoder-weights it names the network that they are of"
         )
     return EncoderChoice(None, Path(encoder))
 
@@ -204,11 +204,11 @@ def _in_kerass_cache(network: EncoderNetwork) -> Path:
     file = home / "models" / network.file
     if file.is_file():
         return file
-    top = "" if network.layer else ", include_top=False"
+    call = f"{network.builder}(weights='imagenet'{'' if network.layer else ', include_top=False'})"
     raise SettingsError(
-        f"no package carries {network.builder}'s weights, and {file} is not there: give its file with --encoder-weights. "
-        f"Where there is a network, `python -c \"import keras; keras.applications.{network.builder}(weights='imagenet'"
-        f'{top})"` puts it there'
+        f"no package carries {network.builder}'s weights, and {file} is not there: give its file with "
+        f'--encoder-weights. Where there is a network, `python -c "import keras; keras.applications.{call}"` puts it '
+        "there"
     )
 
 

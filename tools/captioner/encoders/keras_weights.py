@@ -1,8 +1,8 @@
 """Puts the weights of a Keras file into a network of keras.applications, layer by layer.
 
-The file is the one that Keras downloads, or what `model.save` or `save_weights` made of the network, with or without its
-classifying top. A layer is known by its name, or, where the name is one that Keras counts up (conv2d_17), by its place
-among those of its kind.
+The file is the one that Keras downloads, or what `model.save` or `save_weights` made of the network, with or without
+its classifying top. A layer is known by its name, or, where the name is one that Keras counts up (conv2d_17), by its
+place among those of its kind.
 
 Refuses: files whose layers are not the network's, one for one, in names, sizes and options.
 """
@@ -61,7 +61,7 @@ def _match(layers: "Sequence[Layer]", known: "EncoderNetwork", file: "KerasFile"
         if _counted(layer.name) is None:
             if layer.name not in stored:
                 hint = (
-                    f": the {known.width} features come from its classifying top, so give the file with it, {known.file}"
+                    f": the {known.width} features come from its classifying top: give the file with it, {known.file}"
                     if layer.name.startswith("fc")
                     else ""
                 )

@@ -23,6 +23,7 @@ from tools.captioner.keras.description import flatten
 from tools.captioner.keras.layers import (
     KINDS,
     PASSED_OVER,
+    GivenLayer,
     arrays_of_kind,
     make_node,
     name_of_function,
@@ -54,8 +55,8 @@ if TYPE_CHECKING:
 __all__ = ["SUPPORTED", "CaptionDecoder", "find_decoder"]
 
 SUPPORTED: Final = (
-    "supported is a branch of the features (Dense ...) and one of the words (Embedding, then LSTM or GRU), joined by Add "
-    "or Concatenate, then Dense ... to a softmax; docs/converting.md has the whole list"
+    "supported is a branch of the features (Dense ...) and one of the words (Embedding, then LSTM or GRU), joined by "
+    "Add or Concatenate, then Dense ... to a softmax; docs/converting.md has the whole list"
 )
 # Unrolled in the converted decoder, one position after the other.
 MAX_WINDOW: Final = 200
@@ -137,7 +138,8 @@ def _see_that_it_is_a_decoder(model: "Model") -> None:
         kinds = ", ".join(layer.kind for layer in model.layers) or "no layers that the file describes"
         raise KerasFileError(
             f"the model is a {model.kind}, of {kinds}, and a functional model of two inputs was looked for "
-            f"(Model(inputs=[features, tokens], outputs=...)): build it so, give it the weights, and save that; {SUPPORTED}"
+            "(Model(inputs=[features, tokens], outputs=...)): build it so, give it the weights, and save that; "
+            f"{SUPPORTED}"
         )
     for layer in model.layers:
         shape = layer.options.get("batch_shape", layer.options.get("batch_input_shape"))
@@ -195,8 +197,8 @@ class _Following:
         table = next(node.operation.table for node in self._nodes if isinstance(node.operation, Embedding))
         if len(table) < node.width:
             raise KerasFileError(
-                f"{node.name} gives {node.width} tokens, and the Embedding has {len(table)}: the model could say a word "
-                "that it cannot take"
+                f"{node.name} gives {node.width} tokens, and the Embedding has {len(table)}: the model could say a "
+                "word that it cannot take"
             )
         nodes = self._in_order(self._places[last])
         return _Found(nodes, features[0].name, self._tokens.name, self._longest, _why_all(nodes))
@@ -272,7 +274,7 @@ class _Following:
         inputs = tuple(self._places[source] for source in sources)
         given = [self._nodes[place] for place in inputs]
         arrays = self._arrays.get(call.name, ()) if arrays_of_kind(kind, options) else ()
-        self._add(key, make_node(call.name, kind, options, arrays, given, inputs, self._keras))
+        self._add(key, make_node(GivenLayer(call.name, kind, options, arrays, given, self._keras), inputs))
 
     def _enter(self, source: str, taker: "Call") -> None:
         """Make the node of an input that something else than an Embedding takes: it holds features."""
@@ -289,8 +291,8 @@ class _Following:
                 refuse(
                     call.name,
                     call.kind,
-                    f"has the shape {shape!r} and goes into {taker.name}: one vector of features per picture was looked "
-                    "for, or tokens that go into an Embedding",
+                    f"has the shape {shape!r} and goes into {taker.name}: one vector of features per picture was "
+                    "looked for, or tokens that go into an Embedding",
                 )
 
     def _embed(self, key: str, call: "Call") -> None:
@@ -304,9 +306,8 @@ class _Following:
             refuse(call.name, call.kind, f"is a second Embedding, of {tokens.name}; one input of tokens was looked for")
         self._tokens = tokens
         self._longest = _longest(tokens, call)
-        self._add(
-            key, make_node(call.name, call.kind, call.options, self._arrays.get(call.name, ()), (), (), self._keras)
-        )
+        arrays = self._arrays.get(call.name, ())
+        self._add(key, make_node(GivenLayer(call.name, call.kind, call.options, arrays, (), self._keras), ()))
 
     def _add(self, key: str, node: Node) -> None:
         self._places[key] = len(self._nodes)
@@ -320,8 +321,8 @@ class _Following:
             refuse(
                 call.name,
                 call.kind,
-                f"is given {option} from {', '.join(self._graph.calls[source].name for source, _ in senders)}, which is "
-                "not supported: join the picture behind the recurrent layer, by Add or Concatenate",
+                f"is given {option} from {', '.join(self._graph.calls[source].name for source, _ in senders)}, which "
+                "is not supported: join the picture behind the recurrent layer, by Add or Concatenate",
             )
 
     def _is_of_masks(self, key: str) -> bool:

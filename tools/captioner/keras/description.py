@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["Call", "Graph", "Layer", "Model", "Sender", "flatten", "parse_model"]
 
 MAX_PARTS_DEPTH: Final = 8
+MAX_CALLS: Final = 10_000
 _MODELS: Final = frozenset({"Functional", "Model", "Sequential"})
 
 
@@ -149,66 +150,75 @@ def _senders(nodes: object) -> Iterator[Sender]:
 
 def flatten(model: Model) -> Graph:
     """Put the layers of parts in their places. Raises KerasFileError for calls that the description does not have."""
-    flattening = _Flattening({})
-    return Graph(flattening.calls, tuple(flattening.run(model, "", "", None)))
+    calls: dict[str, Call] = {}
+    return Graph(calls, tuple(_Part(calls, model, "", "", None).outputs()))
 
 
-@dataclass(frozen=True, slots=True)
-class _Flattening:
-    calls: dict[str, Call]
+_Source = tuple[str, int]
 
-    def run(
-        self, model: Model, path: str, way: str, given: Sequence[tuple[str, int]] | None
-    ) -> Sequence[tuple[str, int]]:
-        """Add a model's calls and return its outputs; `path` and `way` begin the names of its layers and calls."""
-        layers = model.layers if model.kind != "Sequential" else tuple(_chained(model.layers))
-        by_name = {layer.name: layer for layer in layers}
+
+class _Part:
+    """A model whose calls are added to a flat graph; `path` and `way` begin the names of its layers and its calls.
+
+    `given` are the sources of its inputs; None for the whole model.
+    """
+
+    def __init__(
+        self, calls: dict[str, Call], model: Model, path: str, way: str, given: Sequence[_Source] | None
+    ) -> None:
+        self._calls, self._model, self._path, self._way = calls, model, path, way
+        self._layers = model.layers if model.kind != "Sequential" else tuple(_chained(model.layers))
+        self._by_name = {layer.name: layer for layer in self._layers}
         entries = [sender.layer for sender in model.inputs] or [
-            layer.name for layer in layers if layer.kind == "InputLayer"
+            layer.name for layer in self._layers if layer.kind == "InputLayer"
         ]
-        done: dict[Sender, tuple[str, int]] = {}
-        under_way: set[tuple[str, int]] = set()
+        self._given = {} if given is None else dict(zip(entries, given, strict=False))
+        # None while a call is under way.
+        self._done: dict[tuple[str, int], Sequence[_Source] | None] = {}
 
-        def outputs_of(name: str, number: int) -> Sequence[tuple[str, int]]:
-            layer = by_name.get(name)
-            if layer is None:
-                raise KerasFileError(f"a layer has the input {name!r}, which the model does not have")
-            if given is not None and name in entries:
-                return [given[entries.index(name)]] if entries.index(name) < len(given) else []
-            if (name, number) in under_way:
-                raise KerasFileError(f"{path}{name} takes its own output")
-            under_way.add((name, number))
-            key = f"{way}{name}" + (f":{number}" if number else "")
-            own = number - (_first_call(layers, model, layer) if layer.part is not None else 0)
-            if layer.calls and not 0 <= own < len(layer.calls):
-                raise KerasFileError(f"{path}{name} is called {len(layer.calls)} times, and its call {number} is used")
-            call = layer.calls[own] if layer.calls else LayerCall(())
-            inputs = tuple(resolve(sender) for sender in call.inputs)
-            if layer.part is not None:
-                found = self.run(layer.part, f"{path}{name}/", f"{key}/", inputs)
-            else:
-                named = {
-                    option: tuple(resolve(sender) for sender in senders) for option, senders in call.options.items()
-                }
-                if layer.kind == "TFOpLambda":  # a function, whose second argument has a name
-                    inputs, named = (*inputs, *(source for sources in named.values() for source in sources)), {}
-                self.calls[key] = Call(f"{path}{name}", layer.kind, layer.options, inputs, named)
-                found = []
-            under_way.discard((name, number))
-            return found or [(key, 0)]
+    def outputs(self) -> list[_Source]:
+        """Add the calls that the outputs need, inputs first, and return the outputs."""
+        last = self._model.outputs
+        if not last and self._model.kind == "Sequential" and self._layers:
+            last = (Sender(self._layers[-1].name),)
+        return [self._resolve(sender) for sender in last]
 
-        def resolve(sender: Sender) -> tuple[str, int]:
-            if sender not in done:
-                found = outputs_of(sender.layer, sender.call)
-                layer = by_name[sender.layer]
-                inner = layer.part is not None or (given is not None and sender.layer in entries)
-                if inner and sender.output >= len(found):
-                    raise KerasFileError(f"{path}{sender.layer} has no output {sender.output}")
-                done[sender] = found[sender.output] if inner else (found[0][0], sender.output)
-            return done[sender]
+    def _resolve(self, sender: Sender) -> _Source:
+        layer = self._by_name.get(sender.layer)
+        if layer is None:
+            raise KerasFileError(f"a layer has the input {sender.layer!r}, which the model does not have")
+        if sender.layer in self._given:
+            return self._given[sender.layer]
+        known = (sender.layer, sender.call)
+        if known not in self._done:
+            self._done[known] = None
+            self._done[known] = self._call(layer, sender.call)
+        found = self._done[known]
+        if found is None:
+            raise KerasFileError(f"{self._path}{sender.layer} takes its own output")
+        if layer.part is None:
+            return found[0][0], sender.output
+        if sender.output >= len(found):
+            raise KerasFileError(f"{self._path}{sender.layer} has no output {sender.output}")
+        return found[sender.output]
 
-        last = model.outputs or ((Sender(layers[-1].name),) if model.kind == "Sequential" and layers else ())
-        return [resolve(sender) for sender in last]
+    def _call(self, layer: Layer, number: int) -> Sequence[_Source]:
+        """Add a layer's call, or the calls of the part that it is, and return the outputs."""
+        name, key = f"{self._path}{layer.name}", f"{self._way}{layer.name}" + (f":{number}" if number else "")
+        if len(self._calls) > MAX_CALLS:
+            raise KerasFileError(f"the model has over {MAX_CALLS} calls of layers")
+        own = number - (_first_call(self._layers, self._model, layer) if layer.part is not None else 0)
+        if layer.calls and not 0 <= own < len(layer.calls):
+            raise KerasFileError(f"{name} is called {len(layer.calls)} times, and its call {number} is used")
+        call = layer.calls[own] if layer.calls else LayerCall(())
+        inputs = tuple(self._resolve(sender) for sender in call.inputs)
+        if layer.part is not None:
+            return _Part(self._calls, layer.part, f"{name}/", f"{key}/", inputs).outputs()
+        named = {option: tuple(map(self._resolve, senders)) for option, senders in call.options.items()}
+        if layer.kind == "TFOpLambda":  # a function, whose second argument has a name
+            inputs, named = (*inputs, *(source for sources in named.values() for source in sources)), {}
+        self._calls[key] = Call(name, layer.kind, layer.options, inputs, named)
+        return [(key, 0)]
 
 
 def _first_call(layers: Sequence[Layer], model: Model, part: Layer) -> int:

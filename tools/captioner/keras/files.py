@@ -10,9 +10,9 @@ No one TensorFlow reads all of these files, so each is taken for what it is, a t
     .json                     the layers alone, as `model.to_json()` gives them
 
 Refuses: files that are none of these, by what they are if that is known; files that are damaged, that hold over 640 MiB
-of arrays or 100,000 parts, arrays that are not finite floating-point numbers, and whatever HDF5 can refer to outside the
-file (external and soft links, external and virtual storage). Nothing in a file is run: a lambda in it is read as the
-text that it is.
+of arrays or 100,000 parts, arrays that are not finite floating-point numbers, and whatever HDF5 can refer to outside
+the file (external and soft links, external and virtual storage). Nothing in a file is run: a lambda in it is read as
+the text that it is.
 """
 
 import json

@@ -5,7 +5,7 @@ the operation would not be the layer's to the last digit.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import numpy as np
@@ -37,7 +37,16 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
     Shape = tuple[int | None, ...]
 
-__all__ = ["KINDS", "PASSED_OVER", "arrays_of_kind", "make_node", "name_of_function", "refuse", "refuse_kind"]
+__all__ = [
+    "KINDS",
+    "PASSED_OVER",
+    "GivenLayer",
+    "arrays_of_kind",
+    "make_node",
+    "name_of_function",
+    "refuse",
+    "refuse_kind",
+]
 
 # They do something while a model learns, and nothing after.
 PASSED_OVER: Final = frozenset(
@@ -51,6 +60,7 @@ PASSED_OVER: Final = frozenset(
     }
 )
 _JOINS: Final = {"Add": "add", "Concatenate": "concatenate", "Multiply": "multiply", "Average": "average"}
+_GATES: Final = {"LSTM": 4, "GRU": 3, "SimpleRNN": 1}
 _MERGE_MODES: Final = {"concat": "concatenate", "sum": "add", "mul": "multiply", "ave": "average"}
 _REBUILD: Final = "rebuild the model without it, give it the weights, and save that"
 _REMEDIES: Final = {
@@ -78,7 +88,7 @@ _REMEDIES: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class _Given:
+class GivenLayer:
     """A call to be made a node: its layer, the arrays, the nodes that it takes, and the version that wrote the file."""
 
     name: str
@@ -142,33 +152,22 @@ def name_of_function(function: object) -> str:
 
 def arrays_of_kind(kind: str, options: Mapping[str, Any]) -> "tuple[Shape, ...]":
     """Return the shapes of a layer's arrays, None for sizes that the options do not tell; empty for none."""
-    bias = bool(options.get("use_bias", True))
-
-    def units(times: int = 1) -> int | None:
-        count = options.get("units")
-        return count * times if type(count) is int else None
-
-    match kind:
-        case "TimeDistributed":
-            return arrays_of_kind(*_wrapped(options))
-        case "Dense":
-            return ((None, units()), (units(),))[: 1 + bias]
-        case "Embedding":
-            return ((_size(options, "input_dim"), _size(options, "output_dim")),)
-        case "BatchNormalization":
-            return ((None,),) * (2 + bool(options.get("center", True)) + bool(options.get("scale", True)))
-        case "LayerNormalization":
-            return ((None,),) * (bool(options.get("center", True)) + bool(options.get("scale", True)))
-        case "LSTM":
-            return ((None, units(4)), (units(), units(4)), (units(4),))[: 2 + bias]
-        case "GRU":
-            shape = (2, units(3)) if options.get("reset_after", False) else (units(3),)
-            return ((None, units(3)), (units(), units(3)), shape)[: 2 + bias]
-        case "SimpleRNN":
-            return ((None, units()), (units(), units()), (units(),))[: 2 + bias]
-        case "Bidirectional":
-            return arrays_of_kind(*_wrapped(options)) * 2
-    return ()
+    if kind in {"TimeDistributed", "Bidirectional"}:
+        return arrays_of_kind(*_wrapped(options)) * (2 if kind == "Bidirectional" else 1)
+    if kind in {"BatchNormalization", "LayerNormalization"}:
+        learned = bool(options.get("center", True)) + bool(options.get("scale", True))
+        return ((None,),) * (learned + (2 if kind == "BatchNormalization" else 0))
+    if kind == "Embedding":
+        return ((_size(options, "input_dim"), _size(options, "output_dim")),)
+    units = _size(options, "units")
+    shapes: tuple[Shape, ...] = ()
+    if kind == "Dense":
+        shapes = ((None, units), (units,))
+    elif kind in _GATES:
+        gates = units and units * _GATES[kind]
+        bias = (2, gates) if kind == "GRU" and options.get("reset_after", False) else (gates,)
+        shapes = ((None, gates), (units, gates), bias)
+    return shapes if options.get("use_bias", True) else shapes[:-1]
 
 
 def _size(options: Mapping[str, Any], name: str) -> int | None:
@@ -181,27 +180,15 @@ def _wrapped(options: Mapping[str, Any], name: str = "layer") -> tuple[str, Mapp
     return str(inner["class_name"]), inner["config"]
 
 
-def make_node(
-    name: str,
-    kind: str,
-    options: Mapping[str, Any],
-    arrays: "Sequence[Floats]",
-    nodes: Sequence[Node],
-    inputs: tuple[int, ...],
-    keras: str,
-) -> Node:
-    """Make the node of a layer that takes `nodes`, which stand at `inputs` in the network.
-
-    `keras` is the version that wrote the file. Raises KerasFileError.
-    """
-    given = _Given(name, kind, options, arrays, nodes, keras)
-    if kind not in KINDS:
-        refuse_kind(name, kind)
+def make_node(given: GivenLayer, inputs: tuple[int, ...]) -> Node:
+    """Make the node of a layer; what it takes stands at `inputs` in the network. Raises KerasFileError."""
+    if given.kind not in KINDS:
+        refuse_kind(given.name, given.kind)
     _check_precision(given)
-    return KINDS[kind](given, inputs)
+    return KINDS[given.kind](given, inputs)
 
 
-def _check_precision(given: _Given) -> None:
+def _check_precision(given: GivenLayer) -> None:
     policy = given.options.get("dtype", "float32")
     if isinstance(policy, dict):
         inner = policy.get("config")
@@ -216,7 +203,7 @@ def _check_precision(given: _Given) -> None:
 
 
 def _node(
-    given: _Given, operation: "Operation", inputs: tuple[int, ...], width: int, domain: Domain | None = None
+    given: GivenLayer, operation: "Operation", inputs: tuple[int, ...], width: int, domain: Domain | None = None
 ) -> Node:
     return Node(
         given.name,
@@ -228,14 +215,14 @@ def _node(
     )
 
 
-def _dense(given: _Given, inputs: tuple[int, ...]) -> Node:
+def _dense(given: GivenLayer, inputs: tuple[int, ...]) -> Node:
     kernel = given.arrays[0]
     _fit(given, kernel.shape[0])
     bias = given.arrays[1] if given.options.get("use_bias", True) else np.zeros(kernel.shape[1], np.float32)
     return _node(given, Dense(kernel, bias, given.function("activation", "linear")), inputs, kernel.shape[1])
 
 
-def _fit(given: _Given, taken: int) -> None:
+def _fit(given: GivenLayer, taken: int) -> None:
     if taken != given.width:
         refuse(
             given.name,
@@ -245,11 +232,11 @@ def _fit(given: _Given, taken: int) -> None:
         )
 
 
-def _activation(given: _Given, inputs: tuple[int, ...]) -> Node:
+def _activation(given: GivenLayer, inputs: tuple[int, ...]) -> Node:
     return _node(given, Activation(given.function("activation", "linear")), inputs, given.width)
 
 
-def _relu(given: _Given, inputs: tuple[int, ...]) -> Node:
+def _relu(given: GivenLayer, inputs: tuple[int, ...]) -> Node:
     why = f"put Activation('relu') in its place; {_REBUILD}"
     given.wants("max_value", None, why)
     slope = float(given.options.get("negative_slope") or 0.0)
@@ -258,7 +245,7 @@ def _relu(given: _Given, inputs: tuple[int, ...]) -> Node:
     return _node(given, Activation("relu", slope or None), inputs, given.width)
 
 
-def _leaky_relu(given: _Given, inputs: tuple[int, ...]) -> Node:
+def _leaky_relu(given: GivenLayer, inputs: tuple[int, ...]) -> Node:
     slope = given.options.get("negative_slope", given.options.get("alpha", 0.3))
     if isinstance(slope, dict):  # an array, as early releases wrote it
         slope = slope.get("value")
@@ -267,7 +254,7 @@ def _leaky_relu(given: _Given, inputs: tuple[int, ...]) -> Node:
     return _node(given, Activation("leaky relu", float(slope)), inputs, given.width)
 
 
-def _normalization(given: _Given, inputs: tuple[int, ...]) -> Node:
+def _normalization(given: GivenLayer, inputs: tuple[int, ...]) -> Node:
     _require_last_axis(given)
     width = given.width
     arrays = list(given.arrays)
@@ -280,7 +267,7 @@ def _normalization(given: _Given, inputs: tuple[int, ...]) -> Node:
     return _node(given, Normalization(gamma, beta, mean, variance, _epsilon(given)), inputs, width)
 
 
-def _layer_normalization(given: _Given, inputs: tuple[int, ...]) -> Node:
+def _layer_normalization(given: GivenLayer, inputs: tuple[int, ...]) -> Node:
     _require_last_axis(given)
     given.wants("rms_scaling", False, _REBUILD)
     width = given.width
@@ -291,7 +278,7 @@ def _layer_normalization(given: _Given, inputs: tuple[int, ...]) -> Node:
     return _node(given, LayerNormalization(gamma, beta, _epsilon(given)), inputs, width)
 
 
-def _require_last_axis(given: _Given) -> None:
+def _require_last_axis(given: GivenLayer) -> None:
     axis = given.options.get("axis", -1)
     axis = axis[0] if isinstance(axis, list) and len(axis) == 1 else axis
     last = 2 if given.nodes[0].domain is Domain.WORDS else 1
@@ -299,14 +286,14 @@ def _require_last_axis(given: _Given) -> None:
         refuse(given.name, given.kind, f"has the axis {axis!r}, and the last was looked for: {_REBUILD}")
 
 
-def _epsilon(given: _Given) -> float:
+def _epsilon(given: GivenLayer) -> float:
     epsilon = given.options.get("epsilon", 1e-3)
     if not isinstance(epsilon, float) or not epsilon > 0:
         refuse(given.name, given.kind, f"has the epsilon {epsilon!r}, and a number over 0 was looked for")
     return epsilon
 
 
-def _join(given: _Given, inputs: tuple[int, ...]) -> Node:
+def _join(given: GivenLayer, inputs: tuple[int, ...]) -> Node:
     domains = {node.domain for node in given.nodes}
     if Domain.WORDS in domains and len(domains) > 1:
         picture = next(node.name for node in given.nodes if node.domain is not Domain.WORDS)
@@ -331,7 +318,7 @@ def _join(given: _Given, inputs: tuple[int, ...]) -> Node:
     return Node(given.name, Join(how), inputs, domain, width, domain is Domain.WORDS and _joined_mask(given))
 
 
-def _joined_mask(given: _Given) -> bool:
+def _joined_mask(given: GivenLayer) -> bool:
     """Whether padding is skipped behind a join: Keras 2 joins masks by "and", Keras 3 by "or"."""
     masks = {node.masked for node in given.nodes}
     if len(masks) == 1:
@@ -346,13 +333,13 @@ def _joined_mask(given: _Given) -> bool:
     return not given.keras.startswith("3")
 
 
-def _repeat(given: _Given, inputs: tuple[int, ...]) -> Node:
+def _repeat(given: GivenLayer, inputs: tuple[int, ...]) -> Node:
     if given.nodes[0].domain is not Domain.PICTURE:
         refuse(given.name, given.kind, f"repeats {given.nodes[0].name}, and the picture's vector was looked for")
     return _node(given, Repeat(), inputs, given.width, Domain.WORDS)
 
 
-def _flatten(given: _Given, inputs: tuple[int, ...]) -> Node:
+def _flatten(given: GivenLayer, inputs: tuple[int, ...]) -> Node:
     if given.nodes[0].domain is Domain.WORDS:
         refuse(
             given.name,
@@ -366,16 +353,16 @@ def _flatten(given: _Given, inputs: tuple[int, ...]) -> Node:
     return _node(given, Activation("linear"), inputs, given.width)
 
 
-def _time_distributed(given: _Given, inputs: tuple[int, ...]) -> Node:
+def _time_distributed(given: GivenLayer, inputs: tuple[int, ...]) -> Node:
     kind, options = _wrapped(given.options)
     if kind in PASSED_OVER:
         return _node(given, Activation("linear"), inputs, given.width)
     if kind not in {"Dense", "Activation"} or given.nodes[0].domain is not Domain.WORDS:
         refuse(given.name, given.kind, f"repeats {kind}, and Dense at every word was looked for: {_REBUILD}")
-    return make_node(given.name, kind, options, given.arrays, given.nodes, inputs, given.keras)
+    return make_node(replace(given, kind=kind, options=options), inputs)
 
 
-def _recurrent(given: _Given, inputs: tuple[int, ...]) -> Node:
+def _recurrent(given: GivenLayer, inputs: tuple[int, ...]) -> Node:
     sequences = bool(given.options.get("return_sequences"))
     backward = bool(given.options.get("go_backwards"))
     if backward and sequences:
@@ -385,7 +372,7 @@ def _recurrent(given: _Given, inputs: tuple[int, ...]) -> Node:
     return _node(given, Recurrent(cell, sequences, backward), inputs, cell.units, domain)
 
 
-def _bidirectional(given: _Given, inputs: tuple[int, ...]) -> Node:
+def _bidirectional(given: GivenLayer, inputs: tuple[int, ...]) -> Node:
     kind, options = _wrapped(given.options)
     backward = given.options.get("backward_layer")
     if isinstance(backward, dict):
@@ -412,8 +399,8 @@ def _bidirectional(given: _Given, inputs: tuple[int, ...]) -> Node:
     return _node(given, Bidirectional(forward_cell, backward_cell, sequences, how), inputs, width, domain)
 
 
-def _cell(given: _Given, kind: str, options: Mapping[str, Any], arrays: "Sequence[Floats]") -> "Cell":
-    inner = _Given(given.name, kind, options, arrays, given.nodes, given.keras)
+def _cell(given: GivenLayer, kind: str, options: Mapping[str, Any], arrays: "Sequence[Floats]") -> "Cell":
+    inner = replace(given, kind=kind, options=options, arrays=arrays)
     if given.nodes[0].domain is not Domain.WORDS:
         refuse(
             given.name,
@@ -439,7 +426,7 @@ def _cell(given: _Given, kind: str, options: Mapping[str, Any], arrays: "Sequenc
     return Gru(input_kernel, state_kernel, biases[0], biases[1], reset_after, activation, gate)
 
 
-def _embedding(given: _Given, inputs: tuple[int, ...]) -> Node:
+def _embedding(given: GivenLayer, _: tuple[int, ...]) -> Node:
     if given.options.get("lora_rank"):
         refuse(given.name, given.kind, f"has lora_rank, and a plain table was looked for: {_REBUILD}")
     table = given.arrays[0]
@@ -447,7 +434,7 @@ def _embedding(given: _Given, inputs: tuple[int, ...]) -> Node:
     return Node(given.name, Embedding(table, masked), (), Domain.WORDS, table.shape[1], masked)
 
 
-KINDS: Final[Mapping[str, Callable[[_Given, tuple[int, ...]], Node]]] = {
+KINDS: Final[Mapping[str, Callable[[GivenLayer, tuple[int, ...]], Node]]] = {
     "Activation": _activation,
     "BatchNormalization": _normalization,
     "Bidirectional": _bidirectional,

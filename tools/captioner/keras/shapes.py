@@ -1,8 +1,8 @@
-"""Recognises a decoder by the shapes of its arrays, where a file has weights alone and no description.
+r"""Recognises a decoder by the shapes of its arrays, where a file has weights alone and no description.
 
 Only the one form in which shapes tell everything but the options, which are then assumed to be those of the tutorials:
 
-    features -> [BatchNormalization] -> Dense relu -> [BatchNormalization] --\\
+    features -> [BatchNormalization] -> Dense relu -> [BatchNormalization] --\
                                                                               + Add -> [Dense relu] -> Dense softmax
     tokens -> Embedding, mask_zero -> LSTM or GRU ---------------------------/
 
@@ -10,7 +10,7 @@ Refuses everything else, and asks for the description: `model.to_json()` says wh
 """
 
 from itertools import permutations
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from tools.captioner.errors import KerasFileError
 from tools.captioner.keras.arrays import describe_arrays
@@ -38,6 +38,15 @@ _ASK: Final = (
 )
 
 
+class _Arrangement(NamedTuple):
+    """Who stands where: the normalisations about the projection of the features, and what follows the Add."""
+
+    before: "LayerArrays | None"
+    projection: "LayerArrays"
+    after: "LayerArrays | None"
+    rest: "Sequence[LayerArrays]"
+
+
 def describe_by_shapes(layers: "Sequence[LayerArrays]") -> Model:
     """Return the description that a decoder of these arrays has. Raises KerasFileError."""
     by_kind: dict[str, list[LayerArrays]] = {}
@@ -48,7 +57,7 @@ def describe_by_shapes(layers: "Sequence[LayerArrays]") -> Model:
     embeddings = by_kind.pop("Embedding", [])
     if not by_kind and len(cells) == len(embeddings) == 1 and len(dense) in {2, 3} and len(normalizations) <= 2:  # noqa: PLR2004
         for chosen in _arrangements(normalizations, dense, embeddings[0], cells[0]):
-            return _describe(embeddings[0], cells[0], *chosen)
+            return _describe(embeddings[0], cells[0], chosen)
     raise KerasFileError(
         f"the arrays are not a caption decoder's that is known: found {describe_arrays(layers)}; {_ASK}"
     )
@@ -74,7 +83,7 @@ def _arrangements(
     dense: "Sequence[LayerArrays]",
     embedding: "LayerArrays",
     cell: "LayerArrays",
-) -> "Iterator[tuple[LayerArrays | None, LayerArrays, LayerArrays | None, Sequence[LayerArrays]]]":
+) -> "Iterator[_Arrangement]":
     """Yield who may stand where, what keeps the file's order first: before, projection, after, and what follows."""
     table, kernel = embedding.arrays[0], cell.arrays[1]
     if table.shape[1] != cell.arrays[0].shape[0]:
@@ -91,17 +100,11 @@ def _arrangements(
                 after is None or len(after.arrays[0]) == units
             )
             if len(used) == len(normalizations) and fits:
-                yield before, projection, after, rest
+                yield _Arrangement(before, projection, after, rest)
 
 
-def _describe(
-    embedding: "LayerArrays",
-    cell: "LayerArrays",
-    before: "LayerArrays | None",
-    projection: "LayerArrays",
-    after: "LayerArrays | None",
-    rest: "Sequence[LayerArrays]",
-) -> Model:
+def _describe(embedding: "LayerArrays", cell: "LayerArrays", chosen: _Arrangement) -> Model:
+    before, projection, after, rest = chosen
     layers: list[Layer] = []
 
     def add(name: str, kind: str, options: "Mapping[str, Any]", *inputs: str) -> str:

@@ -19,7 +19,6 @@ from tools.captioner.network import (
     Bidirectional,
     Dense,
     Embedding,
-    Gru,
     Input,
     Join,
     LayerNormalization,
@@ -43,6 +42,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tools.captioner.keras.architecture import CaptionDecoder
+    from tools.captioner.network import Cell, Operation
 
     Floats = NDArray[np.float32]
     Tokens = NDArray[np.int32]
@@ -155,73 +155,66 @@ def _gates(network: Network) -> "list[str]":
 def _build(network: Network, length: int) -> "Model":
     """Build the network of Keras's own layers, whose mathematics is not ours."""
     keras = require_tensorflow().keras
-    layers = keras.layers
     tokens = keras.Input((length,), name=_NAMES[1])
-    features: Any = None
+    features = keras.Input((network.features,), name=_NAMES[0])
     values: list[Any] = []
-    arrays: list[tuple[Any, list[Floats]]] = []
-
-    def cell_of(cell: Lstm | Gru | SimpleRnn, **options: bool) -> "tuple[Any, list[Floats]]":
-        activation = _function(keras, cell.activation)
-        match cell:
-            case Lstm():
-                made = layers.LSTM(
-                    cell.units, activation=activation, recurrent_activation=_function(keras, cell.gate), **options
-                )
-                return made, [cell.input_kernel, cell.state_kernel, cell.bias]
-            case Gru():
-                made = layers.GRU(
-                    cell.units,
-                    activation=activation,
-                    recurrent_activation=_function(keras, cell.gate),
-                    reset_after=cell.reset_after,
-                    **options,
-                )
-                bias = np.stack([cell.bias, cell.state_bias]) if cell.reset_after else cell.bias
-                return made, [cell.input_kernel, cell.state_kernel, bias]
-            case SimpleRnn():
-                made = layers.SimpleRNN(cell.units, activation=activation, **options)
-                return made, [cell.input_kernel, cell.state_kernel, cell.bias]
-
+    learned: list[tuple[Any, list[Floats]]] = []
     for node in network.nodes:
         given = [values[place] for place in node.inputs]
         match node.operation:
-            case Input(width=width):
-                features = keras.Input((width,), name=_NAMES[0])
+            case Input():
                 values.append(features)
-                continue
-            case Embedding(table=table, masked=masked):
-                layer, learned, given = layers.Embedding(*table.shape, mask_zero=masked), [table], [tokens]
-            case Dense(kernel=kernel, bias=bias, activation=activation):
-                layer = layers.Dense(kernel.shape[1], activation=_function(keras, activation))
-                learned = [kernel, bias]
-            case Activation(name=name, slope=slope):
-                layer = layers.Activation(_function(keras, name)) if slope is None else layers.LeakyReLU(slope)
-                learned = []
-            case Normalization(gamma=gamma, beta=beta, mean=mean, variance=variance, epsilon=epsilon):
-                layer, learned = layers.BatchNormalization(epsilon=epsilon), [gamma, beta, mean, variance]
-            case LayerNormalization(gamma=gamma, beta=beta, epsilon=epsilon):
-                layer, learned = layers.LayerNormalization(epsilon=epsilon), [gamma, beta]
             case Join(how=how):
-                layer, learned = getattr(layers, how.capitalize() if how != "add" else "Add")(), []
-                values.append(layer(given))
-                continue
-            case Repeat():
-                layer, learned = layers.RepeatVector(length), []
-            case Recurrent(cell=cell, sequences=sequences, backward=backward):
-                layer, learned = cell_of(cell, return_sequences=sequences, go_backwards=backward)
-            case Bidirectional(forward=forward, backward=backward_cell, sequences=sequences, how=how):
-                there, learned = cell_of(forward, return_sequences=sequences)
-                back, learned_back = cell_of(backward_cell, return_sequences=sequences, go_backwards=True)
-                mode = {"concatenate": "concat", "add": "sum", "multiply": "mul", "average": "ave"}[how]
-                layer = layers.Bidirectional(there, merge_mode=mode, backward_layer=back)
-                learned = [*learned, *learned_back]
-        values.append(layer(given[0]))
-        arrays.append((layer, learned))
-    built: Model = keras.Model([features, tokens], layers.Softmax()(values[-1]))
-    for layer, learned in arrays:
-        layer.set_weights(learned)
+                values.append(getattr(keras.layers, how.capitalize())()(given))
+            case operation:
+                layer, arrays = _layer_of(keras, operation, length)
+                values.append(layer(given[0] if given else tokens))
+                learned.append((layer, arrays))
+    built: Model = keras.Model([features, tokens], keras.layers.Softmax()(values[-1]))
+    for layer, arrays in learned:
+        layer.set_weights(arrays)
     return built
+
+
+def _layer_of(  # noqa: PLR0911 - one for each operation
+    keras: "ModuleType", operation: "Operation", length: int
+) -> "tuple[Any, list[Floats]]":
+    """Return the layer of Keras's that an operation is, and its arrays."""
+    layers = keras.layers
+    match operation:
+        case Embedding(table=table, masked=masked):
+            return layers.Embedding(*table.shape, mask_zero=masked), [table]
+        case Dense(kernel=kernel, bias=bias, activation=activation):
+            return layers.Dense(kernel.shape[1], activation=_function(keras, activation)), [kernel, bias]
+        case Activation(name=name, slope=slope):
+            return layers.Activation(_function(keras, name)) if slope is None else layers.LeakyReLU(slope), []
+        case Normalization(gamma=gamma, beta=beta, mean=mean, variance=variance, epsilon=epsilon):
+            return layers.BatchNormalization(epsilon=epsilon), [gamma, beta, mean, variance]
+        case LayerNormalization(gamma=gamma, beta=beta, epsilon=epsilon):
+            return layers.LayerNormalization(epsilon=epsilon), [gamma, beta]
+        case Repeat():
+            return layers.RepeatVector(length), []
+        case Recurrent(cell=cell, sequences=sequences, backward=backward):
+            return _recurrent_of(keras, cell, return_sequences=sequences, go_backwards=backward)
+        case Bidirectional(forward=forward, backward=backward_cell, sequences=sequences, how=how):
+            there, arrays = _recurrent_of(keras, forward, return_sequences=sequences)
+            back, more = _recurrent_of(keras, backward_cell, return_sequences=sequences, go_backwards=True)
+            mode = {"concatenate": "concat", "add": "sum", "multiply": "mul", "average": "ave"}[how]
+            return layers.Bidirectional(there, merge_mode=mode, backward_layer=back), [*arrays, *more]
+    raise AssertionError("unreachable")
+
+
+def _recurrent_of(keras: "ModuleType", cell: "Cell", **options: bool) -> "tuple[Any, list[Floats]]":
+    layers = keras.layers
+    functions: dict[str, Any] = {"activation": _function(keras, cell.activation)}
+    arrays = [cell.input_kernel, cell.state_kernel]
+    if isinstance(cell, SimpleRnn):
+        return layers.SimpleRNN(cell.units, **functions, **options), [*arrays, cell.bias]
+    functions["recurrent_activation"] = _function(keras, cell.gate)
+    if isinstance(cell, Lstm):
+        return layers.LSTM(cell.units, **functions, **options), [*arrays, cell.bias]
+    made = layers.GRU(cell.units, reset_after=cell.reset_after, **functions, **options)
+    return made, [*arrays, np.stack([cell.bias, cell.state_bias]) if cell.reset_after else cell.bias]
 
 
 def _function(keras: "ModuleType", name: str) -> object:

@@ -37,8 +37,8 @@ def choose_vocabulary(
 ) -> Vocabulary:
     """Give the decoder's `tokens` their words, padding at 0; the tokenizer's mark for unknown words is never said.
 
-    Without `start` and `end`, the marks are the one pair of `MARKS` that the tokenizer has, in upper or lower case; else
-    the one pair of `PLAIN_MARKS`. Raises TokenizerError.
+    Without `start` and `end`, the marks are the one pair of `MARKS` that the tokenizer has, in upper or lower case;
+    else the one pair of `PLAIN_MARKS`. Raises TokenizerError.
     """
     words = tokenizer.words
     if len(words) >= tokens and tokenizer.limit in {tokens - 1, tokens}:

@@ -17,7 +17,7 @@ negative, words that are double, empty or have blanks in them.
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 from tools.captioner.errors import TokenizerError
 from tools.captioner.tokenizers.containers import decode_text, read_content
@@ -54,6 +54,8 @@ _NAMES: Final = (
     "ixtoword",
     "itos",
 )
+_KEPT: Final = (dict, list, tuple, InertTokenizer)
+_MAX_DEPTH: Final = 4
 _ASK: Final = "give a mapping of words to numbers: json.dump(tokenizer.word_index, open('words.json', 'w'))"
 
 
@@ -108,15 +110,30 @@ def _parse_json(text: str) -> object:
 
 
 def _tokenizer(document: object, depth: int = 0) -> Tokenizer:
-    if depth > 4:  # noqa: PLR2004 - a vocabulary in a tokenizer in a dictionary in a list
-        raise TokenizerError(f"holds mappings in mappings, too deep for a tokenizer: {_ASK}")
-    match document:
-        case InertTokenizer():
-            state = getattr(document, "state", None)
-            if not isinstance(state, dict):
-                raise TokenizerError("holds neither a Keras Tokenizer nor a mapping of words to numbers: it is empty")
+    if depth > _MAX_DEPTH:
+        raise TokenizerError(f"holds values in values, too deep for a tokenizer: {_ASK}")
+    if isinstance(document, InertTokenizer):
+        state = getattr(document, "state", None)
+        if isinstance(state, dict):
             return _of_keras(state)
-        case {"class_name": "Tokenizer", "config": {**config}}:
+    elif isinstance(document, dict):
+        return _of_mapping(document, depth)
+    elif isinstance(document, list | tuple) and document:
+        if all(isinstance(entry, str) for entry in document):
+            return _of_list([str(entry) for entry in document])
+        # Such as (tokenizer, longest), or (word_to_index, index_to_word).
+        inner = [entry for entry in document if isinstance(entry, _KEPT)]
+        found = {_tokenizer(entry, depth + 1) for entry in inner[:3]}
+        if len(found) > 1:
+            raise TokenizerError(f"holds {len(inner)} vocabularies that differ: {_ASK}")
+        if found:
+            return found.pop()
+    raise TokenizerError(f"holds neither a Keras Tokenizer nor a mapping of words to numbers: {_ASK}")
+
+
+def _of_mapping(document: Mapping[Any, object], depth: int) -> Tokenizer:
+    match document:
+        case {"class_name": "Tokenizer", "config": dict() as config}:
             return _of_keras(config)
         case {"model": {"type": str(kind), "vocab": vocabulary}}:
             if kind != "WordLevel":
@@ -125,27 +142,14 @@ def _tokenizer(document: object, depth: int = 0) -> Tokenizer:
                 )
             return Tokenizer(_words(vocabulary))
         case {"word_index": dict() | str()}:
-            return _of_keras(cast("dict[str, object]", document))
-        case dict() if document and all(_is_number(value) for value in document.values()):
-            return Tokenizer(_words(document))
-        case dict() if document and all(isinstance(value, str) for value in document.values()):
-            return Tokenizer(_words(_turned(document)))
-        case dict():
-            for name in _NAMES:
-                if isinstance(document.get(name), dict | list | tuple | InertTokenizer):
-                    return _tokenizer(document[name], depth + 1)
-            return Tokenizer(_words(document))
-        case [*entries] if entries and all(isinstance(entry, str) for entry in entries):
-            return _of_list([str(entry) for entry in entries])
-        case [*entries]:
-            # Such as (tokenizer, longest), or (word_to_index, index_to_word).
-            inner = [entry for entry in entries if isinstance(entry, dict | list | tuple | InertTokenizer)]
-            found = {_tokenizer(entry, depth + 1) for entry in inner[:3]}
-            if len(found) == 1:
-                return found.pop()
-            if found:
-                raise TokenizerError(f"holds {len(inner)} vocabularies that differ: {_ASK}")
-    raise TokenizerError(f"holds neither a Keras Tokenizer nor a mapping of words to numbers: {_ASK}")
+            return _of_keras(document)
+    words = {word: text for word, text in document.items() if isinstance(text, str)}
+    if words and len(words) == len(document):
+        return Tokenizer(_words(_turned(words)))
+    kept = next((document[name] for name in _NAMES if isinstance(document.get(name), _KEPT)), None)
+    if kept is not None:
+        return _tokenizer(kept, depth + 1)
+    return Tokenizer(_words(document))
 
 
 def _of_keras(state: Mapping[Any, object]) -> Tokenizer:
@@ -162,8 +166,8 @@ def _of_list(entries: Sequence[str]) -> Tokenizer:
     first, *words = entries
     if not _is_padding(first):
         raise TokenizerError(
-            f"is a list that begins with {first!r:.80}, and padding ('' or '<pad>') was looked for there, so that it does "
-            f"not say whether it counts from 0 or from 1: {_ASK}"
+            f"is a list that begins with {first!r:.80}, and padding ('' or '<pad>') was looked for there, so that it "
+            f"does not say whether it counts from 0 or from 1: {_ASK}"
         )
     if len(set(words)) < len(words):
         double = next(word for place, word in enumerate(words) if word in words[:place])
@@ -171,10 +175,6 @@ def _of_list(entries: Sequence[str]) -> Tokenizer:
     numbers = {word: number for number, word in enumerate(words, start=1)}
     unknown = _UNKNOWN if words[:1] == [_UNKNOWN] else None
     return Tokenizer(_words(numbers), unknown=unknown)
-
-
-def _is_number(value: object) -> bool:
-    return type(value) is int
 
 
 def _is_padding(word: str) -> bool:
@@ -193,6 +193,21 @@ def _turned(words: Mapping[object, str]) -> dict[str, int]:
     return numbers
 
 
+def _judge(word: str, number: int) -> None:
+    if number < 0:
+        raise TokenizerError(f"gives {word!r:.80} the number {number}, and numbers begin with 0")
+    if number == 0:
+        if not _is_padding(word):
+            raise TokenizerError(
+                f"gives {word!r:.80} the number 0, with which captions are padded: a captioner that says it cannot be "
+                "converted; train with numbers from 1 on"
+            )
+    elif not word:
+        raise TokenizerError(f"gives the number {number} to an empty word, which no caption could show")
+    elif word.split() != [word]:
+        raise TokenizerError(f"has the word {word!r:.80}, with blanks in it, so captions could not be told apart")
+
+
 def _words(numbers: object) -> tuple[str, ...]:
     if not isinstance(numbers, dict) or not numbers:
         raise TokenizerError("has no words: word_index must map words to numbers, and is empty or no mapping")
@@ -202,23 +217,13 @@ def _words(numbers: object) -> tuple[str, ...]:
             raise TokenizerError(f"maps {word!r:.80} to {number!r:.80}, not a word to a number: {_ASK}")
         if number in words:
             raise TokenizerError(f"gives the number {number} to two words, {words[number]!r:.80} and {word!r:.80}")
-        if number < 0:
-            raise TokenizerError(f"gives {word!r:.80} the number {number}, and numbers begin with 0")
-        if number == 0 and not _is_padding(word):
-            raise TokenizerError(
-                f"gives {word!r:.80} the number 0, with which captions are padded: a captioner that says it cannot be "
-                "converted; train with numbers from 1 on"
-            )
-        if number and not word:
-            raise TokenizerError(f"gives the number {number} to an empty word, which no caption could show")
-        if number and word.split() != [word]:
-            raise TokenizerError(f"has the word {word!r:.80}, with blanks in it, so captions could not be told apart")
+        _judge(word, number)
         words[number] = str(word)
     highest = max(words)
     if absent := next((number for number in range(1, min(highest, len(words)) + 1) if number not in words), None):
         raise TokenizerError(
-            f"has no word for the number {absent}, though its numbers go up to {highest}: its numbers have holes, and a "
-            "decoder could say what has no word"
+            f"has no word for the number {absent}, though its numbers go up to {highest}: its numbers have holes, and "
+            "a decoder could say what has no word"
         )
     words.pop(0, None)
     if not words:

@@ -72,8 +72,9 @@ Levels = float | tuple[float, float, float]
 class InputSpec:
     """The encoder's input: levels p of 0 to 255 become `p * scale + offset`, float32 [1, height, width, 3].
 
-    `width` and `height` are pixels; the channels come in the order `channels`. With `scaled_decoding`, a large JPEG is decoded at 1/2, 1/4 or 1/8 of its size, to
-    at least twice the encoder's sides: this is faster, and differs from the exact picture by a few levels.
+    `width` and `height` are pixels; the channels come in the order `channels`. With `scaled_decoding`, a large JPEG is
+    decoded at 1/2, 1/4 or 1/8 of its size, to at least twice the encoder's sides: this is faster, and differs from the
+    exact picture by a few levels.
     """
 
     width: int
