@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from keras import Model
 
     from captioning.model.vocabulary import Vocabulary
-    from tools.captioner.encoders.choosing import Encoder
+    from tools.captioner.encoders.choosing import ChosenEncoder
     from tools.captioner.keras.architecture import CaptionDecoder
     from tools.captioner.keras.source import SourceModel
     from tools.captioner.own_run import OwnCaption
@@ -298,7 +298,7 @@ def _longest_caption(decoder: "CaptionDecoder", chosen: int | None) -> int:
 
 
 def _provenance(
-    files: SourceFiles, decoder: "CaptionDecoder", settings: ConversionSettings, encoder: "Encoder"
+    files: SourceFiles, decoder: "CaptionDecoder", settings: ConversionSettings, encoder: "ChosenEncoder"
 ) -> dict[str, object]:
     network = decoder.network
     how = f"one step per word, over {network.state} numbers"
@@ -339,7 +339,7 @@ def _with_comparison(
     return {**provenance, "encoder": judged, **({"verification": dict(found)} if found else {})}
 
 
-def _licence(files: SourceFiles, licence: str | None, encoder: "Encoder") -> dict[str, str]:
+def _licence(files: SourceFiles, licence: str | None, encoder: "ChosenEncoder") -> dict[str, str]:
     source = (files.model or files.weights or files.tokenizer).name
     packaged = f"; encoder: {encoder.licence}" if encoder.licence else ""
     return {

@@ -14,7 +14,18 @@ import tempfile
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from tools.captioner.network import Dense, Domain, Embedding, Input, Join, Lstm, Network, Node, Normalization, Recurrent
+from tools.captioner.network import (
+    Dense,
+    Domain,
+    Embedding,
+    Input,
+    Join,
+    Lstm,
+    Network,
+    NetworkNode,
+    Normalization,
+    Recurrent,
+)
 from tools.captioner.toolchain import require_tensorflow
 
 if TYPE_CHECKING:
@@ -81,16 +92,16 @@ def network_of(network: "Model") -> Network:
     picture, words, caption = Domain
     return Network(
         (
-            Node("features", Input(width), (), picture, width),
-            Node("features_normalization", normalization("features_normalization"), (0,), picture, width),
-            Node("projection", dense("projection", "relu"), (1,), picture, UNITS),
-            Node("projection_normalization", normalization("projection_normalization"), (2,), picture, UNITS),
+            NetworkNode("features", Input(width), (), picture, width),
+            NetworkNode("features_normalization", normalization("features_normalization"), (0,), picture, width),
+            NetworkNode("projection", dense("projection", "relu"), (1,), picture, UNITS),
+            NetworkNode("projection_normalization", normalization("projection_normalization"), (2,), picture, UNITS),
             # Captions are padded at their ends in training: padding is never before a word.
-            Node("embedding", Embedding(table, masked=True), (), words, embedded, masked=True),
-            Node("lstm", Recurrent(Lstm(input_kernel, state_kernel, bias)), (4,), caption, UNITS),
-            Node("merge", Join("add"), (5, 3), caption, UNITS),
-            Node("hidden", dense("hidden", "relu"), (6,), caption, UNITS),
-            Node("logits", dense("logits", "linear"), (7,), caption, tokens),
+            NetworkNode("embedding", Embedding(table, masked=True), (), words, embedded, masked=True),
+            NetworkNode("lstm", Recurrent(Lstm(input_kernel, state_kernel, bias)), (4,), caption, UNITS),
+            NetworkNode("merge", Join("add"), (5, 3), caption, UNITS),
+            NetworkNode("hidden", dense("hidden", "relu"), (6,), caption, UNITS),
+            NetworkNode("logits", dense("logits", "linear"), (7,), caption, tokens),
         ),
         length=0,
     )

@@ -41,7 +41,7 @@ __all__ = [
     "LayerNormalization",
     "Lstm",
     "Network",
-    "Node",
+    "NetworkNode",
     "Normalization",
     "Operation",
     "Operations",
@@ -328,7 +328,7 @@ Operation = (
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
+class NetworkNode:
     """An operation on the values of the nodes `inputs`, which come before it; `name` is the layer's in its file."""
 
     name: str
@@ -346,7 +346,7 @@ class Network:
     `length` is how many tokens captions were padded to, and `padding` where; they matter if it is not `recurrent`.
     """
 
-    nodes: tuple[Node, ...]
+    nodes: tuple[NetworkNode, ...]
     length: int
     padding: Padding = Padding.PRE
 

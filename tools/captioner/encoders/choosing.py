@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from tools.captioner.keras.files import KerasFile
 
-__all__ = ["Encoder", "EncoderChoice", "choose_encoder", "open_encoder"]
+__all__ = ["ChosenEncoder", "EncoderChoice", "choose_encoder", "open_encoder"]
 
 _OLD_NAME: Final = "imagenet"  # of imagenet-2015, in earlier releases
 _INCEPTION: Final = BY_NAME["keras"]
@@ -64,7 +64,7 @@ class EncoderChoice:
 
 
 @dataclass(frozen=True, slots=True)
-class Encoder:
+class ChosenEncoder:
     """An encoder that was found, its weights read and not yet built in.
 
     `network` says what it is, and `file` where its weights lie; `content` is the file as it was read, None for the
@@ -113,7 +113,7 @@ def choose_encoder(encoder: str | None, weights: Path | None) -> EncoderChoice:
     return EncoderChoice(None, Path(encoder))
 
 
-def open_encoder(choice: EncoderChoice, width: int) -> Encoder:
+def open_encoder(choice: EncoderChoice, width: int) -> ChosenEncoder:
     """Find the encoder for a decoder that takes `width` features, and read its weights.
 
     Raises:
@@ -160,8 +160,8 @@ def _who_gives(width: int) -> str:
     return f"which {' or '.join(names)} gives: name the one that made them with --encoder"
 
 
-def _packaged(file: Path, *, given: bool) -> Encoder:
-    return Encoder(
+def _packaged(file: Path, *, given: bool) -> ChosenEncoder:
+    return ChosenEncoder(
         _INCEPTION,
         file,
         None,
@@ -172,12 +172,12 @@ def _packaged(file: Path, *, given: bool) -> Encoder:
     )
 
 
-def _of_file(network: EncoderNetwork, file: Path, content: "KerasFile") -> Encoder:
+def _of_file(network: EncoderNetwork, file: Path, content: "KerasFile") -> ChosenEncoder:
     with file.open("rb") as stream:
         published = hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest() == network.md5
     of_2015 = network is _INCEPTION and _takes_maxima_last(content)
     origin = ", ImageNet, the weights that keras.applications publishes" if published else ""
-    return Encoder(
+    return ChosenEncoder(
         network,
         file,
         content,

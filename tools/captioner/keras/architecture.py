@@ -38,7 +38,7 @@ from tools.captioner.network import (
     Embedding,
     Input,
     Network,
-    Node,
+    NetworkNode,
     Padding,
     Recurrent,
 )
@@ -158,7 +158,7 @@ def _see_that_layers_are_known(graph: "Graph") -> None:
 
 @dataclass(slots=True)
 class _Found:
-    nodes: tuple[Node, ...]
+    nodes: tuple[NetworkNode, ...]
     features: str
     tokens: str
     longest: int | None
@@ -170,7 +170,7 @@ class _Following:
 
     def __init__(self, graph: "Graph", arrays: "Mapping[str, Sequence[Floats]]", keras: str) -> None:
         self._graph, self._arrays, self._keras = graph, arrays, keras
-        self._nodes: list[Node] = []
+        self._nodes: list[NetworkNode] = []
         self._places: dict[str, int] = {}
         self._tokens: Call | None = None
         self._longest: int | None = None
@@ -284,7 +284,7 @@ class _Following:
         shape = call.options.get("batch_shape", call.options.get("batch_input_shape"))
         match shape:
             case [_, int(width)]:
-                self._add(source, Node(call.name, Input(width), (), Domain.PICTURE, width))
+                self._add(source, NetworkNode(call.name, Input(width), (), Domain.PICTURE, width))
             case [_, _, _, *_]:
                 refuse_kind(f"{call.name}, which takes {shape[1:]} per picture,", "Attention")
             case _:
@@ -309,7 +309,7 @@ class _Following:
         arrays = self._arrays.get(call.name, ())
         self._add(key, make_node(GivenLayer(call.name, call.kind, call.options, arrays, (), self._keras), ()))
 
-    def _add(self, key: str, node: Node) -> None:
+    def _add(self, key: str, node: NetworkNode) -> None:
         self._places[key] = len(self._nodes)
         self._nodes.append(node)
 
@@ -332,12 +332,15 @@ class _Following:
             return True
         return call.kind in _OF_MASKS and all(self._is_of_masks(source) for source, _ in call.inputs)
 
-    def _in_order(self, last: int) -> tuple[Node, ...]:
+    def _in_order(self, last: int) -> tuple[NetworkNode, ...]:
         """Put the node of the logits last."""
         nodes = self._nodes
         if last != len(nodes) - 1:
             last_node = nodes[last]
-            nodes = [*nodes, Node(last_node.name, Activation("linear"), (last,), last_node.domain, last_node.width)]
+            nodes = [
+                *nodes,
+                NetworkNode(last_node.name, Activation("linear"), (last,), last_node.domain, last_node.width),
+            ]
         return tuple(nodes)
 
 
@@ -357,7 +360,7 @@ def _longest(tokens: "Call", embedding: "Call") -> int | None:
     return length if type(length) is int and length > 0 else None
 
 
-def _why_all(nodes: Sequence[Node]) -> str:
+def _why_all(nodes: Sequence[NetworkNode]) -> str:
     for node in nodes:
         match node.operation:
             case Embedding() if not node.masked:

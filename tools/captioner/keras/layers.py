@@ -22,7 +22,7 @@ from tools.captioner.network import (
     Join,
     LayerNormalization,
     Lstm,
-    Node,
+    NetworkNode,
     Normalization,
     Recurrent,
     Repeat,
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 __all__ = [
     "KINDS",
     "PASSED_OVER",
+    "REMEDIES",
     "GivenLayer",
     "arrays_of_kind",
     "make_node",
@@ -63,7 +64,7 @@ _JOINS: Final = {"Add": "add", "Concatenate": "concatenate", "Multiply": "multip
 _GATES: Final = {"LSTM": 4, "GRU": 3, "SimpleRNN": 1}
 _MERGE_MODES: Final = {"concat": "concatenate", "sum": "add", "mul": "multiply", "ave": "average"}
 _REBUILD: Final = "rebuild the model without it, give it the weights, and save that"
-_REMEDIES: Final = {
+REMEDIES: Final = {
     **dict.fromkeys(
         ("Attention", "AdditiveAttention", "MultiHeadAttention"),
         "attention looks at many vectors per picture or at all words at once: train a merge model (features of one "
@@ -95,7 +96,7 @@ class GivenLayer:
     kind: str
     options: Mapping[str, Any]
     arrays: "Sequence[Floats]"
-    nodes: Sequence[Node]
+    nodes: Sequence[NetworkNode]
     keras: str
 
     @property
@@ -135,7 +136,7 @@ def refuse(name: str, kind: str, complaint: str) -> NoReturn:
 
 def refuse_kind(name: str, kind: str) -> NoReturn:
     """Refuse a layer of a kind that is not here. Raises KerasFileError."""
-    remedy = _REMEDIES.get(kind, f"{_REBUILD}, or train one of the layers that docs/converting.md lists")
+    remedy = REMEDIES.get(kind, f"{_REBUILD}, or train one of the layers that docs/converting.md lists")
     refuse(name, kind, f"is not a layer that can be converted (looked for: {', '.join(sorted(KINDS))}); {remedy}")
 
 
@@ -180,7 +181,7 @@ def _wrapped(options: Mapping[str, Any], name: str = "layer") -> tuple[str, Mapp
     return str(inner["class_name"]), inner["config"]
 
 
-def make_node(given: GivenLayer, inputs: tuple[int, ...]) -> Node:
+def make_node(given: GivenLayer, inputs: tuple[int, ...]) -> NetworkNode:
     """Make the node of a layer; what it takes stands at `inputs` in the network. Raises KerasFileError."""
     if given.kind not in KINDS:
         refuse_kind(given.name, given.kind)
@@ -204,8 +205,8 @@ def _check_precision(given: GivenLayer) -> None:
 
 def _node(
     given: GivenLayer, operation: "Operation", inputs: tuple[int, ...], width: int, domain: Domain | None = None
-) -> Node:
-    return Node(
+) -> NetworkNode:
+    return NetworkNode(
         given.name,
         operation,
         inputs,
@@ -215,7 +216,7 @@ def _node(
     )
 
 
-def _dense(given: GivenLayer, inputs: tuple[int, ...]) -> Node:
+def _dense(given: GivenLayer, inputs: tuple[int, ...]) -> NetworkNode:
     kernel = given.arrays[0]
     _fit(given, kernel.shape[0])
     bias = given.arrays[1] if given.options.get("use_bias", True) else np.zeros(kernel.shape[1], np.float32)
@@ -232,11 +233,11 @@ def _fit(given: GivenLayer, taken: int) -> None:
         )
 
 
-def _activation(given: GivenLayer, inputs: tuple[int, ...]) -> Node:
+def _activation(given: GivenLayer, inputs: tuple[int, ...]) -> NetworkNode:
     return _node(given, Activation(given.function("activation", "linear")), inputs, given.width)
 
 
-def _relu(given: GivenLayer, inputs: tuple[int, ...]) -> Node:
+def _relu(given: GivenLayer, inputs: tuple[int, ...]) -> NetworkNode:
     why = f"put Activation('relu') in its place; {_REBUILD}"
     given.wants("max_value", None, why)
     slope = float(given.options.get("negative_slope") or 0.0)
@@ -245,7 +246,7 @@ def _relu(given: GivenLayer, inputs: tuple[int, ...]) -> Node:
     return _node(given, Activation("relu", slope or None), inputs, given.width)
 
 
-def _leaky_relu(given: GivenLayer, inputs: tuple[int, ...]) -> Node:
+def _leaky_relu(given: GivenLayer, inputs: tuple[int, ...]) -> NetworkNode:
     slope = given.options.get("negative_slope", given.options.get("alpha", 0.3))
     if isinstance(slope, dict):  # an array, as early releases wrote it
         slope = slope.get("value")
@@ -254,7 +255,7 @@ def _leaky_relu(given: GivenLayer, inputs: tuple[int, ...]) -> Node:
     return _node(given, Activation("leaky relu", float(slope)), inputs, given.width)
 
 
-def _normalization(given: GivenLayer, inputs: tuple[int, ...]) -> Node:
+def _normalization(given: GivenLayer, inputs: tuple[int, ...]) -> NetworkNode:
     _require_last_axis(given)
     width = given.width
     arrays = list(given.arrays)
@@ -267,7 +268,7 @@ def _normalization(given: GivenLayer, inputs: tuple[int, ...]) -> Node:
     return _node(given, Normalization(gamma, beta, mean, variance, _epsilon(given)), inputs, width)
 
 
-def _layer_normalization(given: GivenLayer, inputs: tuple[int, ...]) -> Node:
+def _layer_normalization(given: GivenLayer, inputs: tuple[int, ...]) -> NetworkNode:
     _require_last_axis(given)
     given.wants("rms_scaling", False, _REBUILD)
     width = given.width
@@ -293,7 +294,7 @@ def _epsilon(given: GivenLayer) -> float:
     return epsilon
 
 
-def _join(given: GivenLayer, inputs: tuple[int, ...]) -> Node:
+def _join(given: GivenLayer, inputs: tuple[int, ...]) -> NetworkNode:
     domains = {node.domain for node in given.nodes}
     if Domain.WORDS in domains and len(domains) > 1:
         picture = next(node.name for node in given.nodes if node.domain is not Domain.WORDS)
@@ -315,7 +316,7 @@ def _join(given: GivenLayer, inputs: tuple[int, ...]) -> Node:
         refuse(given.name, given.kind, f"joins {len(widths)} inputs, and two were looked for")
     domain = max(domains, key=list(Domain).index)
     width = sum(widths) if how == "concatenate" else widths[0]
-    return Node(given.name, Join(how), inputs, domain, width, domain is Domain.WORDS and _joined_mask(given))
+    return NetworkNode(given.name, Join(how), inputs, domain, width, domain is Domain.WORDS and _joined_mask(given))
 
 
 def _joined_mask(given: GivenLayer) -> bool:
@@ -333,13 +334,13 @@ def _joined_mask(given: GivenLayer) -> bool:
     return not given.keras.startswith("3")
 
 
-def _repeat(given: GivenLayer, inputs: tuple[int, ...]) -> Node:
+def _repeat(given: GivenLayer, inputs: tuple[int, ...]) -> NetworkNode:
     if given.nodes[0].domain is not Domain.PICTURE:
         refuse(given.name, given.kind, f"repeats {given.nodes[0].name}, and the picture's vector was looked for")
     return _node(given, Repeat(), inputs, given.width, Domain.WORDS)
 
 
-def _flatten(given: GivenLayer, inputs: tuple[int, ...]) -> Node:
+def _flatten(given: GivenLayer, inputs: tuple[int, ...]) -> NetworkNode:
     if given.nodes[0].domain is Domain.WORDS:
         refuse(
             given.name,
@@ -353,7 +354,7 @@ def _flatten(given: GivenLayer, inputs: tuple[int, ...]) -> Node:
     return _node(given, Activation("linear"), inputs, given.width)
 
 
-def _time_distributed(given: GivenLayer, inputs: tuple[int, ...]) -> Node:
+def _time_distributed(given: GivenLayer, inputs: tuple[int, ...]) -> NetworkNode:
     kind, options = _wrapped(given.options)
     if kind in PASSED_OVER:
         return _node(given, Activation("linear"), inputs, given.width)
@@ -362,7 +363,7 @@ def _time_distributed(given: GivenLayer, inputs: tuple[int, ...]) -> Node:
     return make_node(replace(given, kind=kind, options=options), inputs)
 
 
-def _recurrent(given: GivenLayer, inputs: tuple[int, ...]) -> Node:
+def _recurrent(given: GivenLayer, inputs: tuple[int, ...]) -> NetworkNode:
     sequences = bool(given.options.get("return_sequences"))
     backward = bool(given.options.get("go_backwards"))
     if backward and sequences:
@@ -372,7 +373,7 @@ def _recurrent(given: GivenLayer, inputs: tuple[int, ...]) -> Node:
     return _node(given, Recurrent(cell, sequences, backward), inputs, cell.units, domain)
 
 
-def _bidirectional(given: GivenLayer, inputs: tuple[int, ...]) -> Node:
+def _bidirectional(given: GivenLayer, inputs: tuple[int, ...]) -> NetworkNode:
     kind, options = _wrapped(given.options)
     backward = given.options.get("backward_layer")
     if isinstance(backward, dict):
@@ -426,15 +427,15 @@ def _cell(given: GivenLayer, kind: str, options: Mapping[str, Any], arrays: "Seq
     return Gru(input_kernel, state_kernel, biases[0], biases[1], reset_after, activation, gate)
 
 
-def _embedding(given: GivenLayer, _: tuple[int, ...]) -> Node:
+def _embedding(given: GivenLayer, _: tuple[int, ...]) -> NetworkNode:
     if given.options.get("lora_rank"):
         refuse(given.name, given.kind, f"has lora_rank, and a plain table was looked for: {_REBUILD}")
     table = given.arrays[0]
     masked = bool(given.options.get("mask_zero"))
-    return Node(given.name, Embedding(table, masked), (), Domain.WORDS, table.shape[1], masked)
+    return NetworkNode(given.name, Embedding(table, masked), (), Domain.WORDS, table.shape[1], masked)
 
 
-KINDS: Final[Mapping[str, Callable[[GivenLayer, tuple[int, ...]], Node]]] = {
+KINDS: Final[Mapping[str, Callable[[GivenLayer, tuple[int, ...]], NetworkNode]]] = {
     "Activation": _activation,
     "BatchNormalization": _normalization,
     "Bidirectional": _bidirectional,

@@ -64,7 +64,7 @@ class Channels(StrEnum):
     BGR = "bgr"
 
 
-Levels = float | tuple[float, float, float]
+PerChannel = float | tuple[float, float, float]
 """One number for all channels, or one for each, in their order."""
 
 
@@ -81,8 +81,8 @@ class InputSpec:
     height: int
     resampling: Resampling
     exif_transpose: bool
-    scale: Levels
-    offset: Levels
+    scale: PerChannel
+    offset: PerChannel
     scaled_decoding: bool = False
     channels: Channels = Channels.RGB
 
@@ -203,14 +203,14 @@ def _input(node: Node) -> InputSpec:
         height=given["height"].integer(1, MAX_INPUT_SIDE),
         resampling=given["resampling"].choice(Resampling),
         exif_transpose=given["exif_transpose"].boolean(),
-        scale=_levels(given["scale"]),
-        offset=_levels(given["offset"]),
+        scale=_per_channel(given["scale"]),
+        offset=_per_channel(given["offset"]),
         scaled_decoding="scaled_decoding" in given and given["scaled_decoding"].boolean(),
         channels=given["channels"].choice(Channels) if "channels" in given else Channels.RGB,
     )
 
 
-def _levels(node: Node) -> Levels:
+def _per_channel(node: Node) -> PerChannel:
     if not isinstance(node.value, list):
         return node.number(-_MAX_NUMBER, _MAX_NUMBER)
     first, second, third = (one.number(-_MAX_NUMBER, _MAX_NUMBER) for one in node.entries(_CHANNELS))
