@@ -75,6 +75,26 @@ def par_inject(keras: Keras, *, mask: bool) -> Any:
     return keras.Model([image, text], layers.Activation("softmax")(layers.Dense(TOKENS)(z)))
 
 
+def picture_first(keras: Keras) -> Any:
+    """The picture as a position before the words, and added once more behind them."""
+    layers = keras.layers
+    image, text = inputs(keras)
+    x = layers.Dense(UNITS, activation="relu")(image)
+    y = layers.Embedding(TOKENS, UNITS)(text)
+    z = layers.LSTM(UNITS)(layers.concatenate([layers.Reshape((1, UNITS))(x), y], axis=1))
+    z = layers.Dense(HIDDEN, activation="relu")(layers.add([layers.Dropout(0.5)(z), x]))
+    return keras.Model([image, text], layers.Dense(TOKENS, activation="softmax")(z))
+
+
+def state_taken(keras: Keras) -> Any:
+    """An LSTM that gives its state beside its output, which is the same."""
+    layers = keras.layers
+    image, text = inputs(keras)
+    _, h, _ = layers.LSTM(UNITS, return_state=True)(layers.Embedding(TOKENS, EMBEDDING, mask_zero=True)(text))
+    z = layers.add([layers.Dense(UNITS, activation="relu")(image), h])
+    return keras.Model([image, text], layers.Dense(TOKENS, activation="softmax")(z))
+
+
 def parts(keras: Keras) -> Any:
     """Sequential models that are called."""
     layers = keras.layers
@@ -148,6 +168,8 @@ LAYOUTS: dict[str, Callable[[Keras], Any]] = {
     "stacked_bidirectional": lambda keras: merge(keras, words=stacked_bidirectional),
     "par_inject": lambda keras: par_inject(keras, mask=True),
     "par_inject_no_mask": lambda keras: par_inject(keras, mask=False),
+    "picture_first": picture_first,
+    "state_taken": state_taken,
     "parts": parts,
     "sequential_outputs": sequential_outputs,
     "odd_options": odd_options,
@@ -158,8 +180,10 @@ def build(keras: Keras, layout: str) -> Any:
     """Build a layout with seeded weights, large enough to tell words apart."""
     model = LAYOUTS[layout](keras)
     rng = np.random.default_rng(len(layout))
+    # An LSTM of relus has no bounds: with large weights, the last digit of a float32 decides.
+    scale = 0.4 if layout == "odd_options" else 1.0
     for layer in all_layers(model):
-        arrays = [rng.normal(size=array.shape).astype(np.float32) for array in layer.get_weights()]
+        arrays = [rng.normal(0, scale, size=array.shape).astype(np.float32) for array in layer.get_weights()]
         if type(layer).__name__ == "BatchNormalization":
             arrays[-1] = np.abs(arrays[-1]) + np.float32(0.5)
         layer.set_weights(arrays)

@@ -23,7 +23,7 @@ from tools.captioner.errors import KerasFileError
 
 pytestmark = [
     pytest.mark.captioners,
-    pytest.mark.timeout(900),
+    pytest.mark.timeout(3600),
     pytest.mark.filterwarnings("ignore"),
 ]
 HOMES = {

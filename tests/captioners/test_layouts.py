@@ -26,7 +26,7 @@ from tools.captioner.vocabulary import to_json
 
 pytestmark = [
     pytest.mark.captioners,
-    pytest.mark.timeout(900),
+    pytest.mark.timeout(3600),
     pytest.mark.filterwarnings("ignore"),
 ]
 SPEC = InputSpec(75, 75, Resampling.NEAREST, exif_transpose=False, scale=1 / 127.5, offset=-1.0)

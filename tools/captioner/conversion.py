@@ -213,8 +213,8 @@ def _announce_decoder(
         said = "as --padding says" if settings.padding else "as pad_sequences does unasked (--padding post for behind)"
         where = "in front" if network.padding is Padding.PRE else "behind"
         announce(
-            f"the model does not skip padding, or runs backward: for each word, all {network.length} positions are "
-            f"computed; captions are padded {where}, {said}"
+            "the model does not skip padding, runs backward, or puts the picture before the words: for each word, all "
+            f"{network.length} positions are computed; captions are padded {where}, {said}"
         )
 
 

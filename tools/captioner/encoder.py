@@ -8,6 +8,7 @@ on (`tools.captioner.encoders`).
 Refuses: archives whose layers are not InceptionV3's, one for one. TensorFlow is imported only when a conversion runs.
 """
 
+import tempfile
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -46,6 +47,8 @@ PACKAGED_LICENCE: Final = (
 )
 INPUT_SIZE: Final = 299
 FEATURE_WIDTH: Final = 2048
+# Larger networks are frozen by way of a file: in memory, VGG16's 134 million took over 11 GB, and so 5.
+_FROZEN_PARAMETERS: Final = 64 * 1024 * 1024
 
 
 def locate_packaged_weights() -> Path:
@@ -153,11 +156,21 @@ def convert_network(network: "Model", quantization: Quantization) -> bytes:
     quantisation); NONE keeps float32. Raises ToolchainError without TensorFlow.
     """
     tf = require_tensorflow()
-    freeze = require("tensorflow.python.framework.convert_to_constants").convert_variables_to_constants_v2
     picture = tf.TensorSpec([1, *network.input_shape[1:]], tf.float32, name="picture")
-    encode = tf.function(lambda picture: network(picture, training=False)).get_concrete_function(picture)
-    # Unfrozen, a Keras 3 function converts without complaint to a model that holds no weights.
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([freeze(encode)])
-    if quantization is Quantization.DYNAMIC:
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    return bytes(converter.convert())
+    encode = tf.function(
+        lambda picture: {"features": network(picture, training=False)}, input_signature=[picture], autograph=False
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        if network.count_params() > _FROZEN_PARAMETERS:
+            encoder = tf.Module()
+            # Keras's variables are none of TensorFlow's: unnamed here, they would be left out without a complaint.
+            encoder.weights, encoder.encode = [variable.value for variable in network.variables], encode
+            tf.saved_model.save(encoder, folder, signatures={"serving_default": encode})
+            converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=["serving_default"])
+        else:
+            # Unfrozen, a Keras 3 function converts without complaint to a model that holds no weights.
+            freeze = require("tensorflow.python.framework.convert_to_constants").convert_variables_to_constants_v2
+            converter = tf.lite.TFLiteConverter.from_concrete_functions([freeze(encode.get_concrete_function())])
+        if quantization is Quantization.DYNAMIC:
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        return bytes(converter.convert())

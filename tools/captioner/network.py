@@ -46,6 +46,7 @@ __all__ = [
     "Operation",
     "Operations",
     "Padding",
+    "Prepend",
     "Recurrent",
     "Repeat",
     "SimpleRnn",
@@ -201,6 +202,11 @@ class Join:
 
 
 @dataclass(frozen=True, slots=True)
+class Prepend:
+    """The picture's vector as a position before the first of the words; the inputs are the picture and the words."""
+
+
+@dataclass(frozen=True, slots=True)
 class Repeat:
     """The picture's vector at every position of the words."""
 
@@ -321,6 +327,7 @@ Operation = (
     | Normalization
     | LayerNormalization
     | Join
+    | Prepend
     | Repeat
     | Recurrent
     | Bidirectional
@@ -329,7 +336,11 @@ Operation = (
 
 @dataclass(frozen=True, slots=True)
 class NetworkNode:
-    """An operation on the values of the nodes `inputs`, which come before it; `name` is the layer's in its file."""
+    """An operation on the values of the nodes `inputs`, which come before it; `name` is the layer's in its file.
+
+    `masked` is whether padding is skipped by what comes after; `frame`, whether a picture's vector is a sequence of
+    one.
+    """
 
     name: str
     operation: Operation
@@ -337,6 +348,7 @@ class NetworkNode:
     domain: Domain
     width: int
     masked: bool = False
+    frame: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -365,7 +377,7 @@ class Network:
         """Whether one word in view is enough; see the module."""
         for node in self.nodes:
             match node.operation:
-                case Bidirectional() | Recurrent(backward=True):
+                case Bidirectional() | Recurrent(backward=True) | Prepend():
                     return False
                 case Recurrent() if not self.nodes[node.inputs[0]].masked:
                     return False
@@ -438,6 +450,8 @@ class Network:
             match node.operation:
                 case Embedding(table=table):
                     values[place] = [xp.take(xp.constant(table), token) for token in tokens]
+                case Prepend():
+                    values[place] = [given[0] + xp.zeros(tokens[0], node.width), *given[1]]
                 case Repeat():
                     # Its rows are as many as the captions'.
                     values[place] = [given[0] + xp.zeros(token, node.width) for token in tokens]
@@ -495,9 +509,11 @@ def _over(
     h, c = state or (zeros, zeros)
     outputs = []
     places = range(len(positions))
+    # What stands before the words is not padding.
+    first_word = len(positions) - len(masks or positions)
     for place in reversed(places) if backward else places:
         next_h, next_c = cell.step(xp, positions[place], h, c)
-        mask = masks[place] if masks else None
+        mask = masks[place - first_word] if masks and place >= first_word else None
         h = next_h if mask is None else xp.where(mask, next_h, h)
         c = next_c if mask is None else xp.where(mask, next_c, c)
         outputs.append(h)

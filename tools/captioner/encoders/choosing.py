@@ -149,7 +149,7 @@ def open_encoder(choice: EncoderChoice, width: int) -> ChosenEncoder:
 def _see_that_it_fits(choice: EncoderChoice, gives: int, width: int) -> None:
     if gives != width:
         named = f"{choice.name or choice.weights} gives {gives}" if choice.named else "no encoder is named"
-        raise SettingsError(f"the decoder takes {width} features per picture, and {named}; {_who_gives(width)}")
+        raise SettingsError(f"{named}; the decoder takes {width} features per picture, {_who_gives(width)}")
 
 
 def _who_gives(width: int) -> str:
@@ -157,7 +157,7 @@ def _who_gives(width: int) -> str:
     if not names:
         known = ", ".join(f"{network.name} {network.width}" for network in BY_NAME.values())
         return f"and none of the encoders that are known gives so many ({known})"
-    return f"which {' or '.join(names)} gives: name the one that made them with --encoder"
+    return f"which {' or '.join(names)} gives: name with --encoder the one that made them"
 
 
 def _packaged(file: Path, *, given: bool) -> ChosenEncoder:

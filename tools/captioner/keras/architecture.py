@@ -40,6 +40,7 @@ from tools.captioner.network import (
     Network,
     NetworkNode,
     Padding,
+    Prepend,
     Recurrent,
 )
 
@@ -98,6 +99,16 @@ def find_decoder(
     `length` and `padding` are how captions were padded in training, where the file does not say; they matter only if
     the network is not `recurrent`. Raises KerasFileError, which says what was found and what is supported.
     """
+    try:
+        return _find(model, weights, length, padding)
+    except RecursionError as error:
+        raise KerasFileError(f"the model has too many layers in a row to be a caption decoder; {SUPPORTED}") from error
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        # What options lead to that no Keras writes.
+        raise KerasFileError(f"the model's description is damaged: {error!r:.200}") from error
+
+
+def _find(model: "KerasFile", weights: "KerasFile | None", length: int | None, padding: Padding) -> CaptionDecoder:
     source = weights or model
     if not source.arrays:
         raise KerasFileError(
@@ -109,10 +120,7 @@ def find_decoder(
     if described is None:
         described = source.model or describe_by_shapes(source.arrays)
     _see_that_it_is_a_decoder(described)
-    try:
-        graph = flatten(described)
-    except RecursionError as error:
-        raise KerasFileError(f"the model has too many layers in a row to be a caption decoder; {SUPPORTED}") from error
+    graph = flatten(described)
     _see_that_layers_are_known(graph)
     found = _Following(graph, assign_arrays(described, source), model.keras_version).run()
     stated = None if model.model is None and source.model is None else (found.features, found.tokens)
@@ -245,9 +253,15 @@ class _Following:
                 f"has {len(call.inputs)} inputs, and one was looked for"
                 + (f"; {given} is not supported: join the picture behind the recurrent layer" if call.inputs else ""),
             )
-        source, number = call.inputs[0]
-        if number:
-            sender = self._graph.calls[source]
+        return self._first_output(*call.inputs[0])
+
+    def _first_output(self, source: str, number: int) -> str:
+        """Return the call, if what is taken of it is what it gives first, or the same by another name."""
+        sender = self._graph.calls[source]
+        same = (
+            sender.kind in {"LSTM", "GRU", "SimpleRNN"} and number == 1 and not sender.options.get("return_sequences")
+        )
+        if number and not same:
             refuse(sender.name, sender.kind, f"is used for its output {number} (a state), and its first was looked for")
         return source
 
@@ -265,10 +279,10 @@ class _Following:
         if call.kind == "Embedding":
             self._embed(key, call)
             return
-        sources = [source for source, _ in call.inputs]
         kind, options = _as_layer(call)
         if kind not in {"Add", "Concatenate", "Multiply", "Average"}:
-            sources = [self._one_input(call)]
+            self._one_input(call)
+        sources = [self._first_output(*source) for source in call.inputs]
         for source in sources:
             self._enter(source, call)
         inputs = tuple(self._places[source] for source in sources)
@@ -369,4 +383,6 @@ def _why_all(nodes: Sequence[NetworkNode]) -> str:
                 return f"{node.name} does not skip padding, as {nodes[node.inputs[0]].name} has no mask"
             case Recurrent(backward=True) | Bidirectional():
                 return f"{node.name} runs backward"
+            case Prepend():
+                return f"{node.name} puts the picture before the padding"
     return ""

@@ -24,6 +24,7 @@ from tools.captioner.network import (
     Lstm,
     NetworkNode,
     Normalization,
+    Prepend,
     Recurrent,
     Repeat,
     SimpleRnn,
@@ -186,6 +187,11 @@ def make_node(given: GivenLayer, inputs: tuple[int, ...]) -> NetworkNode:
     if given.kind not in KINDS:
         refuse_kind(given.name, given.kind)
     _check_precision(given)
+    frame = next((node.name for node in given.nodes if node.frame), None)
+    if frame is not None and given.kind != "Concatenate":
+        refuse(
+            given.name, given.kind, f"takes {frame}, a sequence of one vector, which only Concatenate may: {_REBUILD}"
+        )
     return KINDS[given.kind](given, inputs)
 
 
@@ -220,6 +226,8 @@ def _dense(given: GivenLayer, inputs: tuple[int, ...]) -> NetworkNode:
     kernel = given.arrays[0]
     _fit(given, kernel.shape[0])
     bias = given.arrays[1] if given.options.get("use_bias", True) else np.zeros(kernel.shape[1], np.float32)
+    if len(bias) != kernel.shape[1]:
+        refuse(given.name, given.kind, f"has {len(bias)} biases for {kernel.shape[1]} units: the arrays are damaged")
     return _node(given, Dense(kernel, bias, given.function("activation", "linear")), inputs, kernel.shape[1])
 
 
@@ -295,6 +303,8 @@ def _epsilon(given: GivenLayer) -> float:
 
 
 def _join(given: GivenLayer, inputs: tuple[int, ...]) -> NetworkNode:
+    if any(node.frame for node in given.nodes):
+        return _prepend(given, inputs)
     domains = {node.domain for node in given.nodes}
     if Domain.WORDS in domains and len(domains) > 1:
         picture = next(node.name for node in given.nodes if node.domain is not Domain.WORDS)
@@ -319,6 +329,22 @@ def _join(given: GivenLayer, inputs: tuple[int, ...]) -> NetworkNode:
     return NetworkNode(given.name, Join(how), inputs, domain, width, domain is Domain.WORDS and _joined_mask(given))
 
 
+def _prepend(given: GivenLayer, inputs: tuple[int, ...]) -> NetworkNode:
+    first, *others = given.nodes
+    domains = [node.domain for node in others]
+    if not first.frame or domains != [Domain.WORDS] or given.options.get("axis", -1) not in {1, -2}:
+        names = ", ".join(node.name for node in given.nodes)
+        refuse(
+            given.name,
+            given.kind,
+            f"joins {names} along the axis {given.options.get('axis', -1)!r}, and the picture before the words, along "
+            f"the axis 1, was looked for: {_REBUILD}",
+        )
+    if first.width != others[0].width:
+        refuse(given.name, given.kind, f"joins vectors of {first.width} and {others[0].width} numbers end to end")
+    return NetworkNode(given.name, Prepend(), inputs, Domain.WORDS, first.width, others[0].masked)
+
+
 def _joined_mask(given: GivenLayer) -> bool:
     """Whether padding is skipped behind a join: Keras 2 joins masks by "and", Keras 3 by "or"."""
     masks = {node.masked for node in given.nodes}
@@ -337,7 +363,13 @@ def _joined_mask(given: GivenLayer) -> bool:
 def _repeat(given: GivenLayer, inputs: tuple[int, ...]) -> NetworkNode:
     if given.nodes[0].domain is not Domain.PICTURE:
         refuse(given.name, given.kind, f"repeats {given.nodes[0].name}, and the picture's vector was looked for")
+    if given.options.get("n") == 1:
+        return _frame(given, inputs)
     return _node(given, Repeat(), inputs, given.width, Domain.WORDS)
+
+
+def _frame(given: GivenLayer, inputs: tuple[int, ...]) -> NetworkNode:
+    return NetworkNode(given.name, Activation("linear"), inputs, Domain.PICTURE, given.width, frame=True)
 
 
 def _flatten(given: GivenLayer, inputs: tuple[int, ...]) -> NetworkNode:
@@ -349,6 +381,8 @@ def _flatten(given: GivenLayer, inputs: tuple[int, ...]) -> NetworkNode:
             "(LSTM or GRU with return_sequences=False): train the model with one in its place",
         )
     shape = given.options.get("target_shape")
+    if given.nodes[0].domain is Domain.PICTURE and shape is not None and list(shape) in ([1, given.width], [1, -1]):
+        return _frame(given, inputs)
     if shape is not None and list(shape) not in ([given.width], [-1]):
         refuse(given.name, given.kind, f"has target_shape {shape!r}, and a vector was looked for: {_REBUILD}")
     return _node(given, Activation("linear"), inputs, given.width)
@@ -413,6 +447,10 @@ def _cell(given: GivenLayer, kind: str, options: Mapping[str, Any], arrays: "Seq
         inner.wants(option, False, f"every caption begins anew; {_REBUILD}")
     input_kernel, state_kernel = arrays[:2]
     _fit(inner, input_kernel.shape[0])
+    gates = _GATES[kind] * len(state_kernel)
+    if {state_kernel.shape[1], input_kernel.shape[1], *(array.shape[-1] for array in arrays[2:])} != {gates}:
+        shapes = " ".join(str(list(array.shape)) for array in arrays)
+        refuse(given.name, kind, f"has arrays of {shapes}, which do not fit each other: they are damaged")
     activation = inner.function("activation", "tanh")
     if kind == "SimpleRNN":
         bias = arrays[2] if len(arrays) > 2 else np.zeros(state_kernel.shape[1], np.float32)  # noqa: PLR2004

@@ -26,6 +26,7 @@ from tools.captioner.network import (
     Network,
     Normalization,
     Padding,
+    Prepend,
     Recurrent,
     Repeat,
     SimpleRnn,
@@ -166,6 +167,9 @@ def _build(network: Network, length: int) -> "Model":
                 values.append(features)
             case Join(how=how):
                 values.append(getattr(keras.layers, how.capitalize())()(given))
+            case Prepend():
+                frame = keras.layers.Reshape((1, node.width))(given[0])
+                values.append(keras.layers.Concatenate(axis=1)([frame, given[1]]))
             case operation:
                 layer, arrays = _layer_of(keras, operation, length)
                 values.append(layer(given[0] if given else tokens))

@@ -98,11 +98,11 @@ def test_a_model_and_a_tokenizer_must_come_from_somewhere() -> None:
         (("--model", MODEL, "--tokenizer", TOKENIZER, "--start-word", "bos"), "give both --start-word and --end-word"),
         (
             ("--model", MODEL, "--tokenizer", TOKENIZER),
-            "16 features per picture, and no encoder is named; and none",
+            "no encoder is named; the decoder takes 16 features per picture, and none",
         ),
         (
             ("--model", MODEL, "--tokenizer", TOKENIZER, "--encoder", "vgg16"),
-            "16 features per picture, and vgg16 gives",
+            "vgg16 gives 4096; the decoder takes 16",
         ),
         (("--model", MODEL, "--tokenizer", TOKENIZER, "--encoder", MODEL), "has 0 kernels and is unknown; the decoder"),
         (

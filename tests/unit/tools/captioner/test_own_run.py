@@ -44,9 +44,7 @@ def test_the_same_words_are_the_same_whatever_stands_around_them(
 
 def test_a_float32_bundle_has_to_repeat_all_of_them() -> None:
     require_agreement(Agreement(3, 3, ()))
-    with pytest.raises(
-        UnfitBundleError, match=r"2 of 3 captions .*a\.jpg, yours says 'x' .*--encoder.*--resampling"
-    ):
+    with pytest.raises(UnfitBundleError, match=r"2 of 3 captions .*a\.jpg, yours says 'x' .*--encoder.*--resampling"):
         require_agreement(Agreement(3, 2, (("a.jpg", "x", "y"),)))
 
 

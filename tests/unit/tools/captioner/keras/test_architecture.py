@@ -3,6 +3,7 @@
 import json
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ WINDOWED = {
     "bidirectional_no_mask",
     "stacked_bidirectional",
     "par_inject_no_mask",
+    "picture_first",
     "sequential_outputs",
 }
 
@@ -190,6 +192,37 @@ def test_layers_that_only_matter_in_training_are_passed_over() -> None:
     assert "Dropout" in [layer.kind for layer in layers.layers]
 
 
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (kind("dense", "TimeDistributed"), "description is damaged: KeyError"),
+        (option("batch_normalization", "epsilon", "small"), "has the epsilon 'small', and a number over 0"),
+    ],
+)
+def test_options_that_no_keras_writes_are_an_error_of_ours(
+    copy: Callable[[str], Path], change: Callable[[Config], object], reason: str
+) -> None:
+    with pytest.raises(KerasFileError, match=reason):
+        find(rewrite(copy("keras3/caption_model.keras"), change))
+
+
+def test_any_change_of_an_option_is_an_error_of_ours_or_harmless(copy: Callable[[str], Path]) -> None:
+    rng = np.random.default_rng(9)
+    values: tuple[object, ...] = (None, True, -1, 0, 3, 1e9, "x", [], [None], {}, {"class_name": "LSTM", "config": {}})
+    source = copy("keras3/caption_model.keras")
+    content = source.read_bytes()
+
+    def change(config: Config) -> None:
+        one = config["config"]["layers"][rng.integers(len(config["config"]["layers"]))]
+        part = one["config"] if rng.integers(3) else one
+        part[sorted(part)[rng.integers(len(part))]] = values[rng.integers(len(values))]
+
+    for _ in range(150):
+        source.write_bytes(content)
+        with suppress(KerasFileError):
+            find(rewrite(source, change))
+
+
 def test_both_hard_sigmoids_are_told_apart_by_the_keras_that_wrote_the_file(copy: Callable[[str], Path]) -> None:
     """Keras 3 gave the old name to another function."""
     change = option("lstm", "recurrent_activation", "hard_sigmoid")
@@ -232,6 +265,10 @@ def test_a_part_within_parts_without_end_is_refused() -> None:
     [
         ([layer("lstm", "LSTM", "embedding", "image", "image", units=8)], "has 3 inputs, .*begins with the picture"),
         ([layer("lstm", "LSTM", "lstm", units=8)], "lstm takes its own output"),
+        (
+            [{**layer("add", "Add"), "inbound_nodes": [[["image", 0, 0, {}], ["lstm", 0, 2, {}]]]}],
+            r"lstm \(LSTM\) is used for its output 2 \(a state\), and its first was looked for",
+        ),
         ([layer("lstm", "Flatten", "embedding")], "takes all positions of embedding at once"),
         ([layer("add", "Add", "image")], "joins 1 inputs, and two were looked for"),
         (
