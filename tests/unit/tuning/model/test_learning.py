@@ -14,7 +14,7 @@ from tuning.model.design import initial_design
 from tuning.model.encoding import Points, encode
 from tuning.model.learning import StudyKernel, StudyRegressor, fit
 from tuning.model.pooling import Ratings, pool
-from tuning.model.priors import complete, prior_mean, prior_modes
+from tuning.model.priors import NOISE_VARIANCE_PRIOR, complete, prior_mean, prior_modes
 from tuning.model.surrogate import Surrogate, covariance
 from tuning.observations import Observation
 from tuning.spaces import Mode
@@ -40,7 +40,13 @@ def inputs(points: Points, counts: Floats) -> Floats:
 
 
 def regressor(ratings: Ratings) -> StudyRegressor:
-    fitted = StudyRegressor(kernel(), scatter=ratings.scatter, time_budget=10.0)
+    fitted = StudyRegressor(
+        kernel(),
+        noise_prior=NOISE_VARIANCE_PRIOR,
+        scatter=ratings.scatter,
+        repeats=ratings.total - len(ratings),
+        time_budget=10.0,
+    )
     fitted.fit(inputs(ratings.points, ratings.counts), ratings.means - prior_mean(ratings.points.trends))
     return fitted
 
@@ -89,7 +95,7 @@ def test_pooled_ratings_have_the_likelihood_of_single_ones(mode: Mode, repeated:
             lengthscales=tuple((name, lengthscale) for name, _ in HYPERPARAMETERS.lengthscales),
         )
         spread = covariance(points, points, complete(mode, changed)) + noise * np.eye(len(points))
-        log_prior = -0.5 * (np.log(noise / 0.16) / 0.35) ** 2 - 1.5 * (np.log(lengthscale / 0.30) / 0.25) ** 2
+        log_prior = -0.5 * (np.log(noise / 0.25) / 0.50) ** 2 - 1.5 * (np.log(lengthscale / 0.30) / 0.25) ** 2
         return float(multivariate_normal.logpdf(singles, np.zeros(len(points)), spread) + log_prior)
 
     def pooled(noise: float, lengthscale: float) -> float:
@@ -110,7 +116,7 @@ def test_the_fit_is_at_least_as_probable_as_its_start(mode: Mode, repeated: list
     found = fit(mode, ratings, None)
     assert found.fitted_on == 15
     assert [name for name, _ in found.lengthscales] == ["strength", "guidance", "control_weight"]
-    assert found.signal_variance >= 0.5
+    assert found.signal_variance >= 0.35
 
 
 def test_raters_who_disagree_teach_more_noise(mode: Mode, now: datetime) -> None:
@@ -126,12 +132,12 @@ def test_raters_who_disagree_teach_more_noise(mode: Mode, now: datetime) -> None
 
 def test_like_ratings_do_not_make_the_model_sure_that_all_is_alike(mode: Mode, rate_many: RateMany) -> None:
     alike = [replace(observation, rating=3.0) for observation in rate_many(40)]
-    assert fit(mode, pool(mode, alike), None).signal_variance == pytest.approx(0.5)
+    assert fit(mode, pool(mode, alike), None).signal_variance == pytest.approx(0.35)
 
 
 def test_one_rating_leaves_the_priors_nearly_as_they_are(mode: Mode, rate_many: RateMany) -> None:
     found = fit(mode, pool(mode, rate_many(1)), None)
-    assert found.noise_variance == pytest.approx(0.16, rel=0.5)
+    assert found.noise_variance == pytest.approx(0.25, rel=0.5)
     assert found.similarity == pytest.approx(prior_modes(mode).similarity)
 
 
@@ -140,7 +146,7 @@ def test_a_fit_whose_time_is_up_still_answers(mode: Mode, rate_many: RateMany) -
     fit(mode, pool(mode, rate_many(5)), None)
     start = time.perf_counter()
     found = fit(mode, ratings, None, time_budget=0.0)
-    assert time.perf_counter() - start < 2.0
+    assert time.perf_counter() - start < 10.0
     assert complete(mode, found).lengthscales == prior_modes(mode).lengthscales
 
 

@@ -17,6 +17,7 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 
 import numpy as np
 from scipy.optimize import minimize
@@ -29,6 +30,7 @@ from tuning.model.pooling import Ratings
 from tuning.model.priors import (
     LENGTHSCALE_PRIOR,
     NOISE_VARIANCE_PRIOR,
+    OWN_NOISE_VARIANCE_PRIOR,
     SIGNAL_VARIANCE_PRIOR,
     SIMILARITY_ODDS_PRIOR,
     LogNormal,
@@ -37,6 +39,9 @@ from tuning.model.priors import (
     level_variance,
     prior_mean,
 )
+from tuning.model.raters.judging import judge
+from tuning.model.raters.panel import rounding_variance
+from tuning.model.surrogate import covariance
 from tuning.spaces import Mode
 from tuning.study import Hyperparameters
 
@@ -57,7 +62,8 @@ class StudyKernel(Kernel):  # type: ignore[misc]
 
     The first three are those of `tuning.model.encoding.Points`. Between two sets of inputs the kernel is the covariance
     of their true ratings. Of one set with itself it is that of the mean ratings, with noise variance / n added on the
-    diagonal. All are in squared rating points.
+    diagonal, or `noise_shape`, (n, n), in units of the noise variance, where errors are shared. All are in squared
+    rating points.
 
     `owners`, shape (columns,), has the index of each column's coordinate: the columns of one coordinate, which are
     adjacent, share its lengthscale. `lengthscales` has shape (coordinates,), in shares of the range. `similarity_odds`
@@ -71,6 +77,8 @@ class StudyKernel(Kernel):  # type: ignore[misc]
         signal_variance: float,
         noise_variance: float,
         similarity_odds: float,
+        *,
+        noise_shape: Floats | None = None,
     ) -> None:
         self.owners = owners
         # A float where there is one coordinate: scikit-learn makes it that.
@@ -78,6 +86,7 @@ class StudyKernel(Kernel):  # type: ignore[misc]
         self.signal_variance = signal_variance
         self.noise_variance = noise_variance
         self.similarity_odds = similarity_odds
+        self.noise_shape = noise_shape
 
     @property
     def hyperparameter_lengthscales(self) -> Hyperparameter:
@@ -121,7 +130,9 @@ class StudyKernel(Kernel):  # type: ignore[misc]
         across = a[:, None, -2] != b[:, -2]
         scale = self.signal_variance * np.where(across, similarity, 1.0)
         signal = scale * (1.0 + root + (5.0 / 3.0) * squared) * decay
-        noise = np.diag(self.noise_variance / a[:, -1]) if Y is None else 0.0
+        noise: Floats | float = 0.0
+        if Y is None:
+            noise = self.noise_variance * (np.diag(1.0 / a[:, -1]) if self.noise_shape is None else self.noise_shape)
         level = level_covariance(a[:, -3], b[:, -3], ~across)
         if not eval_gradient:
             return np.asarray(signal + level + noise)
@@ -148,12 +159,17 @@ class StudyKernel(Kernel):  # type: ignore[misc]
 class StudyRegressor(GaussianProcessRegressor):  # type: ignore[misc]
     """scikit-optimize's regressor with log priors, exact pooling and a deadline; it maximizes the posterior.
 
-    `scatter` is that of the pooled ratings (`tuning.model.pooling.Ratings`), `time_budget` is in seconds.
+    `scatter` is that of the pooled ratings about their means and `repeats` its degrees of freedom
+    (`tuning.model.pooling.Ratings`, `tuning.model.raters.judging.Judgement`), `time_budget` is in seconds.
     """
 
-    def __init__(self, kernel: StudyKernel, *, scatter: float, time_budget: float) -> None:
+    def __init__(
+        self, kernel: StudyKernel, *, noise_prior: LogNormal, scatter: float, repeats: float, time_budget: float
+    ) -> None:
         super().__init__(kernel=kernel, alpha=_RIDGE, optimizer=self._optimize)
+        self.noise_prior = noise_prior
         self.scatter = scatter
+        self.repeats = repeats
         self.time_budget = time_budget
 
     def log_marginal_likelihood(
@@ -174,17 +190,16 @@ class StudyRegressor(GaussianProcessRegressor):  # type: ignore[misc]
         `theta`, shape (coordinates + 3,), has their logarithms in the order of `StudyKernel.__call__`. The likelihood
         is that of the single ratings: that of the N means, and of the `scatter` of n ratings about them,
 
-            -½ (n - N) log(noise variance) - ½ scatter / noise variance
+            -½ repeats log(noise variance) - ½ scatter / noise variance        repeats = n - N
         """
         value, gradient = super().log_marginal_likelihood(theta, eval_gradient=True, clone_kernel=clone_kernel)
-        medians, deviations = _priors(len(theta) - 3)
+        medians, deviations = _priors(len(theta) - 3, self.noise_prior)
         z = (theta - np.log(medians)) / deviations
         # What pooling hides: how far the single ratings of a setting lie from their mean, given the noise.
-        repeats = float(np.sum(self.X_train_[:, -1] - 1.0))
         surprise = self.scatter * math.exp(-theta[-3])
         gradient = gradient - z / deviations
-        gradient[-3] += 0.5 * (surprise - repeats)
-        return float(value - 0.5 * (repeats * theta[-3] + surprise) - 0.5 * float(z @ z)), gradient
+        gradient[-3] += 0.5 * (surprise - self.repeats)
+        return float(value - 0.5 * (self.repeats * theta[-3] + surprise) - 0.5 * float(z @ z)), gradient
 
     def _optimize(
         self, objective: Callable[[Floats], tuple[float, Floats]], initial: Floats, bounds: Floats
@@ -223,17 +238,31 @@ def fit(
         numpy.linalg.LinAlgError: the covariance is not positive definite at the hyperparameters found.
     """
     initial = complete(mode, start)
+    points = ratings.points
+    means, scatter, repeats, shape = ratings.means, ratings.scatter, float(np.sum(ratings.counts - 1.0)), None
+    noise_prior = replace(
+        NOISE_VARIANCE_PRIOR, median=NOISE_VARIANCE_PRIOR.median + float(rounding_variance(np.array(ratings.step)))
+    )
+    if ratings.panel is not None:
+        # As the panel is understood at the hyperparameters so far; the noise of all of it is fitted as one.
+        prior = covariance(points, points, initial)
+        said = judge(ratings.panel, prior, prior_mean(points.trends), initial.noise_variance)
+        means, scatter, repeats = said.means, said.scatter, said.freedom
+        shape = said.noise / initial.noise_variance
+        noise_prior = OWN_NOISE_VARIANCE_PRIOR
     kernel = StudyKernel(
         np.array([mode.coordinates.index(name) for name in mode.columns]),
         np.array([initial.lengthscales[axis.first] for axis in mode.axes]),
         min(max(initial.signal_variance, SIGNAL_VARIANCE_PRIOR.low), SIGNAL_VARIANCE_PRIOR.high),
         initial.noise_variance,
         initial.similarity / (1.0 - initial.similarity),
+        noise_shape=shape,
     )
-    points = ratings.points
     inputs = np.column_stack([points.coordinates, points.trends, points.apis, ratings.counts])
-    regressor = StudyRegressor(kernel, scatter=ratings.scatter, time_budget=time_budget)
-    regressor.fit(inputs, ratings.means - prior_mean(points.trends))
+    regressor = StudyRegressor(
+        kernel, noise_prior=noise_prior, scatter=scatter, repeats=repeats, time_budget=time_budget
+    )
+    regressor.fit(inputs, means - prior_mean(points.trends))
     fitted = regressor.kernel_
     odds = float(fitted.similarity_odds)
     return Hyperparameters(
@@ -252,7 +281,7 @@ def _fitted(name: str, prior: LogNormal, count: int = 1) -> Hyperparameter:
     return Hyperparameter(name, "numeric", (prior.low, prior.high), count)
 
 
-def _priors(dimensions: int) -> tuple[Floats, Floats]:
+def _priors(dimensions: int, noise: LogNormal) -> tuple[Floats, Floats]:
     """Return the medians and the deviations of the logarithms, in the order of theta."""
-    priors = [LENGTHSCALE_PRIOR] * dimensions + [NOISE_VARIANCE_PRIOR, SIGNAL_VARIANCE_PRIOR, SIMILARITY_ODDS_PRIOR]
+    priors = [LENGTHSCALE_PRIOR] * dimensions + [noise, SIGNAL_VARIANCE_PRIOR, SIMILARITY_ODDS_PRIOR]
     return np.array([prior.median for prior in priors]), np.array([prior.deviation for prior in priors])

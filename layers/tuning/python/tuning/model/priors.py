@@ -55,8 +55,12 @@ class LogNormal:
 # squared rating points, and the similarity s of two APIs, from 0 to 1, enters by its odds s / (1 - s).
 LENGTHSCALE_PRIOR = LogNormal(0.30, 0.25, 0.03, 3.0)
 # The floor keeps the model from declaring the whole space flat after a few like ratings.
-SIGNAL_VARIANCE_PRIOR = LogNormal(1.0, 0.40, 0.5, 20.0)
-NOISE_VARIANCE_PRIOR = LogNormal(0.16, 0.35, 0.01, 4.0)
+SIGNAL_VARIANCE_PRIOR = LogNormal(0.7, 0.40, 0.35, 20.0)
+# Of people who are not told apart, their differences included; rounding to whole stars is added to it.
+NOISE_VARIANCE_PRIOR = LogNormal(0.25, 0.50, 0.01, 4.0)
+# Of people who are told apart: how one person's ratings scatter before rounding, .60² less a twelfth (the sources are
+# named in `tuning.model.raters.judging`).
+OWN_NOISE_VARIANCE_PRIOR = LogNormal(0.27, 0.50, 0.01, 4.0)
 SIMILARITY_ODDS_PRIOR = LogNormal(1.0, 1.0, 0.01, 100.0)
 
 
