@@ -171,6 +171,15 @@ class Gateway:
             kind = "DEFAULT_5XX"
         return self._own(kind, request_id)
 
+    def admit_own(self, head: Request) -> Response | None:
+        """Return the answer that refuses a request to the stack's own pages, which take the key too; None if none."""
+        return None if self._has_key(head) else self._own("INVALID_API_KEY", self._new_id())
+
+    def resource(self, head: Request) -> str | None:
+        """Return the path of the request's route as the template has it; None if there is no such route."""
+        found = self._matcher.match(head.method, head.path)
+        return found[0].path if found else None
+
     def too_large(self) -> Response:
         """Answer a request whose body is over `REQUEST_LIMIT`; the rest of it need not be read."""
         return self._own("REQUEST_TOO_LARGE", self._new_id())
@@ -213,13 +222,16 @@ class Gateway:
         return None
 
     def _refusal(self, route: Route, request: Request) -> str | None:
-        given = request.header("x-api-key").encode()
-        if self._api_key is not None and route.needs_key and not compare_digest(given, self._api_key.encode()):
+        if route.needs_key and not self._has_key(request):
             return "INVALID_API_KEY"
         bucket = self._buckets.get((route.method, route.path))
         if bucket is not None and not bucket.take():
             return "THROTTLED"
         return None
+
+    def _has_key(self, request: Request) -> bool:
+        given = request.header("x-api-key").encode()
+        return self._api_key is None or compare_digest(given, self._api_key.encode())
 
     def _own(self, kind: str, request_id: str, *, status: int | None = None, message: str = "") -> Response:
         response = self._template.gateway_responses[kind]

@@ -35,7 +35,8 @@ class _UploadFunction:
 
     def __init__(self, resources: Resources) -> None:
         self._resources = resources
-        self._log = logs.logger("uploads", level=resources.settings.log_level.upper())
+        settings = resources.settings
+        self._log = logs.logger("uploads", level=settings.log_level.upper(), form=settings.log_format)
         resources.warm_up(self._log)
 
     def caption_uploads(self, event: Mapping[str, Any], context: object) -> dict[str, list[dict[str, str]]]:

@@ -30,6 +30,8 @@ HEAVY |= {"boto3", "botocore.session"}
 HEAVY |= {"aws_xray_sdk"}
 # FastAPI would import it only to ask whether a model is one of its.
 HEAVY |= {"pydantic.v1.main"}
+# Prometheus reads the local stack, and no function.
+HEAVY |= {"prometheus_client"}
 # The nearest name is looked for only when one is wrong.
 HEAVY |= {"difflib"}
 

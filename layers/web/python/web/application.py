@@ -124,7 +124,7 @@ def create_app(
     `statuses` are of errors whose HTTP status is not that of their group, as `web.problems.install` describes.
     `packages` are those whose logs are written at the level of `settings` too.
     """
-    log = logs.logger(service, level=settings.log_level.upper(), packages=packages)
+    log = logs.logger(service, level=settings.log_level.upper(), form=settings.log_format, packages=packages)
     app = FastAPI(
         title=title,
         version=VERSION,

@@ -6,7 +6,7 @@ same, because the rest of the sum does not depend on f:
     sum over i of (y_i - f)² / noise variance = (ȳ - f)² / (noise variance / n) + scatter / noise variance
     scatter = sum over i of (y_i - ȳ)²
 
-Past MAX_POINTS distinct settings the most informative are kept. A process remembers what it has pooled of the
+Past MAX_POINTS distinct settings, or MAX_JUDGED_POINTS, the most informative are kept. A process remembers what it has pooled of the
 latest studies and only adds to it; the result equals that of pooling everything anew, bit for bit. This module judges
 no rating and knows nothing of a model.
 
@@ -28,6 +28,7 @@ from tuning.observations import Observation, Setting
 from tuning.spaces import Mode
 
 MAX_POINTS = 512  # distinct settings that the model takes
+MAX_JUDGED_POINTS = 256  # where raters or pictures are named, which costs more per setting
 
 _REMEMBERED = 32  # modes of studies
 _BEST = 4  # one in so many of the points kept is one of the best rated
@@ -145,6 +146,8 @@ class _Tally:
         settings, points, counts, sums, squares = tuple(self.rows), self.points, self.counts, self.sums, self.squares
         total = int(counts.sum())
         observations, places = self.admitted, self.places
+        if any(one.rater is not None or one.picture is not None for one in observations):
+            limit = min(limit, MAX_JUDGED_POINTS)
         if len(settings) > limit:
             kept = self._most_informative(limit)
             new = np.full(len(settings), -1, dtype=np.intp)

@@ -23,6 +23,7 @@ from tuning.model.encoding import Points
 from tuning.model.pooling import Ratings
 from tuning.model.priors import ColumnHyperparameters, level_covariance, level_variance, prior_mean
 from tuning.model.raters.judging import Judgement, judge
+from tuning.model.raters.panel import Panel
 
 
 def covariance(a: Points, b: Points, hyperparameters: ColumnHyperparameters) -> Floats:
@@ -160,13 +161,7 @@ class Surrogate:
         """
         known = _known.get(ratings)
         if known is None or known.hyperparameters != hyperparameters:
-            points, panel = ratings.points, ratings.panel
-            if panel is None:
-                known = cls(points, ratings.means, ratings.counts, hyperparameters)
-            else:
-                kernel = covariance(points, points, hyperparameters)
-                said = judge(panel, kernel, prior_mean(points.trends), hyperparameters.noise_variance)
-                known = cls(points, said.means, ratings.counts, hyperparameters, said)
+            known = cls(ratings.points, ratings.means, ratings.counts, hyperparameters, ratings.panel)
             _known[ratings] = known
         return known
 
@@ -176,13 +171,13 @@ class Surrogate:
         ratings: Floats,
         counts: Floats,
         hyperparameters: ColumnHyperparameters,
-        judgement: Judgement | None = None,
+        panel: Panel | None = None,
     ) -> None:
         """Condition on n points' mean ratings, shape (n,), of which each is of so many (`counts`, (n,)) single ratings.
 
             weights = (K + noise)⁻¹ (ratings - prior mean)
 
-        The noise is diag(noise variance / counts), or that of the judgement.
+        The noise is diag(noise variance / counts). With a panel of those ratings, means and noise are what it says.
 
         Raises:
             ValueError: the matrix stays singular even with the largest jitter, or the hyperparameters are another
@@ -190,13 +185,14 @@ class Surrogate:
         """
         self.hyperparameters = hyperparameters
         self._points = points
-        kernel = covariance(points, points, hyperparameters)
-        self.judgement = judgement
-        if judgement is None:
+        self.judgement: Judgement | None = None
+        kernel, expected = covariance(points, points, hyperparameters), prior_mean(points.trends)
+        if panel is None:
             self._factor = Cholesky(kernel, hyperparameters.noise_variance / counts)
         else:
-            self._factor = Cholesky(kernel + judgement.noise, np.zeros(len(points)))
-        expected = prior_mean(points.trends)
+            self.judgement = judge(panel, kernel, expected, hyperparameters.noise_variance)
+            ratings = self.judgement.means
+            self._factor = Cholesky(kernel + self.judgement.noise, np.zeros(len(points)))
         self._weights = self._factor.solve(ratings - expected)
         self.rated_mean = expected + kernel @ self._weights
 

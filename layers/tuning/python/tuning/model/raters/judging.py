@@ -28,7 +28,9 @@ normal prior, integrated out); A. Aitken, "On Least Squares and Linear Combinati
 Royal Society of Edinburgh 55 (1936) (generalized least squares).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -50,89 +52,154 @@ _RELIABILITY_WEIGHT = 16.0
 # Below this share of what was expected, nobody is called less reliable for being less exact.
 _LEAST_SURPRISE = 0.1
 
-MAX_SHARED = 128  # raters, and as many pictures, whose errors are shared between settings: those who rated most
-ROUNDS = 3
+MAX_SHARED = 64  # raters, and as many pictures, whose errors are shared between settings: those who rated most
+MAX_LEARNED = 96  # settings of which people's habits are learned
+ROUNDS = 2
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Judgement:
     """What a panel says of m settings, and of its r raters and k pictures.
 
     `means`, (m,), are the settings' ratings by people who are as lenient as most, in rating points, and `noise`,
     (m, m), is the covariance of their errors. `scatter` is how far the single ratings lie from them, in squared rating
-    points, each weighted as a reliable rater's; it has `freedom` degrees of freedom. `leniency`, `slope` and
-    `reliability`, the deviation of one rating, are (r,), with the deviation of the first two; `level` is (k,).
-    `shared_variance` is that of the error which all ratings of the next sitting will share: one person's, on one
-    picture.
+    points, each weighted as a reliable rater's; it has `freedom` degrees of freedom. `reliability` is the deviation of
+    one rating of each rater, (r,), with its own. `shared_variance` is that of the error which all ratings of the next
+    sitting will share: one person's, on one picture. What else is known of people is worked out when it is asked for.
     """
 
-    means: Floats
-    noise: Floats
-    scatter: float
-    freedom: float
-    leniency: Floats
-    leniency_deviation: Floats
-    slope: Floats
-    slope_deviation: Floats
     reliability: Floats
-    level: Floats
+    reliability_deviation: Floats
     shared_variance: float
+    freedom: float
+    scatter: float
+    _least_squares: "_LeastSquares"
+    _kernel: Floats
+    _expected: Floats
+
+    @property
+    def means(self) -> Floats:
+        """The settings' ratings by people who are as lenient as most, (m,)."""
+        return self._least_squares.values
+
+    @property
+    def noise(self) -> Floats:
+        """The covariance of the errors of the means, (m, m), in squared rating points."""
+        return self._least_squares.noise
+
+    @property
+    def slope(self) -> Floats:
+        """By how many points each rater's ratings rise where the true ones rise by one, (r,)."""
+        return 1.0 + self._effects[0][0]
+
+    @property
+    def slope_deviation(self) -> Floats:
+        """How unsure the slopes are, (r,)."""
+        return np.sqrt(self._effects[0][1])
+
+    @property
+    def leniency(self) -> Floats:
+        """By how much each rater rates above most people, in rating points, (r,)."""
+        return self._effects[1][0]
+
+    @property
+    def leniency_deviation(self) -> Floats:
+        """How unsure the leniencies are, in rating points, (r,)."""
+        return np.sqrt(self._effects[1][1])
+
+    @property
+    def level(self) -> Floats:
+        """By how much each picture is rated above most, in rating points, (k,)."""
+        return self._effects[2][0]
+
+    @cached_property
+    def _effects(self) -> list[tuple[Floats, Floats]]:
+        """The slopes' distances from 1, the leniencies and the levels, and the variance of each."""
+        means = self._least_squares
+        factor = Cholesky(self._kernel + means.noise, np.zeros(len(self._expected)))
+        effects = means.effects(self._expected + self._kernel @ factor.solve(means.values - self._expected))
+        variances = means.effect_variances(self._kernel, factor)
+        return [kind.of_all(effects[part], variances[part]) for kind, part in means.kinds]
 
 
 def judge(panel: Panel, kernel: Floats, expected: Floats, noise_variance: float) -> Judgement:
     """Work out what the panel says, given the prior covariance (m, m) and mean (m,) of its settings' true ratings."""
-    raters, pictures = len(panel.rater_names), len(panel.picture_names)
-    slope = _Effect(panel.raters, raters, SLOPE_DEVIATION**2)
-    leniency = _Effect(panel.raters, raters, LENIENCY_DEVIATION**2)
-    level = _Effect(panel.pictures, pictures, PICTURE_DEVIATION**2)
-    effects = (slope, leniency, level)
-    truth = expected[panel.rows]
-    spread = np.ones(raters)
-    own = np.where(panel.raters < 0, raters, panel.raters)
-    rounding = rounding_variance(panel.steps)
-    for round_ in range(ROUNDS):
-        slope.loadings = truth - PRIOR_MEAN
-        alone = sum(effect.alone for effect in effects)
-        errors = noise_variance * np.append(spread, 1.0)[own] + rounding + alone
-        means = _Means(panel.rows, len(expected), effects, panel.ratings, 1.0 / errors)
-        factor = Cholesky(kernel + means.noise, np.zeros(len(expected)))
-        truth = (expected + kernel @ factor.solve(means.values - expected))[panel.rows]
-        found, variances = means.effects(truth), means.effect_variances(kernel, factor)
-        if round_ == ROUNDS - 1:
-            break
-        for effect, part in zip(effects, means.parts, strict=True):
-            effect.learn(found[part], variances[part])
-        surprise = (panel.ratings - truth - means.offset(found)) ** 2 / (noise_variance + rounding + alone)
-        spread = _relative_spread(own, raters, surprise)
-    slopes, leniencies, levels = (
-        effect.of_all(found[part], variances[part]) for effect, part in zip(effects, means.parts, strict=True)
-    )
+    habits = _learn(panel, kernel, expected, noise_variance)
+    effects = _effects_of(panel, habits.variances, habits.truth)
+    means = _LeastSquares(panel, len(expected), effects, habits.errors(panel, noise_variance))
     return Judgement(
-        means.values,
-        means.noise,
-        noise_variance * means.scatter,
+        np.sqrt(noise_variance * habits.spread),
+        np.sqrt(noise_variance * habits.spread / (2.0 * habits.known)),
+        sum(kind.next_variance(means.conditional_variances[part], panel) for kind, part in means.kinds[1:]),
         float(len(panel.rows) - len(expected)),
-        leniencies[0],
-        np.sqrt(leniencies[1]),
-        1.0 + slopes[0],
-        np.sqrt(slopes[1]),
-        np.sqrt(noise_variance * spread),
-        levels[0],
-        sum(
-            effect.next_variance(means.conditional_variances[part], panel)
-            for effect, part in zip(effects[1:], means.parts[1:], strict=True)
-        ),
+        noise_variance * means.scatter,
+        means,
+        kernel,
+        expected,
     )
 
 
-def _relative_spread(owners: Indices, raters: int, surprise: Floats) -> Floats:
-    """Return the v_r of the raters, (r,), given how large each rating's squared error is beside what was expected.
+@dataclass(frozen=True, slots=True, eq=False)
+class _Habits:
+    """What is learned of a panel by alternation.
 
-    Relative to all: how much everybody scatters is the noise variance, which is fitted.
+    `variances` are those of slopes, leniencies and levels; `truth`, (m,), what is expected of the settings; `spread`,
+    (r,), the v_r, known as well as that many ratings tell, `known`, (r,).
     """
-    relative = surprise / max(float(surprise.mean()), _LEAST_SURPRISE)
-    counts, sums = np.bincount(owners, minlength=raters + 1), np.bincount(owners, relative, raters + 1)
-    return np.asarray((_RELIABILITY_WEIGHT + sums) / (_RELIABILITY_WEIGHT + counts))[:raters]
+
+    variances: tuple[float, ...]
+    truth: Floats
+    spread: Floats
+    known: Floats
+
+    def errors(self, panel: Panel, noise_variance: float) -> Floats:
+        """Return the variance of each rating's own error, (n,), rounding included."""
+        own = np.append(self.spread, 1.0)[np.where(panel.raters < 0, len(self.spread), panel.raters)]
+        return np.asarray(noise_variance * own + rounding_variance(panel.steps))
+
+
+def _learn(panel: Panel, kernel: Floats, expected: Floats, noise_variance: float) -> _Habits:
+    """Alternate between the posterior of the truth and what raters and pictures are like, from what is expected."""
+    # Of very many settings the most often rated teach it, of these the later: what people are like needs no more.
+    counts = np.bincount(panel.rows, minlength=len(expected))
+    kept = np.sort(np.lexsort((-np.arange(len(counts)), -counts))[:MAX_LEARNED])
+    known = panel.of_settings(kept, len(expected))
+    within, prior = kernel[np.ix_(kept, kept)], expected[kept]
+    raters = len(panel.rater_names)
+    owners = np.where(known.raters < 0, raters, known.raters)
+    ratings: Floats = np.asarray(_RELIABILITY_WEIGHT + np.bincount(owners, minlength=raters + 1)[:raters], np.float64)
+    habits = _Habits(
+        (SLOPE_DEVIATION**2, LENIENCY_DEVIATION**2, PICTURE_DEVIATION**2), expected, np.ones(raters), ratings
+    )
+    for _ in range(ROUNDS):
+        effects = _effects_of(known, habits.variances, habits.truth[kept])
+        means = _LeastSquares(known, len(kept), effects, habits.errors(known, noise_variance))
+        factor = Cholesky(within + means.noise, np.zeros(len(kept)))
+        pull = factor.solve(means.values - prior)
+        found = means.effects(prior + within @ pull)
+        variances = means.effect_variances(within, factor)
+        plain = noise_variance + rounding_variance(known.steps) + means.alone
+        surprise = (known.ratings - (prior + within @ pull)[known.rows] - means.offset(found)) ** 2 / plain
+        # Relative to all: how much everybody scatters is the noise variance, which is fitted.
+        surprise /= max(float(surprise.mean()), _LEAST_SURPRISE)
+        habits = _Habits(
+            tuple(kind.learned(found[part], variances[part]) for kind, part in means.kinds),
+            expected + kernel[:, kept] @ pull,
+            (_RELIABILITY_WEIGHT + np.bincount(owners, surprise, raters + 1)[:raters]) / ratings,
+            ratings,
+        )
+    return habits
+
+
+def _effects_of(panel: Panel, variances: tuple[float, ...], truth: Floats) -> tuple["_Effect", "_Effect", "_Effect"]:
+    """Return the slopes, the leniencies and the levels, given what is expected of the settings."""
+    raters, pictures = len(panel.rater_names), len(panel.picture_names)
+    ones = np.ones(len(panel.rows))
+    return (
+        _Effect(panel.raters, raters, truth[panel.rows] - PRIOR_MEAN, variances[0], SLOPE_DEVIATION**2),
+        _Effect(panel.raters, raters, ones, variances[1], LENIENCY_DEVIATION**2),
+        _Effect(panel.pictures, pictures, ones, variances[2], PICTURE_DEVIATION**2),
+    )
 
 
 class _Effect:
@@ -143,10 +210,9 @@ class _Effect:
     one, the earlier first. `loadings`, (n,), are what each rating has of its owner's effect.
     """
 
-    def __init__(self, owners: Indices, names: int, variance: float) -> None:
-        self._owners, self._count, self._prior = owners, names, variance
-        self.variance = variance
-        self.loadings = np.ones(len(owners))
+    def __init__(self, owners: Indices, names: int, loadings: Floats, variance: float, prior: float) -> None:
+        self._owners, self._count, self._prior = owners, names, prior
+        self.loadings, self.variance = loadings, variance
         counts = np.bincount(owners[owners >= 0], minlength=names)
         most = np.argsort(-counts, kind="stable")[:MAX_SHARED]
         self.names = np.sort(most[counts[most] > 1])
@@ -161,10 +227,10 @@ class _Effect:
         own = 0.0 if self._count == 0 else self.variance
         return np.where(self.shared, 0.0, own * self.loadings**2)
 
-    def learn(self, effects: Floats, variances: Floats) -> None:
-        """Take in what is known of the effects that are shared: how much they differ."""
+    def learned(self, effects: Floats, variances: Floats) -> float:
+        """Return how much owners differ, a variance, by what is known of the effects that are shared."""
         known = float(np.sum(effects**2 + variances))
-        self.variance = (_VARIANCE_WEIGHT * self._prior + known) / (_VARIANCE_WEIGHT + len(effects))
+        return (_VARIANCE_WEIGHT * self._prior + known) / (_VARIANCE_WEIGHT + len(effects))
 
     def of_all(self, effects: Floats, variances: Floats) -> tuple[Floats, Floats]:
         """Return the effects and their variances, of all owners: the prior's of those that are not shared."""
@@ -186,7 +252,7 @@ class _Effect:
         return float(fresh * self.variance + (1.0 - fresh) * known.mean())
 
 
-class _Means:
+class _LeastSquares:
     """The settings' generalized least squares means, their covariance, and what is known of the shared effects.
 
     With A the incidence of settings, E the loadings of effects, D the weights and V the effects' prior variances:
@@ -194,32 +260,37 @@ class _Means:
         W = Aᵀ D A - Aᵀ D E (Eᵀ D E + V⁻¹)⁻¹ Eᵀ D A      noise = W⁻¹
         values = W⁻¹ (Aᵀ D y - Aᵀ D E (Eᵀ D E + V⁻¹)⁻¹ Eᵀ D y)
 
-    `scatter` is rᵀ (D⁻¹ + E V Eᵀ)⁻¹ r of the residuals r. `parts` are the effects' places, one for each kind;
-    `conditional_variances` those of the effects if the true ratings are known.
+    `scatter` is rᵀ (D⁻¹ + E V Eᵀ)⁻¹ r of the residuals r. `kinds` are the kinds of effects with the place of each
+    kind's; `conditional_variances` those of the effects if the true ratings are known; `alone` what effects that are
+    not shared add to the variance of each rating.
     """
 
-    def __init__(
-        self, rows: Indices, settings: int, kinds: tuple[_Effect, ...], ratings: Floats, weights: Floats
-    ) -> None:
-        ends = np.cumsum([len(kind.names) for kind in kinds])
-        self.parts = [slice(end - len(kind.names), end) for kind, end in zip(kinds, ends, strict=True)]
-        self._weights, self._ratings, self._kinds = weights, ratings, kinds
-        across = np.zeros((settings, int(ends[-1])))
-        within = np.diag(np.concatenate([np.full(len(kind.names), 1.0 / kind.variance) for kind in kinds]))
-        for kind, part in zip(kinds, self.parts, strict=True):
-            has = kind.shared
-            loaded = weights * kind.loadings
-            np.add.at(across, (rows[has], part.start + kind.columns[has]), loaded[has])
-            for other, beside in zip(kinds, self.parts, strict=True):
+    def __init__(self, panel: Panel, settings: int, effects: Sequence[_Effect], errors: Floats) -> None:
+        self.alone = np.sum([kind.alone for kind in effects], axis=0)
+        self._panel, self._weights = panel, 1.0 / (errors + self.alone)
+        ends = np.cumsum([len(kind.names) for kind in effects]).tolist()
+        self.kinds = [(kind, slice(end - len(kind.names), end)) for kind, end in zip(effects, ends, strict=True)]
+        rows, ratings, weights = panel.rows, panel.ratings, self._weights
+        width = ends[-1]
+        across, within = np.zeros(settings * width), np.zeros(width * width)
+        for kind, part in self.kinds:
+            has, loaded = kind.shared, weights * kind.loadings
+            column = part.start + kind.columns
+            across += np.bincount((rows * width + column)[has], loaded[has], settings * width)
+            for other, beside in self.kinds:
                 both = has & other.shared
-                places = part.start + kind.columns[both], beside.start + other.columns[both]
-                np.add.at(within, places, (loaded * other.loadings)[both])
+                place = column * width + beside.start + other.columns
+                within += np.bincount(place[both], (loaded * other.loadings)[both], width * width)
+        across, within = across.reshape(settings, width), within.reshape(width, width)
+        within += np.diag(np.concatenate([np.full(len(kind.names), 1.0 / kind.variance) for kind in effects]))
         self._inverse = np.linalg.inv(within)
         self.conditional_variances = self._inverse.diagonal()
         self._weighing = across @ self._inverse
-        precision = np.diag(np.bincount(rows, weights, settings)) - self._weighing @ across.T
-        noise = np.linalg.inv(precision)
-        self.noise = 0.5 * (noise + noise.T)
+        # W⁻¹ by way of a matrix of the effects' size, which is the smaller one in large studies (Woodbury's identity).
+        own = np.bincount(rows, weights, settings)
+        scaled = across / own[:, None]
+        self.noise = scaled @ np.linalg.inv(within - across.T @ scaled) @ scaled.T
+        self.noise.flat[:: settings + 1] += 1.0 / own
         right = self._per_effect(weights * ratings)
         self.values = self.noise @ (np.bincount(rows, weights * ratings, settings) - self._weighing @ right)
         residual = ratings - self.values[rows]
@@ -227,8 +298,9 @@ class _Means:
         self.scatter = max(float(weights @ residual**2 - shared @ self._inverse @ shared), 0.0)
 
     def effects(self, truth: Floats) -> Floats:
-        """Return the shared effects, as far as they are known if the true ratings, (n,), are these."""
-        return np.asarray(self._inverse @ self._per_effect(self._weights * (self._ratings - truth)))
+        """Return the shared effects, as far as they are known if the settings' true ratings, (m,), are these."""
+        away = self._panel.ratings - truth[self._panel.rows]
+        return np.asarray(self._inverse @ self._per_effect(self._weights * away))
 
     def effect_variances(self, kernel: Floats, factor: Cholesky) -> Floats:
         """Return how unsure the shared effects are, the true ratings being no surer than they are.
@@ -242,8 +314,8 @@ class _Means:
 
     def offset(self, effects: Floats) -> Floats:
         """Return what the shared effects add to each rating, (n,)."""
-        added = np.zeros(len(self._ratings))
-        for kind, part in zip(self._kinds, self.parts, strict=True):
+        added = np.zeros(len(self._weights))
+        for kind, part in self.kinds:
             has = kind.shared
             added[has] += kind.loadings[has] * effects[part][kind.columns[has]]
         return added
@@ -252,6 +324,6 @@ class _Means:
         return np.concatenate(
             [
                 np.bincount(kind.columns[kind.shared], (values * kind.loadings)[kind.shared], len(kind.names))
-                for kind in self._kinds
+                for kind, _ in self.kinds
             ]
         )

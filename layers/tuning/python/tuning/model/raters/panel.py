@@ -1,7 +1,7 @@
 """The panel: a study's single ratings as arrays, with who gave them and on which picture."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -50,6 +50,23 @@ class Panel:
             np.flatnonzero(np.diff(owners, prepend=-2) | np.diff(seen, prepend=-2)),
             tuple(raters),
             tuple(pictures),
+        )
+
+    def of_settings(self, kept: Indices, settings: int) -> "Panel":
+        """Return the ratings of those of so many settings that are `kept`, in ascending order; names stay."""
+        if len(kept) == settings:
+            return self
+        new = np.full(settings, -1, dtype=np.intp)
+        new[kept] = np.arange(len(kept))
+        here = np.flatnonzero(new[self.rows] >= 0)
+        return replace(
+            self,
+            rows=new[self.rows[here]],
+            raters=self.raters[here],
+            pictures=self.pictures[here],
+            ratings=self.ratings[here],
+            steps=self.steps[here],
+            sittings=np.arange(len(here)),
         )
 
 
