@@ -124,7 +124,7 @@ def test_an_encoder_that_nobody_named_is_said_so_on_screen_and_in_the_manifest(
 
 
 def _random_inception(_: object) -> Any:
-    return keras_module("keras3").applications.InceptionV3(include_top=False, weights=None, pooling="avg")
+    return BY_NAME["keras"].build()
 
 
 def test_the_encoder_is_asked_for_where_it_is_not_and_found_where_keras_put_it(
