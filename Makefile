@@ -82,14 +82,21 @@ lock: .venv/dev.stamp  ## Compile the requirements anew (UPGRADE=--upgrade takes
 		$(LOCK) $(UPGRADE) --output-file $$part/requirements.txt $$part/requirements.in || exit 1; done
 
 # Deployment. A stack that is not there yet is asked about; one that is, is changed as samconfig.toml says. DEPLOY has
-# further options of `sam deploy`.
+# further options of `sam deploy`. CloudFormation keeps the value of a parameter that it is not told: it is told
+# IgnoreAlarms each time, so that it is off the next time.
 DEPLOYMENT := PYTHONPATH=$(LAYERS) $(BIN)/python -m tools.deployment
 ENV ?= dev
-deploy: .venv/local.stamp .venv-sam/stamp  ## Build the images and deploy them (ENV=dev or prod; BUNDLE=no, SMOKE=no)
+IGNORE_ALARMS ?= false
+OVERRIDES = $$($(PYTHON) -c 'import sys, tomllib; \
+	given = tomllib.load(open("samconfig.toml", "rb"))[sys.argv[1]]["deploy"]["parameters"].get("parameter_overrides", ""); \
+	print(given if isinstance(given, str) else " ".join(given))' $(ENV)) IgnoreAlarms=$(IGNORE_ALARMS)
+deploy: .venv/local.stamp .venv-sam/stamp  ## Build the images and deploy them (ENV=dev or prod; BUNDLE=no, SMOKE=no, IGNORE_ALARMS=true)
 	@$(DEPLOYMENT) check $(ENV)
 	$(SAM) build --config-env $(ENV)
+	overrides="$(OVERRIDES)" && \
 	if $(SAM) list stack-outputs --config-env $(ENV) --output json >/dev/null 2>&1; \
-		then $(SAM) deploy --config-env $(ENV) $(DEPLOY); else $(SAM) deploy --config-env $(ENV) --guided; fi
+		then $(SAM) deploy --config-env $(ENV) --parameter-overrides "$$overrides" $(DEPLOY); \
+		else $(SAM) deploy --config-env $(ENV) --parameter-overrides "$$overrides" --guided; fi
 	@$(DEPLOYMENT) finish $(ENV) $(if $(filter no,$(BUNDLE)),--without-bundle) $(if $(filter no,$(SMOKE)),--without-smoke)
 
 smoke: .venv/local.stamp  ## Try what is deployed, or the local stack: make smoke URL=... KEY=...

@@ -79,7 +79,7 @@ class Application:
             self._log.exception("a request failed")
             response = self._gateway.failed()
         self._measure(exchange.head, response, time.perf_counter() - began)
-        await _send(response, send, last=exchange.ends_connection())
+        await _send(response, send, last=exchange.ends_connection(), of_head=exchange.head.method == "HEAD")
 
     def _measure(self, head: Request, response: Response, seconds: float) -> None:
         own = head.path if head.path in _OWN else None
@@ -240,11 +240,13 @@ def _head(scope: Scope) -> Request:
     )
 
 
-async def _send(response: Response, send: Send, *, last: bool) -> None:
+async def _send(response: Response, send: Send, *, last: bool, of_head: bool) -> None:
+    # What a GET would have sent is not known any more where the function has left the body out.
+    length = [] if of_head else [(b"content-length", str(len(response.body)).encode("ascii"))]
     headers = [
         *((name.encode("latin-1"), value.encode("latin-1", errors="replace")) for name, value in response.headers),
-        (b"content-length", str(len(response.body)).encode("ascii")),
+        *length,
         *([(b"connection", b"close")] if last else []),
     ]
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
-    await send({"type": "http.response.body", "body": response.body})
+    await send({"type": "http.response.body", "body": b"" if of_head else response.body})

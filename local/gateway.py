@@ -14,7 +14,7 @@ from hmac import compare_digest
 
 from aws_lambda_powertools import Logger
 
-from local.compression import compressed
+from local.compression import LargeBodyError, NotSoCodedError, compressed, readable
 from local.events import FunctionAnswerError, Request, Response, http_response, proxy_event
 from local.functions import PAYLOAD_LIMIT, Context, Function, PayloadTooLargeError
 from local.lanes import Lane, LaneFullError, LaneStoppedError
@@ -131,7 +131,7 @@ class Gateway:
 
         def answered() -> Response:
             event = proxy_event(
-                request,
+                readable(request, minimum=self._template.minimum_compression_size),
                 route,
                 passage.path_parameters,
                 stage=self._template.stage,
@@ -161,7 +161,9 @@ class Gateway:
             return self.unavailable()
         except LaneFullError:
             kind = "THROTTLED"
-        except PayloadTooLargeError:
+        except NotSoCodedError:
+            kind = "UNSUPPORTED_MEDIA_TYPE"
+        except (PayloadTooLargeError, LargeBodyError):
             kind = "REQUEST_TOO_LARGE"
         except TimeoutError:
             self._log.warning("a function took too long", function=route.function, request_id=request_id)

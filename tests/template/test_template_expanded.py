@@ -7,9 +7,6 @@ from typing import Any
 import pytest
 from cfnlint.api import lint
 
-from tests.conftest import go_without
-from tests.support.expanded import SamMissingError, expand
-
 # Policies of AWS's own that come with what is switched on. Their wildcards are AWS's.
 MANAGED = {
     # Lambda's own: log lines leave by it. X-Ray's actions know no resources.
@@ -25,18 +22,7 @@ MANAGED = {
 }
 
 
-@pytest.fixture(scope="module")
-def expanded() -> dict[str, Any]:
-    try:
-        return expand()
-    except SamMissingError as error:
-        go_without(str(error))
-
-
-@pytest.fixture(scope="module")
-def resources(expanded: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = expanded["Resources"]
-    return found
+KEYLESS = ("/", "/health", "/docs", "/docs/{asset}", "/redoc", "/openapi.json")
 
 
 def _of_type(resources: dict[str, Any], kind: str) -> dict[str, Any]:
@@ -88,7 +74,7 @@ def test_every_method_asks_for_a_key_but_health_pages_and_preflights(resources: 
 
     assert {where for where, key in keyed.items() if not key} == {
         *(("OPTIONS", path) for path in paths),
-        *(("GET", path) for path in ("/health", "/docs", "/docs/{asset}", "/redoc", "/openapi.json")),
+        *((method, path) for path in KEYLESS for method in ("GET", "HEAD")),
     }
     assert len(keyed) > 2 * len(paths) - 1
 
@@ -105,14 +91,3 @@ def test_callers_and_the_bucket_reach_published_versions_alone(resources: dict[s
     assert all(re.search(r"\$\{\w+FunctionAliaslive\}/invocations$", uri) for uri in called)
     (notified,) = resources["UploadBucket"]["Properties"]["NotificationConfiguration"]["LambdaConfigurations"]
     assert notified["Function"] == {"Ref": "UploadFunctionAliaslive"}
-
-
-def test_alarms_stop_and_undo_every_functions_deployment(resources: dict[str, Any]) -> None:
-    groups = _of_type(resources, "AWS::CodeDeploy::DeploymentGroup")
-    assert len(groups) == 5
-    for name, group in groups.items():
-        assert group["AlarmConfiguration"]["Enabled"] is True
-        kind = name.removesuffix("FunctionDeploymentGroup")
-        alarms = {one["Name"]["Ref"] for one in group["AlarmConfiguration"]["Alarms"]}
-        assert {f"{kind}Errors", f"{kind}Slow"} <= alarms
-        assert "DEPLOYMENT_STOP_ON_ALARM" in group["AutoRollbackConfiguration"]["Events"]

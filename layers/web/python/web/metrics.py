@@ -27,6 +27,7 @@ class Metric(StrEnum):
     CACHE_HITS = "CacheHits"
     MODEL_LOAD_TIME = "ModelLoadTime"
     MODEL_REFRESH_FAILED = "ModelRefreshFailed"
+    FAILED_ANSWERS = "FailedAnswers"
 
 
 Listener = Callable[[str, Metric, float], None]

@@ -15,7 +15,7 @@ from tuning.model.encoding import Points, encode
 from tuning.model.learning import StudyKernel, StudyRegressor, fit
 from tuning.model.pooling import Ratings, pool
 from tuning.model.priors import NOISE_VARIANCE_PRIOR, complete, prior_mean, prior_modes
-from tuning.model.surrogate import Surrogate, covariance
+from tuning.model.surrogate import Surrogate, covariance, covariance_of_rated
 from tuning.observations import Observation
 from tuning.spaces import Mode
 from tuning.study import Hyperparameters
@@ -39,9 +39,9 @@ def inputs(points: Points, counts: Floats) -> Floats:
     return np.column_stack([points.coordinates, points.trends, points.apis, counts])
 
 
-def regressor(ratings: Ratings) -> StudyRegressor:
+def regressor(ratings: Ratings, of: StudyKernel | None = None) -> StudyRegressor:
     fitted = StudyRegressor(
-        kernel(),
+        of or kernel(),
         noise_prior=NOISE_VARIANCE_PRIOR,
         scatter=ratings.scatter,
         repeats=ratings.total - len(ratings),
@@ -81,6 +81,35 @@ def test_the_gradient_of_the_posterior_is_that_of_its_differences(mode: Mode, re
     for index, step in enumerate(1e-5 * np.eye(len(theta))):
         ahead, behind = (fitted.log_posterior(theta + sign * step)[0] for sign in (1, -1))
         assert gradient[index] == pytest.approx((ahead - behind) / 2e-5, rel=1e-5, abs=1e-6)
+
+
+def test_the_gradient_of_related_tasks_is_that_of_its_differences(mode: Mode, repeated: list[Observation]) -> None:
+    ratings = pool(mode, repeated)
+    generations = np.arange(len(ratings)) % 3
+    related = StudyKernel(
+        np.arange(3),
+        np.array([0.2, 0.35, 0.6]),
+        1.4,
+        0.2,
+        0.7 / 0.3,
+        generations=generations,
+        task_similarity_odds=0.6 / 0.4,
+    )
+    here = inputs(ratings.points, ratings.counts)
+    hyperparameters = complete(mode, replace(HYPERPARAMETERS, task_similarity=0.6))
+    ours = covariance_of_rated(ratings.points, generations, hyperparameters) + np.diag(0.2 / ratings.counts)
+    assert np.abs(ours - related(here)).max() < 1e-8
+    assert len(related.theta) == len(kernel().theta) + 1
+    _, gradient = related(here, eval_gradient=True)
+    assert gradient.shape == (len(ratings), len(ratings), 7)
+    for index, step in enumerate(1e-5 * np.eye(len(related.theta))):
+        ahead, behind = (related.clone_with_theta(related.theta + sign * step)(here) for sign in (1, -1))
+        assert gradient[:, :, index] == pytest.approx((ahead - behind) / 2e-5, rel=1e-5, abs=1e-6)
+    fitted = regressor(ratings, related)
+    _, slope = fitted.log_posterior(related.theta)
+    for index, step in enumerate(1e-5 * np.eye(len(related.theta))):
+        ahead, behind = (fitted.log_posterior(related.theta + sign * step)[0] for sign in (1, -1))
+        assert slope[index] == pytest.approx((ahead - behind) / 2e-5, rel=1e-5, abs=1e-6)
 
 
 def test_pooled_ratings_have_the_likelihood_of_single_ones(mode: Mode, repeated: list[Observation]) -> None:

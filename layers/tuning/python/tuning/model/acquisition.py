@@ -123,7 +123,8 @@ def find_optimum(mode: Mode, ratings: Ratings, hyperparameters: ColumnHyperparam
     surrogate = Surrogate.of(ratings, hyperparameters)
     anchors = _anchors(ratings.points.coordinates, surrogate.rated_mean)
     posterior = surrogate.posterior(candidates(mode, seed, anchors, rated=len(ratings)))
-    improvement = expected_improvement(posterior.mean, posterior.deviation, float(surrogate.rated_mean.max())).max()
+    incumbent = _incumbent(ratings, surrogate.rated_mean)
+    improvement = expected_improvement(posterior.mean, posterior.deviation, incumbent).max()
     # A second look, around the best of the first.
     anchors = _anchors(posterior.points.coordinates, posterior.mean)
     posterior = surrogate.posterior(candidates(mode, seed, anchors, rated=len(ratings)))
@@ -140,11 +141,16 @@ def _anchors(coordinates: Floats, mean: Floats) -> Floats:
     return coordinates[np.argsort(-mean, kind="stable")[:_ANCHORS]]
 
 
+def _incumbent(ratings: Ratings, rated_mean: Floats) -> float:
+    """Return the highest mean of the settings rated in the study itself; where there are none, of all."""
+    return float(rated_mean[: ratings.own or None].max())
+
+
 def _bearings(mode: Mode, ratings: Ratings, surrogate: Surrogate, fixed: Fixed | None) -> tuple[Floats, float]:
     """Return the anchors and the incumbent's mean: of the rated settings, moved to where they have what is fixed."""
     rated = ratings.points.coordinates
     if fixed is None:
-        return _anchors(rated, surrogate.rated_mean), float(surrogate.rated_mean.max())
+        return _anchors(rated, surrogate.rated_mean), _incumbent(ratings, surrogate.rated_mean)
     apis = mode.apis_within(fixed)
     moved = np.concatenate([from_unit(mode, api, to_unit(mode, api, rated), fixed) for api in apis])
     mean = surrogate.mean(points_at(mode, moved, np.repeat(apis, len(rated))))

@@ -33,6 +33,7 @@ from tuning.model.priors import (
     OWN_NOISE_VARIANCE_PRIOR,
     SIGNAL_VARIANCE_PRIOR,
     SIMILARITY_ODDS_PRIOR,
+    TASK_SIMILARITY_ODDS_PRIOR,
     LogNormal,
     complete,
     level_covariance,
@@ -41,7 +42,7 @@ from tuning.model.priors import (
 )
 from tuning.model.raters.judging import judge
 from tuning.model.raters.panel import rounding_variance
-from tuning.model.surrogate import covariance
+from tuning.model.surrogate import covariance_of_rated, task_relation
 from tuning.spaces import Mode
 from tuning.study import Hyperparameters
 
@@ -68,6 +69,10 @@ class StudyKernel(Kernel):  # type: ignore[misc]
     `owners`, shape (columns,), has the index of each column's coordinate: the columns of one coordinate, which are
     adjacent, share its lengthscale. `lengthscales` has shape (coordinates,), in shares of the range. `similarity_odds`
     is s / (1 - s) of the similarity s: as a positive number it is fitted by its logarithm like the others.
+
+    `generations`, shape (n,), says in which study each of the rated settings was rated, and `task_similarity_odds` are
+    those of the similarity of a study and the one that it is based on (`tuning.model.surrogate.covariance_of_rated`).
+    Both concern one set with itself alone. Without generations the odds are not fitted.
     """
 
     def __init__(
@@ -79,6 +84,8 @@ class StudyKernel(Kernel):  # type: ignore[misc]
         similarity_odds: float,
         *,
         noise_shape: Floats | None = None,
+        generations: Indices | None = None,
+        task_similarity_odds: float = TASK_SIMILARITY_ODDS_PRIOR.median,
     ) -> None:
         self.owners = owners
         # A float where there is one coordinate: scikit-learn makes it that.
@@ -87,6 +94,8 @@ class StudyKernel(Kernel):  # type: ignore[misc]
         self.noise_variance = noise_variance
         self.similarity_odds = similarity_odds
         self.noise_shape = noise_shape
+        self.generations = generations
+        self.task_similarity_odds = task_similarity_odds
 
     @property
     def hyperparameter_lengthscales(self) -> Hyperparameter:
@@ -108,6 +117,13 @@ class StudyKernel(Kernel):  # type: ignore[misc]
         """The odds of the similarity as scikit-learn describes what it fits."""
         return _fitted("similarity_odds", SIMILARITY_ODDS_PRIOR)
 
+    @property
+    def hyperparameter_task_similarity_odds(self) -> Hyperparameter:
+        """The odds of the task similarity as scikit-learn describes what it fits; fixed where there is one task."""
+        if self.generations is None:
+            return Hyperparameter("task_similarity_odds", "numeric", "fixed")
+        return _fitted("task_similarity_odds", TASK_SIMILARITY_ODDS_PRIOR)
+
     def __call__(
         self,
         X: Floats,  # noqa: N803 - scikit-learn's name
@@ -116,9 +132,9 @@ class StudyKernel(Kernel):  # type: ignore[misc]
     ) -> "Floats | tuple[Floats, Floats]":
         """Return the covariance of n inputs with m, shape (n, m), and with `eval_gradient` its derivatives.
 
-        Without Y it is that of X with itself. The derivatives, shape (n, n, coordinates + 3), are by the logarithms of
-        the hyperparameters in scikit-learn's order, alphabetical by name: lengthscales, noise variance, signal
-        variance, odds of the similarity.
+        Without Y it is that of X with itself. The derivatives, shape (n, n, coordinates + 3 or 4), are by the
+        logarithms of the hyperparameters in scikit-learn's order, alphabetical by name: lengthscales, noise variance,
+        signal variance, odds of the similarity, and with generations those of the task similarity.
         """
         a, b = np.asarray(X), np.asarray(X if Y is None else Y)
         differences = (a[:, None, :-3] - b[None, :, :-3]) / np.atleast_1d(self.lengthscales)[self.owners]
@@ -134,14 +150,23 @@ class StudyKernel(Kernel):  # type: ignore[misc]
         if Y is None:
             noise = self.noise_variance * (np.diag(1.0 / a[:, -1]) if self.noise_shape is None else self.noise_shape)
         level = level_covariance(a[:, -3], b[:, -3], ~across)
+        task_level: Floats | float = 0.0
+        steps, task_similarity = None, self.task_similarity_odds / (1.0 + self.task_similarity_odds)
+        if Y is None and self.generations is not None:
+            steps, task_level = task_relation(self.generations)
+            related = task_similarity**steps
+            scale, signal, level = related * scale, related * signal, related * level
         if not eval_gradient:
-            return np.asarray(signal + level + noise)
+            return np.asarray(signal + level + task_level + noise)
         # d k / d log l_j = s² 5/3 (1 + √5 r) exp(-√5 r) (x_j - x'_j)² / l_j² of the Matern 5/2 kernel k.
         of_coordinates = np.add.reduceat(squares, np.flatnonzero(np.diff(self.owners, prepend=-1)), axis=2)
         by_lengthscale = ((5.0 / 3.0) * scale * (1.0 + root) * decay)[:, :, None] * of_coordinates
         by_odds = np.where(across, signal * (1.0 - similarity), 0.0)
-        gradient = np.dstack([by_lengthscale, noise, signal, by_odds])
-        return np.asarray(signal + level + noise), gradient
+        parts = [by_lengthscale, noise, signal, by_odds]
+        if steps is not None:
+            # d rho^n / d log(rho / (1 - rho)) = n (1 - rho) rho^n, n steps apart.
+            parts.append(steps * (1.0 - task_similarity) * (signal + level))
+        return np.asarray(signal + level + task_level + noise), np.dstack(parts)
 
     def diag(self, X: Floats) -> Floats:  # noqa: N803
         """Return the diagonal of the covariance of n inputs with themselves, shape (n,), noise included."""
@@ -187,19 +212,20 @@ class StudyRegressor(GaussianProcessRegressor):  # type: ignore[misc]
     def log_posterior(self, theta: Floats, *, clone_kernel: bool = True) -> tuple[float, Floats]:
         """Return the log posterior of the hyperparameters up to a constant, and its gradient by `theta`.
 
-        `theta`, shape (coordinates + 3,), has their logarithms in the order of `StudyKernel.__call__`. The likelihood
-        is that of the single ratings: that of the N means, and of the `scatter` of n ratings about them,
+        `theta`, shape (coordinates + 3 or 4,), has their logarithms in the order of `StudyKernel.__call__`. The
+        likelihood is that of the single ratings: that of the N means, and of the `scatter` of n ratings about them,
 
             -½ repeats log(noise variance) - ½ scatter / noise variance        repeats = n - N
         """
         value, gradient = super().log_marginal_likelihood(theta, eval_gradient=True, clone_kernel=clone_kernel)
-        medians, deviations = _priors(len(theta) - 3, self.noise_prior)
+        noise = np.size(self.kernel.lengthscales)  # the place of the noise variance in theta
+        medians, deviations = _priors(noise, len(theta), self.noise_prior)
         z = (theta - np.log(medians)) / deviations
         # What pooling hides: how far the single ratings of a setting lie from their mean, given the noise.
-        surprise = self.scatter * math.exp(-theta[-3])
+        surprise = self.scatter * math.exp(-theta[noise])
         gradient = gradient - z / deviations
-        gradient[-3] += 0.5 * (surprise - self.repeats)
-        return float(value - 0.5 * (self.repeats * theta[-3] + surprise) - 0.5 * float(z @ z)), gradient
+        gradient[noise] += 0.5 * (surprise - self.repeats)
+        return float(value - 0.5 * (self.repeats * theta[noise] + surprise) - 0.5 * float(z @ z)), gradient
 
     def _optimize(
         self, objective: Callable[[Floats], tuple[float, Floats]], initial: Floats, bounds: Floats
@@ -245,7 +271,7 @@ def fit(
     )
     if ratings.panel is not None:
         # As the panel is understood at the hyperparameters so far; the noise of all of it is fitted as one.
-        prior = covariance(points, points, initial)
+        prior = covariance_of_rated(points, ratings.generations, initial)
         said = judge(ratings.panel, prior, prior_mean(points.trends), initial.noise_variance)
         means, scatter, repeats = said.means, said.scatter, said.freedom
         shape = said.noise / initial.noise_variance
@@ -257,6 +283,8 @@ def fit(
         initial.noise_variance,
         initial.similarity / (1.0 - initial.similarity),
         noise_shape=shape,
+        generations=ratings.generations,
+        task_similarity_odds=initial.task_similarity / (1.0 - initial.task_similarity),
     )
     inputs = np.column_stack([points.coordinates, points.trends, points.apis, ratings.counts])
     regressor = StudyRegressor(
@@ -264,7 +292,7 @@ def fit(
     )
     regressor.fit(inputs, means - prior_mean(points.trends))
     fitted = regressor.kernel_
-    odds = float(fitted.similarity_odds)
+    odds, task_odds = float(fitted.similarity_odds), float(fitted.task_similarity_odds)
     return Hyperparameters(
         tuple(
             (name, float(value))
@@ -274,6 +302,7 @@ def fit(
         float(fitted.noise_variance),
         odds / (1.0 + odds),
         ratings.total,
+        None if ratings.generations is None else task_odds / (1.0 + task_odds),
     )
 
 
@@ -281,7 +310,8 @@ def _fitted(name: str, prior: LogNormal, count: int = 1) -> Hyperparameter:
     return Hyperparameter(name, "numeric", (prior.low, prior.high), count)
 
 
-def _priors(dimensions: int, noise: LogNormal) -> tuple[Floats, Floats]:
-    """Return the medians and the deviations of the logarithms, in the order of theta."""
-    priors = [LENGTHSCALE_PRIOR] * dimensions + [noise, SIGNAL_VARIANCE_PRIOR, SIMILARITY_ODDS_PRIOR]
+def _priors(dimensions: int, fitted: int, noise: LogNormal) -> tuple[Floats, Floats]:
+    """Return the medians and the deviations of the logarithms of so many fitted ones, in the order of theta."""
+    others = [noise, SIGNAL_VARIANCE_PRIOR, SIMILARITY_ODDS_PRIOR, TASK_SIMILARITY_ODDS_PRIOR]
+    priors = [*[LENGTHSCALE_PRIOR] * dimensions, *others][:fitted]
     return np.array([prior.median for prior in priors]), np.array([prior.deviation for prior in priors])

@@ -6,9 +6,9 @@ same, because the rest of the sum does not depend on f:
     sum over i of (y_i - f)² / noise variance = (ȳ - f)² / (noise variance / n) + scatter / noise variance
     scatter = sum over i of (y_i - ȳ)²
 
-Past MAX_POINTS distinct settings, or MAX_JUDGED_POINTS, the most informative are kept. A process remembers what it has pooled of the
-latest studies and only adds to it; the result equals that of pooling everything anew, bit for bit. This module judges
-no rating and knows nothing of a model.
+Past MAX_POINTS distinct settings, or MAX_JUDGED_POINTS, the most informative are kept. A process remembers what it
+has pooled of the latest studies and only adds to it; the result equals that of pooling everything anew, bit for bit.
+This module judges no rating and knows nothing of a model.
 
 Source: M. Binois, R. Gramacy and M. Ludkovski, "Practical heteroscedastic Gaussian process modeling for large
 simulation experiments", J. Computational and Graphical Statistics 27 (2018), section 3 (replicated inputs).
@@ -43,6 +43,11 @@ class Ratings:
     `total` counts every single rating that the mode admits, those of settings that were left out included. `step` is
     the widest of 1, .5 and 0 of which all ratings are multiples. `panel` has the single ratings of these settings with
     who and what; None if nobody is named and no picture.
+
+    Where a study is based on others (`tuning.model.ancestors`), the settings rated in those follow its own; a setting
+    that several studies rated is there once for each. `generations`, (n,), is 0 for the study's own, 1 for those of the
+    study that it is based on, and so on; None if all are its own. `inherited` counts the single ratings of the others,
+    which `total` does not.
     """
 
     settings: tuple[Setting, ...]
@@ -53,6 +58,13 @@ class Ratings:
     total: int
     step: float = 0.0
     panel: Panel | None = None
+    generations: Indices | None = None
+    inherited: int = 0
+
+    @property
+    def own(self) -> int:
+        """The number of settings that were rated in the study itself, which are the first ones."""
+        return len(self) if self.generations is None else int(np.count_nonzero(self.generations == 0))
 
     def __len__(self) -> int:
         return len(self.settings)

@@ -21,7 +21,13 @@ from tuning.model.arrays import Floats, Indices
 from tuning.model.cholesky import Cholesky
 from tuning.model.encoding import Points
 from tuning.model.pooling import Ratings
-from tuning.model.priors import ColumnHyperparameters, level_covariance, level_variance, prior_mean
+from tuning.model.priors import (
+    TASK_LEVEL_VARIANCE,
+    ColumnHyperparameters,
+    level_covariance,
+    level_variance,
+    prior_mean,
+)
 from tuning.model.raters.judging import Judgement, judge
 from tuning.model.raters.panel import Panel
 
@@ -60,6 +66,32 @@ def covariance(a: Points, b: Points, hyperparameters: ColumnHyperparameters) -> 
     )
     squared += level_covariance(a.trends, b.trends, same)
     return np.asarray(squared)
+
+
+def covariance_of_rated(points: Points, generations: Indices | None, hyperparameters: ColumnHyperparameters) -> Floats:
+    """Return the prior covariance of the true ratings of settings rated in a study and its ancestors, shape (n, n).
+
+    That of points i and j, rated in the generations g_i and g_j, in squared rating points:
+
+        similarity^|g_i - g_j| k(x_i, x_j) + TASK_LEVEL_VARIANCE [g_i = g_j > 0]      Bonilla et al. (2007), equation 2
+
+    The similarity is that of a task and the next.
+    """
+    kernel = covariance(points, points, hyperparameters)
+    if generations is not None:
+        steps, level = task_relation(generations)
+        kernel *= hyperparameters.task_similarity**steps
+        kernel += level
+    return kernel
+
+
+def task_relation(generations: Indices) -> tuple[Floats, Floats]:
+    """Return how many steps of basing lie between n settings' tasks, and the covariance of their tasks' levels.
+
+    Both are (n, n); the second in squared rating points.
+    """
+    steps = np.abs(generations[:, None] - generations).astype(np.float64)
+    return steps, np.where((steps == 0) & (generations > 0), TASK_LEVEL_VARIANCE, 0.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -147,11 +179,12 @@ class Posterior:
 class Surrogate:
     """The Gaussian process conditioned on ratings. Without ratings it is the prior.
 
-    `rated_mean` is the posterior mean at the n rated points, in rating points, shape (n,). `judgement` is what is known
-    of people and pictures; None where nobody is named and no picture.
+    `rated_mean` is the posterior mean at the n rated points, in rating points, shape (n,): all that is predicted is of
+    the study itself, wherever a point was rated. `judgement` is what is known of people and pictures; None where nobody
+    is named and no picture.
     """
 
-    __slots__ = ("_factor", "_points", "_weights", "hyperparameters", "judgement", "rated_mean")
+    __slots__ = ("_factor", "_points", "_ties", "_weights", "hyperparameters", "judgement", "rated_mean")
 
     @classmethod
     def of(cls, ratings: Ratings, hyperparameters: ColumnHyperparameters) -> "Surrogate":
@@ -161,7 +194,14 @@ class Surrogate:
         """
         known = _known.get(ratings)
         if known is None or known.hyperparameters != hyperparameters:
-            known = cls(ratings.points, ratings.means, ratings.counts, hyperparameters, ratings.panel)
+            known = cls(
+                ratings.points,
+                ratings.means,
+                ratings.counts,
+                hyperparameters,
+                ratings.panel,
+                generations=ratings.generations,
+            )
             _known[ratings] = known
         return known
 
@@ -172,8 +212,12 @@ class Surrogate:
         counts: Floats,
         hyperparameters: ColumnHyperparameters,
         panel: Panel | None = None,
+        *,
+        generations: Indices | None = None,
     ) -> None:
         """Condition on n points' mean ratings, shape (n,), of which each is of so many (`counts`, (n,)) single ratings.
+
+        `generations`, (n,), says in which study each was rated (`tuning.model.pooling.Ratings`); None: in this one.
 
             weights = (K + noise)⁻¹ (ratings - prior mean)
 
@@ -185,8 +229,10 @@ class Surrogate:
         """
         self.hyperparameters = hyperparameters
         self._points = points
+        # The similarity of each rated setting's task to the study itself, as a factor of its covariances.
+        self._ties = None if generations is None else hyperparameters.task_similarity ** generations.astype(np.float64)
         self.judgement: Judgement | None = None
-        kernel, expected = covariance(points, points, hyperparameters), prior_mean(points.trends)
+        kernel, expected = covariance_of_rated(points, generations, hyperparameters), prior_mean(points.trends)
         if panel is None:
             self._factor = Cholesky(kernel, hyperparameters.noise_variance / counts)
         else:
@@ -194,11 +240,11 @@ class Surrogate:
             ratings = self.judgement.means
             self._factor = Cholesky(kernel + self.judgement.noise, np.zeros(len(points)))
         self._weights = self._factor.solve(ratings - expected)
-        self.rated_mean = expected + kernel @ self._weights
+        self.rated_mean = expected + kernel @ self._weights if self._ties is None else self.mean(points)
 
     def mean(self, points: Points) -> Floats:
         """Return the posterior mean alone at n points, in rating points, shape (n,): cheaper than `posterior`."""
-        return prior_mean(points.trends) + self._weights @ covariance(self._points, points, self.hyperparameters)
+        return prior_mean(points.trends) + self._weights @ self._covariance_with(points)
 
     def posterior(self, points: Points, pending: Points | None = None) -> Posterior:
         """Return the posterior at points, as if each of the pending ones had had one more rating, just as expected.
@@ -213,11 +259,11 @@ class Surrogate:
             ValueError: the points have more or fewer columns than the rated ones.
         """
         shared = 0.0 if self.judgement is None else self.judgement.shared_variance
-        cross = covariance(self._points, points, self.hyperparameters)
+        cross = self._covariance_with(points)
         whitened = self._factor.whiten(cross)
         mean = prior_mean(points.trends) + self._weights @ cross
         if pending is not None:
-            known = self._factor.whiten(covariance(self._points, pending, self.hyperparameters))
+            known = self._factor.whiten(self._covariance_with(pending))
             unknown = covariance(pending, pending, self.hyperparameters) - known.T @ known
             factor = Cholesky(unknown, np.full(len(pending), self.hyperparameters.noise_variance + shared))
             rows = factor.whiten(covariance(pending, points, self.hyperparameters) - known.T @ whitened)
@@ -226,6 +272,11 @@ class Surrogate:
         variance = self.hyperparameters.signal_variance + level - np.einsum("ij,ij->j", whitened, whitened)
         error = SharedError(0.0, shared, np.zeros(len(points)))
         return Posterior(points, mean, np.maximum(variance, 0.0), whitened, self.hyperparameters, error)
+
+    def _covariance_with(self, points: Points) -> Floats:
+        """Return the prior covariance of the n rated settings, each in its task, with m points of the study: (n, m)."""
+        cross = covariance(self._points, points, self.hyperparameters)
+        return cross if self._ties is None else cross * self._ties[:, None]
 
 
 # What this process conditioned on last, of each study's ratings that are still in use.
