@@ -16,6 +16,7 @@ from captioning.captioner import Captioner
 from captioning.model.bundle import open_bundle
 from tests.captioners.keras_modules import keras_module
 from tools.captioner.__main__ import main
+from tools.captioner.encoders.networks import BY_NAME
 from tools.captioner.pictures import draw_pictures
 
 pytestmark = [
@@ -140,8 +141,6 @@ def test_the_encoder_is_asked_for_where_it_is_not_and_found_where_keras_put_it(
     assert "no package carries InceptionV3's weights, and " in said
     assert "give its file with --encoder-weights" in said
     (tmp_path / "models").mkdir()
-    (tmp_path / "models" / "inception_v3_weights_tf_dim_ordering_tf_kernels_notop.h5").write_bytes(
-        inception.read_bytes()
-    )
+    (tmp_path / "models" / BY_NAME["keras"].file).write_bytes(inception.read_bytes())
     assert convert(captioner, tmp_path / "mine", "--encoder", "keras") == 0, capsys.readouterr().err
     assert provenance(tmp_path / "mine")["encoder"]["network"] == "InceptionV3, average-pool features"
