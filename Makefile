@@ -10,7 +10,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 LAYERS := layers/storage/python:layers/web/python:layers/tuning/python:layers/captioning/python
 
-.PHONY: help run test ready lint template audit lock openapi imports wheel release fuzz fuzz-api mutants deploy smoke model captioners images \
+.PHONY: help run test thorough ready lint template audit lock openapi imports wheel release fuzz fuzz-api mutants deploy smoke model captioners images \
 	bench-stores bench-tuning bench-captioning bench-load scale docs uploads redrive backup restore reset export clean FORCE
 
 help:  ## Say what can be made
@@ -23,11 +23,20 @@ run: .venv/local.stamp  ## Start the whole system on this machine (HOST, PORT, A
 FLOOR := 90
 COUNTED = COVERAGE_CORE=$$($(BIN)/python -c 'import sys; print("sysmon" if sys.version_info >= (3, 12) else "ctrace")')
 
-# What does not need another runs beside it; what one command says stays together. One worker more than there are
-# processors: many tests wait for processes of their own.
+# One more than there are processors: many tests wait for processes of their own.
+WORKERS = $$($(BIN)/python -c 'import os; print(min(os.cpu_count() + 1, 4))')
+# What a test's process has compiled, the next one need not compile anew.
+unexport PYTHONDONTWRITEBYTECODE
+
+# What does not need another runs beside it; what one command says stays together.
 test:  ## Check everything: lint, types, import rules, template, tests, coverage
 	@$(MAKE) --no-print-directory --jobs=2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=line) ready
-	$(COUNTED) $(BIN)/pytest --numprocesses $$($(BIN)/python -c 'import os; print(min(os.cpu_count() + 1, 4))') --dist worksteal --cov --cov-report=term --cov-fail-under=$(FLOOR)
+	$(COUNTED) $(BIN)/pytest --numprocesses $(WORKERS) --dist worksteal --cov --cov-report=term --cov-fail-under=$(FLOOR)
+
+# The same tests with TIMES as many random cases, rounds and crashes, and other ones in every run.
+TIMES ?= 20
+thorough: .venv/dev.stamp .venv-ministack/stamp  ## Try many more random cases than `make test` does (TIMES as many)
+	THOROUGH=$(TIMES) $(BIN)/pytest --numprocesses $(WORKERS) --dist worksteal --timeout 0 -m "hypothesis or thorough"
 
 ready: .venv/dev.stamp .venv-sam/stamp .venv-checkov/stamp .venv-ministack/stamp .venv-tflite/stamp lint template
 
