@@ -54,9 +54,11 @@ def _answer(picture: bytes, wanted: Wanted) -> tuple[Levels | PictureError, bool
     # The timer's signal ends the process, even within a decoder's loop.
     signal.setitimer(signal.ITIMER_PROF, PROCESSOR_SECONDS)
     try:
-        return read_levels(picture, wanted), True
+        levels = read_levels(picture, wanted)
+        # NumPy stays in memory, of which the next picture may need all.
+        return levels, "numpy" not in sys.modules
     except PictureError as error:
-        return error, True
+        return error, "numpy" not in sys.modules
     except MemoryError:
         limit = resource.getrlimit(resource.RLIMIT_AS)[0] // (1024 * 1024)
         return PictureTooLargeError(f"the picture takes more memory to read than {limit} MiB"), False

@@ -48,7 +48,7 @@ class Levels(NamedTuple):
     """A picture at the encoder's size, before its `orientation` (EXIF, 1 to 8) is applied.
 
     `mode` says what `content` holds, row by row: "RGB" bytes; "RGBa" bytes, colours multiplied by their opacity; or
-    "F", grey as float32, in which the level `white` is white.
+    "F", a plane of grey or three of red, green and blue as float32, in which the level `white` is white.
     """
 
     mode: str
