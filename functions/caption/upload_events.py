@@ -89,7 +89,11 @@ class _UploadFunction:
         resources, began = self._resources, time.perf_counter()
         try:
             status = caption_upload(
-                resources.service.captioner(), resources.store, resources.bucket(bucket_name), upload
+                resources.service.captioner(),
+                resources.store,
+                resources.bucket(bucket_name),
+                upload,
+                observe=resources.refused,
             ).status.value
         except UploadReplacedError:
             # Not an outcome: the picture that replaced it has an event of its own.

@@ -48,7 +48,8 @@ def _shrunk(image: Image.Image, spec: InputSpec) -> NDArray[np.float32]:
         return np.clip(np.dstack([grey] * 3), 0, _WHITE).astype(np.float32)
     if image.has_transparency_data:
         found = np.asarray(image.convert("RGBA").convert("RGBa").resize(size, resampling), np.float32)
-        return np.clip(found[:, :, :3] + _WHITE - found[:, :, 3:], 0, _WHITE)
+        over_white: NDArray[np.float32] = np.clip(found[:, :, :3] + _WHITE - found[:, :, 3:], 0, _WHITE)
+        return over_white
     return np.asarray(image.convert("RGB").resize(size, resampling), np.float32)
 
 

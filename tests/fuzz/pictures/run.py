@@ -16,21 +16,27 @@ KEPT_OF_A_KIND = 3
 
 
 def picture(originals: dict[str, list[bytes]], seed: int, number: int) -> tuple[str, bytes]:
-    """The format and the bytes of picture `number` of `seed`."""
+    """The format and the bytes of picture `number` of `seed`; the formats take turns."""
     chance = random.Random(f"{seed}:{number}")  # noqa: S311 - no secret
-    name = chance.choice(list(FORMATS))
+    name = list(FORMATS)[number // 2 % len(FORMATS)]
     one, other = chance.choices(originals[name], k=2)
     return name, mutated(FORMATS[name], one, other, chance)
 
 
-def run(seed: int, first: int, step: int, seconds: float, folder: Path) -> tuple[Counter[str], Counter[str]]:
-    """Judges pictures `first`, `first` + `step` and so on; gives the numbers of outcomes and of finds."""
+def run(
+    seed: int, first: int, step: int, seconds: float, each: int | None, folder: Path
+) -> tuple[Counter[str], Counter[str], float, int]:
+    """Judges pictures `first`, `first` + `step` and so on, for so long, or so many of each format.
+
+    Gives the numbers of outcomes and of finds, the most seconds that a picture took, and the most megabytes.
+    """
     logging.disable()
     judge, originals = Judge(), seeds()
     outcomes, finds = Counter[str](), Counter[str]()
     until = time.monotonic() + seconds
     number = first
-    while time.monotonic() < until:
+    last = None if each is None else each * len(FORMATS)
+    while number < last if last is not None else time.monotonic() < until:
         name, content = picture(originals, seed, number)
         outcome, find = judge.judge(content)
         outcomes[f"{name}: {_alike(outcome)}"] += 1
@@ -38,7 +44,7 @@ def run(seed: int, first: int, step: int, seconds: float, folder: Path) -> tuple
             keep(folder, f"{seed}-{number}", name, content, find, finds)
         number += step
     judge.close()
-    return outcomes, finds
+    return outcomes, finds, judge.most_seconds, judge.most_megabytes
 
 
 def _alike(text: str) -> str:

@@ -174,6 +174,11 @@ def _opened(prepared: Prepared) -> ImageFile:
         if prepared.kind == "BMP":
             raise NotAPictureError(NOT_READ) from error
         raise DamagedPictureError("the picture's header is truncated or broken") from error
+    except OSError as error:
+        if prepared.kind == "BMP" and "Unsupported" in str(error):
+            # Its words for depths, masks and compressions (JPEG and PNG among them) that it does not know.
+            raise NotAPictureError("BMPs of this depth, with these masks or so compressed are not read") from error
+        raise
     return opened
 
 
@@ -189,7 +194,7 @@ def _decoded(image: ImageFile, prepared: Prepared) -> Image.Image:
             scans.load_scans(image, prepared.content, prepared.scans)
             return image
         with _opened(prepared._replace(content=scans.with_other_ends(prepared.content, prepared.scans))) as again:
-            scans.load_arithmetic(image, again, prepared.scans)
+            scans.load_arithmetic(image, again)
             return image
     if prepared.kind == "PNG" and image.tell() == 0:
         sixteen: Any = import_module("captioning.pictures.decoders.sixteen_bits")
@@ -230,10 +235,10 @@ def _is_blank(levels: Levels) -> bool:
     if levels.mode == "F":
         plane = Image.frombytes("F", (1, len(levels.content) // 4), levels.content)
         low, high = plane.getextrema()
-        return (high - low) * _WHITE / levels.white <= _BLANK_LEVELS  # type: ignore[operator]
+        return (float(high) - float(low)) * _WHITE / levels.white <= _BLANK_LEVELS  # type: ignore[arg-type]
     count = len(levels.mode)
     image = Image.frombytes(levels.mode, (1, len(levels.content) // count), levels.content)
     if levels.mode == "RGBa":
         *colours, opacity = image.split()
         image = Image.merge("RGB", [ImageChops.add(colour, ImageChops.invert(opacity)) for colour in colours])
-    return all(high - low <= _BLANK_LEVELS for low, high in image.getextrema())  # type: ignore[misc,operator]
+    return all(high - low <= _BLANK_LEVELS for low, high in image.getextrema())  # type: ignore[misc]

@@ -53,17 +53,18 @@ def _answer(picture: bytes, wanted: Wanted) -> tuple[Levels | PictureError, bool
     """Return the answer, and whether the process can read another picture."""
     # The timer's signal ends the process, even within a decoder's loop.
     signal.setitimer(signal.ITIMER_PROF, PROCESSOR_SECONDS)
+    answer: Levels | PictureError
     try:
-        levels = read_levels(picture, wanted)
-        # NumPy stays in memory, of which the next picture may need all.
-        return levels, "numpy" not in sys.modules
+        answer = read_levels(picture, wanted)
     except PictureError as error:
-        return error, "numpy" not in sys.modules
+        answer = error
     except MemoryError:
         limit = resource.getrlimit(resource.RLIMIT_AS)[0] // (1024 * 1024)
         return PictureTooLargeError(f"the picture takes more memory to read than {limit} MiB"), False
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
+    # NumPy, which some pictures need, stays in memory, of which the next one may need all.
+    return answer, "numpy" not in sys.modules
 
 
 def _confine() -> None:

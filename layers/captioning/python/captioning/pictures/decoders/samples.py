@@ -13,7 +13,7 @@ This module imports NumPy, which the process does without otherwise.
 import io
 import struct
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +30,7 @@ from captioning.pictures.whites import float_white, integer_white
 
 Bytes = NDArray[np.uint8]
 """Rows of bytes, (rows, bytes per row)."""
-Samples = NDArray[np.generic]
+Samples = NDArray[Any]
 """Samples, (rows, columns, samples per pixel)."""
 
 _GROUP_BYTES = 4 << 20
@@ -98,12 +98,12 @@ def _deep(content: bytes, layout: Layout, size: tuple[int, int], resampling: Ima
             plane.add(_image("F", np.ascontiguousarray(levels[:, :, number])))
     found = np.stack([np.asarray(plane.finish()) for plane in planes])
     white, opaque_white = _white(layout, highest), _white(layout, highest_opacity)
-    share = found[layout.base :] / opaque_white if opacity is not None else np.float32(1)
+    share = found[layout.base :] / opaque_white if opacity is not None else np.ones(1, np.float32)
     multiplied = opacity is not None and layout.extra[opacity] == _OPACITY
-    colours = found[: layout.base] / (white * (opaque_white if multiplied else 1))
+    seen = found[: layout.base] / (white * (opaque_white if multiplied else 1))
     if layout.photometric == _WHITE_IS_ZERO:
-        colours = share - colours
-    over_white: NDArray[np.float32] = (np.clip(colours, 0, None) + 1 - share) * np.float32(_FULL)
+        seen = share - seen
+    over_white = (np.clip(seen, 0, None) + 1 - share) * _FULL
     return np.clip(over_white, 0, _FULL).astype(np.float32)
 
 
@@ -132,9 +132,8 @@ def _shallow(content: bytes, layout: Layout, size: tuple[int, int], resampling: 
 def _coloured(samples: Samples, layout: Layout) -> Image.Image:
     """Return an image in the mode RGB of samples of 8 bits and fewer, or of other colours than grey and RGB."""
     if layout.photometric == _PALETTE:
-        colours = np.array(layout.colours, np.uint16)
-        # Some programs write levels of 8 bits.
-        colours = colours >> _BYTE if colours.max() > _FULL else colours
+        # Levels of 16 bits; some programs write levels of 8.
+        colours = np.array(layout.colours) >> (_BYTE if max(layout.colours) > _FULL else 0)
         return _image("RGB", colours.reshape(3, -1).T.astype(np.uint8)[samples[:, :, 0]])
     if layout.photometric == _YCBCR:
         return _image("RGB", _from_ycbcr(samples, layout))
@@ -149,7 +148,7 @@ def _coloured(samples: Samples, layout: Layout) -> Image.Image:
 def _scaled(samples: Samples, bits: int) -> Bytes:
     """Return whole numbers of `bits` as levels of 8 bits."""
     if bits > _BYTE:
-        return (samples >> (bits - _BYTE)).astype(np.uint8)  # type: ignore[operator]
+        return (samples >> (bits - _BYTE)).astype(np.uint8)
     table = np.round(np.arange(1 << bits) * _FULL / ((1 << bits) - 1)).astype(np.uint8)
     return table[samples]
 
@@ -158,7 +157,7 @@ def _from_ycbcr(samples: Samples, layout: Layout) -> Bytes:
     """Return red, green and blue, by TIFF 6.0, section 21."""
     low, high = np.array(layout.references).reshape(3, 2).T.astype(np.float32)
     # Full range of luminance and of colour differences.
-    levels = (samples - low) / (high - low) * np.array([255, 127, 127], np.float32)  # type: ignore[operator]
+    levels = (samples - low) / (high - low) * np.array([255, 127, 127], np.float32)
     in_red, in_green, in_blue = layout.coefficients
     luminance, blueness, redness = np.moveaxis(levels, 2, 0)
     red = redness * (2 - 2 * in_red) + luminance
@@ -178,7 +177,9 @@ def _image(mode: str, levels: NDArray[np.generic]) -> Image.Image:
 def _rows(content: bytes, layout: Layout) -> Iterator[Samples]:
     """Yield the picture's samples from the top, some rows at a time, without what pads strips and tiles."""
     planes = layout.samples if layout.planar else 1
-    groups = [_tile_rows(layout, plane) if layout.tiled else _strip_groups(content, layout, plane) for plane in range(planes)]
+    groups = [
+        _tile_rows(layout, plane) if layout.tiled else _strip_groups(content, layout, plane) for plane in range(planes)
+    ]
     left = layout.height
     for together in zip(*groups, strict=True):
         found = [_decoded(content, layout, segments)[:left, : layout.width] for segments in together]
@@ -258,9 +259,7 @@ def _decoded(content: bytes, layout: Layout, segments: Sequence[_Segment]) -> Sa
     if layout.compressed:
         raw = _decompressed(content, layout, segments, row_bytes, unit)
     else:
-        raw = b"".join(
-            content[one.offset : one.offset + -(-one.rows // unit) * row_bytes] for one in segments
-        )
+        raw = b"".join(content[one.offset : one.offset + -(-one.rows // unit) * row_bytes] for one in segments)
         if layout.fill_order == _DIFFERENCES:
             raw = raw.translate(_REVERSED)
     lines = sum(-(-one.rows // unit) for one in segments)
@@ -276,15 +275,15 @@ def _decoded(content: bytes, layout: Layout, segments: Sequence[_Segment]) -> Sa
     return found
 
 
-def _decompressed(
-    content: bytes, layout: Layout, segments: Sequence[_Segment], row_bytes: int, unit: int
-) -> bytes:
+def _decompressed(content: bytes, layout: Layout, segments: Sequence[_Segment], row_bytes: int, unit: int) -> bytes:
     """Have libtiff decompress strips or tiles, as a grey picture of bytes in strips."""
     pieces = [content[one.offset : one.offset + one.size] for one in segments]
     rows = [-(-one.rows // unit) for one in segments]
     order, count = layout.order, len(pieces)
     head = 8 + 2 + 12 * 10 + 4
-    first, offsets, sizes = head + 8 * count, [], []
+    first = head + 8 * count
+    offsets: list[int] = []
+    sizes: list[int] = []
     for piece in pieces:
         offsets.append(first + sum(sizes))
         sizes.append(len(piece))
@@ -321,7 +320,7 @@ def _samples(lines: Bytes, layout: Layout) -> Samples:
     return _unpacked(lines, layout, count).reshape(shape)
 
 
-def _unpacked(lines: Bytes, layout: Layout, count: int) -> NDArray[np.uint32]:
+def _unpacked(lines: Bytes, layout: Layout, count: int) -> Samples:
     """Return `count` whole numbers per row that are not of whole words; they are packed from the highest bit on."""
     bits = layout.bits
     if bits == 24:  # noqa: PLR2004 - libtiff takes these for words in the file's order
@@ -344,7 +343,8 @@ def _from_float_differences(lines: Bytes, layout: Layout, shape: tuple[int, int,
     """Undo the predictor of floats: differences of bytes, the highest bytes of all samples first (Technical Note 3)."""
     size = layout.bits // _BYTE
     stride = shape[2]
-    summed = np.cumsum(lines.reshape(shape[0], -1, stride), axis=1, dtype=np.uint8).reshape(shape[0], size, -1)
+    summed: Samples = np.cumsum(lines.reshape(shape[0], -1, stride), axis=1, dtype=np.uint8)
+    summed = summed.reshape(shape[0], size, -1)
     return np.ascontiguousarray(summed.swapaxes(1, 2)).view(f">f{size}").reshape(shape)
 
 
@@ -352,7 +352,7 @@ def _upsampled(units: Samples, layout: Layout) -> Samples:
     """Return a sample of each kind per pixel, from the units of subsampled YCbCr (TIFF 6.0, section 21)."""
     across, down = layout.subsampling
     rows, columns, _ = units.shape
-    luminance = units[:, :, : across * down].reshape(rows, columns, down, across)
+    luminance: Samples = units[:, :, : across * down].reshape(rows, columns, down, across)
     luminance = luminance.swapaxes(1, 2).reshape(rows * down, columns * across, 1)
     differences = units[:, :, across * down :].repeat(down, axis=0).repeat(across, axis=1)
     return np.concatenate([luminance, differences], axis=2)

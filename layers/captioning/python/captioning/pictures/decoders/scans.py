@@ -23,7 +23,8 @@ _LAST_ROWS = 32
 def load_scans(image: ImageFile, content: bytes, ends: tuple[int, ...]) -> None:
     """Decode `content`, a JPEG that was opened as `image`, whose scans' data end at `ends`.
 
-    At most some four blocks of 8 x 8 pixels can be missing from a scan unnoticed.
+    At most 17 bytes can be missing from a scan unnoticed, for which its filling stands in: some four blocks of 8 x 8
+    pixels.
 
     Raises:
         DamagedPictureError: data of a scan are missing, or are none of a JPEG.
@@ -61,8 +62,8 @@ def load_scans(image: ImageFile, content: bytes, ends: tuple[int, ...]) -> None:
     image.tile = []
 
 
-def load_arithmetic(image: ImageFile, again: ImageFile, ends: tuple[int, ...]) -> None:
-    """Decode an arithmetic JPEG, opened twice as `image` and `again`, whose scans' data end at `ends` in both.
+def load_arithmetic(image: ImageFile, again: ImageFile) -> None:
+    """Decode an arithmetic JPEG, opened as `image`, and as `again` with other ends of its scans.
 
     Its decoder cannot wait, and takes what follows the data for zeros (T.81, D.2.6). So the picture is decoded a second
     time with other bytes there: of a scan that was complete nothing depends on them but its very end.

@@ -80,9 +80,7 @@ def _merged(bands: tuple[Image.Image, ...]) -> Image.Image:
 
 def _highest(upper: Image.Image, colours: int) -> list[int]:
     """Return per band the highest of the upper 8 bits: one for all colours, and that of the opacity."""
-    found = upper.getextrema()
-    most = [found] if len(upper.getbands()) == 1 else list(found)
-    highest = [int(high) for _, high in most]  # type: ignore[misc]
+    highest = [int(band.getextrema()[1]) for band in upper.split()]  # type: ignore[arg-type]
     return [max(highest[:colours])] * colours + highest[colours:]
 
 

@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import Any
 
 from captioning.errors import NotAPictureError
-from captioning.pictures.formats.foreign import refusal
+from captioning.pictures.formats.foreign import foreign_of, refusal
 from captioning.pictures.formats.prepared import Prepared
 from captioning.pictures.formats.signatures import format_of
 
@@ -34,11 +34,18 @@ def prepare(content: bytes) -> Prepared:
     """
     kind = format_of(content)
     if kind is None:
-        raise NotAPictureError(refusal(content) or NOT_READ)
+        foreign = foreign_of(content)
+        raise NotAPictureError(refusal(foreign) if foreign else NOT_READ)
     if kind in _WHOLE:
         return Prepared(kind, content)
     prepared: Prepared = _module(kind).prepare(content)
     return prepared
+
+
+def name_of(content: bytes) -> str | None:
+    """Return the name of the format of a file, read or not; None if it is of none that is known."""
+    foreign = None if (kind := format_of(content)) else foreign_of(content)
+    return foreign.name if foreign else kind
 
 
 def prepare_frames(content: bytes, kind: str) -> Prepared:

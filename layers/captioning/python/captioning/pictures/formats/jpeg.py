@@ -7,6 +7,7 @@ Adobe's. The end mark is added where it is missing: whether the data of each sca
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 from math import ceil
 from typing import NamedTuple
 
@@ -35,7 +36,8 @@ _PROGRESSIVE = frozenset((0xC2, 0xCA))
 _ARITHMETIC = frozenset((0xC9, 0xCA))
 _UNREAD = _FRAMES - {0xC0, 0xC1, 0xC2, 0xC9, 0xCA}
 _BITS = 8
-_METADATA = frozenset((*range(0xE0, 0xF0), 0xFE))
+# Applications' segments and comments; those for JPEG's own extensions, which no decoder knows; the number of lines.
+_METADATA = frozenset((*range(0xE0, 0xF0), 0xFE, *range(0xF0, 0xFE), 0xDC))
 _COLOURS = ((0xE0, b"JFIF\x00"), (0xEE, b"Adobe"))
 _EXIF = (0xE1, b"Exif\x00\x00")
 _XMP = (0xE1, b"http://ns.adobe.com/xap/1.0/\x00")
@@ -44,6 +46,7 @@ _RESTART = re.compile(rb"\xff[\xd0-\xd7]")
 _BLOCK = 8
 _COEFFICIENTS = 64
 _CUT = "the picture is truncated or broken: "
+_SCANS_MISSING = _CUT + "JPEG scans are missing"
 
 
 class _Segment(NamedTuple):
@@ -61,7 +64,8 @@ class _Segment(NamedTuple):
 
 def prepare(content: bytes) -> Prepared:
     """See `captioning.pictures.formats.prepare`. Refuses lossless, hierarchical and 12-bit JPEGs."""
-    frame, metadata, ends = _Frame(), _Metadata(), []
+    frame, metadata = _Frame(), _Metadata()
+    ends: list[int] = []
     kept: list[bytes | memoryview] = [b"\xff\xd8"]
     size, head_bytes = 2, 0
     for segment in _segments(content):
@@ -69,11 +73,10 @@ def prepare(content: bytes) -> Prepared:
             break
         if not ends:
             metadata.add(segment)
-        frame.add(segment)
-        # After a scan libjpeg skips metadata by itself, and takes a segment as the sign that the scan is complete.
-        if ends or segment.marker not in _METADATA or any(map(segment.begins, _COLOURS)):
-            kept += (segment.whole, segment.data)
-            size += len(segment.whole) + len(segment.data)
+        data = frame.add(segment)
+        if segment.marker not in _METADATA or any(map(segment.begins, _COLOURS)):
+            kept += (segment.whole, data)
+            size += len(segment.whole) + len(data)
             head_bytes += 0 if ends else len(segment.whole)
             if head_bytes > MAX_HEAD_BYTES:
                 raise DamagedPictureError(f"the picture has more than {MAX_HEAD_BYTES} bytes of JPEG tables")
@@ -134,11 +137,11 @@ class _Frame:
         self._start = b""
         self._components: dict[int, _Component] = {}
         self._interval = 0
-        # Per component, the coefficients that no scan has to the last bit yet.
-        self._missing: dict[int, set[int]] = {}
+        # Per component and coefficient, how many of the last bits no scan has yet.
+        self._missing: dict[int, list[int]] = {}
 
-    def add(self, segment: _Segment) -> None:
-        """Read the next segment.
+    def add(self, segment: _Segment) -> bytes | memoryview:
+        """Read the next segment, and return the data of a scan, without restart markers that are none of its own.
 
         Raises:
             NotAPictureError: the JPEG is of a kind that is not supported.
@@ -152,7 +155,8 @@ class _Frame:
             # The encoder did not know the number of lines before it had written them (T.81, B.2.5).
             self.height = self.late_height = int.from_bytes(segment.content[:2], "big")
         elif segment.marker == _SCAN:
-            self._scan(segment)
+            return self._scan(segment)
+        return b""
 
     def check(self, scans: int) -> None:
         """Check size and completeness, after `scans` scans.
@@ -161,8 +165,8 @@ class _Frame:
             DamagedPictureError: scans are missing.
             PictureTooLargeError: a progressive picture has too many pixels.
         """
-        if any(self._missing.values()):
-            raise DamagedPictureError(_CUT + "JPEG scans are missing at its end")
+        if any(map(any, self._missing.values())):
+            raise DamagedPictureError(_SCANS_MISSING)
         if scans > 1 or self.progressive:
             check_size(self.width, self.height, most=MAX_PROGRESSIVE_PIXELS, kind=" of a progressive JPEG")
 
@@ -180,25 +184,32 @@ class _Frame:
         self.progressive, self.arithmetic = segment.marker in _PROGRESSIVE, segment.marker in _ARITHMETIC
         for at in range(6, len(content) - 2, 3):
             self._components[content[at]] = _Component(max(content[at + 1] >> 4, 1), max(content[at + 1] & 15, 1))
-        self._missing = {name: set(range(_COEFFICIENTS)) for name in self._components}
+        self._missing = {name: [_BITS] * _COEFFICIENTS for name in self._components}
 
-    def _scan(self, segment: _Segment) -> None:
+    def _scan(self, segment: _Segment) -> bytes | memoryview:
         content = segment.content
         count = content[0] if content else 0
         if len(content) < 4 + 2 * count:
             raise DamagedPictureError(_CUT + "a JPEG scan has no header")
         names = [name for name in content[1 : 1 + 2 * count : 2] if name in self._components]
         first, last, precision = content[1 + 2 * count : 4 + 2 * count]
-        for name in names:
-            if not self.progressive:
-                self._missing[name].clear()
-            elif precision & 15 == 0:
-                self._missing[name].difference_update(range(first, last + 1))
-        if self._interval and self.height:
-            # libjpeg would fill what lies between two restart markers by itself.
-            wanted = ceil(self._units(names) / self._interval) - 1
-            if len(_RESTART.findall(segment.data)) < wanted:
-                raise DamagedPictureError(_CUT + "parts of its JPEG data are missing")
+        before, after = precision >> 4, precision & 15
+        if not self.progressive:
+            first, last, before, after = 0, _COEFFICIENTS - 1, 0, 0
+        for missing in (self._missing[name] for name in names):
+            coefficients = slice(first, last + 1)
+            if before and any(bits > before for bits in missing[coefficients]):
+                raise DamagedPictureError(_SCANS_MISSING)
+            missing[coefficients] = [after] * len(missing[coefficients])
+        if not self.height:
+            return segment.data
+        # libjpeg fills what lies before a restart marker, or between two of them, by itself.
+        wanted = max(0, ceil(self._units(names) / self._interval) - 1) if self._interval else 0
+        restarts = islice(_RESTART.finditer(segment.data), wanted + 1)
+        places = [found.start() for found in restarts]
+        if len(places) < wanted:
+            raise DamagedPictureError(_CUT + "parts of its JPEG data are missing")
+        return segment.data[: places[wanted]] if len(places) > wanted else segment.data
 
     def _units(self, names: list[int]) -> int:
         """Return of how many units a scan of these components consists (T.81, A.2)."""

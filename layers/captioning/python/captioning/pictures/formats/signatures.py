@@ -9,7 +9,7 @@ _SIGNATURES = {
     "BMP": (b"BM",),
 }
 _RIFF, _WEBP = b"RIFF", b"WEBP"
-_AVIF = frozenset((b"avif", b"avis"))
+_AVIF, _ANY_HEIF = frozenset((b"avif", b"avis")), frozenset((b"mif1", b"msf1"))
 _MOST_BRANDS = 64
 
 
@@ -17,7 +17,8 @@ def format_of(content: bytes) -> str | None:
     """Return Pillow's name of the format that a file begins as; None if that format is not supported."""
     if content.startswith(_RIFF) and content[8:12] == _WEBP:
         return "WEBP"
-    if not _AVIF.isdisjoint(brands(content)):
+    main, *others = brands(content) or (b"",)
+    if main in _AVIF or (main in _ANY_HEIF and not _AVIF.isdisjoint(others)):
         return "AVIF"
     return next((name for name, signatures in _SIGNATURES.items() if content.startswith(signatures)), None)
 

@@ -112,13 +112,21 @@ def _check(directory: Directory, content: bytes) -> Layout | None:
         if width * height * bits[0] // 8 > 2 * len(content):
             raise contradiction("its strips or tiles have more bytes than the file")
         return layout
-    counts = directory.numbers(sizes)
-    if len(counts) != wanted and (counts or wanted > 1):
-        raise contradiction(f"it has {wanted} strips or tiles and the sizes of {len(counts)}")
-    # Twice, because some programs state a little more than there is; the limit bounds how often a byte is read.
-    if sum(counts) > 2 * len(content):
-        raise contradiction("its strips or tiles have more bytes than the file")
+    _check_sizes(directory.numbers(sizes), wanted, len(content))
     return layout
+
+
+def _check_sizes(sizes: tuple[int, ...], wanted: int, file_bytes: int) -> None:
+    """Check the sizes of compressed strips or tiles.
+
+    Raises:
+        DamagedPictureError: there are not as many as `wanted`, or they have more bytes than the file.
+    """
+    if len(sizes) != wanted and (sizes or wanted > 1):
+        raise contradiction(f"it has {wanted} strips or tiles and the sizes of {len(sizes)}")
+    # Twice, because some programs state a little more than there is; the limit bounds how often a byte is read.
+    if sum(sizes) > 2 * file_bytes:
+        raise contradiction("its strips or tiles have more bytes than the file")
 
 
 def _check_bytes(size: int, most: int) -> None:

@@ -57,18 +57,21 @@ class Form(NamedTuple):
 
     @property
     def number(self) -> struct.Struct:
+        """The number of a directory's entries."""
         return struct.Struct(self.order + ("Q" if self.big else "H"))
 
     @property
     def entry(self) -> struct.Struct:
+        """An entry: its tag, type and number of values, and these or where they are."""
         return struct.Struct(self.order + ("HHQ8s" if self.big else "HHI4s"))
 
     @property
     def offset(self) -> struct.Struct:
+        """A place in the file."""
         return struct.Struct(self.order + ("Q" if self.big else "I"))
 
 
-class Entry(NamedTuple):
+class DirectoryEntry(NamedTuple):
     """An entry of a directory; `content` has the bytes of its values, in the file's byte order."""
 
     kind: int
@@ -85,8 +88,8 @@ class Directory:
 
     def __init__(self, content: bytes, form: Form, at: int) -> None:
         self.form = form
-        self.entries: dict[int, Entry] = {}
-        self.known: dict[int, Entry] = {}
+        self.entries: dict[int, DirectoryEntry] = {}
+        self.known: dict[int, DirectoryEntry] = {}
         self.profile = b""
         self._orientation: int | None = None
         self._xmp = b""
@@ -118,17 +121,17 @@ class Directory:
             (at,) = self.form.offset.unpack(value)
             self.profile = content[at : at + count]
         if tag in _KNOWN and count <= _KNOWN[tag] and kind in _SIZES and tag not in self.known:
-            found = self._values(content, kind, count, value)
-            if found is not None:
-                self.known[tag] = Entry(kind, count, found)
+            known = self._values(content, kind, count, value)
+            if known is not None:
+                self.known[tag] = DirectoryEntry(kind, count, known)
         if tag not in _KEPT or tag in self.entries or kind not in _SIZES or count == 0:
             return
         if count > _KEPT[tag]:
             raise contradiction(f"its TIFF tag {tag} has {count} values; {_KEPT[tag]} would be the most")
-        found = self._values(content, kind, count, value)
-        if found is None:
+        kept = self._values(content, kind, count, value)
+        if kept is None:
             raise DamagedPictureError("the picture is truncated or broken: a TIFF tag points behind its end")
-        self.entries[tag] = Entry(kind, count, found)
+        self.entries[tag] = DirectoryEntry(kind, count, kept)
 
     def _values(self, content: bytes, kind: int, count: int, value: bytes) -> bytes | None:
         """Return the bytes of an entry's values; None if they are not in the file."""

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from captioning.errors import NotAPictureError
 from captioning.pictures.formats import tiff_directory as tags
+from captioning.pictures.formats.foreign import RAW_PICTURE, refusal
 from captioning.pictures.formats.tiff_directory import Directory, contradiction
 
 _BILEVEL = frozenset((2, 3, 4, 32771))  # CCITT's
@@ -27,7 +28,7 @@ _COLOUR_SPACES: Mapping[int, str] = {
     32845: "SGI's LogLuv", 51177: "a depth map", 52527: "a photometric mask",
 }  # fmt: skip
 _CAMERA_RAW = frozenset((32803, 34892))  # the colour filter array, and what is made of it
-RAW = "the file is a camera's raw picture (DNG, NEF, CR2, ARW), which is not read: develop it first"
+RAW = refusal(RAW_PICTURE)
 
 _UNSIGNED, _SIGNED, _FLOAT, _UNDEFINED = 1, 2, 3, 4
 _FORMS: Mapping[int, str] = {5: "complex whole numbers", 6: "complex floats"}
