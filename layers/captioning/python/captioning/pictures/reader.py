@@ -85,8 +85,8 @@ class _Process:
         if not self._began:
             self._began = self._receive(len(READY), time.monotonic() + START_SECONDS) == READY
 
-    def read(self, picture: bytes, wanted: Wanted) -> Levels | PictureError:
-        """Return its answer for a picture.
+    def read(self, picture: bytes, wanted: Wanted) -> tuple[Levels | PictureError, bool]:
+        """Return its answer for a picture, and whether it exits now.
 
         Raises:
             _Ended: it ended, or did not answer in time.
@@ -187,13 +187,19 @@ class PictureReader:
                     f"the process that reads pictures does not start: {_spoken(process.end())}"
                 ) from error
             try:
-                return process.read(picture, wanted)
+                answer, is_last = process.read(picture, wanted)
             except _Ended:
                 self._process = _Process()
                 status = process.end()
-            if status != 0:
-                return _verdict(status)
-            # It had exited after the picture before, as it does when it has less memory left: read this one anew.
+                if status != 0:
+                    return _verdict(status)
+                # It had exited before this picture: read it anew.
+                continue
+            if is_last:
+                # The next one starts while this picture is captioned.
+                self._process = _Process()
+                process.end()
+            return answer
 
     def _ensure(self) -> _Process:
         if self._process is not None and self._process.ended:
