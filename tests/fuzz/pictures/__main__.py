@@ -48,11 +48,12 @@ def main() -> int:
         given = (wanted.seconds, wanted.each, wanted.out)
         parts = [pool.submit(run, seed, first, processes, *given) for first in range(processes)]
         results = [part.result() for part in parts]
-    outcomes, finds = (sum((result[part] for result in results), Counter[str]()) for part in (0, 1))
-    slowest, largest = (max(result[part] for result in results) for part in (2, 3))
+    outcomes = sum((result.outcomes for result in results), Counter[str]())
+    finds = sum((result.finds for result in results), Counter[str]())
     for outcome, count in outcomes.most_common():
         print(f"{count:8}  {outcome}")
     print(f"{outcomes.total()} pictures, {finds.total()} finds of {len(finds)} kinds")
+    slowest, largest = max(result.seconds for result in results), max(result.megabytes for result in results)
     print(f"at most {slowest:.1f} s for a picture, and {largest} MB in the process that reads")
     for signature, count in finds.most_common():
         print(f"{count:8}  {signature}")

@@ -6,6 +6,7 @@ import re
 import time
 from collections import Counter
 from pathlib import Path
+from typing import NamedTuple
 
 from tests.fuzz.pictures.judge import Find, Judge
 from tests.fuzz.pictures.mutations import mutated
@@ -13,6 +14,15 @@ from tests.fuzz.pictures.pieces import FORMATS
 from tests.fuzz.pictures.seeds import seeds
 
 KEPT_OF_A_KIND = 3
+
+
+class Result(NamedTuple):
+    """How many pictures came to which outcome, and to which find; the most seconds and megabytes that one took."""
+
+    outcomes: Counter[str]
+    finds: Counter[str]
+    seconds: float
+    megabytes: int
 
 
 def picture(originals: dict[str, list[bytes]], seed: int, number: int) -> tuple[str, bytes]:
@@ -23,13 +33,8 @@ def picture(originals: dict[str, list[bytes]], seed: int, number: int) -> tuple[
     return name, mutated(FORMATS[name], one, other, chance)
 
 
-def run(
-    seed: int, first: int, step: int, seconds: float, each: int | None, folder: Path
-) -> tuple[Counter[str], Counter[str], float, int]:
-    """Judges pictures `first`, `first` + `step` and so on, for so long, or so many of each format.
-
-    Gives the numbers of outcomes and of finds, the most seconds that a picture took, and the most megabytes.
-    """
+def run(seed: int, first: int, step: int, seconds: float, each: int | None, folder: Path) -> Result:
+    """Judges pictures `first`, `first` + `step` and so on, for so long, or so many of each format."""
     logging.disable()
     judge, originals = Judge(), seeds()
     outcomes, finds = Counter[str](), Counter[str]()
@@ -44,7 +49,7 @@ def run(
             keep(folder, f"{seed}-{number}", name, content, find, finds)
         number += step
     judge.close()
-    return outcomes, finds, judge.most_seconds, judge.most_megabytes
+    return Result(outcomes, finds, judge.most_seconds, judge.most_megabytes)
 
 
 def _alike(text: str) -> str:

@@ -12,8 +12,9 @@ import fastapi
 import pytest
 from fastapi import Depends
 
-from local.events import Request, Route, proxy_event
+from local.events import Request, proxy_event
 from local.functions import Context
+from local.template import Route
 from web.application import create_app, entry_point
 from web.metrics import Metrics
 from web.multipart import MAX_BYTES, MAX_PARTS, Part, read_part

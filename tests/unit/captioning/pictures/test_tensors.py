@@ -331,7 +331,7 @@ def test_broken_exif_is_no_reason_to_refuse_a_picture(kind: str, exif: bytes) ->
     np.testing.assert_array_equal(levels(broken), levels(encoded(photograph(), kind)))
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF"])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "WEBP", "AVIF", "BMP", "TIFF"])
 def test_mutated_pictures_are_read_or_refused_and_nothing_else(kind: str) -> None:
     chance = random.Random(kind)  # noqa: S311 - mutations, not secrets
     exif = Image.Exif()
@@ -340,7 +340,7 @@ def test_mutated_pictures_are_read_or_refused_and_nothing_else(kind: str) -> Non
     originals = [encoded(small, kind), encoded(small.convert("L"), kind), encoded(small, kind, exif=exif)]
     originals.append(encoded(small.convert("CMYK") if kind == "JPEG" else small.quantize(8), kind))
     refused = 0
-    for _ in range(500):
+    for _ in range(400):
         picture = bytearray(chance.choice(originals))
         for _ in range(chance.choice([1, 1, 2, 5, 20])):
             # Most of what can break is in the header.
@@ -356,7 +356,7 @@ def test_mutated_pictures_are_read_or_refused_and_nothing_else(kind: str) -> Non
             levels(bytes(picture))
         except PictureError:
             refused += 1
-    assert 0 < refused < 500
+    assert 0 < refused < 400
 
 
 PEAK = """

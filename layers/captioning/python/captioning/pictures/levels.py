@@ -65,7 +65,7 @@ def read_levels(picture: bytes, wanted: Wanted) -> Levels:
     """
     prepared = prepare(picture)
     try:
-        levels, pixels = _read(prepared, wanted)
+        levels, pixels, frames = _read(prepared, wanted)
     except (PictureError, MemoryError):
         raise
     except Image.DecompressionBombError as error:
@@ -73,13 +73,11 @@ def read_levels(picture: bytes, wanted: Wanted) -> Levels:
     except Exception as error:
         # On broken files Pillow's decoders raise errors of many types.
         raise DamagedPictureError("the picture is truncated or broken") from error
-    if prepared.kind not in SEVERAL or not _is_blank(levels):
+    if prepared.kind not in SEVERAL or frames == 1 or not _is_blank(levels):
         return levels
     try:
         # Together they cost no more than the largest picture.
         return _later(picture, prepared.kind, wanted, most=min(_MAX_FRAMES, MAX_PIXELS // pixels)) or levels
-    except MemoryError:
-        raise
     except Exception:  # noqa: BLE001 - as above; the first picture could be read
         return levels
 
@@ -106,8 +104,10 @@ def _later(picture: bytes, kind: str, wanted: Wanted, *, most: int) -> Levels | 
     return None
 
 
-def _read(prepared: Prepared, wanted: Wanted) -> tuple[Levels, int]:
-    """Return the levels of a picture, and the number of pixels of which they were made.
+def _read(prepared: Prepared, wanted: Wanted) -> tuple[Levels, int, int | None]:
+    """Return the levels of a picture, of how many pixels they were made, and how many frames its file has.
+
+    The number of frames is None where it would take a search.
 
     Raises:
         Exception: any error of Pillow's.
@@ -119,7 +119,7 @@ def _read(prepared: Prepared, wanted: Wanted) -> tuple[Levels, int]:
         shrunk = samples.shrink(
             prepared.content, prepared.layout, _size(wanted, orientation), _resampling(wanted), prepared.profile
         )
-        return shrunk._replace(orientation=orientation), prepared.layout.width * prepared.layout.height
+        return shrunk._replace(orientation=orientation), prepared.layout.width * prepared.layout.height, None
     with _opened(prepared) as image:
         most, kind = _MAX_FORMAT_PIXELS.get(prepared.kind, (MAX_PIXELS, ""))
         check_size(*image.size, most=most, kind=kind)
@@ -128,7 +128,8 @@ def _read(prepared: Prepared, wanted: Wanted) -> tuple[Levels, int]:
             # Only JPEG's decoder does; the others ignore it.
             side = 2 * max(wanted.width, wanted.height)
             image.draft(None, (side, side))
-        return _levels(image, prepared, wanted), pixels
+        frames = getattr(image, "n_frames", None) if prepared.kind in {"WEBP", "AVIF"} else None
+        return _levels(image, prepared, wanted), pixels, frames
 
 
 def _levels(image: ImageFile, prepared: Prepared, wanted: Wanted) -> Levels:
