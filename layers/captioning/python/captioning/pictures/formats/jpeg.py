@@ -71,6 +71,10 @@ def prepare(content: bytes) -> Prepared:
     for segment in _segments(content):
         if segment.marker == _END:
             break
+        if len(ends) > MAX_SCANS:
+            # Refused below; thousands of scans are only counted.
+            ends += [size] * (segment.marker == _SCAN)
+            continue
         if not ends:
             metadata.add(segment)
         data = frame.add(segment)
@@ -78,14 +82,9 @@ def prepare(content: bytes) -> Prepared:
             kept += (segment.whole, data)
             size += len(segment.whole) + len(data)
             head_bytes += 0 if ends else len(segment.whole)
-            if head_bytes > MAX_HEAD_BYTES:
-                raise DamagedPictureError(f"the picture has more than {MAX_HEAD_BYTES} bytes of JPEG tables")
         if segment.marker == _SCAN:
             ends.append(size)
-    if not ends:
-        raise DamagedPictureError(_CUT + "it is a JPEG without a scan")
-    if len(ends) > MAX_SCANS:
-        raise DamagedPictureError(f"the picture has {len(ends)} JPEG scans; the limit is {MAX_SCANS}")
+    _check_counts(len(ends), head_bytes)
     frame.check(len(ends))
     if frame.late_height:
         kept = [frame.with_height(piece) for piece in kept]
@@ -97,6 +96,20 @@ def prepare(content: bytes) -> Prepared:
         scans=tuple(ends),
         arithmetic=frame.arithmetic,
     )
+
+
+def _check_counts(scans: int, head_bytes: int) -> None:
+    """Check how many scans there are, and how many bytes before them.
+
+    Raises:
+        DamagedPictureError: there is no scan, or more of either than the limits allow.
+    """
+    if head_bytes > MAX_HEAD_BYTES:
+        raise DamagedPictureError(f"the picture has more than {MAX_HEAD_BYTES} bytes of JPEG tables")
+    if not scans:
+        raise DamagedPictureError(_CUT + "it is a JPEG without a scan")
+    if scans > MAX_SCANS:
+        raise DamagedPictureError(f"the picture has {scans} JPEG scans; the limit is {MAX_SCANS}")
 
 
 class _Metadata:
