@@ -57,7 +57,9 @@ def _answer(picture: bytes, wanted: Wanted) -> tuple[Levels | PictureError, bool
     try:
         answer = read_levels(picture, wanted)
     except PictureError as error:
-        answer = error
+        # Its traces would keep the picture in memory, of which the next one may need all.
+        answer = error.with_traceback(None)
+        answer.__cause__ = answer.__context__ = None
     except MemoryError:
         limit = resource.getrlimit(resource.RLIMIT_AS)[0] // (1024 * 1024)
         return PictureTooLargeError(f"the picture takes more memory to read than {limit} MiB"), True
