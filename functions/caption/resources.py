@@ -45,7 +45,12 @@ class Resources:
         self.settings = settings
         self.metrics = Metrics("caption")
         self._buckets: dict[str, Bucket] = {}
-        self._log = logs.logger("captioner", level=settings.log_level.upper(), packages=("captioning", "storage"))
+        self._log = logs.logger(
+            "captioner",
+            level=settings.log_level.upper(),
+            form=settings.log_format,
+            packages=("captioning", "storage"),
+        )
 
     @cached_property
     def service(self) -> CaptionerService:

@@ -1,10 +1,8 @@
 """Ours, by the façade that scripts and notebooks use: the same functions that suggest and update call."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import tuning.model.learning  # noqa: F401 - the first tell that learns would import it
-from benchmarks.tuning.methods import BASED_ON
 from benchmarks.tuning.raters import Sitting
 from benchmarks.tuning.settings import Parameters
 from tuning import Tuner
@@ -43,6 +41,5 @@ class Ours:
 
     def successor(self, seed: int) -> "Ours":
         study = Ours(self._mode, seed)
-        based: dict[str, Any] = {BASED_ON: self._tuner}
-        study._tuner = Tuner(mode=self._mode.name, seed=seed, **based)
+        study._tuner = Tuner(mode=self._mode.name, seed=seed, based_on=self._tuner)
         return study

@@ -179,7 +179,8 @@ def test_suggestions_are_timed_and_counted_and_refused_ones_are_not(runs: dict[s
     assert run.statuses == ["200", "422", "200"]
     metrics = measured(run.lines)
     asked = json.loads(event("suggest-parameters")["body"]).get("num_suggestions", 2)
-    assert metrics.keys() == {"SuggestionLatency", "SuggestionsGiven"}
+    assert metrics.keys() == {"SuggestionLatency", "SuggestionsGiven", "FailedAnswers"}
+    assert metrics["FailedAnswers"] == [0, 0, 0], "a refusal is no failure"
     assert (len(metrics["SuggestionLatency"]), metrics["SuggestionsGiven"]) == (1, [asked])
 
 
@@ -206,8 +207,9 @@ def test_a_bundle_that_cannot_be_used_is_counted(runs: dict[str, Run]) -> None:
     caption, status, upload = (runs[f"{name} without a bundle"] for name in ("caption", "status", "upload"))
 
     assert caption.statuses == status.statuses == ["503"]
-    for run in (caption, status, upload):
-        assert measured(run.lines) == {"ModelRefreshFailed": [1]}
+    for run in (caption, status):
+        assert measured(run.lines) == {"ModelRefreshFailed": [1], "FailedAnswers": [1]}
+    assert measured(upload.lines) == {"ModelRefreshFailed": [1]}
 
 
 def test_uploads_are_timed_as_the_upload_functions_own(runs: dict[str, Run]) -> None:

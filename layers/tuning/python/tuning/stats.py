@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from tuning.model.acquisition import find_optimum
+from tuning.model.ancestors import hyperparameters_of, pool_study
 from tuning.model.pooling import pool
-from tuning.model.priors import complete
 from tuning.observations import DEFAULT_STUDY, Observation, Setting
 from tuning.spaces import Mode, Spaces, Value
+from tuning.stores.lineage import read_study
 from tuning.stores.port import ObservationStore
 from tuning.study import BUDGET, INITIAL_RATINGS, Best, ModeStudy, convergence
 from tuning.validation.requests import validate_mode, validate_study
@@ -84,7 +85,7 @@ def summarize(
     """
     modes = spaces.modes if mode is None else (validate_mode(spaces, mode),)
     validate_study(study, root="query")
-    return assess([(space, store.mode_study(space.name, study=study, now=None)) for space in modes])
+    return assess([(space, read_study(store, space.name, study=study, now=None)) for space in modes])
 
 
 def assess(studies: Sequence[tuple[Mode, ModeStudy]]) -> Progress:
@@ -104,11 +105,14 @@ def assess(studies: Sequence[tuple[Mode, ModeStudy]]) -> Progress:
 
 
 def recommend(mode: Mode, study: ModeStudy) -> Recommendation | None:
-    """Recommend the best setting of a study; None without a rating that the mode admits. A pure function."""
-    ratings = pool(mode, study.observations)
-    if not ratings.total:
+    """Recommend the best setting of a study; None without a rating that the mode admits. A pure function.
+
+    Ratings of the studies that it is based on teach what is best in this one, and will do where it has none yet.
+    """
+    ratings = pool_study(mode, study)
+    if not ratings.total + ratings.inherited:
         return None
-    best = find_optimum(mode, ratings, complete(mode, study.hyperparameters), seed=str(study.seed))
+    best = find_optimum(mode, ratings, hyperparameters_of(mode, study), seed=str(study.seed))
     rated = study.has_rated(best.setting)
     return Recommendation(mode.name, best.setting, best.mean, best.deviation, rated, best.expected_improvement)
 

@@ -1,13 +1,12 @@
 """Multipart bodies: one part, read in memory, in the forms in which clients really send it.
 
-A file and a text field are alike here, of any size that arrives, with or without a file's name. What says that it is
-encoded is decoded: a body by gzip or deflate, a part by base64 or quoted-printable. An end mark that is missing is no
-error: whether the content is whole, its own format knows. All else is refused in our words.
+A file and a text field are alike here, of any size that arrives, with or without a file's name. One that says it is
+in base64 or quoted-printable is decoded. An end mark that is missing is no error: whether the content is whole, its own
+format knows. All else is refused in our words. Compressed bodies arrive here decompressed (`web.compression`).
 """
 
 import binascii
 import quopri
-import zlib
 from base64 import b64decode
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -22,14 +21,10 @@ from starlette.exceptions import HTTPException
 from web import text
 from web.application import require_media_type
 
-MAX_BYTES = 16 * 1024 * 1024
-"""Bytes of a body that was compressed; the gateway's limit is for what it lets through."""
 MAX_PARTS = 1_000
 
 _UTF_8 = frozenset(("utf-8", "utf8", "us-ascii"))
 _PLAIN = frozenset(("", "7bit", "8bit", "binary"))
-# What zlib is told to expect: gzip, or zlib's own format.
-_WINDOWS = {"gzip": zlib.MAX_WBITS | 16, "x-gzip": zlib.MAX_WBITS | 16, "deflate": zlib.MAX_WBITS}
 _MOST_NAMES = 5
 
 
@@ -102,8 +97,8 @@ async def read_part(request: Request, name: str) -> Part:
     """Return the part called `name` of a multipart/form-data body.
 
     Raises:
-        HTTPException: 400 if the body cannot be read, 413 if it becomes too large, 415 for a content type, charset or
-            compression that is not read; 422 if there are several such parts.
+        HTTPException: 400 if the body cannot be read, 415 for a content type or charset that is not read, 422 if there
+            are several such parts.
         RequestValidationError: there is no such part, or it is not encoded as it says.
     """
     require_media_type(request, "multipart/form-data", missing_is_fine=False)
@@ -116,7 +111,7 @@ async def read_part(request: Request, name: str) -> Part:
         raise HTTPException(
             400, "the content type has no boundary; leave that header to the client's library, which knows it"
         )
-    parts = _parse(_uncompressed(await request.body(), request.headers.get("content-encoding", "")), boundary, name)
+    parts = _parse(await request.body(), boundary, name)
     if not parts.found:
         raise _invalid(name, "is required: " + _missing(parts))
     if len(parts.found) > 1:
@@ -150,28 +145,6 @@ def _missing(parts: _Parts) -> str:
 
 def _invalid(name: str, message: str) -> RequestValidationError:
     return RequestValidationError([{"type": "value_error", "loc": ("body", name), "msg": message, "input": name}])
-
-
-def _uncompressed(body: bytes, encoding: str) -> bytes:
-    """Return a body as it was before the encodings in its header, of which the last was the last."""
-    for one in reversed([one.strip().lower() for one in encoding.split(",")]):
-        # A gateway that decompresses a body may leave the header.
-        if one in {"", "identity"} or body.startswith(b"--"):
-            continue
-        if one not in _WINDOWS:
-            raise HTTPException(
-                415, f"the body is compressed by {one}, which is not read; send it as it is, or by gzip"
-            )
-        unpacked = zlib.decompressobj(_WINDOWS[one])
-        try:
-            body = unpacked.decompress(body, MAX_BYTES)
-        except zlib.error as error:
-            raise HTTPException(400, f"the body is not compressed by {one}, as its Content-Encoding says") from error
-        if unpacked.unconsumed_tail:
-            raise HTTPException(413, f"the body has more than {MAX_BYTES // 2**20} MiB when it is decompressed")
-        if not unpacked.eof:
-            raise HTTPException(400, f"the body is cut off: its {one} data have no end")
-    return body
 
 
 def _decoded(content: bytes, encoding: str, name: str) -> bytes:

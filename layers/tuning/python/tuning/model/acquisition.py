@@ -71,14 +71,13 @@ def knowledge_gradient(posterior: Posterior, indices: Indices) -> Floats:
     """Return what one rating of each of k points is expected to add to the highest posterior mean of all n points.
 
         E[max over x of (mean(x) + shift(x) Z)] - max over x of mean(x),  Z standard normal
-        shift(x) = covariance of x with the rated point / √(variance of the rated point + noise variance)
+        shift(x) = covariance of x with the rating / deviation of the rating        `Posterior.foresee`
 
     Frazier, Powell and Dayanik (2009); the expectation over Z is by Gauss-Hermite quadrature. `indices` are those of
     the k points; the shape is (k,), the unit rating points.
     """
-    noise = posterior.hyperparameters.noise_variance
     # A row for each candidate, which makes the maxima below twice as fast.
-    shift = np.ascontiguousarray((posterior.covariance(indices) / np.sqrt(posterior.variance[indices] + noise)).T)
+    shift = np.ascontiguousarray(posterior.foresee(indices).T)
     gain = np.zeros(len(indices))
     for node, weight in zip(_NODES, _WEIGHTS, strict=True):
         gain += weight * (posterior.mean + node * shift).max(axis=1)
@@ -106,7 +105,7 @@ def choose(
     Raises:
         SpaceExhaustedError: too few settings are free.
     """
-    surrogate = Surrogate(ratings.points, ratings.means, ratings.counts, hyperparameters)
+    surrogate = Surrogate.of(ratings, hyperparameters)
     anchors, incumbent = _bearings(mode, ratings, surrogate, fixed)
     considered = candidates(mode, seed, anchors, rated=len(ratings), fixed=fixed)
     heeded = encode(mode, list(pending)[-MAX_PENDING:]) if pending else None
@@ -121,10 +120,11 @@ def choose(
 
 def find_optimum(mode: Mode, ratings: Ratings, hyperparameters: ColumnHyperparameters, *, seed: str) -> Optimum:
     """Find the setting of the highest posterior mean in the whole space, rated or not. `ratings` must not be empty."""
-    surrogate = Surrogate(ratings.points, ratings.means, ratings.counts, hyperparameters)
+    surrogate = Surrogate.of(ratings, hyperparameters)
     anchors = _anchors(ratings.points.coordinates, surrogate.rated_mean)
     posterior = surrogate.posterior(candidates(mode, seed, anchors, rated=len(ratings)))
-    improvement = expected_improvement(posterior.mean, posterior.deviation, float(surrogate.rated_mean.max())).max()
+    incumbent = _incumbent(ratings, surrogate.rated_mean)
+    improvement = expected_improvement(posterior.mean, posterior.deviation, incumbent).max()
     # A second look, around the best of the first.
     anchors = _anchors(posterior.points.coordinates, posterior.mean)
     posterior = surrogate.posterior(candidates(mode, seed, anchors, rated=len(ratings)))
@@ -141,11 +141,16 @@ def _anchors(coordinates: Floats, mean: Floats) -> Floats:
     return coordinates[np.argsort(-mean, kind="stable")[:_ANCHORS]]
 
 
+def _incumbent(ratings: Ratings, rated_mean: Floats) -> float:
+    """Return the highest mean of the settings rated in the study itself; where there are none, of all."""
+    return float(rated_mean[: ratings.own or None].max())
+
+
 def _bearings(mode: Mode, ratings: Ratings, surrogate: Surrogate, fixed: Fixed | None) -> tuple[Floats, float]:
     """Return the anchors and the incumbent's mean: of the rated settings, moved to where they have what is fixed."""
     rated = ratings.points.coordinates
     if fixed is None:
-        return _anchors(rated, surrogate.rated_mean), float(surrogate.rated_mean.max())
+        return _anchors(rated, surrogate.rated_mean), _incumbent(ratings, surrogate.rated_mean)
     apis = mode.apis_within(fixed)
     moved = np.concatenate([from_unit(mode, api, to_unit(mode, api, rated), fixed) for api in apis])
     mean = surrogate.mean(points_at(mode, moved, np.repeat(apis, len(rated))))

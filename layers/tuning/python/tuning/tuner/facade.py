@@ -34,11 +34,13 @@ from tuning.errors import (
     TooManyOutstandingError,
     TuningError,
 )
+from tuning.model.ancestors import inherited
 from tuning.observations import DEFAULT_STUDY, Suggestion
 from tuning.spaces import Mode, Spaces, Value
 from tuning.stats import Progress, Recommendation, assess, recommend
 from tuning.stores import open_store
-from tuning.stores.memory import MemoryObservationStore
+from tuning.stores.lineage import MAX_GENERATIONS, read_study
+from tuning.stores.memory import Inherited, MemoryObservationStore
 from tuning.stores.port import ObservationStore
 from tuning.study import BUDGET, ModeStudy
 from tuning.suggest import DEFAULT_COUNT, OUTSTANDING_FOR, suggest
@@ -82,22 +84,32 @@ class Tuner:
     """One mode of one study, from its first suggestion on. Threads may share it."""
 
     def __init__(
-        self, mode: str | None = None, seed: SupportsIndex = 0, space: Spaces | str | Path | None = None
+        self,
+        mode: str | None = None,
+        seed: SupportsIndex = 0,
+        space: Spaces | str | Path | None = None,
+        based_on: "Tuner | None" = None,
     ) -> None:
         """Begin a study of a mode in memory: None is the default mode of the search space, as `structure` is.
 
-        `space` is a search space, or the path of a file like `spaces.toml`; None is the shipped one.
+        `space` is a search space, or the path of a file like `spaces.toml`; None is the shipped one. The study may be
+        `based_on` that of another tuner of the same mode, in memory or of a shared store: what that one was told, and
+        what it is based on, teaches this one as far as the two turn out to be alike. It is copied as it is now: at most
+        `tuning.model.ancestors.MAX_INHERITED` distinct settings of `tuning.stores.lineage.MAX_GENERATIONS` studies.
 
         Raises:
             SpaceError: the file cannot be read or is wrong.
-            InvalidRequestError: the space has no such mode, or the seed is not a whole number.
+            InvalidRequestError: the space has no such mode, the seed is not a whole number, or there is no tuner of the
+                same mode to be based on.
         """
         try:
             number = operator.index(seed)
         except TypeError:
             message = f"must be a whole number, not {quote(seed)}"
             raise InvalidRequestError((InvalidField(("seed",), message),)) from None
-        self._work_on(MemoryObservationStore(number), DEFAULT_STUDY, _spaces(space), mode)
+        spaces = _spaces(space)
+        ancestors = () if based_on is None else _inherit(validate_mode(spaces, mode or spaces.default_mode), based_on)
+        self._work_on(MemoryObservationStore(number, ancestors), DEFAULT_STUDY, spaces, mode)
 
     def _work_on(self, store: ObservationStore, study: str, spaces: Spaces, mode: str | None) -> None:
         self._spaces = spaces
@@ -374,7 +386,7 @@ class Tuner:
         """Recommend the setting of the highest posterior mean in the whole space, rated or not.
 
         Raises:
-            NoRatingsError: there is no rating yet.
+            NoRatingsError: there is no rating yet, nor any of a study that this one is based on.
         """
         best = recommend(self._mode, self._known())
         if best is None:
@@ -422,7 +434,7 @@ class Tuner:
         return now
 
     def _known(self) -> ModeStudy:
-        return self._store.mode_study(self._mode.name, study=self._study, now=None)
+        return read_study(self._store, self._mode.name, study=self._study, now=None)
 
     def _update(self, request: dict[str, object]) -> list[str]:
         """Record what a request says of this study and mode, and learn from it; return the ids of the entries."""
@@ -434,6 +446,25 @@ class Tuner:
             now=self._now(),
         )
         return list(receipt.observation_ids or ())
+
+
+def _inherit(mode: Mode, base: object) -> tuple[Inherited, ...]:
+    """Return what a study of a mode has of a tuner that it is based on, and of that one's ancestors, nearest first.
+
+    Raises:
+        InvalidRequestError: it is no tuner, or one of another mode.
+    """
+    if not isinstance(base, Tuner):
+        raise InvalidRequestError((InvalidField(("based_on",), f"must be a Tuner, not {quote(base)}"),))
+    known = base._known()
+    if known.mode != mode.name:
+        message = f"must be a Tuner of mode {mode.name}, not of {known.mode}"
+        raise InvalidRequestError((InvalidField(("based_on",), message),))
+    chain = (known, *known.ancestors)[:MAX_GENERATIONS]
+    heir = ModeStudy(mode.name, 0, None, (), (), ancestors=chain)
+    return tuple(
+        Inherited(mode.name, kept, one.hyperparameters) for one, kept in zip(chain, inherited(mode, heir), strict=True)
+    )
 
 
 def _spaces(space: Spaces | str | Path | None) -> Spaces:
