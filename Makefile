@@ -175,8 +175,8 @@ bench-load: .venv/local.stamp  ## Put the local stack under load, then count its
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.load $(LOAD) --page docs/benchmarks/load.md
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.load growth $(GROWTH) --page docs/benchmarks/load.md
 
-fuzz: .venv/dev.stamp  ## Send the picture reader mutated pictures (SECONDS=600; SEED; ONLY=number makes one of them again)
-	PYTHONPATH=$(LAYERS) $(BIN)/python -m tests.fuzz.pictures $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) \
+fuzz: .venv/dev.stamp  ## Send the picture reader mutated pictures (SECONDS=600 or EACH=2000 of a format; SEED; ONLY=number again)
+	PYTHONPATH=$(LAYERS) $(BIN)/python -m tests.fuzz.pictures $(if $(SECONDS),--seconds $(SECONDS)) $(if $(EACH),--each $(EACH)) $(if $(SEED),--seed $(SEED)) \
 		$(if $(ONLY),--only $(ONLY))
 
 # A thread each: a mutant is tried in a fork. `FILES="model/design.py stores/sqlite.py"` names some, SAMPLE how many of each.

@@ -69,7 +69,6 @@ def document() -> dict[str, Any]:
             if merged["components"]["schemas"].setdefault(name, schema) != schema:
                 raise ValueError(f"two functions mean different things by {name}")
     _speak_problems(merged)
-    _let_files_be_chosen(merged)
     for path, method in _WITHOUT_KEY:
         merged["paths"][path][method]["security"] = []
     merged["components"]["securitySchemes"] = {"key": {"type": "apiKey", "in": "header", "name": "x-api-key"}}
@@ -94,14 +93,6 @@ def _speak_problems(merged: dict[str, Any]) -> None:
                     response["content"] = {"application/problem+json": response["content"].pop("application/json")}
     for name in ("HTTPValidationError", "ValidationError"):
         merged["components"]["schemas"].pop(name, None)
-
-
-def _let_files_be_chosen(merged: dict[str, Any]) -> None:
-    """Declare files as `format: binary`, as in OpenAPI 3.0: tools still need it to offer a file chooser."""
-    for schema in merged["components"]["schemas"].values():
-        for member in schema.get("properties", {}).values():
-            if "contentMediaType" in member:
-                member["format"] = "binary"
 
 
 def main() -> None:

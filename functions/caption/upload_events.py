@@ -85,7 +85,8 @@ class _UploadFunction:
         resources, upload, began = self._resources, announced.upload, time.perf_counter()
         try:
             bucket = resources.bucket(announced.bucket)
-            status = caption_upload(resources.service.captioner(), resources.store, bucket, upload).status.value
+            captioner = resources.service.captioner()
+            status = caption_upload(captioner, resources.store, bucket, upload, observe=resources.refused).status.value
         except UploadReplacedError:
             # Not an outcome: the picture that replaced it has an event of its own.
             status = "replaced"

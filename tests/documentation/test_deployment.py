@@ -118,7 +118,7 @@ def test_the_dashboard_shows_every_metric_of_ours_under_the_name_that_it_has() -
     alarmed = {Metric.MODEL_REFRESH_FAILED, Metric.LEARNING_FAILED}
 
     assert own | alarmed == set(Metric)
-    assert len(_dashboard()) == 9
+    assert len(_dashboard()) == 11
 
 
 def test_what_the_dashboard_and_alarms_refer_to_is_there() -> None:

@@ -303,7 +303,7 @@ def test_an_upload_is_what_its_record_says(
 ) -> None:
     seen: list[Upload] = []
 
-    def take(_captioner: object, _store: object, _bucket: object, upload: Upload) -> Outcome:
+    def take(_captioner: object, _store: object, _bucket: object, upload: Upload, **_options: object) -> Outcome:
         seen.append(upload)
         return Outcome(upload.key, upload.sequencer)
 

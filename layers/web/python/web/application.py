@@ -17,7 +17,6 @@ from fastapi import FastAPI, Request
 from fastapi.routing import APIRoute
 from mangum import Mangum
 from mangum.adapter import DEFAULT_TEXT_MIME_TYPES
-from starlette import formparsers
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Match
@@ -28,15 +27,6 @@ from web.compression import AnswerCompression, RequestDecompression
 from web.entry import Handler, observed
 from web.metrics import Metric, Metrics
 from web.settings import VERSION, Settings
-
-LARGEST_PART = 10 * 1024 * 1024
-"""Bytes of an uploaded file that stay in memory: all that API Gateway lets through."""
-
-# Starlette would write an upload of over 1 MiB to a temporary file, though the whole request is in memory already.
-formparsers.MultiPartParser.spool_max_size = LARGEST_PART
-
-# Starlette would decode names and fields with any codec of Python's that the caller names, and fall back to Latin-1.
-formparsers._user_safe_decode = text.decode
 
 
 class _Envelope:
@@ -211,28 +201,17 @@ async def require_json(request: Request) -> None:
         HTTPException: 415 for another content type; 400 for a text with half of a surrogate pair, which UTF-8 cannot
             encode.
     """
-    _require(request, "application/json", missing_is_fine=True)
+    require_media_type(request, "application/json", missing_is_fine=True)
     if text.has_halves(await request.body()):
         raise HTTPException(400, "the body has half of a surrogate pair in it (\\ud800 to \\udfff), which is no text")
 
 
-async def require_multipart(request: Request) -> None:
-    """Refuse a body that is not multipart/form-data. A dependency of routes.
+def require_media_type(request: Request, wanted: str, *, missing_is_fine: bool) -> None:
+    """Refuse a body that is not `wanted` by its content type.
 
     Raises:
-        HTTPException: 415 for another content type, or for a charset other than UTF-8.
+        HTTPException: 415 for another content type, or for none unless `missing_is_fine`.
     """
-    _require(request, "multipart/form-data", missing_is_fine=False)
-    # Installed only in the images whose functions take such bodies.
-    from python_multipart.multipart import parse_options_header  # noqa: PLC0415
-
-    _, options = parse_options_header(request.headers["content-type"])
-    charset = options.get(b"charset", b"utf-8").decode("latin-1")
-    if charset.lower() not in {"utf-8", "utf8", "us-ascii"}:
-        raise HTTPException(415, f"the body's charset must be UTF-8, not {charset}")
-
-
-def _require(request: Request, wanted: str, *, missing_is_fine: bool) -> None:
     given = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if given == wanted or (not given and missing_is_fine):
         return

@@ -27,6 +27,10 @@ class Metric(StrEnum):
     CACHE_HITS = "CacheHits"
     MODEL_LOAD_TIME = "ModelLoadTime"
     MODEL_REFRESH_FAILED = "ModelRefreshFailed"
+    PICTURES_EMPTY = "PicturesEmpty"
+    PICTURES_TOO_LARGE = "PicturesTooLarge"
+    PICTURES_NOT_READ = "PicturesNotRead"
+    PICTURES_DAMAGED = "PicturesDamaged"
     FAILED_ANSWERS = "FailedAnswers"
 
 

@@ -21,7 +21,7 @@ _ORIENTED = {
     8: (True, -1, 1),
 }
 _BLACK, _WHITE = 0.0, 255.0
-_GREY = "F"
+_PLANES = "F"
 _CHANNELS = {"RGB": 3, "RGBa": 4}
 _COLOURS = 3
 
@@ -56,10 +56,10 @@ def _upright(levels: Levels, spec: InputSpec) -> NDArray[np.float32]:
 
 def _coloured(levels: Levels, shape: tuple[int, int]) -> NDArray[np.float32]:
     """Return levels of 0 to 255, float32 [*shape, 3], from any mode."""
-    if levels.mode == _GREY:
-        grey: NDArray[np.float32] = np.frombuffer(levels.content, np.float32).reshape(shape)
-        grey = grey * np.float32(_WHITE / levels.white)
-        return np.clip(grey, _BLACK, _WHITE)[:, :, np.newaxis].repeat(_COLOURS, axis=2)
+    if levels.mode == _PLANES:
+        planes: NDArray[np.float32] = np.frombuffer(levels.content, np.float32).reshape(-1, *shape)
+        planes = np.clip(planes * np.float32(_WHITE / levels.white), _BLACK, _WHITE)
+        return np.moveaxis(planes if len(planes) == _COLOURS else planes.repeat(_COLOURS, axis=0), 0, 2)
     found = np.frombuffer(levels.content, np.uint8).reshape(*shape, _CHANNELS[levels.mode]).astype(np.float32)
     if found.shape[2] == _COLOURS:
         return found
