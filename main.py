@@ -25,6 +25,7 @@ settings, from the environment:
   UPLOAD_BUCKET       the folder whose uploads/ is watched for pictures (file://data)
   CORS_ORIGIN         the origin whose pages may call (*)
   LOG_LEVEL           DEBUG, INFO, WARNING, ERROR or CRITICAL (INFO)
+  LOG_FORMAT          json, text (lines for people), or auto: text on a terminal (auto)
 """
 
 
@@ -37,7 +38,8 @@ def main() -> int:
     )
     parser.parse_args()
     try:
-        import uvicorn  # noqa: F401, PLC0415  (only to see whether the requirements are there)
+        import prometheus_client  # noqa: F401, PLC0415  (only to see whether the requirements are there)
+        import uvicorn  # noqa: F401, PLC0415
     except ModuleNotFoundError:
         print("The requirements are not installed: run `make run`, which also starts this.", file=sys.stderr)
         return 1

@@ -111,7 +111,7 @@ class StudyDescription(BaseModel):
 
     name: str = Field(examples=["kitchens-2026"])
     created_at: datetime | None = Field(description="null of `default`, which is there from the start")
-    based_on: str | None
+    based_on: str | None = Field(description="the study whose ratings teach this one too, as far as they are alike")
     note: str | None
     archived_at: datetime | None = Field(description="since when it takes nothing; null if it does")
     samples_seen: int = Field(description="ratings that count, over all modes")

@@ -5,6 +5,7 @@ their lane and within time limits. If a caller disconnects, its call is dropped 
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
@@ -14,17 +15,22 @@ from urllib.parse import unquote
 from aws_lambda_powertools import Logger
 from starlette.types import Receive, Scope, Send
 
-from local import upload_forms
+from local import meters, upload_forms
 from local.events import Request, Response
 from local.functions import INTEGRATION_TIMEOUT
 from local.gateway import REQUEST_LIMIT, Gateway
 from local.lanes import Lane, LaneFullError, LaneStoppedError, Room
 from local.limits import Limits
+from local.meters import Meters
 from local.upload_forms import UploadForms
 
 _DRAINED = 16 * REQUEST_LIMIT
 """Bytes of a refused body that are still read if the caller wants the connection closed after the answer. If it were
 closed earlier, it would be reset, and the caller would see a broken pipe and not the answer."""
+
+
+_OWN = frozenset({upload_forms.PATH, meters.PATH})
+"""The paths that are the local stack's own, and in no template."""
 
 
 class _GoneError(Exception):
@@ -40,20 +46,28 @@ class _RefusedError(Exception):
 
 
 class Application:
-    """The gateway and beside it, if a folder stands in for the bucket, its `forms` on a lane of their own."""
+    """The gateway and beside it the `meters`, and, if a folder is the bucket, its `forms` on a lane of their own."""
 
     def __init__(
-        self, gateway: Gateway, forms: UploadForms | None, forms_lane: Lane, *, log: Logger, limits: Limits
+        self,
+        gateway: Gateway,
+        forms: UploadForms | None,
+        forms_lane: Lane,
+        *,
+        log: Logger,
+        limits: Limits,
+        meters: Meters,
     ) -> None:
         self._gateway = gateway
         self._forms = forms
         self._forms_lane = forms_lane
         self._log = log
         self._limits = limits
+        self._meters = meters
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request: the ASGI interface."""
-        exchange = _Exchange(scope, receive, self._limits)
+        exchange, began = _Exchange(scope, receive, self._limits), time.perf_counter()
         try:
             response = await self._answer(exchange)
         except _GoneError:
@@ -64,12 +78,19 @@ class Application:
         except Exception:  # noqa: BLE001  (a defect of ours ends one request and not the server)
             self._log.exception("a request failed")
             response = self._gateway.failed()
-        await _send(response, send, last=exchange.ends_connection())
+        self._measure(exchange.head, response, time.perf_counter() - began)
+        await _send(response, send, last=exchange.ends_connection(), of_head=exchange.head.method == "HEAD")
+
+    def _measure(self, head: Request, response: Response, seconds: float) -> None:
+        own = head.path if head.path in _OWN else None
+        self._meters.answered(head.method, own or self._gateway.resource(head), response.status, seconds)
 
     async def _answer(self, exchange: "_Exchange") -> Response:
         head = exchange.head
         forms = self._forms if (head.method, head.path) == ("POST", upload_forms.PATH) else None
         try:
+            if (head.method, head.path) == ("GET", meters.PATH):
+                return self._gateway.admit_own(head) or self._meters.page(head.header("accept"))
             return await (self._ask(exchange) if forms is None else self._post(exchange, forms))
         except _RefusedError as refusal:
             await exchange.drain()
@@ -219,11 +240,13 @@ def _head(scope: Scope) -> Request:
     )
 
 
-async def _send(response: Response, send: Send, *, last: bool) -> None:
+async def _send(response: Response, send: Send, *, last: bool, of_head: bool) -> None:
+    # What a GET would have sent is not known any more where the function has left the body out.
+    length = [] if of_head else [(b"content-length", str(len(response.body)).encode("ascii"))]
     headers = [
         *((name.encode("latin-1"), value.encode("latin-1", errors="replace")) for name, value in response.headers),
-        (b"content-length", str(len(response.body)).encode("ascii")),
+        *length,
         *([(b"connection", b"close")] if last else []),
     ]
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
-    await send({"type": "http.response.body", "body": response.body})
+    await send({"type": "http.response.body", "body": b"" if of_head else response.body})

@@ -1,14 +1,45 @@
-"""Compression of answers as API Gateway does it, by the template's MinimumCompressionSize."""
+"""Compression as API Gateway does it, by the template's MinimumCompressionSize: of answers, and of requests' bodies."""
 
 import asyncio
 import gzip
 import zlib
 from collections.abc import Callable
 from dataclasses import replace
+from http import HTTPStatus
 
-from local.events import Response
+from local.events import Request, Response
+from web.compression import BodyError, decompressed
 
 _CODINGS: dict[str, Callable[[bytes], bytes]] = {"gzip": gzip.compress, "deflate": zlib.compress}
+
+
+class NotSoCodedError(ValueError):
+    """A body is not in the coding that its Content-Encoding says, or API Gateway does not know the coding."""
+
+
+class LargeBodyError(ValueError):
+    """A body is too large once it is decompressed."""
+
+
+def readable(request: Request, *, minimum: int | None) -> Request:
+    """Return `request` with its body decompressed, as API Gateway does it where compression is on.
+
+    Raises:
+        NotSoCodedError: the body is not in the coding that is named, or the coding is unknown.
+        LargeBodyError: it is larger than API Gateway accepts.
+    """
+    coding = request.header("content-encoding").strip().lower()
+    if minimum is None or coding in {"", "identity"}:
+        return request
+    try:
+        body = decompressed(request.body, coding)
+    except BodyError as error:
+        too_large = error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+        raise (LargeBodyError if too_large else NotSoCodedError)(coding) from error
+    if body is request.body and body:
+        raise NotSoCodedError(coding)
+    # Whether AWS takes the header away is not documented; a function must do with either.
+    return replace(request, body=body)
 
 
 async def compressed(response: Response, *, accept_encoding: str, minimum: int | None) -> Response:

@@ -79,6 +79,10 @@ class Function:
                 self._lanes[work].stop()
         return self._lanes[work]
 
+    def waiting(self) -> dict[str, int]:
+        """Return how many calls wait, by the kind of work."""
+        return {work: lane.waiting for work, lane in list(self._lanes.items())}
+
     def handle(self, event: Mapping[str, Any], context: Context) -> object:
         """Call the handler on the caller's thread, which must be a lane's, and return its answer.
 

@@ -14,7 +14,7 @@ from hmac import compare_digest
 
 from aws_lambda_powertools import Logger
 
-from local.compression import compressed
+from local.compression import LargeBodyError, NotSoCodedError, compressed, readable
 from local.events import FunctionAnswerError, Request, Response, http_response, proxy_event
 from local.functions import PAYLOAD_LIMIT, Context, Function, PayloadTooLargeError
 from local.lanes import Lane, LaneFullError, LaneStoppedError
@@ -131,7 +131,7 @@ class Gateway:
 
         def answered() -> Response:
             event = proxy_event(
-                request,
+                readable(request, minimum=self._template.minimum_compression_size),
                 route,
                 passage.path_parameters,
                 stage=self._template.stage,
@@ -161,7 +161,9 @@ class Gateway:
             return self.unavailable()
         except LaneFullError:
             kind = "THROTTLED"
-        except PayloadTooLargeError:
+        except NotSoCodedError:
+            kind = "UNSUPPORTED_MEDIA_TYPE"
+        except (PayloadTooLargeError, LargeBodyError):
             kind = "REQUEST_TOO_LARGE"
         except TimeoutError:
             self._log.warning("a function took too long", function=route.function, request_id=request_id)
@@ -170,6 +172,15 @@ class Gateway:
             self._log.exception("a function failed", function=route.function, request_id=request_id)
             kind = "DEFAULT_5XX"
         return self._own(kind, request_id)
+
+    def admit_own(self, head: Request) -> Response | None:
+        """Return the answer that refuses a request to the stack's own pages, which take the key too; None if none."""
+        return None if self._has_key(head) else self._own("INVALID_API_KEY", self._new_id())
+
+    def resource(self, head: Request) -> str | None:
+        """Return the path of the request's route as the template has it; None if there is no such route."""
+        found = self._matcher.match(head.method, head.path)
+        return found[0].path if found else None
 
     def too_large(self) -> Response:
         """Answer a request whose body is over `REQUEST_LIMIT`; the rest of it need not be read."""
@@ -213,13 +224,16 @@ class Gateway:
         return None
 
     def _refusal(self, route: Route, request: Request) -> str | None:
-        given = request.header("x-api-key").encode()
-        if self._api_key is not None and route.needs_key and not compare_digest(given, self._api_key.encode()):
+        if route.needs_key and not self._has_key(request):
             return "INVALID_API_KEY"
         bucket = self._buckets.get((route.method, route.path))
         if bucket is not None and not bucket.take():
             return "THROTTLED"
         return None
+
+    def _has_key(self, request: Request) -> bool:
+        given = request.header("x-api-key").encode()
+        return self._api_key is None or compare_digest(given, self._api_key.encode())
 
     def _own(self, kind: str, request_id: str, *, status: int | None = None, message: str = "") -> Response:
         response = self._template.gateway_responses[kind]

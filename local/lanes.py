@@ -82,9 +82,14 @@ class Lane:
         self._thread: threading.Thread | None = None
 
     @property
+    def waiting(self) -> int:
+        """How many calls wait."""
+        return len(self._calls)
+
+    @property
     def full(self) -> bool:
         """Whether as many calls wait as the lane allows."""
-        waiting = len(self._calls)
+        waiting = self.waiting
         return waiting >= self._most or waiting * self._pace > self._patience
 
     def submit(self, work: Callable[[], _T]) -> "Future[_T]":

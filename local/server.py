@@ -15,24 +15,31 @@ from pathlib import Path
 from types import FrameType
 
 import uvicorn
+from aws_lambda_powertools import Logger
 
 from captioning.buckets import open_bucket
 from captioning.buckets.folder import FolderBucket
-from captioning.errors import BucketUrlError
+from captioning.errors import BucketUrlError, BundleError, CaptionStoreError
+from captioning.model.bundle import read_bundle
+from captioning.outcomes import Upload
+from captioning.stores import open_caption_store
 from local.application import Application
 from local.connections import Connections
 from local.functions import Function
 from local.gateway import Gateway
 from local.lanes import Lane, Room
 from local.limits import Limits
+from local.meters import Meters
 from local.settings import LocalSettings
 from local.template import Template
 from local.upload_forms import UploadForms
 from local.upload_watcher import UploadWatcher
+from storage.urls import Folder, parse_source
 from tuning.errors import SpaceError
+from tuning.relearning import preload
 from tuning.spaces import Spaces
 from tuning.validation.space_file import load_spaces
-from web import logs
+from web import logs, metrics
 from web.settings import SettingError, Settings
 
 _LIMITS = Limits()
@@ -40,6 +47,9 @@ _LIMITS = Limits()
 _TURN = 0.001
 """Seconds that a thread may compute while others wait; Python's default of 5 ms adds up for a request that passes
 through several threads."""
+
+_PRELOAD_AFTER = 5.0
+"""Seconds after the start when learning is imported, more than a second of CPU: the first requests come before it."""
 
 
 def greeting(url: str, spaces: Spaces, *, api_key: bool, folder: Path | None) -> str:
@@ -75,11 +85,55 @@ def _folder_of(url: str) -> FolderBucket | None:
 
 
 def _spaces(path: str | None) -> Spaces:
-    """Return the search space for the greeting: that in use, or the shipped one if the functions report an error."""
+    """Return the search space in use.
+
+    Raises:
+        SettingError: it cannot be used. A function goes on without it and reports it; here a person reads what it says.
+    """
     try:
         return load_spaces(path)
-    except SpaceError:
-        return load_spaces()
+    except SpaceError as error:
+        raise SettingError(f"SPACES is {path!r}, which cannot be used: {error}") from error
+
+
+def _check_bundle(url: str) -> None:
+    """Check the caption bundle if it is a folder. One in S3 may come later, and the functions look again.
+
+    Raises:
+        SettingError: it cannot be used.
+    """
+    place = parse_source(url)
+    if not isinstance(place, Folder):
+        return
+    try:
+        read_bundle(place.path)
+    except BundleError as error:
+        raise SettingError(f"CAPTION_MODEL is {url!r}, which cannot be used: {error}") from error
+
+
+def _settled(bucket: FolderBucket, caption_store: str) -> Callable[[Upload], bool]:
+    """Return what tells whether a picture's outcome is both stored and published, so that it needs no event."""
+    store = open_caption_store(caption_store)
+
+    def told(upload: Upload) -> bool:
+        try:
+            outcome = store.outcome(upload.key)
+        except CaptionStoreError:
+            # The function will meet the same error, report it, and be called again.
+            return False
+        if outcome is None or outcome.sequencer < upload.sequencer:
+            return False
+        return bucket.published_sequencer(upload.key) >= upload.sequencer
+
+    return told
+
+
+def _preload(log: Logger) -> None:
+    try:
+        preload()
+    except Exception:
+        # The first update that learns meets the same error, and goes on without.
+        log.exception("learning could not be loaded ahead of the first update")
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -137,17 +191,22 @@ def serve(template: Template, settings: LocalSettings, *, limits: Limits = _LIMI
     for name, value in template.environment.items():
         os.environ.setdefault(name, value)
     of_functions = Settings.from_environment()
-    log = logs.logger("local", level=of_functions.log_level.upper())
+    log = logs.logger("local", level=of_functions.log_level.upper(), form=of_functions.log_format)
+    spaces = _spaces(of_functions.spaces)
+    _check_bundle(of_functions.caption_model)
     bucket = _folder_of(of_functions.upload_bucket)
     trigger = template.upload_trigger if bucket else None
     listener = _listen(settings.host, settings.port)
     called = {route.function for route in template.routes} | ({trigger.function} if trigger else set())
     whole = Room(limits.stack_bytes)
+    meters = Meters()
+    metrics.listen(meters.add)
     functions = {
         name: Function(name, handler, limits=limits, whole=whole)
         for name, handler in template.handlers.items()
         if name in called
     }
+    meters.watch(functions)
     forms_lane = Lane("forms", waiting=limits.waiting, room=Room(limits.lane_bytes, within=whole))
     gateway = Gateway(template, functions, log=log, api_key=settings.api_key, throttle=settings.throttle)
     forms = UploadForms(bucket, origin=of_functions.cors_origin) if bucket else None
@@ -160,7 +219,7 @@ def serve(template: Template, settings: LocalSettings, *, limits: Limits = _LIMI
 
     server = _Server(
         uvicorn.Config(
-            Application(gateway, forms, forms_lane, log=log, limits=limits),
+            Application(gateway, forms, forms_lane, log=log, limits=limits, meters=meters),
             http=connections.accept,  # type: ignore[arg-type] # it is only ever called
             ws="none",
             lifespan="off",
@@ -179,15 +238,17 @@ def serve(template: Template, settings: LocalSettings, *, limits: Limits = _LIMI
     host = f"[{settings.host}]" if listener.family == socket.AF_INET6 else settings.host
     folder = bucket.path / trigger.prefix if bucket and trigger else None
     # Standard output is for the log alone.
-    welcome = greeting(
-        f"http://{host}:{port}", _spaces(of_functions.spaces), api_key=settings.api_key is not None, folder=folder
-    )
+    welcome = greeting(f"http://{host}:{port}", spaces, api_key=settings.api_key is not None, folder=folder)
     print(welcome, file=sys.stderr, flush=True)
-    watcher = (
-        UploadWatcher(bucket, trigger.prefix, functions[trigger.function], log=log) if bucket and trigger else None
-    )
-    if watcher:
+    watcher = None
+    if bucket and trigger:
+        settled = _settled(bucket, of_functions.caption_store)
+        watcher = UploadWatcher(bucket, trigger.prefix, functions[trigger.function], settled=settled, log=log)
         watcher.start()
+    preloading = threading.Timer(_PRELOAD_AFTER, _preload, (log,))
+    # A daemon, as the lanes' threads are.
+    preloading.daemon = True
+    preloading.start()
     # uvicorn stops in good order at either signal, and then raises the signal again for the previous handler.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -195,20 +256,29 @@ def serve(template: Template, settings: LocalSettings, *, limits: Limits = _LIMI
     except KeyboardInterrupt:
         pass
     finally:
-        ended = _close(watcher, functions.values(), forms_lane, seconds=limits.close_seconds)
+        ended = _close(watcher, functions.values(), forms_lane, preloading, seconds=limits.close_seconds)
         if not ended:
             log.warning("the server stops while calls are in progress; they are broken off")
     return ended
 
 
-def _close(watcher: UploadWatcher | None, functions: Collection[Function], forms_lane: Lane, *, seconds: float) -> bool:
+def _close(
+    watcher: UploadWatcher | None,
+    functions: Collection[Function],
+    forms_lane: Lane,
+    preloading: threading.Timer,
+    *,
+    seconds: float,
+) -> bool:
     """Stop everything, wait at most `seconds` for calls in progress, and tell whether they have ended."""
     deadline = time.monotonic() + seconds
     # A watcher stops only after its present picture, which may be a large one.
     closing = threading.Thread(target=watcher.close if watcher else lambda: None, daemon=True)
     closing.start()
     forms_lane.stop()
+    preloading.cancel()
     ended = [function.close(within=deadline - time.monotonic()) for function in functions]
     ended.append(forms_lane.join(deadline))
-    closing.join(max(0.0, deadline - time.monotonic()))
-    return all(ended) and not closing.is_alive()
+    for thread in (closing, preloading):
+        thread.join(max(0.0, deadline - time.monotonic()))
+    return all(ended) and not closing.is_alive() and not preloading.is_alive()

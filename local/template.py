@@ -125,7 +125,7 @@ def read(path: Path, **overrides: str) -> Template:
     }
     environment = document.get("Globals", {}).get("Function", {}).get("Environment", {}).get("Variables", {})
     rates = {
-        (one["HttpMethod"], one["ResourcePath"].removeprefix("/").replace("~1", "/")): Rate(
+        (one["HttpMethod"], one["ResourcePath"].removeprefix("/").replace("~1", "/") or "/"): Rate(
             float(resolve(one["ThrottlingRateLimit"])), int(resolve(one["ThrottlingBurstLimit"]))
         )
         for one in api.get("MethodSettings", [])

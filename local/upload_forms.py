@@ -32,6 +32,9 @@ _TOO_LARGE = "Your proposed upload exceeds the maximum allowed size"
 _TOO_SMALL = "Your proposed upload is smaller than the minimum allowed size"
 _RETRY_AFTER = "1"
 
+# Starlette would write a picture of over 1 MiB to a temporary file, though the whole form is in memory already.
+MultiPartParser.spool_max_size = LIMIT
+
 # RFC 2046, 5.1.1.
 _BOUNDARY = re.compile(rb"[0-9A-Za-z'()+_,./:=? -]{1,70}")
 _UNSIGNED = {"policy", "x-amz-signature", "file"}

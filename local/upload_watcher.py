@@ -1,9 +1,8 @@
 """Watches the folder that stands in for the upload bucket: a new picture becomes the event that S3 would send.
 
 Events go to the upload function as Lambda's asynchronous calls do: one that fails is tried twice more, after one and
-after two minutes, and then given up; AWS would put it into the dead-letter queue. When the stack starts, every picture
-in the folder is announced again: the function skips those that have an outcome, so that none is lost that was
-interrupted or given up.
+after two minutes, and then given up; AWS would put it into the dead-letter queue. When the stack starts, the
+pictures without an outcome are announced again, so that none is lost that was interrupted or given up.
 
 A picture is announced once it is unchanged for half a second. If it is still being written then, the part is captioned
 or fails, and the picture is announced again when it has changed.
@@ -25,6 +24,7 @@ from urllib.parse import quote_plus
 from aws_lambda_powertools import Logger
 
 from captioning.buckets.folder import FolderBucket, open_picture
+from captioning.outcomes import Upload, comparable
 from captioning.pictures.limits import MAX_BYTES
 from local.events import ACCOUNT
 from local.functions import Function
@@ -61,8 +61,8 @@ class _Delivery:
 class UploadWatcher:
     """Calls `function` for new pictures of `bucket` whose keys begin with `prefix`, one `round` after the other.
 
-    The folder is made if it is missing, also later. `clock` gives the seconds by which rounds and further attempts are
-    timed. `start` begins the thread that makes the rounds.
+    Pictures that are `settled` need no event. The folder is made if it is missing, also later. `clock` gives the
+    seconds by which rounds and further attempts are timed. `start` begins the thread that makes the rounds.
     """
 
     def __init__(
@@ -71,6 +71,7 @@ class UploadWatcher:
         prefix: str,
         function: Function,
         *,
+        settled: Callable[[Upload], bool],
         log: Logger,
         retry_pauses: Sequence[float] = RETRY_PAUSES,
         clock: Callable[[], float] = time.monotonic,
@@ -78,6 +79,7 @@ class UploadWatcher:
         self._root = bucket.path
         self._folder = bucket.path / prefix
         self._function = function
+        self._settled = settled
         self._log = log
         self._pauses = tuple(retry_pauses)
         self._last: dict[str, _Seen] = {}
@@ -126,6 +128,8 @@ class UploadWatcher:
             if seen == self._last.get(key) != self._announced.get(key):
                 self._announced[key] = seen
                 try:
+                    if self._settled(Upload(key, comparable(_sequencer(seen)))):
+                        continue
                     event = upload_event(self._root / key, key, seen)
                 except OSError as error:
                     self._log.warning("a picture cannot be read: %s", error, key=key)
@@ -193,11 +197,15 @@ def upload_event(path: Path, key: str, seen: _Seen) -> dict[str, Any]:
                 "key": quote_plus(key, safe="/"),
                 "size": seen.size,
                 "eTag": etag,
-                "sequencer": f"{seen.changed_ns:016X}",
+                "sequencer": _sequencer(seen),
             },
         },
     }
     return {"Records": [record]}
+
+
+def _sequencer(seen: _Seen) -> str:
+    return f"{seen.changed_ns:016X}"
 
 
 def _files(folder: Path, root: Path) -> Iterator[tuple[str, _Seen]]:

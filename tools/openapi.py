@@ -33,9 +33,11 @@ Every error is `application/problem+json` (RFC 9457); `detail` says what is wron
 answered with a 5xx, or whose answer is lost, may have been recorded: send an `Idempotency-Key` with every update, and
 the same one when you try again.
 
+HEAD answers as GET without the body for /health, /generate-caption/health and /captions/{key}.
+
 | Status | What to do |
 | --- | --- |
-| 400 | fix the request: it is not JSON, not multipart or not HTTP |
+| 400 | fix the request: it is not JSON, not multipart or not HTTP, or is compressed and damaged |
 | 403 | send the header `x-api-key` |
 | 404 | check the path against this document, and a study's name and an id as `detail` says; upload the picture first |
 | 405 | use a method that the header `Allow` lists |
@@ -43,7 +45,7 @@ the same one when you try again.
 | 409 | do what `detail` says: rate some suggestions, wait, restore what is archived or withdrawn, or name another |
 | 412 | read the entry again and correct what it says now: somebody else corrected it since |
 | 413 | send a smaller request or picture |
-| 415 | send JSON, multipart or a picture, as the operation requires |
+| 415 | send JSON, multipart or a picture, as the operation requires, compressed by gzip, deflate or not at all |
 | 422 | correct what `errors` or `detail` names |
 | 429 | wait for `Retry-After` seconds |
 | 500, 502 | report it with its `instance`; try again, an update with the same `Idempotency-Key` |
@@ -67,7 +69,6 @@ def document() -> dict[str, Any]:
             if merged["components"]["schemas"].setdefault(name, schema) != schema:
                 raise ValueError(f"two functions mean different things by {name}")
     _speak_problems(merged)
-    _let_files_be_chosen(merged)
     for path, method in _WITHOUT_KEY:
         merged["paths"][path][method]["security"] = []
     merged["components"]["securitySchemes"] = {"key": {"type": "apiKey", "in": "header", "name": "x-api-key"}}
@@ -92,14 +93,6 @@ def _speak_problems(merged: dict[str, Any]) -> None:
                     response["content"] = {"application/problem+json": response["content"].pop("application/json")}
     for name in ("HTTPValidationError", "ValidationError"):
         merged["components"]["schemas"].pop(name, None)
-
-
-def _let_files_be_chosen(merged: dict[str, Any]) -> None:
-    """Declare files as `format: binary`, as in OpenAPI 3.0: tools still need it to offer a file chooser."""
-    for schema in merged["components"]["schemas"].values():
-        for member in schema.get("properties", {}).values():
-            if "contentMediaType" in member:
-                member["format"] = "binary"
 
 
 def main() -> None:

@@ -3,13 +3,15 @@
 It sends requests over HTTP like any caller. It rates in a study of its own, `smoke-test`, and withdraws what it rated;
 no other study gains a rating. It leaves that study, archived, one pending suggestion of the study `default`, which
 expires within 24 hours, one cached caption, and one small upload, which the bucket's lifecycle deletes. All checks are
-made, even after one has failed; the status is then 1. Of two that run at once on one stack, one may fail.
+made, even after one has failed; the status is then 1. If nobody listens at the URL, it stops at once. Of two that run
+at once on one stack, one may fail.
 """
 
 import argparse
 import json
 import re
 import secrets
+import socket
 import struct
 import sys
 import time
@@ -24,11 +26,16 @@ from urllib.parse import urljoin, urlsplit
 
 _STUDY = "smoke-test"
 _PATIENCE = 35  # seconds for one answer: the API's own 29, and the network
+_NOBODY = "nothing is checked any more: start it (`make run`), or name another address (make smoke URL=...)"
 _UPLOAD_PATIENCE = 120.0  # seconds for an upload's caption; the first one may have to wait for a function to start
 
 
 class CheckError(Exception):
     """A check failed; the message says what was expected and what was received."""
+
+
+class NobodyThereError(CheckError):
+    """No connection is made at all: no other check can succeed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +110,9 @@ class Service:
             with error:
                 return Answer(error.code, _lower(error.headers), error.read())
         except OSError as error:
-            raise CheckError(f"{method} {url}: no answer: {getattr(error, 'reason', error)}") from None
+            reason = getattr(error, "reason", error)
+            nobody = isinstance(reason, ConnectionRefusedError | socket.gaierror) and url.startswith(self.url)
+            raise (NobodyThereError if nobody else CheckError)(f"{method} {url}: no answer: {reason}") from None
 
 
 def _lower(headers: Message) -> dict[str, str]:
@@ -294,13 +303,20 @@ def main() -> int:
     arguments = parser.parse_args()
     if urlsplit(arguments.url).scheme not in {"http", "https"} or not urlsplit(arguments.url).netloc:
         parser.error(f"{arguments.url} is not a URL such as http://127.0.0.1:8000")
-    service = Service(arguments.url.rstrip("/"), arguments.key, arguments.patience)
+    return check_all(Service(arguments.url.rstrip("/"), arguments.key, arguments.patience))
+
+
+def check_all(service: Service) -> int:
+    """Make every check of `service` and say how each went; return the exit status."""
     failed = 0
     for check in CHECKS:
         name = check.__name__.removeprefix("check_").replace("_", " ")
         began = time.perf_counter()
         try:
             outcome, said = "ok", check(service)
+        except NobodyThereError as error:
+            print(f"{error}\n{_NOBODY}", file=sys.stderr)
+            return 1
         except CheckError as error:
             outcome, said = "FAILED", str(error)
         except (KeyError, TypeError, ValueError) as error:

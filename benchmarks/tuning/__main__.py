@@ -76,13 +76,9 @@ def _tasks(world: World, rows: Sequence[TableRow], options: argparse.Namespace) 
     for family in families:
         if family not in FAMILIES:
             raise ValueError(f"{family} is no family; there are {', '.join(FAMILIES)}")
-    for row in rows:
-        if row.missing:
-            print(f"{row.name}: skipped, {row.missing}", file=sys.stderr)
     return [
         campaign.Task(world.name, row.name, family, seed)
         for row in rows
-        if not row.missing
         for seed in options.seeds
         for family in families
     ]

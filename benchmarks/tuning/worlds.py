@@ -1,13 +1,11 @@
 """The two worlds of the comparison, and which rows each table has: a method, who rates, and what it is told of them."""
 
-import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from benchmarks.tuning.families import Truth, related, unrelated
-from benchmarks.tuning.methods import BASED_ON, METHODS, OURS, Contender
+from benchmarks.tuning.methods import METHODS, OURS, Contender
 from benchmarks.tuning.raters import REVISION, Alike, People, Raters
-from tuning import Tuner
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +28,6 @@ class TableRow:
     def version(self) -> str:
         """What results are cached under. Raises PackageNotFoundError where the method is not installed."""
         return self.method.version + self.rules
-
-    @property
-    def missing(self) -> str | None:
-        """What this project lacks to run the row, or None."""
-        if self.base is not None and BASED_ON not in inspect.signature(Tuner).parameters:
-            return f"tuning.Tuner does not take {BASED_ON} yet"
-        return None
 
     @property
     def is_ours(self) -> bool:

@@ -2,18 +2,19 @@
 
 from typing import Annotated
 
-from fastapi import Depends, FastAPI, Query, Request, UploadFile
+from fastapi import Depends, FastAPI, Query
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
-from starlette.exceptions import HTTPException
 
 from captioning.captions import caption_picture, choose_decoding
 from captioning.model.decoding import MAX_BEAM_WIDTH, MAX_LENGTH_PENALTY
+from functions.caption.picture_part import BODY, picture_part
 from functions.caption.refusals import STATUSES
 from functions.caption.resources import Resources
-from web.application import create_app, entry_point, require_multipart
+from web.application import create_app, entry_point
 from web.entry import Handler
 from web.metrics import Metric
+from web.multipart import Part
 
 _BEAM_WIDTH = "how many partial captions go on after each word; 1 is greedy decoding (default: the bundle's)"
 _LENGTH_PENALTY = "0 prefers short captions, 1 has no preference, more prefers long ones (default: the bundle's)"
@@ -51,11 +52,10 @@ def build(resources: Resources) -> tuple[FastAPI, Handler]:
         tags=["captioning"],
         summary="Say in words what a picture shows",
         response_model_exclude_none=True,
-        dependencies=[Depends(require_multipart)],
+        openapi_extra=BODY,
     )
     async def generate_caption(
-        request: Request,
-        file: UploadFile,
+        file: Annotated[Part, Depends(picture_part)],
         beam_width: Annotated[
             int | None,
             Query(ge=1, le=MAX_BEAM_WIDTH, description=_BEAM_WIDTH),
@@ -68,26 +68,23 @@ def build(resources: Resources) -> tuple[FastAPI, Handler]:
             int | None, Query(ge=1, le=MAX_BEAM_WIDTH, description="how many captions to return at most, best first")
         ] = None,
     ) -> CaptionedPicture:
-        """`file` is a JPEG, PNG, GIF, WebP, BMP or TIFF picture; of an animation the first frame is read."""
-        # FastAPI would silently take the last of several.
-        if (count := len((await request.form()).getlist("file"))) > 1:
-            raise HTTPException(422, f"file: one picture at a time, not {count}")
+        """`file` is a JPEG, PNG, GIF, WebP, AVIF, BMP or TIFF picture; of an animation the first frame is read."""
         if alternatives and beam_width and alternatives > beam_width:
             message = f"must be at most beam_width, which is {beam_width}"
             raise RequestValidationError(
                 [{"type": "value_error", "loc": ("query", "alternatives"), "msg": message, "input": alternatives}]
             )
-        picture, captioner = await file.read(), resources.service.captioner()
+        captioner = resources.service.captioner()
         decoding = choose_decoding(
             captioner.decoding, beam_width=beam_width, length_penalty=length_penalty, alternatives=alternatives
         )
         with resources.metrics.timed(Metric.CAPTION_LATENCY):
-            found = caption_picture(captioner, resources.store, picture, decoding)
+            found = caption_picture(captioner, resources.store, file.content, decoding, observe=resources.refused)
         resources.metrics.count(Metric.CACHE_HITS, int(found.cached))
         ranked = [RankedCaption(caption=found.caption, confidence=round(found.confidence, 4))]
         ranked += [RankedCaption(caption=one.text, confidence=round(one.confidence, 4)) for one in found.alternatives]
         return CaptionedPicture(
-            filename=file.filename or "",
+            filename=file.filename,
             caption=found.caption,
             confidence=round(found.confidence, 4),
             model_version=found.model_version,

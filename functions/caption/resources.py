@@ -7,7 +7,17 @@ from aws_lambda_powertools import Logger
 
 from captioning.buckets import open_bucket
 from captioning.buckets.port import Bucket
-from captioning.errors import BundleError, CaptioningError, CaptionStoreUrlError, PictureReaderUnavailableError
+from captioning.captions import Refusal
+from captioning.errors import (
+    BundleError,
+    CaptioningError,
+    CaptionStoreUrlError,
+    DamagedPictureError,
+    EmptyPictureError,
+    NotAPictureError,
+    PictureReaderUnavailableError,
+    PictureTooLargeError,
+)
 from captioning.pictures.reader import reader
 from captioning.service import CaptionerService, Loading
 from captioning.sources import open_source
@@ -16,6 +26,13 @@ from captioning.stores.port import CaptionStore
 from web import logs
 from web.metrics import Metric, Metrics
 from web.settings import Settings
+
+_REFUSED = {
+    EmptyPictureError.reason: Metric.PICTURES_EMPTY,
+    PictureTooLargeError.reason: Metric.PICTURES_TOO_LARGE,
+    NotAPictureError.reason: Metric.PICTURES_NOT_READ,
+    DamagedPictureError.reason: Metric.PICTURES_DAMAGED,
+}
 
 
 class Resources:
@@ -28,7 +45,12 @@ class Resources:
         self.settings = settings
         self.metrics = Metrics("caption")
         self._buckets: dict[str, Bucket] = {}
-        self._log = logs.logger("captioner", level=settings.log_level.upper(), packages=("captioning", "storage"))
+        self._log = logs.logger(
+            "captioner",
+            level=settings.log_level.upper(),
+            form=settings.log_format,
+            packages=("captioning", "storage"),
+        )
 
     @cached_property
     def service(self) -> CaptionerService:
@@ -57,6 +79,12 @@ class Resources:
             self.metrics.count(Metric.MODEL_REFRESH_FAILED)
             facts["error"] = type(loading.error).__name__
             self._log.error("caption bundle not loaded: %s", loading.error, extra=facts)
+
+    def refused(self, refusal: Refusal) -> None:
+        """Log and count a picture that was refused: its format and size, and neither its bytes nor its name."""
+        self.metrics.count(_REFUSED[refusal.reason])
+        facts = {"reason": refusal.reason, "why": refusal.why, "format": refusal.format or "unknown"}
+        self._log.info("a picture was refused", extra=facts | {"bytes": refusal.size})
 
     def warm_up(self, log: Logger, *, models: bool = True) -> None:
         """Make the store and, unless `models` is false, the models, before the first request arrives.

@@ -1,12 +1,13 @@
 """The routes of uploads: POST /uploads presigns an upload, GET /captions/{key} returns a picture's caption."""
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 from urllib.parse import quote, urljoin
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.exceptions import HTTPException
 
@@ -31,10 +32,18 @@ MAX_RETRY_AFTER = 60
 _NOT_YET = "It is not captioned yet; ask again after Retry-After"
 
 
+def _media_type(given: object) -> object:
+    """Return a media type by its proper name, without parameters; what is none as it is."""
+    if isinstance(given, str):
+        with suppress(ValueError):
+            return MediaType(given.partition(";")[0].strip().lower())
+    return given
+
+
 class UploadRequest(BaseModel):
     """The picture that will be uploaded."""
 
-    content_type: MediaType
+    content_type: Annotated[MediaType, BeforeValidator(_media_type)]
     filename: Annotated[str, AfterValidator(checked_name)] | None = Field(
         default=None, description="the end of the picture's key", examples=["dog.jpg"]
     )

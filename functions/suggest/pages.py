@@ -1,8 +1,8 @@
 """The API's pages: Swagger UI and ReDoc, which show the document of `functions.suggest.document`.
 
 Scripts and styles are files of the package fastapi-offline, served by this function. The pages' addresses begin with
-the stage's prefix, if there is one. The pages name an asset with part of its hash, so that browsers may cache it for
-ever and still get a new one; its plain name works too. The gateway compresses the answers.
+the prefix of the stage or the domain, if there is one. The pages name an asset with part of its hash, so that browsers
+may cache it for ever and still get a new one; its plain name works too. The gateway compresses the answers.
 """
 
 import re
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from fastapi import APIRouter, Request
 from fastapi.openapi.docs import get_redoc_html, get_swagger_ui_html
-from fastapi.responses import HTMLResponse, Response
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
 from web.application import base_path
@@ -59,6 +59,12 @@ def _asset(name: str) -> _Asset:
 
 def _address(base: str, name: str) -> str:
     return f"{base}/docs/{_asset(name).hashed}"
+
+
+@router.get("/")
+async def root(request: Request) -> RedirectResponse:
+    """Lead to the page."""
+    return RedirectResponse(f"{base_path(request)}/docs")
 
 
 @router.get("/docs")

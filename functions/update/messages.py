@@ -107,7 +107,7 @@ class NewStudy(BaseModel):
     model_config = ConfigDict(extra="allow", json_schema_extra={"examples": [{"name": "kitchens-2026"}]})
 
     name: Any = Field(None, description="1 to 64 of a-z, 0-9, dot, hyphen, underscore, the first a letter or a digit")
-    based_on: Any = Field(None, description="the study that this one goes on from")
+    based_on: Any = Field(None, description="the study that this one goes on from: its ratings teach too")
     note: Any = Field(None, description="for people, up to 500 characters")
 
 

@@ -421,6 +421,13 @@ def test_hyperparameters_come_back_exactly_and_never_go_back_in_the_log(store: O
     assert store.mode_study("surfaces", now=NOW).hyperparameters is None
 
 
+def test_the_similarity_to_a_base_comes_back_exactly(store: ObservationStore) -> None:
+    for similarity in (None, 0.0, 1 / 3, 1.0):
+        learned = Hyperparameters((("strength", 1 / 3),), 1.1, 0.16, 2 / 3, 7, similarity)
+        store.save_hyperparameters("structure", learned, as_of=10)
+        assert store.mode_study("structure", now=NOW).hyperparameters == learned
+
+
 def test_history_is_newest_first_and_pages_neither_skip_nor_repeat(store: ObservationStore) -> None:
     for step in range(7):
         store.record([observation(step, mode="surfaces" if step == 3 else "structure")], idempotency_key=None)

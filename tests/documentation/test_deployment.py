@@ -63,12 +63,14 @@ def test_errors_slowness_throttles_5xx_dead_letters_and_stale_models_are_watched
         "ApproximateNumberOfMessagesVisible",
         Metric.MODEL_REFRESH_FAILED,
         Metric.LEARNING_FAILED,
+        Metric.FAILED_ANSWERS,
     }
     kinds = [name.removesuffix("Function") for name, one in RESOURCES.items() if one["Type"].endswith("less::Function")]
     assert {f"{kind}{what}" for kind in kinds for what in ("Errors", "Slow")} <= ALARMS.keys()
+    assert {f"{kind}Failing" for kind in kinds if kind != "Upload"} <= ALARMS.keys()
 
 
-def _places(alarm: str) -> list[tuple[str, str, dict[str, Any]]]:
+def _places(alarm: str) -> list[tuple[Any, str, dict[str, Any]]]:
     """The namespace, the name and the dimensions of each metric that an alarm watches."""
     return [
         (metric["Namespace"], metric["MetricName"], {one["Name"]: one["Value"] for one in metric["Dimensions"]})
@@ -83,6 +85,12 @@ def test_an_alarm_on_a_function_watches_the_alias_that_is_called(kind: str, what
     alias = {"Fn::Sub": f"${{{function}}}:{DOCUMENT['Globals']['Function']['AutoPublishAlias']}"}
 
     assert _places(f"{kind}{what}") == [("AWS/Lambda", metric, {"FunctionName": {"Ref": function}, "Resource": alias})]
+
+
+@pytest.mark.parametrize("kind", ["Suggest", "Update", "Caption", "Status"])
+def test_an_alarm_on_a_functions_answers_watches_its_own_metric(kind: str) -> None:
+    own = {"Ref": "AWS::StackName"}
+    assert _places(f"{kind}Failing") == [(own, Metric.FAILED_ANSWERS, {"service": kind.lower()})]
 
 
 def test_an_alarm_on_anything_else_of_awss_watches_it_by_the_dimensions_that_aws_has_for_it() -> None:
@@ -110,7 +118,7 @@ def test_the_dashboard_shows_every_metric_of_ours_under_the_name_that_it_has() -
     alarmed = {Metric.MODEL_REFRESH_FAILED, Metric.LEARNING_FAILED}
 
     assert own | alarmed == set(Metric)
-    assert len(_dashboard()) == 9
+    assert len(_dashboard()) == 11
 
 
 def test_what_the_dashboard_and_alarms_refer_to_is_there() -> None:

@@ -13,7 +13,7 @@ import tuning.suggest
 from captioning import uploads
 from captioning.buckets import port as bucket
 from captioning.pictures import limits
-from captioning.pictures.formats import gif, jpeg, png, tiff, webp
+from captioning.pictures.formats import gif, jpeg, png, tiff, tiff_directory, webp
 from captioning.stores import dynamodb as store_dynamodb
 from functions import history_messages, tuning_function
 from functions.caption import refusals, upload_routes
@@ -141,7 +141,8 @@ def test_the_limits_are_those_of_the_code() -> None:
     assert table["`Retry-After` of a pending caption"].startswith(f"1 to {upload_routes.MAX_RETRY_AFTER} s")
     assert table["a picture that costs more memory"] == (
         f"{limits.MAX_PROGRESSIVE_PIXELS // 10**6} million pixels of a progressive JPEG, "
-        f"{limits.MAX_WEBP_PIXELS // 10**6} million of a WebP"
+        f"{limits.MAX_WEBP_PIXELS // 10**6} million of a WebP, "
+        f"{limits.MAX_AVIF_PIXELS // 10**6} million of an AVIF"
     )
     assert table["a caption stays in DynamoDB"] == f"{store_dynamodb.LIFETIME_SECONDS // 86_400} days"
 
@@ -152,7 +153,8 @@ def test_the_limits_of_a_picture_are_those_of_the_code() -> None:
     assert table["pixels"] == (
         f"{limits.MAX_PIXELS // 10**6} million, and {limits.MAX_SIDE:,} along a side; "
         f"of a progressive JPEG {limits.MAX_PROGRESSIVE_PIXELS // 10**6} million, "
-        f"of a WebP {limits.MAX_WEBP_PIXELS // 10**6} million"
+        f"of a WebP {limits.MAX_WEBP_PIXELS // 10**6} million, "
+        f"of an AVIF {limits.MAX_AVIF_PIXELS // 10**6} million"
     )
     assert table["bytes, by the function"] == f"{limits.MAX_BYTES // 2**20} MiB"
     assert table["time and memory to read it"].startswith(
@@ -163,8 +165,10 @@ def test_the_limits_of_a_picture_are_those_of_the_code() -> None:
         f"{jpeg.MAX_HEAD_BYTES // 2**10} KiB of tables before the first scan"
     )
     assert table["structure, TIFF"] == (
-        f"{tiff.MAX_SEGMENTS:,} strips or tiles, {tiff.MAX_ENTRIES:,} entries of the first directory; "
-        f"a strip or tile and the picture have {tiff.MAX_DECODED_BYTES // 2**20} MiB together"
+        f"{tiff_directory.MAX_SEGMENTS:,} strips or tiles, "
+        f"{tiff_directory.MAX_ENTRIES:,} entries of the first directory; "
+        f"a strip or tile and the picture have {tiff.MAX_DECODED_BYTES // 2**20} MiB together; "
+        f"of other depths than 8 bits, a compressed one {tiff.MAX_SEGMENT_BYTES // 2**20} MiB"
     )
     assert table["structure, others"] == (
         f"{png.MAX_CHUNKS:,} chunks of a PNG, {webp.MAX_CHUNKS:,} of a WebP, "

@@ -1,5 +1,7 @@
 """What a caller can get wrong, asked of the running stack: a clear problem of the right status, nothing recorded."""
 
+import base64
+import gzip
 import io
 import json
 import struct
@@ -254,12 +256,13 @@ def _caption(stack: Stack, content: bytes, name: str = "image.jpg") -> requests.
         (lambda: b"this is no picture, whatever its name says", 415, "an ordinary JPEG or PNG"),
         (lambda: b"%PDF-1.7\n", 415, "an ordinary JPEG or PNG"),
         (lambda: b'<svg xmlns="http://www.w3.org/2000/svg"/>', 415, "an ordinary JPEG or PNG"),
+        (lambda: _encoded(_gradient(), "JPEG")[:1500] + b"\xff\xd9", 422, "save it anew"),
         (lambda: b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", 415, "an ordinary JPEG or PNG"),
         (lambda: _encoded(_gradient(), "JPEG")[:1500], 422, "save it anew"),
         (lambda: _encoded(_gradient(), "PNG")[:200], 422, "save it anew"),
         (_hundred_megapixels, 413, "make it smaller"),
     ],
-    ids=["empty", "text", "pdf", "svg", "heic", "truncated-jpeg", "truncated-png", "100-megapixels"],
+    ids=["empty", "text", "pdf", "svg", "closed-jpeg", "heic", "truncated-jpeg", "truncated-png", "100-megapixels"],
 )
 def test_what_cannot_be_captioned_is_refused_with_what_to_do(
     stack: Stack, make: Callable[[], bytes], status: int, remedy: str
@@ -270,8 +273,9 @@ def test_what_cannot_be_captioned_is_refused_with_what_to_do(
 
 
 def test_a_request_over_the_gateways_limits_is_too_large(stack: Stack) -> None:
-    assert_is_a_problem(_caption(stack, bytes(11 * 1024 * 1024)), 413)
-    assert_is_a_problem(_caption(stack, bytes(5 * 1024 * 1024)), 413)
+    for size in (11, 5):
+        detail = assert_is_a_problem(_caption(stack, bytes(size * 1024 * 1024)), 413)["detail"]
+        assert "POST /uploads" in detail
     json_type = {"Content-Type": "application/json"}
     assert_is_a_problem(stack.post("/ml/update_model", data=b" " * (7 * 1024 * 1024), headers=json_type), 413)
 
@@ -281,7 +285,49 @@ def test_one_picture_at_a_time(stack: Stack, picture: bytes) -> None:
     assert "not 2" in assert_is_a_problem(stack.post("/generate-caption/", files=two), 422)["detail"]
     none = assert_is_a_problem(stack.post("/generate-caption/", files={"picture": ("a.jpg", picture)}), 422)
     assert none["errors"][0]["pointer"] == "#/file"
-    assert_is_a_problem(stack.post("/generate-caption/", files={"file": (None, "text")}), 422)
+    text = assert_is_a_problem(stack.post("/generate-caption/", files={"file": (None, "dog.jpg")}), 422)
+    assert text["errors"][0]["pointer"] == "#/file"
+    assert "-F file=@picture.jpg" in text["detail"]
+
+
+def _with_part(content: bytes, head: bytes = b'; filename="a.jpg"', end: bytes = b"\r\n--b--\r\n") -> bytes:
+    return b'--b\r\nContent-Disposition: form-data; name="file"' + head + b"\r\n\r\n" + content + end
+
+
+def test_a_picture_is_captioned_however_its_part_is_sent(stack: Stack, picture: bytes) -> None:
+    expected = stack.post("/generate-caption/", files={"file": ("a.jpg", picture)}).json()["caption"]
+    lines = base64.encodebytes(picture)
+    url_safe = base64.urlsafe_b64encode(picture).rstrip(b"=")
+    ways: list[tuple[bytes, dict[str, str]]] = [
+        (_with_part(picture, head=b""), {}),
+        (_with_part(picture, end=b""), {}),
+        (_with_part(lines, head=b'; filename="a.jpg"\r\nContent-Transfer-Encoding: base64'), {}),
+        (_with_part(lines, head=b""), {}),
+        (_with_part(lines), {}),
+        (_with_part(url_safe), {}),
+        (_with_part(b"data:image/png;base64," + base64.b64encode(picture), head=b""), {}),
+        (gzip.compress(_with_part(picture)), {"Content-Encoding": "gzip"}),
+    ]
+    for body, headers in ways:
+        kind = {"Content-Type": "multipart/form-data; boundary=b"}
+        answer = stack.post("/generate-caption/", data=body, headers=kind | headers)
+        assert (answer.status_code, answer.json().get("caption")) == (200, expected), answer.text
+
+
+def test_a_text_field_may_have_more_than_a_megabyte(stack: Stack) -> None:
+    noise = np.random.default_rng(1).integers(0, 256, (700, 700, 3)).astype(np.uint8)
+    large = _encoded(Image.fromarray(noise), "PNG")
+    assert len(large) > 1_400_000
+    assert stack.post("/generate-caption/", files={"file": (None, large)}).status_code == 200
+
+
+@pytest.mark.parametrize("given", ["image/jpg", "IMAGE/JPEG", "image/jpeg; charset=binary", "image/pjpeg"])
+def test_other_names_of_a_media_type_are_taken_for_it(stack: Stack, given: str) -> None:
+    answer = stack.post("/uploads", json={"content_type": given})
+    assert answer.json()["fields"]["Content-Type"] == "image/jpeg"
+    assert stack.post("/uploads", json={"content_type": "image/avif"}).status_code == 200
+    refused = assert_is_a_problem(stack.post("/uploads", json={"content_type": "image/heic"}), 422)
+    assert refused["errors"][0]["pointer"] == "#/content_type"
 
 
 def _animation() -> bytes:
@@ -309,6 +355,9 @@ def _rotated() -> bytes:
         lambda: _encoded(_gradient().convert("RGBA"), "PNG"),
         lambda: _encoded(_gradient().convert("LA"), "PNG"),
         lambda: _encoded(_gradient().convert("1"), "PNG"),
+        lambda: _encoded(_gradient(), "JPEG")[:-2],
+        lambda: _encoded(_gradient(), "AVIF"),
+        lambda: _encoded(_gradient().convert("F"), "TIFF"),
         lambda: _encoded(_gradient(), "WEBP"),
         lambda: _encoded(_gradient(), "BMP"),
         lambda: _encoded(_gradient(), "TIFF"),
@@ -323,6 +372,9 @@ def _rotated() -> bytes:
         "alpha",
         "grey-alpha",
         "1-bit",
+        "jpeg-without-end",
+        "avif",
+        "tiff-of-floats",
         "webp",
         "bmp",
         "tiff",

@@ -31,7 +31,11 @@ handler = getattr(importlib.import_module(module), name)
 answers = {}
 for path in sys.argv[2:]:
     with open(path) as stream:
-        answers[path] = handler(json.load(stream), None)
+        event = json.load(stream)
+    try:
+        answers[path] = handler(event, None)
+    except Exception as error:  # as Lambda reports it
+        answers[path] = {"errorType": type(error).__name__, "errorMessage": str(error)}
 print("\\n" + json.dumps(answers))
 """
 
@@ -62,9 +66,12 @@ def test_every_route_has_an_event() -> None:
     asked = {
         (event["httpMethod"], event["resource"])
         for event in (json.loads(path.read_text()) for path in EVENTS.glob("*.json"))
-        if "httpMethod" in event
+        if "resource" in event
     }
-    assert {(route.method, route.path) for route in read(ROOT / "template.yaml").routes} == asked
+    # Somebody else's gateway may have one route for all.
+    assert {(route.method, route.path) for route in read(ROOT / "template.yaml").routes} == asked - {
+        ("GET", "/{proxy+}")
+    }
 
 
 @pytest.mark.parametrize("function", HANDLERS)

@@ -69,12 +69,13 @@ def good_pictures() -> list[bytes]:
     picture = Image.effect_mandelbrot((96, 72), (-2, -1.2, 1, 1.2), 60).convert("RGB")
     first, second = picture.quantize(16), picture.rotate(90).quantize(16)
     return [
-        *(encoded(picture, kind) for kind in ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF")),
+        *(encoded(picture, kind) for kind in ("JPEG", "PNG", "GIF", "WEBP", "AVIF", "BMP", "TIFF")),
         encoded(picture, "JPEG", progressive=True),
         encoded(picture.convert("CMYK"), "JPEG"),
         encoded(first, "GIF", save_all=True, append_images=[second]),
         encoded(picture.convert("RGBA"), "WEBP", lossless=True),
         encoded(picture, "TIFF", compression="tiff_lzw"),
+        encoded(picture.convert("F"), "TIFF"),
     ]
 
 

@@ -28,7 +28,10 @@ from tests.support.stack import ROOT
 from tests.support.thorough import examples
 
 TEMPLATE = read(ROOT / "template.yaml")
-ROUTES = sorted(TEMPLATE.routes, key=lambda route: (route.path, route.method))
+# HEAD is answered as GET is.
+ROUTES = sorted(
+    (route for route in TEMPLATE.routes if route.method != "HEAD"), key=lambda route: (route.path, route.method)
+)
 
 # Every codec of Python's, those that are no texts' included, and names of none.
 CODECS = st.sampled_from(
@@ -240,7 +243,7 @@ def test_whatever_a_caller_sends_the_answer_is_no_5xx_and_is_text(
     answer["body"].encode()
     if answer["statusCode"] >= 400:
         assert answer["headers"]["content-type"] == "application/problem+json"
-    if "json" in answer["headers"]["content-type"]:
+    if "json" in answer["headers"].get("content-type", ""):
         json.dumps(json.loads(answer["body"]), ensure_ascii=False).encode()
     assert [line["status"] for line in lines if line["message"] == "request"] == [answer["statusCode"]]
 

@@ -61,6 +61,34 @@ def test_a_study_begins_is_listed_archived_and_restored(stack: Stack) -> None:
     assert update(stack, {"parameters": LEONARDO, "rating": 5}, study="life")["samples_seen"] == 2
 
 
+def worth(parameters: dict[str, Any]) -> float:
+    """What people say who like leonardo at a strength of 0.42."""
+    strength = parameters.get("init_strength")
+    return 2.0 if strength is None else round(5 - 10 * abs(strength - 0.42), 2)
+
+
+def test_a_study_goes_on_from_another(stack: Stack) -> None:
+    begin(stack, "old")
+    strengths = np.linspace(0.2, 0.5, 24).round(2).tolist()
+    known = [{**LEONARDO, "init_strength": one, "guidance_scale": 5 + place % 5} for place, one in enumerate(strengths)]
+    update(stack, *({"parameters": one, "rating": worth(one)} for one in known), study="old", mode="structure")
+    assert stack.patch("/ml/studies/old", json={"archived": True}).status_code == 200
+    begin(stack, "middle", based_on="old")  # in which nobody rates
+    begin(stack, "new", based_on="middle")
+    assert stack.get("/ml/stats?study=new&mode=structure").json()["recommended_parameters"] is None
+    first = suggest(stack, study="new", mode="structure", num_suggestions=6)
+    results = ({"parameters": one, "suggestion_id": identity, "rating": worth(one)} for identity, one in first)
+    update(stack, *results, study="new")
+    stats = stack.get("/ml/stats?study=new&mode=structure").json()
+    assert stats["samples_seen"] == 6
+    assert stats["recommended_parameters"]["api"] == "leonardo"
+    assert abs(stats["recommended_parameters"]["init_strength"] - 0.42) < 0.1
+    # Nobody has rated anything like it here so well.
+    assert stats["recommended_mean"] > 3.8
+    near = [one.get("init_strength", 0.0) for _, one in suggest(stack, study="new", mode="structure")]
+    assert any(abs(strength - 0.42) < 0.12 for strength in near)
+
+
 def test_studies_are_paged_by_name(stack: Stack) -> None:
     for number in range(5):
         begin(stack, f"page-{number}")
@@ -83,7 +111,14 @@ def test_a_name_that_is_taken_or_reserved_or_none_is_refused(stack: Stack) -> No
     assert_is_a_problem(stack.post("/ml/studies", json={"name": "default"}), 409)
     for name in ("undefined", "null", "all", "A", "a/b", "..", ".", "x" * 65, "", None, 7):
         assert_is_a_problem(stack.post("/ml/studies", json={"name": name}), 422)
-    assert_is_a_problem(stack.post("/ml/studies", json={"name": "b", "based_on": "takem"}), 422)
+    for based_on in ("takem", "b", "B", "", 7, ["taken"]):  # one that is not there, itself, and names that are none
+        problem = assert_is_a_problem(stack.post("/ml/studies", json={"name": "b", "based_on": based_on}), 422)
+        assert [error["pointer"] for error in problem["errors"]] == ["#/based_on"]
+    # A study that is there cannot be begun again, based on one that is based on it.
+    begin(stack, "taken.2", based_on="taken")
+    assert_is_a_problem(stack.post("/ml/studies", json={"name": "taken", "based_on": "taken.2"}), 409)
+    assert_is_a_problem(stack.patch("/ml/studies/taken", json={"archived": False, "based_on": "taken.2"}), 422)
+    assert stack.get("/ml/studies/taken").json()["based_on"] is None
     assert_is_a_problem(stack.patch("/ml/studies/default", json={"archived": True}), 422)
 
 

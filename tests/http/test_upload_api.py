@@ -119,7 +119,7 @@ def test_a_picture_that_takes_anothers_place_gets_its_own_caption(stack: Stack, 
     path.write_bytes(picture[: len(picture) // 2])
     damaged = eventually(url, lambda found: found.status_code == 422)
     assert assert_is_a_problem(damaged, 422)["detail"] == (
-        "the picture cannot be captioned: the picture is truncated or broken; "
+        "the picture cannot be captioned: the picture is truncated or broken: JPEG data are missing; "
         "use its whole file, or open it and save it anew"
     )
 

@@ -79,9 +79,11 @@ class Sam:
         done = subprocess.run(
             [_COMMAND, *command], cwd=ROOT, env=self._environment(), capture_output=True, text=True, check=False
         )
-        if done.returncode or not done.stdout.strip():
+        last = done.stdout.strip().rpartition("\n")[2]
+        # A function that raises is answered with its error, and may end the command with another status than 0.
+        if not last.startswith("{") or (done.returncode and "errorType" not in last):
             raise SamError(done.stderr[-3000:])
-        return json.loads(done.stdout.strip().splitlines()[-1])
+        return json.loads(last)
 
     @contextmanager
     def serve(self) -> Iterator[str]:

@@ -17,7 +17,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from local.template import read
-from tests.http.test_upload_events import ANSWERS, CAPTIONED, PICTURE, STATUSES, put
+from tests.http.test_upload_events import AGAIN, ANSWERS, CAPTIONED, PICTURE, STATUSES, put, statuses_and_failures
 from tests.images.base import architecture, base_name
 from tests.images.conftest import Measured, Report
 from tests.images.engine import Engine
@@ -26,6 +26,7 @@ from tests.images.recipe import LAYERS, wanted
 from tests.images.sam import Function, Sam
 from tests.images.wheels import pins
 from tests.support.events import ENVIRONMENT, EVENTS, HANDLERS, assert_answered, events_for
+from tests.support.events import WARM as WARM_ANSWER
 from tests.support.readme import requests_shown
 from tests.support.spaces import MIXED, assert_legal
 from tests.support.stack import ROOT
@@ -36,6 +37,8 @@ pytestmark = [pytest.mark.images, pytest.mark.timeout(1800)]
 
 SAMPLES = {"suggest": "suggest-parameters", "update": "update-model", "caption": "caption-generate"}
 COLD, WARM = 5, 20
+PING_SECONDS = 0.1
+"""Of a ping to a warm container, by HTTP and the runtime's loop; what the function itself takes, unit tests bound."""
 
 _LIST = """
 import importlib.metadata, importlib.util, json, os
@@ -150,11 +153,11 @@ def test_pictures_in_the_bucket_are_captioned_by_one_image_as_several_functions(
         "CAPTION_STORE": f"sqlite:///{BUCKET}/captions.db",
     }
     with instance(docker, functions[HANDLERS["upload"]], environment, mounts={tmp_path: BUCKET}) as running:
-        done = {name: running.invoke(_event(name)).content for name in STATUSES}
+        done = {name: running.invoke(_event(name)).content for name in STATUSES | AGAIN}
     with instance(docker, functions[HANDLERS["status"]], environment, mounts={tmp_path: BUCKET}) as running:
         told = {name: running.invoke(_event(name)).content for name in ANSWERS}
 
-    assert {name: [one["status"] for one in answer["uploads"]] for name, answer in done.items()} == STATUSES
+    assert statuses_and_failures(done) == STATUSES | AGAIN
     assert {name: answer["statusCode"] for name, answer in told.items()} == ANSWERS
 
 
@@ -236,6 +239,15 @@ def test_an_image_answers_as_lambda_would_run_it(
     # What reads pictures is a process of its own, and counted.
     assert used.processes == (2 if recipient == "caption" else 1)
     assert used.peak_memory < function.memory
+
+
+def test_a_ping_is_answered_at_once_and_is_no_error(docker: Engine, function: Function) -> None:
+    with instance(docker, function, _environment()) as running:
+        assert running.invoke({}).content == WARM_ANSWER
+        pings = [running.invoke(_event(path.stem)) for path in EVENTS.glob("*-ping*.json")]
+
+    assert [ping.content for ping in pings] == [WARM_ANSWER] * len(pings)
+    assert median(ping.seconds for ping in pings) < PING_SECONDS
 
 
 def _succeed(running: Instance, event: dict[str, Any]) -> float:

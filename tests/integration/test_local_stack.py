@@ -2,17 +2,22 @@
 
 import json
 import os
+import pty
+import re
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
+from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support.stack import ROOT, Stack
 
@@ -158,15 +163,16 @@ def test_the_templates_throttling_holds_on_request(start: Start) -> None:
     assert throttled[0].json()["title"] == "Too Many Requests"
 
 
-def test_a_damaged_bundle_stops_captions_and_nothing_else(start: Start, tmp_path: Path, picture: bytes) -> None:
-    stack = start(CAPTION_MODEL=f"file://{tmp_path}/nothing")
+def test_a_bundle_in_s3_that_is_not_reached_stops_captions_and_nothing_else(start: Start, picture: bytes) -> None:
+    # Nobody listens there.
+    stack = start(CAPTION_MODEL="s3://models/caption?region=eu-west-1&endpoint=http://127.0.0.1:9")
 
     answer = stack.post("/generate-caption/", files={"file": ("a.jpg", picture)})
-    assert (answer.status_code, answer.headers["retry-after"]) == (503, "60")
+    assert answer.status_code == 503
     assert stack.get("/generate-caption/health").status_code == 503
     assert stack.get("/health").status_code == 200
-    assert str(tmp_path) not in answer.text
-    assert f"{tmp_path}/nothing/manifest.json" in stack.output
+    assert "s3://" not in answer.text
+    assert "s3://models/caption" in stack.output
 
 
 def test_a_damaged_store_is_unavailable_and_never_a_500(start: Start, tmp_path: Path) -> None:
@@ -216,14 +222,101 @@ def test_a_port_that_is_taken_is_said_plainly() -> None:
         ("THROTTLE", "yes"),
         ("OBSERVATION_STORE", "redis://x"),
         ("LOG_LEVEL", "x"),
+        ("LOG_FORMAT", "xml"),
     ],
 )
 def test_a_setting_that_cannot_be_used_stops_the_start_and_is_named(variable: str, value: str) -> None:
     done = _run(**{"PORT": "0"} | {variable: value})
 
     assert done.returncode == 2
-    assert variable in done.stderr
-    assert "Traceback" not in done.stderr
+    assert done.stderr.startswith(f"{variable} is ")
+    assert done.stderr.count("\n") == 1
+    assert done.stdout == ""
+
+
+def test_a_bundle_with_a_damaged_file_stops_the_start_and_the_file_is_named(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "tests/bundles/tiny", tmp_path / "mine")
+    with (tmp_path / "mine/decoder.tflite").open("ab") as decoder:
+        decoder.write(b"!")
+    done = _run(PORT="0", CAPTION_MODEL=f"file://{tmp_path}/mine")
+
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"CAPTION_MODEL is 'file://{tmp_path}/mine', which cannot be used: ")
+    assert "decoder.tflite" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def _on_a_terminal(tmp_path: Path) -> str:
+    """What a person sees who starts the stack on a terminal, sends one request and ends it by Ctrl-C."""
+    ours, theirs = pty.openpty()
+    seen = bytearray()
+    whole = {**os.environ, "PORT": "0", "UPLOAD_BUCKET": f"file://{tmp_path}"}
+    whole |= {f"{name}_STORE": f"sqlite:///{tmp_path}/{name}.db" for name in ("OBSERVATION", "CAPTION")}
+    process = subprocess.Popen([sys.executable, "main.py"], cwd=ROOT, env=whole, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    while not (found := re.search(rb"Listening on (http://[0-9.:]+)", seen)):
+        seen += os.read(ours, 4096)
+    requests.get(found[1].decode() + "/health?\x1b[31m", timeout=30)
+    process.send_signal(signal.SIGINT)
+    while True:
+        try:
+            piece = os.read(ours, 4096)
+        except OSError:  # the terminal of a process that has ended
+            break
+        if not piece:
+            break
+        seen += piece
+    os.close(ours)
+    process.wait()
+    return seen.decode()
+
+
+def test_on_a_terminal_logs_are_lines_for_people(tmp_path: Path) -> None:
+    said = _on_a_terminal(tmp_path)
+    assert re.search(
+        r"\d\d:\d\d:\d\d INFO    suggest: request method=GET path=/health status=200 duration_ms=[\d.]+ request_id=",
+        said,
+    )
+    assert '{"timestamp"' not in said
+
+
+def test_metrics_are_prometheus_own_text_and_take_the_key(start: Start, picture: bytes) -> None:
+    stack, key = start(API_KEY="secret", CAPTION_MODEL="file://tests/bundles/tiny"), {"x-api-key": "secret"}
+    stack.post("/ml/update_model", json={"results": [RESULT] * 2}, headers=key)
+    stack.post("/ml/suggest_parameters", json={}, headers=key)
+    stack.post("/generate-caption/", files={"file": ("a.jpg", picture)}, headers=key)
+    for path in ("/nothing", "/captions/uploads/one", "/captions/uploads/two"):
+        stack.get(path, headers=key)
+    refused, told = stack.get("/metrics"), stack.get("/metrics", headers=key)
+
+    assert refused.status_code == 403
+    assert refused.headers["content-type"] == "application/problem+json"
+    assert told.headers["content-type"].startswith("text/plain; version=")
+    values = {
+        (sample.name, *sorted(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(told.text)
+        for sample in family.samples
+    }
+    route = [("method", "GET"), ("route", "/captions/{key+}"), ("status", "404")]
+    assert values["pictures_request_seconds_count", *route] == 2
+    assert values["pictures_request_seconds_count", ("method", "GET"), ("route", "other"), ("status", "404")] == 1
+    assert values["pictures_observations_recorded_total", ("service", "update")] == 2
+    assert values["pictures_suggestions_given_total", ("service", "suggest")] == 2
+    assert values["pictures_caption_latency_seconds_count", ("service", "caption")] == 1
+    assert values["pictures_model_load_time_seconds_count", ("service", "caption")] == 1
+    assert 0 < values["pictures_model_load_time_seconds_sum", ("service", "caption")] < 60
+    assert values["pictures_waiting_calls", ("function", "UpdateFunction"), ("work", "POST /ml/update_model")] == 0
+    assert "uploads/one" not in told.text
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="only Linux lists a process's libraries there")
+def test_learning_is_loaded_in_the_background_before_the_first_rating_comes(start: Start) -> None:
+    stack, end = start(), time.monotonic() + 60
+    while "sklearn" not in Path(f"/proc/{stack.pid}/maps").read_text():
+        assert time.monotonic() < end
+        time.sleep(0.2)
+    # A stop in the midst of it is in good order too.
+    assert stack.stop() == 0
 
 
 def test_help_names_every_setting() -> None:
@@ -240,5 +333,6 @@ def test_help_names_every_setting() -> None:
         "CAPTION_MODEL",
         "UPLOAD_BUCKET",
         "LOG_LEVEL",
+        "LOG_FORMAT",
     ):
         assert name in done.stdout

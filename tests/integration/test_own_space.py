@@ -1,16 +1,23 @@
 """A team's own search space, from the setting to the documents: the running stack obeys it, and says what is wrong."""
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from functions.suggest import routes as suggest_routes
+from functions.update import routes as update_routes
+from tests.support.events import EVENTS
 from tests.support.spaces import MIXED, assert_legal
-from tests.support.stack import Stack
+from tests.support.stack import ROOT, Stack
 from tools.openapi import DOCUMENT
 from tuning.observations import Setting
 from tuning.validation.space_file import load_spaces
+from web.settings import Settings
 
 PAINTED = {"api": "painter", "strength": 0.25, "steps": 20, "sampler": "dpm++ 2m"}
 
@@ -88,26 +95,40 @@ def test_the_document_and_the_greeting_speak_of_the_own_space(own: Stack) -> Non
     assert document["components"]["schemas"].keys() == shapes["components"]["schemas"].keys()
 
 
-def test_a_file_that_is_wrong_is_named_in_the_log_and_no_request_is_answered(tmp_path: Path) -> None:
+def test_a_deployed_function_names_a_wrong_file_in_its_log_and_answers_no_request_until_it_is_mended(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = tmp_path / "wrong.toml"
     path.write_text(MIXED.replace("high = 50", "high = 5"))
-    stack = Stack(tmp_path, SPACES=str(path))
-    try:
-        complaint = f"{path}: [apis.painter.steps]: high: must be greater than low (10), not 5"
-        assert stack.output.count(complaint) == 2  # once for each function, before any request
-        answers = [
-            stack.get("/health"),
-            stack.get("/ml/stats"),
-            stack.get("/openapi.json"),
-            stack.post("/ml/suggest_parameters", json={}),
-            stack.post("/ml/update_model", json={"results": [{"parameters": PAINTED, "rating": 3}]}),
-        ]
-        for answer in answers:
-            assert answer.status_code == 503
-            assert answer.headers["content-type"] == "application/problem+json"
-            assert "wrong.toml" not in answer.text
-        # Mended, it is read without a restart.
-        path.write_text(MIXED)
-        assert stack.get("/health").status_code == 200
-    finally:
-        stack.stop()
+    settings = Settings(observation_store=f"sqlite:///{tmp_path}/observations.db", spaces=str(path))
+    suggest, update = suggest_routes.build(settings), update_routes.build(settings)
+    complaint = f"{path}: [apis.painter.steps]: high: must be greater than low (10), not 5"
+    assert capsys.readouterr().out.count(complaint) == 2  # once for each function, before any request
+    answers = [
+        *(
+            suggest.handler(json.loads((EVENTS / f"suggest-{name}.json").read_text()), None)
+            for name in ("health", "stats", "openapi", "parameters")
+        ),
+        update.handler(json.loads((EVENTS / "update-model.json").read_text()), None),
+    ]
+    for answer in answers:
+        assert answer["statusCode"] == 503
+        assert answer["headers"]["content-type"] == "application/problem+json"
+        assert "wrong.toml" not in answer["body"]
+    # Mended, it is read without a restart.
+    path.write_text(MIXED)
+    assert suggest.handler(json.loads((EVENTS / "suggest-health.json").read_text()), None)["statusCode"] == 200
+
+
+def test_on_one_machine_a_file_that_is_wrong_stops_the_start_with_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "wrong.toml"
+    path.write_text(MIXED.replace("high = 50", "high = 5"))
+    environment = {**os.environ, "PORT": "0", "SPACES": str(path)}
+    done = subprocess.run(
+        [sys.executable, "main.py"], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        f"SPACES is '{path}', which cannot be used: {path}: [apis.painter.steps]: high: must be greater than low (10), "
+        "not 5\n"
+    )

@@ -1,6 +1,7 @@
 """Ministack, an emulator of AWS's services by other hands than Amazon's.
 
-Of DynamoDB it is the second: what holds on both is not one emulator's whim. Of S3 it is the only one here.
+Of DynamoDB it is the second: what holds on both is not one emulator's whim. Of S3, SQS, Lambda, API Gateway and
+CloudFormation it is the only one here.
 """
 
 import os
@@ -14,6 +15,7 @@ from tests.support.stack import ROOT
 
 _SERVER = ROOT / ".venv-ministack" / "bin" / "hypercorn"
 _START_SECONDS = 30
+_SERVICES = "apigateway,cloudformation,cloudwatch,dynamodb,iam,lambda,logs,s3,sns,sqs,sts"
 
 
 class MinistackMissingError(Exception):
@@ -21,7 +23,7 @@ class MinistackMissingError(Exception):
 
 
 @contextmanager
-def ministack(services: str = "dynamodb,s3") -> Iterator[str]:
+def ministack() -> Iterator[str]:
     """An empty Ministack on a free port of the loopback; gives its endpoint. Raises MinistackMissingError."""
     if not _SERVER.is_file():
         raise MinistackMissingError("`make .venv-ministack/stamp` installs it, and `make test` does so by itself")
@@ -31,7 +33,9 @@ def ministack(services: str = "dynamodb,s3") -> Iterator[str]:
     # Its own command listens on every interface; its application, under its own server, listens where it is told.
     # No workers: a server killed with its workers running would leave them behind.
     command = [str(_SERVER), "--workers", "0", "--bind", f"127.0.0.1:{port}", "ministack.app:app"]
-    environment = {**os.environ, "SERVICES": services, "GATEWAY_PORT": str(port)}
+    environment = {**os.environ, "SERVICES": _SERVICES, "GATEWAY_PORT": str(port)}
+    # A whole account's, whatever the machine.
+    environment["LAMBDA_ACCOUNT_CONCURRENCY"] = "1000"
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + _START_SECONDS

@@ -86,6 +86,10 @@ class Stack:
         """GET `path`."""
         return requests.get(self.url + path, timeout=30, **how)  # type: ignore[arg-type]
 
+    def head(self, path: str, **how: object) -> requests.Response:
+        """HEAD `path`."""
+        return requests.head(self.url + path, timeout=30, **how)  # type: ignore[arg-type]
+
     def post(self, path: str, **how: object) -> requests.Response:
         """POST to `path`."""
         return requests.post(self.url + path, timeout=30, **how)  # type: ignore[arg-type]

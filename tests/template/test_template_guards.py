@@ -4,6 +4,7 @@ Each guard looks at one of these. None of the template's lines that a guard is t
 failing: that is tried with every one of them.
 """
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from local.template import parse
+from web.compression import SMALLEST_ANSWER
 
 ROOT = Path(__file__).resolve().parents[2]
 LINES = (ROOT / "template.yaml").read_text().splitlines()
@@ -51,6 +53,11 @@ def the_api_asks_for_keys_under_a_usage_plan(document: Document) -> None:
     assert plan["Quota"] == {"Limit": {"Ref": "DailyQuota"}, "Period": "DAY"}
 
 
+def _setting(path: str) -> str:
+    """What a method setting calls a path: `/~1health`, and the root alone as it is."""
+    return "/" + path.replace("/", "~1") if path != "/" else path
+
+
 def every_method_is_throttled_captions_most_and_what_takes_no_key_far_more(document: Document) -> None:
     limits = {
         (one["HttpMethod"], one["ResourcePath"]): (one["ThrottlingRateLimit"], one["ThrottlingBurstLimit"])
@@ -58,7 +65,7 @@ def every_method_is_throttled_captions_most_and_what_takes_no_key_far_more(docum
     }
     assert len(limits) == len(_api(document)["MethodSettings"])
     routes = {
-        (event["Properties"]["Method"], "/" + event["Properties"]["Path"].replace("/", "~1")): event["Properties"]
+        (event["Properties"]["Method"], _setting(event["Properties"]["Path"])): event["Properties"]
         for function in _functions(document).values()
         for event in function["Events"].values()
         if event["Type"] == "Api"
@@ -75,7 +82,7 @@ def every_method_is_throttled_captions_most_and_what_takes_no_key_far_more(docum
 
 
 def answers_are_compressed(document: Document) -> None:
-    assert 1024 <= _api(document)["MinimumCompressionSize"] <= 65_536
+    assert _api(document)["MinimumCompressionSize"] == SMALLEST_ANSWER == 1024
 
 
 def requests_leave_a_log_line_and_a_trace(document: Document) -> None:
@@ -86,8 +93,13 @@ def requests_leave_a_log_line_and_a_trace(document: Document) -> None:
     assert {"$context.requestId", "$context.status", "$context.xrayTraceId"} <= set(
         re.findall(r"\$context\.[\w.]+", logs["Format"])
     )
-    assert document["Resources"]["GatewayLogsAccount"]["DeletionPolicy"] == "Retain"
-    assert document["Resources"]["GatewayLogsRole"]["DeletionPolicy"] == "Retain"
+    account, role = (document["Resources"][name] for name in ("GatewayLogsAccount", "GatewayLogsRole"))
+    # The account is not ours: what is set there stays for others, and nothing is where we are told so.
+    assert (account["DeletionPolicy"], role["DeletionPolicy"]) == ("Retain", "Retain")
+    assert (account["Condition"], role["Condition"]) == ("SetsGatewayLogRole", "MakesGatewayLogRole")
+    assert document["Resources"]["AccessLogs"]["Properties"]["Tags"][0]["Value"]["Fn::If"][1] == {
+        "Ref": "GatewayLogsAccount"
+    }
     for function in _functions(document).values():
         assert function["Tracing"] == "Active"
         assert function["LoggingConfig"]["LogGroup"]["Ref"] in _of_type(document, "AWS::Logs::LogGroup")
@@ -191,8 +203,21 @@ def new_versions_come_in_gradually_and_alarms_take_them_back(document: Document)
         deployment = function["DeploymentPreference"]
         assert deployment["Type"] == {"Ref": "DeploymentPreference"}
         kind = name.removesuffix("Function")
-        alarms = {f"{kind}Errors", f"{kind}Slow"} | ({"ServerErrors"} if kind != "Upload" else set())
-        assert {one["Ref"] for one in deployment["Alarms"]} == alarms
+        condition, ignoring, guarding = deployment["Alarms"]["Fn::If"]
+        assert (condition, ignoring) == ("IgnoresAlarms", [{"Ref": "AWS::NoValue"}])
+        # Its own alone: trouble of another function's, or with its data, must not stop what mends this one.
+        alarms = {f"{kind}Errors", f"{kind}Slow"} | ({f"{kind}Failing"} if kind != "Upload" else set())
+        assert {one["Ref"] for one in guarding} == alarms
+        for alarm in alarms:
+            assert _watches(document["Resources"][alarm]["Properties"]) == {kind}
+    assert document["Parameters"]["IgnoreAlarms"]["Default"] == "false"
+
+
+def _watches(alarm: dict[str, Any]) -> set[str]:
+    """The functions that an alarm's dimensions name, by their kind."""
+    told = json.dumps(alarm["Dimensions"])
+    kinds = re.findall(r"(\w+)Function\b", told)
+    return set(kinds) or {one["Value"].title() for one in alarm["Dimensions"] if one["Name"] == "service"}
 
 
 def the_functions_that_tune_work_in_the_same_search_space(document: Document) -> None:
@@ -218,7 +243,20 @@ def every_answer_carries_the_allowed_origin(document: Document) -> None:
     assert rule["AllowedOrigins"] == [{"Ref": "CorsOrigin"}]
 
 
+def a_domain_of_ones_own_speaks_tls_and_leads_to_the_stage(document: Document) -> None:
+    domain, mapping = (document["Resources"][name] for name in ("Domain", "DomainMapping"))
+    assert (domain["Condition"], mapping["Condition"]) == ("MakesDomain", "HasDomain")
+    assert domain["Properties"]["SecurityPolicy"] == "TLS_1_2"
+    assert domain["Properties"]["RegionalCertificateArn"] == {"Ref": "CertificateArn"}
+    assert domain["Properties"]["EndpointConfiguration"] == {"Types": ["REGIONAL"]}
+    assert mapping["Properties"]["Stage"] == {"Ref": "Api.Stage"}
+    assert mapping["Properties"]["BasePath"]["Fn::If"][:2] == ["HasBasePath", {"Ref": "BasePath"}]
+    for name in ("DomainUrl", "DomainTarget", "DomainTargetZone"):
+        assert document["Outputs"][name]["Condition"] in {"HasDomain", "MakesDomain"}
+
+
 GUARDS: tuple[Guard, ...] = (
+    a_domain_of_ones_own_speaks_tls_and_leads_to_the_stage,
     the_api_asks_for_keys_under_a_usage_plan,
     every_method_is_throttled_captions_most_and_what_takes_no_key_far_more,
     answers_are_compressed,
@@ -246,7 +284,7 @@ GUARDED = re.compile(
     r"|OwnershipControls|PointInTimeRecoverySpecification|PublicAccessBlockConfiguration|Quota|RateLimit|BurstLimit"
     r"|ReservedConcurrentExecutions|RestrictPublicBuckets|RetentionInDays|SPACES|SSESpecification|SqsManagedSseEnabled"
     r"|Throttle|ThrottlingBurstLimit|ThrottlingRateLimit|TimeToLiveSpecification|Tracing|TracingEnabled|UsagePlan"
-    r"|VersioningConfiguration):)"
+    r"|SecurityPolicy|VersioningConfiguration):)"
 )
 """The lines that the guards are there for, wherever they stand below a resource or the functions' globals."""
 
@@ -260,7 +298,7 @@ def _guarded_lines() -> Iterator[int]:
             name = found[1]
         kind = DOCUMENT["Resources"].get(name, {}).get("Type", "") if section == "Resources" else ""
         # Alarms and log roles have members of the same names; no guard is about theirs.
-        other = kind in {"AWS::CloudWatch::Alarm", "AWS::SNS::Subscription"} or section in {"Parameters", "Conditions"}
+        other = kind in {"AWS::CloudWatch::Alarm", "AWS::SNS::Subscription"} or section not in {"Resources", "Globals"}
         if not other and line.startswith("    ") and GUARDED.match(line):
             yield number
 

@@ -36,7 +36,22 @@ def test_each_function_answers_exactly_the_routes_that_the_template_gives_it(tem
     for name in {route.function for route in template.routes}:
         module, _, _ = template.handlers[name].rpartition(".")
         routed = {(route.method, _plain(route.path)) for route in template.routes if route.function == name}
-        assert routed == _routes_of(import_module(module).app), name
+        asked_without_body = {(method, path) for method, path in routed if method == "HEAD"}
+        answered = _routes_of(import_module(module).app)
+        assert routed - asked_without_body == answered, name
+        # A function answers HEAD as it answers GET.
+        assert {("GET", path) for _, path in asked_without_body} <= answered, name
+
+
+def test_what_monitors_ask_may_be_asked_by_head(template: Template) -> None:
+    rows = {(route.method, route.path): route for route in template.routes}
+    asked = {path for method, path in rows if method == "HEAD"}
+
+    pages = {"/", "/docs", "/docs/{asset}", "/redoc", "/openapi.json"}
+    assert asked == {"/health", *pages, "/generate-caption/health", "/captions/{key+}"}
+    for path in asked:
+        head, get = rows["HEAD", path], rows["GET", path]
+        assert (head.function, head.needs_key) == (get.function, get.needs_key)
 
 
 def test_the_function_that_captions_answers_nothing_else(template: Template) -> None:
@@ -49,15 +64,16 @@ def test_the_function_that_captions_answers_nothing_else(template: Template) -> 
 def test_the_document_lists_the_routes_that_are_not_pages(template: Template) -> None:
     document = json.loads((ROOT / "functions/suggest/openapi.json").read_text())
     listed = {(method.upper(), _plain(path)) for path, operations in document["paths"].items() for method in operations}
-    pages = {"/docs", "/docs/{asset}", "/redoc", "/openapi.json"}
+    pages = {"/", "/docs", "/docs/{asset}", "/redoc", "/openapi.json"}
+    routed = {(route.method, _plain(route.path)) for route in template.routes if route.path not in pages}
 
-    assert listed == {(route.method, _plain(route.path)) for route in template.routes if route.path not in pages}
+    assert listed == {(method, path) for method, path in routed if method != "HEAD"}
 
 
 def test_health_and_pages_need_no_key_and_all_else_does(template: Template) -> None:
     open_to_all = {route.path for route in template.routes if not route.needs_key}
 
-    assert open_to_all == {"/health", "/docs", "/docs/{asset}", "/redoc", "/openapi.json"}
+    assert open_to_all == {"/", "/health", "/docs", "/docs/{asset}", "/redoc", "/openapi.json"}
 
 
 def test_the_document_asks_for_a_key_where_the_template_does(template: Template) -> None:
@@ -86,6 +102,7 @@ def test_every_gateway_response_is_a_problem(template: Template) -> None:
         "THROTTLED": 429,
         "QUOTA_EXCEEDED": 429,
         "REQUEST_TOO_LARGE": 413,
+        "UNSUPPORTED_MEDIA_TYPE": 415,
         "INTEGRATION_TIMEOUT": 504,
     }
     assert {*needed, "DEFAULT_4XX", "DEFAULT_5XX"} == set(template.gateway_responses)

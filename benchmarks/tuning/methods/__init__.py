@@ -78,7 +78,6 @@ class Contender:
 
 
 OURS = "ours"
-BASED_ON = "based_on"  # the argument of Tuner by which a study knows the ratings of another tuner's
 METHODS: dict[str, Contender] = {
     entry.name: entry
     for entry in (

@@ -1,17 +1,13 @@
 """Ours, by the façade that scripts and notebooks use: the same functions that suggest and update call."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import tuning.model.learning  # noqa: F401 - the first tell that learns would import it
-from benchmarks.tuning.methods import BASED_ON
 from benchmarks.tuning.raters import Sitting
 from benchmarks.tuning.settings import Parameters
 from tuning import Tuner
+from tuning.insight.recommendation import Recommendation
 from tuning.spaces import Mode
-from tuning.stats import Recommendation
-
-_HALF_WIDTH = 1.645  # standard deviations of a normal distribution, of which 90 % lie within
 
 
 class Ours:
@@ -38,11 +34,9 @@ class Ours:
     def interval(self) -> tuple[float, float]:
         if self._recommended is None:
             raise ValueError("nothing is recommended yet")
-        mean, reach = self._recommended.mean, _HALF_WIDTH * self._recommended.deviation
-        return mean - reach, mean + reach
+        return self._recommended.interval
 
     def successor(self, seed: int) -> "Ours":
         study = Ours(self._mode, seed)
-        based: dict[str, Any] = {BASED_ON: self._tuner}
-        study._tuner = Tuner(mode=self._mode.name, seed=seed, **based)
+        study._tuner = Tuner(mode=self._mode.name, seed=seed, based_on=self._tuner)
         return study

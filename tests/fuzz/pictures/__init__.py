@@ -1,4 +1,5 @@
-"""Fuzzing the reader of pictures: `make fuzz`, which takes SECONDS (600), SEED (any) and ONLY (a picture's number).
+"""Fuzzing the reader of pictures: `make fuzz`, which takes SECONDS (600), EACH (pictures of each format, in place of a
+time), SEED (any) and ONLY (a picture's number).
 
 Pictures of all formats that are read (`seeds`) are taken apart into the pieces that their formats know (`pieces`),
 mutated there and as bytes (`mutations`), and given to `captioning.pictures.tensors.read_picture`, whose answers are

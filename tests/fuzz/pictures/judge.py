@@ -49,6 +49,11 @@ RIGHTLY_REFUSED = tuple(
         "a PNG that does not begin with a header",
         # Pillow loses its place in some applications' blocks, and finds a frame behind the end.
         "it is a GIF without a frame",
+        # Kinds that are not read, of which Pillow reads some, to other pixels than they have.
+        "TIFFs .* are not read",
+        # libjpeg fills what is missing with grey.
+        "JPEG scans? (are missing|has no header)",
+        "JPEG data are missing",
     )
 )
 
@@ -76,6 +81,7 @@ class Judge:
     def __init__(self) -> None:
         """Starts plain Pillow."""
         self._plain = PlainReader(SPEC)
+        self.most_seconds, self.most_megabytes = 0.0, 0
 
     def close(self) -> None:
         """Ends plain Pillow."""
@@ -88,6 +94,8 @@ class Judge:
             found, outcome, seconds = _read(picture)
         except Exception as error:  # noqa: BLE001 - that is what is looked for
             return "raised", Find("raised", repr(error))
+        self.most_seconds = max(self.most_seconds, seconds)
+        self.most_megabytes = max(self.most_megabytes, _most_of_readers())
         find = find or _cost(outcome, seconds) or self._beside_plain(picture, found, outcome)
         return outcome, find
 
@@ -95,7 +103,7 @@ class Judge:
         if found is None and any(pattern.search(outcome) for pattern in RIGHTLY_REFUSED):
             return None
         plain = self._plain.read(picture)
-        if plain is None:
+        if plain is None or (found is not None and _is_no_match(picture, plain)):
             return None
         if found is None:
             return Find("refused", outcome)
@@ -106,6 +114,17 @@ class Judge:
         turned = [np.rot90(one, turns) for one in (plain, plain.swapaxes(0, 1)) for turns in range(4)]
         off = min(float(np.abs(found - each).mean()) for each in turned)
         return Find("differs", f"by {off:.0f} levels on average") if off > _LEVELS else None
+
+
+def _is_no_match(picture: bytes, plain: NDArray[np.float32]) -> bool:
+    """Whether plain Pillow's levels are not to be held against it: kinds that it reads wrong, and blank pictures.
+
+    Behind a blank picture the reader looks for another. Of 16 bits Pillow keeps the upper 8, whatever white is.
+    """
+    prepared = prepare(picture)
+    if prepared.layout is not None or (prepared.kind == "PNG" and prepared.content[24] == 16):
+        return True
+    return bool((np.ptp(plain, axis=(0, 1)) < 3).all())
 
 
 def _read(picture: bytes) -> tuple[NDArray[np.float32] | None, str, float]:

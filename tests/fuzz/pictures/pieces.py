@@ -378,7 +378,35 @@ TIFF = Format(
     first=1,
 )
 
-FORMATS = {each.name: each for each in (TIFF, JPEG, PNG, WEBP, GIF, BMP)}
+
+def _split_avif(picture: bytes) -> list[Piece]:
+    at, pieces = 0, []
+    while at + 8 <= len(picture):
+        size = int.from_bytes(picture[at : at + 4], "big")
+        pieces.append(Piece(picture[at + 4 : at + 8], picture[at + 8 : at + size]))
+        at += max(size, 8)
+    return pieces
+
+
+def _join_avif(pieces: Sequence[Piece]) -> bytes:
+    sizes = (len(piece.body) + 8 if piece.claim is None else piece.claim % (1 << 32) for piece in pieces)
+    return b"".join(
+        size.to_bytes(4, "big") + (piece.name if isinstance(piece.name, bytes) else b"junk") + piece.body
+        for size, piece in zip(sizes, pieces, strict=True)
+    )
+
+
+AVIF = Format(
+    "AVIF",
+    _split_avif,
+    _join_avif,
+    "big",
+    {b"meta": [(at, 4) for at in range(0, 400, 4)], b"mdat": [(at, 1) for at in range(40)]},
+    [Piece(b"free", bytes(90)), Piece(b"uuid", bytes(40)), Piece(b"abcd")],
+    first=3,
+)
+
+FORMATS = {each.name: each for each in (TIFF, JPEG, PNG, WEBP, GIF, BMP, AVIF)}
 TIFF_TAGS = (
     254, 256, 257, 258, 259, 262, 266, 273, 274, 277, 278, 279, 284, 292, 293, 317, 320, 322, 323, 324, 325, 332,
     338, 339, 347, 512, 513, 514, 515, 519, 520, 521, 529, 530, 531, 532, 700, 34_665, 34_675, 48_129,

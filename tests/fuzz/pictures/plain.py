@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from captioning.model.bundle import InputSpec
-from captioning.pictures import levels, tensors
 from captioning.pictures.limits import MAX_PIXELS
+from captioning.pictures.whites import float_white, integer_white
 
 _SECONDS = 3.0
 _WAIT_SECONDS = 30.0
 _MEMORY_BYTES = 2 << 30
-_FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF")
+_FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "AVIF", "BMP", "TIFF")
+_WHITE = 255
 
 
 def read(picture: bytes, spec: InputSpec) -> NDArray[np.float32] | None:
@@ -32,10 +33,24 @@ def read(picture: bytes, spec: InputSpec) -> NDArray[np.float32] | None:
                 return None
             image.load()
             upright = ImageOps.exif_transpose(image)
-        resampling = Image.Resampling[spec.resampling.upper()]
-        return tensors._upright(levels._resized(upright, (spec.width, spec.height), resampling, 1), spec)
+        return _shrunk(upright, spec)
     except Exception:  # noqa: BLE001 - on broken files Pillow raises whatever it trips over
         return None
+
+
+def _shrunk(image: Image.Image, spec: InputSpec) -> NDArray[np.float32]:
+    size, resampling = (spec.width, spec.height), Image.Resampling[spec.resampling.upper()]
+    if image.mode == "F" or image.mode.startswith("I"):
+        highest = float(np.asarray(image).max())
+        bits = 16 if image.mode.startswith("I;16") else 31
+        white = float_white(highest) if image.mode == "F" else integer_white(highest, bits)
+        grey = np.asarray(image.convert("F").resize(size, resampling)) * (_WHITE / white)
+        return np.clip(np.dstack([grey] * 3), 0, _WHITE).astype(np.float32)
+    if image.has_transparency_data:
+        found = np.asarray(image.convert("RGBA").convert("RGBa").resize(size, resampling), np.float32)
+        over_white: NDArray[np.float32] = np.clip(found[:, :, :3] + _WHITE - found[:, :, 3:], 0, _WHITE)
+        return over_white
+    return np.asarray(image.convert("RGB").resize(size, resampling), np.float32)
 
 
 def _serve(connection: Connection, spec: InputSpec) -> None:

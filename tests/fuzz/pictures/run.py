@@ -6,6 +6,7 @@ import re
 import time
 from collections import Counter
 from pathlib import Path
+from typing import NamedTuple
 
 from tests.fuzz.pictures.judge import Find, Judge
 from tests.fuzz.pictures.mutations import mutated
@@ -15,22 +16,32 @@ from tests.fuzz.pictures.seeds import seeds
 KEPT_OF_A_KIND = 3
 
 
+class Result(NamedTuple):
+    """How many pictures came to which outcome, and to which find; the most seconds and megabytes that one took."""
+
+    outcomes: Counter[str]
+    finds: Counter[str]
+    seconds: float
+    megabytes: int
+
+
 def picture(originals: dict[str, list[bytes]], seed: int, number: int) -> tuple[str, bytes]:
-    """The format and the bytes of picture `number` of `seed`."""
+    """The format and the bytes of picture `number` of `seed`; the formats take turns."""
     chance = random.Random(f"{seed}:{number}")  # noqa: S311 - no secret
-    name = chance.choice(list(FORMATS))
+    name = list(FORMATS)[number // 2 % len(FORMATS)]
     one, other = chance.choices(originals[name], k=2)
     return name, mutated(FORMATS[name], one, other, chance)
 
 
-def run(seed: int, first: int, step: int, seconds: float, folder: Path) -> tuple[Counter[str], Counter[str]]:
-    """Judges pictures `first`, `first` + `step` and so on; gives the numbers of outcomes and of finds."""
+def run(seed: int, first: int, step: int, seconds: float, each: int | None, folder: Path) -> Result:
+    """Judges pictures `first`, `first` + `step` and so on, for so long, or so many of each format."""
     logging.disable()
     judge, originals = Judge(), seeds()
     outcomes, finds = Counter[str](), Counter[str]()
     until = time.monotonic() + seconds
     number = first
-    while time.monotonic() < until:
+    last = None if each is None else each * len(FORMATS)
+    while number < last if last is not None else time.monotonic() < until:
         name, content = picture(originals, seed, number)
         outcome, find = judge.judge(content)
         outcomes[f"{name}: {_alike(outcome)}"] += 1
@@ -38,7 +49,7 @@ def run(seed: int, first: int, step: int, seconds: float, folder: Path) -> tuple
             keep(folder, f"{seed}-{number}", name, content, find, finds)
         number += step
     judge.close()
-    return outcomes, finds
+    return Result(outcomes, finds, judge.most_seconds, judge.most_megabytes)
 
 
 def _alike(text: str) -> str:

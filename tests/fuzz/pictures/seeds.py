@@ -24,6 +24,7 @@ from tests.support.handwritten import (
     tiff,
     tiles,
 )
+from tests.support.tiffs import KINDS, PALETTE, samples, ways, write
 
 _WIDTH, _HEIGHT = 52, 39
 
@@ -111,6 +112,14 @@ def _gifs(image: Image.Image) -> Iterator[bytes]:
     yield gif(40, 30, gif_frame((10, 5, 20, 20), gif_codes([256, *[200] * 50] * 8 + [257], 9), flags=0x40))
 
 
+def _avifs(image: Image.Image) -> Iterator[bytes]:
+    for subsampling in ("4:2:0", "4:4:4"):
+        yield encoded(image, "AVIF", quality=80, subsampling=subsampling, speed=10)
+    yield encoded(image.convert("L"), "AVIF", speed=10)
+    yield encoded(_transparent(image), "AVIF", speed=10, exif=_exif(6), icc_profile=bytes(200))
+    yield encoded(image, "AVIF", speed=10, save_all=True, append_images=[image.rotate(90)])
+
+
 def _rle8(levels: Sequence[Sequence[int]]) -> bytes:
     codes = b""
     for row in levels:
@@ -173,8 +182,11 @@ def _tiffs(image: Image.Image) -> Iterator[bytes]:
             )
     deep = (colours.astype("<u2") * 257).tobytes()
     yield tiff([*plain_entries(_WIDTH, _HEIGHT, bits=(16,) * 3, photometric=2), *strips(_HEIGHT)], [deep])
-    tables = encoded(image, "TIFF", compression="jpeg", strip_size=1000)
-    yield tables
+    yield encoded(image, "TIFF", compression="jpeg", strip_size=1000)
+    # Of the grid, which our own decoder reads.
+    for kind in [kind for kind in KINDS if kind.photometric != PALETTE][::4]:
+        for way in tuple(ways(kind))[::5]:
+            yield write(kind, way, samples(kind))
 
 
 def _cut(levels: np.ndarray, side: int) -> Iterator[bytes]:
@@ -187,5 +199,5 @@ def _cut(levels: np.ndarray, side: int) -> Iterator[bytes]:
 def seeds() -> dict[str, list[bytes]]:
     """Pictures by format, the same at every call."""
     image = photograph(_WIDTH, _HEIGHT)
-    makers = {"TIFF": _tiffs, "JPEG": _jpegs, "PNG": _pngs, "WEBP": _webps, "GIF": _gifs, "BMP": _bmps}
+    makers = {"TIFF": _tiffs, "JPEG": _jpegs, "PNG": _pngs, "WEBP": _webps, "GIF": _gifs, "BMP": _bmps, "AVIF": _avifs}
     return {name: list(make(image)) for name, make in makers.items()}

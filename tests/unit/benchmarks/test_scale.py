@@ -81,7 +81,7 @@ def test_what_is_not_remembered_is_read_anew() -> None:
 def test_twice_the_studies_cost_twice_as_much_but_for_what_is_there_anyway() -> None:
     fixed = "metrics, alarms, the dashboard"
     some, more = load.dollars(DEPLOYED, 100), load.dollars(DEPLOYED, 10_000)
-    assert some[fixed] == more[fixed] == pytest.approx(14 * 0.30 + 22 * 0.10 + 3)
+    assert some[fixed] == more[fixed] == pytest.approx(18 * 0.30 + 26 * 0.10 + 3)
     for name in some.keys() - {fixed, "DynamoDB, units"}:
         assert more[name] == pytest.approx(100 * some[name])
     # Of many studies a function does not remember all.

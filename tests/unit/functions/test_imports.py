@@ -30,6 +30,8 @@ HEAVY |= {"boto3", "botocore.session"}
 HEAVY |= {"aws_xray_sdk"}
 # FastAPI would import it only to ask whether a model is one of its.
 HEAVY |= {"pydantic.v1.main"}
+# Prometheus reads the local stack, and no function.
+HEAVY |= {"prometheus_client"}
 # The nearest name is looked for only when one is wrong.
 HEAVY |= {"difflib"}
 
@@ -164,3 +166,27 @@ def test_a_url_that_names_no_storage_stops_the_start_and_is_named(function: str,
     with pytest.raises(subprocess.CalledProcessError) as caught:
         modules_of(function, **{setting: url})
     assert f"SettingError: {setting} is {url!r}: must be " in caught.value.stderr
+
+
+_PING = """
+import importlib, json, sys, time
+handler = importlib.import_module(sys.argv[1]).handler
+before = set(sys.modules)
+began = time.perf_counter()
+answers = [handler(event, None) for event in json.loads(sys.argv[2]) for _ in range(100)]
+took = time.perf_counter() - began
+print(json.dumps([answers == [{"warm": True}] * len(answers), took / len(answers), sorted(set(sys.modules) - before)]))
+"""
+
+
+@pytest.mark.parametrize("function", ["functions.suggest.app", "functions.caption.on_upload"])
+def test_a_ping_takes_a_warm_function_no_time_and_imports_nothing(function: str) -> None:
+    pings = [json.loads(path.read_text()) for path in (ROOT / "events").glob("*-ping*.json")]
+    assert len(pings) == 5
+    # With a tracer, as on Lambda.
+    traced = {"AWS_XRAY_DAEMON_ADDRESS": "127.0.0.1:2000", "LAMBDA_TASK_ROOT": str(ROOT)}
+    answered, seconds, imported = json.loads(last_line_of(_PING, function, json.dumps(pings), **traced))
+
+    assert answered
+    assert seconds < 0.005
+    assert imported == []

@@ -17,9 +17,10 @@ from captioning.outcomes import Outcome, Status, Upload
 from captioning.stores.port import CaptionStore
 from functions.caption import upload_events
 from functions.caption.resources import Resources
-from functions.caption.upload_events import EventError, UnfinishedError
+from functions.caption.upload_events import UnfinishedError
 from tests.support.stack import ROOT
 from web.entry import Handler
+from web.events import EventError
 from web.settings import Settings
 
 Call = Callable[..., list[dict[str, str]]]
@@ -273,7 +274,7 @@ def test_a_record_that_is_not_s3s_is_an_error_and_the_others_are_done(
     assert store.outcome("uploads/good")
 
 
-@pytest.mark.parametrize("event", [{}, {"Records": None}, {"Records": 5}, {"detail-type": "Object Created"}])
+@pytest.mark.parametrize("event", [{"Records": None}, {"Records": 5}, {"detail-type": "Object Created"}, "text", 5])
 def test_an_event_that_is_not_s3s_is_an_error(event: dict[str, Any], handler: Handler) -> None:
     with pytest.raises(EventError, match="not an event of S3"):
         handler(event, Context())
@@ -302,7 +303,7 @@ def test_an_upload_is_what_its_record_says(
 ) -> None:
     seen: list[Upload] = []
 
-    def take(_captioner: object, _store: object, _bucket: object, upload: Upload) -> Outcome:
+    def take(_captioner: object, _store: object, _bucket: object, upload: Upload, **_options: object) -> Outcome:
         seen.append(upload)
         return Outcome(upload.key, upload.sequencer)
 
@@ -313,3 +314,158 @@ def test_an_upload_is_what_its_record_says(
     assert (plain.version_id, versioned.version_id) == (None, "096fKKXTRTtl3on89fVO.nfljtsv6qko")
     assert plain.etag == versioned.etag
     assert len(plain.etag or "") == 32
+
+
+EVENTBRIDGE: dict[str, Any] = {"bucket": {"name": "example-uploads"}}
+
+
+def of_a_queue(*bodies: Any) -> dict[str, Any]:
+    """An event of SQS with these messages, called 1, 2 and so on."""
+    return {
+        "Records": [
+            {
+                "messageId": str(number),
+                "eventSource": "aws:sqs",
+                "body": one if isinstance(one, str) else json.dumps(one),
+            }
+            for number, one in enumerate(bodies, 1)
+        ]
+    }
+
+
+def by_sns(message: Any) -> dict[str, Any]:
+    return {"Type": "Notification", "Message": json.dumps(message)}
+
+
+def test_a_queue_delivers_again_what_is_unfinished_and_nothing_else(
+    root: Path, store: CaptionStore, monkeypatch: pytest.MonkeyPatch, handler: Handler
+) -> None:
+    for name in ("one", "two", "three", "four"):
+        (root / f"uploads/{name}").write_bytes(picture())
+    mend = broken(store, monkeypatch, {"uploads/two", "uploads/three"})
+    one, two, three, four = ({"Records": [record(f"uploads/{name}")]} for name in ("one", "two", "three", "four"))
+    # A message is done or delivered again as a whole, whatever came of its other records.
+    pair = {"Records": [*by_sns_records(four), *three["Records"]]}
+    event = of_a_queue(one, by_sns(two), "{", pair)
+
+    assert handler(event, Context()) == {"batchItemFailures": [{"itemIdentifier": name} for name in ("2", "3", "4")]}
+    assert [bool(store.outcome(f"uploads/{name}")) for name in ("one", "two", "three", "four")] == [
+        True,
+        False,
+        False,
+        True,
+    ]
+    mend()
+    assert handler(event, Context()) == {"batchItemFailures": [{"itemIdentifier": "3"}]}
+    assert store.outcome("uploads/three")
+
+
+def test_pipes_hand_a_queues_records_on_alone(root: Path, handler: Handler) -> None:
+    (root / "uploads/one").write_bytes(picture())
+    event: Any = of_a_queue({"Records": [record("uploads/one")]}, "{")["Records"]
+    assert handler(event, Context()) == {"batchItemFailures": [{"itemIdentifier": "2"}]}
+
+
+def test_other_storage_may_name_its_source_and_its_events_in_its_own_way(root: Path, call: Call) -> None:
+    (root / "uploads/one").write_bytes(picture())
+    found = record("uploads/one", eventSource="minio:s3", eventName="s3:ObjectCreated:Put")
+    assert call(found) == [{"key": "uploads/one", "status": "captioned"}]
+
+
+def by_sns_records(message: Any) -> list[dict[str, Any]]:
+    return [{"EventSource": "aws:sns", "Sns": by_sns(message)}]
+
+
+@pytest.mark.parametrize("bodies", [["{"], ["{", "[]", "null"]])
+def test_where_all_messages_are_unfinished_the_function_fails_whatever_the_queues_mapping_reports(
+    bodies: list[str], handler: Handler
+) -> None:
+    with pytest.raises(UnfinishedError, match=f"{len(bodies)} of {len(bodies)} records: not an event of S3"):
+        handler(of_a_queue(*bodies), Context())
+
+
+def test_a_message_without_an_id_has_the_whole_batch_delivered_again(root: Path, handler: Handler) -> None:
+    event = of_a_queue("{", {"Records": []})
+    del event["Records"][0]["messageId"]
+    # Lambda takes an empty id for "all of them".
+    assert handler(event, Context()) == {"batchItemFailures": [{"itemIdentifier": ""}]}
+
+
+def enveloped(event: Any, count: int) -> Any:
+    for _ in range(count):
+        event = by_sns(event)
+    return event
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("text", "the message of SQS is not JSON"),
+        (None, "the message of SQS is not JSON"),
+        ("[" * 100_000, "the message of SQS is not JSON"),
+        ({"Type": "Notification", "Message": "text"}, "the message of SNS is not JSON"),
+        ({"Type": "SubscriptionConfirmation", "Message": "{}"}, "an object with Type, Message"),
+        ({"source": "aws.s3", "detail-type": "Object Created"}, "it has no detail"),
+        ({"source": "aws.s3", "detail-type": "Object Created", "detail": {"bucket": 5}}, "an object of S3"),
+        (
+            {"source": "aws.ec2", "detail-type": "Instance Launched"},
+            "an event of EventBridge, Instance Launched of aws.ec2",
+        ),
+        ({"Records": [{"eventSource": "aws:dynamodb"}]}, "it is one of aws:dynamodb"),
+        (enveloped({"Records": []}, 7), "over 5 envelopes"),
+        ([], "a JSON value of type list"),
+        (
+            {
+                "source": "aws.s3",
+                "detail-type": "Object Created",
+                "detail": {**EVENTBRIDGE, "object": {"key": 5, "sequencer": "1"}},
+            },
+            "its bucket and its key must be texts",
+        ),
+        (
+            {
+                "Records": [
+                    record("uploads/a", s3={"bucket": {"name": 5}, "object": {"key": "uploads/a", "sequencer": "1"}})
+                ]
+            },
+            "its bucket and its key must be texts",
+        ),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_what_is_in_an_envelope_and_not_s3s_is_named(body: Any, said: str, handler: Handler) -> None:
+    event = of_a_queue({"Records": []}, "" if body is None else body)
+    if body is None:
+        event["Records"][1]["body"] = None
+    assert handler(event, Context()) == {"batchItemFailures": [{"itemIdentifier": "2"}]}
+    with pytest.raises(UnfinishedError, match=said):
+        handler({"Records": event["Records"][1:]}, Context())
+
+
+def test_the_key_of_eventbridges_event_is_plain_and_its_version_is_read(
+    store: CaptionStore, monkeypatch: pytest.MonkeyPatch, handler: Handler
+) -> None:
+    seen: list[Upload] = []
+
+    def take(_captioner: object, _store: object, _bucket: object, upload: Upload) -> Outcome:
+        seen.append(upload)
+        return Outcome(upload.key, upload.sequencer)
+
+    monkeypatch.setattr(upload_events, "caption_upload", take)
+    event = json.loads((ROOT / "events/upload-by-eventbridge.json").read_text())
+    event["detail"]["object"]["version-id"] = "096fKKXTRTtl3on89fVO.nfljtsv6qko"
+    handler(event, Context())
+    assert seen == [
+        Upload(
+            "uploads/ways/event+bridge 100%.jpg",
+            "0065A1B2C3D4E5F704",
+            "096fKKXTRTtl3on89fVO.nfljtsv6qko",
+            "4c04217fe83d93319f2c235006d8a29c",
+        )
+    ]
+
+
+def test_a_ping_captions_nothing_and_says_nothing(handler: Handler, capsys: pytest.CaptureFixture[str]) -> None:
+    capsys.readouterr()
+    assert handler({}, Context()) == {"warm": True}
+    assert capsys.readouterr().out == ""

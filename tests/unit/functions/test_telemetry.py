@@ -1,5 +1,6 @@
 """What the functions tell CloudWatch and X-Ray: real handlers, real events, and a daemon that listens for traces."""
 
+import base64
 import json
 import os
 import re
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 from local.template import parse, read
+from tests.support.handwritten import encoded, photograph, png
 from tests.support.stack import ROOT
 from web.metrics import Metric
 
@@ -60,6 +62,14 @@ def call(function: str, folder: Path, *events: dict[str, Any], **environment: st
     return Run(statuses, [json.loads(line) for line in lines if line.startswith("{")])
 
 
+REFUSED = {
+    "empty": b"",
+    "wide": png(65_536, 1, b""),
+    "heic": b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(400),
+    "cut": encoded(photograph(), "JPEG")[:2_000],
+}
+
+
 def deployed(function: str) -> dict[str, str]:
     """What the template sets for a function's metrics."""
     shared = DOCUMENT["Globals"]["Function"]["Environment"]["Variables"]
@@ -89,11 +99,23 @@ def rated(count: int) -> dict[str, Any]:
     }
 
 
-def uploaded(folder: Path, picture: bytes) -> dict[str, Any]:
+def sent(picture: bytes) -> dict[str, Any]:
+    """A request to caption a picture, with a name that is nobody's business."""
+    head = b'--b\r\nContent-Disposition: form-data; name="file"; filename="private.jpg"\r\n\r\n'
+    headers = {"content-type": "multipart/form-data; boundary=b"}
+    return event("caption-generate") | {
+        "body": base64.b64encode(head + picture + b"\r\n--b--\r\n").decode(),
+        "isBase64Encoded": True,
+        "headers": headers,
+        "multiValueHeaders": {name: [value] for name, value in headers.items()},
+    }
+
+
+def uploaded(folder: Path, picture: bytes, name: str = "sun.jpg") -> dict[str, Any]:
     """S3's event of a picture that is put into `folder` here."""
-    (folder / "uploads").mkdir()
-    (folder / "uploads" / "sun.jpg").write_bytes(picture)
-    found = {"key": "uploads/sun.jpg", "size": len(picture), "sequencer": "0055AED6DCD90281E5"}
+    (folder / "uploads").mkdir(exist_ok=True)
+    (folder / "uploads" / name).write_bytes(picture)
+    found = {"key": f"uploads/{name}", "size": len(picture), "sequencer": "0055AED6DCD90281E5"}
     return {"Records": [{"eventName": "ObjectCreated:Put", "s3": {"bucket": {"name": "pictures"}, "object": found}}]}
 
 
@@ -122,9 +144,33 @@ def runs(tmp_path_factory: pytest.TempPathFactory, picture: bytes) -> dict[str, 
         "caption": call("CaptionFunction", folder, *[caption] * 2),
         "caption without a bundle": call("CaptionFunction", folder, caption, **no_bundle),
         "status without a bundle": call("StatusFunction", folder, event("status-health"), **no_bundle),
+        "caption refused": call("CaptionFunction", folder, *map(sent, REFUSED.values())),
         "upload": call("UploadFunction", folder, uploaded(folder, picture)),
+        "upload refused": call(
+            "UploadFunction", folder, *(uploaded(folder, content, name) for name, content in REFUSED.items())
+        ),
         "upload without a bundle": call("UploadFunction", folder, event("upload-test"), **no_bundle),
     }
+
+
+@pytest.mark.parametrize("function", ["caption", "upload"])
+def test_why_a_picture_was_refused_is_logged_and_counted_without_the_picture(
+    runs: dict[str, Run], function: str
+) -> None:
+    run = runs[f"{function} refused"]
+
+    metrics = measured(run.lines)
+    for name in ("PicturesEmpty", "PicturesTooLarge", "PicturesNotRead", "PicturesDamaged"):
+        assert metrics[name] == [1]
+    lines = [line for line in run.lines if line.get("message") == "a picture was refused"]
+    assert [(line["reason"], line["format"], line["bytes"]) for line in lines] == [
+        ("empty", "unknown", 0),
+        ("too_large", "PNG", len(REFUSED["wide"])),
+        ("not_read", "HEIC", len(REFUSED["heic"])),
+        ("damaged", "JPEG", len(REFUSED["cut"])),
+    ]
+    assert "HEIC" in lines[2]["why"]
+    assert "private" not in json.dumps(lines)
 
 
 def test_suggestions_are_timed_and_counted_and_refused_ones_are_not(runs: dict[str, Run]) -> None:
@@ -133,7 +179,8 @@ def test_suggestions_are_timed_and_counted_and_refused_ones_are_not(runs: dict[s
     assert run.statuses == ["200", "422", "200"]
     metrics = measured(run.lines)
     asked = json.loads(event("suggest-parameters")["body"]).get("num_suggestions", 2)
-    assert metrics.keys() == {"SuggestionLatency", "SuggestionsGiven"}
+    assert metrics.keys() == {"SuggestionLatency", "SuggestionsGiven", "FailedAnswers"}
+    assert metrics["FailedAnswers"] == [0, 0, 0], "a refusal is no failure"
     assert (len(metrics["SuggestionLatency"]), metrics["SuggestionsGiven"]) == (1, [asked])
 
 
@@ -160,8 +207,9 @@ def test_a_bundle_that_cannot_be_used_is_counted(runs: dict[str, Run]) -> None:
     caption, status, upload = (runs[f"{name} without a bundle"] for name in ("caption", "status", "upload"))
 
     assert caption.statuses == status.statuses == ["503"]
-    for run in (caption, status, upload):
-        assert measured(run.lines) == {"ModelRefreshFailed": [1]}
+    for run in (caption, status):
+        assert measured(run.lines) == {"ModelRefreshFailed": [1], "FailedAnswers": [1]}
+    assert measured(upload.lines) == {"ModelRefreshFailed": [1]}
 
 
 def test_uploads_are_timed_as_the_upload_functions_own(runs: dict[str, Run]) -> None:

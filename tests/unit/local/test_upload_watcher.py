@@ -63,11 +63,20 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def watch(tmp_path: Path, recorder: Recorder, clock: Clock) -> Watch:
+def done() -> set[str]:
+    """The keys of pictures whose outcomes are there."""
+    return set()
+
+
+@pytest.fixture
+def watch(tmp_path: Path, recorder: Recorder, clock: Clock, done: set[str]) -> Watch:
     """A watcher of the folder, as at the start of the stack; the test makes its rounds and lets the time go by."""
 
+    def settled(upload: Upload) -> bool:
+        return upload.key in done
+
     def made() -> UploadWatcher:
-        return UploadWatcher(FolderBucket(tmp_path), "uploads/", recorder, log=LOG, clock=clock)  # type: ignore[arg-type]
+        return UploadWatcher(FolderBucket(tmp_path), "uploads/", recorder, settled=settled, log=LOG, clock=clock)  # type: ignore[arg-type]
 
     return made
 
@@ -130,6 +139,23 @@ def test_pictures_that_were_there_before_are_announced_at_the_start(
     for start in range(1, 3):
         settle(watch())
         assert sorted(recorder.keys) == sorted(["uploads/one", "uploads/two"] * start)
+
+
+def test_pictures_that_have_their_outcome_are_not_announced_anew_nor_read(
+    tmp_path: Path, watch: Watch, recorder: Recorder, done: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("one", "two"):
+        drop(tmp_path, f"uploads/{name}")
+    done.add("uploads/one")
+    read: list[str] = []
+
+    def opened(path: Path) -> BinaryIO:
+        read.append(path.name)
+        return open_picture(path)
+
+    monkeypatch.setattr(upload_watcher, "open_picture", opened)
+    settle(watch())
+    assert (recorder.keys, read) == (["uploads/two"], ["two"])
 
 
 def test_a_file_that_is_too_large_is_announced_without_being_read(

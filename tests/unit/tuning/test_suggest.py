@@ -239,8 +239,8 @@ PUBLISHED = {
     ],
     ("portraits", 60, 0): [
         "painter&sampler='heun'&steps=50.0&strength=-0.24",
-        "painter&sampler='euler'&steps=21.0&strength=-0.44",
         "painter&sampler='euler'&steps=49.0&strength=0.38",
+        "painter&sampler='heun'&steps=50.0&strength=-0.06",
         "printer&passes=4.0&sampler='heun'",
     ],
     ("sketches", 3, 0): ["printer&passes=3.0&sampler='heun'", "printer&passes=2.0&sampler='ancestral'"],

@@ -102,6 +102,40 @@ except ValueError:
     assert f"ValueError: {shown}"[:20] in failed["exception"]
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+def test_lines_for_people_have_the_time_first_and_no_character_that_a_terminal_obeys(encoding: str) -> None:
+    program = r"""
+from web import logs
+log = logs.logger("desk", level="INFO", form="text")
+logs.request_id.set("id-9")
+log.info("request\n", method="GET", path="/a b\x1b[31m\x9b2J\u202e", status=0, alike=["ñ", 1])
+try:
+    raise ValueError("half \ud800\x1b[2J")
+except ValueError:
+    log.exception("it failed")
+"""
+    whole = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONIOENCODING": encoding}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, env=whole)
+    told, failed, *trace = done.stdout.decode(encoding).splitlines()
+    letter = "ñ" if encoding == "utf-8" else "\\u00f1"
+
+    assert re.fullmatch(r"\d\d:\d\d:\d\d INFO    desk: request.*", told)
+    assert told.endswith(
+        f'desk: request\\n method=GET path="/a b\\u001b[31m\\x9b2J\\u202e" status=0 '
+        f'alike=["{letter}", 1] request_id=id-9'
+    )
+    assert failed[8:] == " ERROR   desk: it failed request_id=id-9"
+    assert trace[0] == "  Traceback (most recent call last):"
+    assert trace[-1].startswith("  ValueError: half ")
+    assert "\x1b" not in done.stdout.decode(encoding)
+
+
+def test_what_is_no_terminal_gets_json(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.logger("pipe", level="INFO", form="auto").info("said")
+
+    assert [line["message"] for line in _lines(capsys)] == ["said"]
+
+
 @pytest.mark.parametrize("said", ["[" * 100_000, '{"a": 1}', "NaN", "1e999", '"\\ud800"', "null"])
 def test_a_message_that_could_be_read_as_json_stays_text(capsys: pytest.CaptureFixture[str], said: str) -> None:
     logs.logger("plain", level="INFO").info(said)

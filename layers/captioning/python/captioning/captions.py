@@ -5,13 +5,15 @@ never prevents a caption: it is logged, under "captioning", and the caption is m
 """
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from hashlib import sha256
 
 from captioning.caption import Alternative, Caption
 from captioning.captioner import Captioner
-from captioning.errors import CaptionStoreError
+from captioning.errors import CaptionStoreError, PictureError
 from captioning.model.decoding import Decoding
+from captioning.pictures.formats import name_of
 from captioning.stores.port import CaptionStore
 
 _log = logging.getLogger("captioning")
@@ -28,12 +30,38 @@ class Captioned:
     cached: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a picture was refused, without anything of the picture.
+
+    `reason` is one of the words of `captioning.errors`, `why` a sentence. `format` is the name of the file's format,
+    None if it is not known, and `size` its bytes, None if it was not read.
+    """
+
+    reason: str
+    why: str
+    format: str | None
+    size: int | None
+
+
+def refusal_of(error: PictureError, picture: bytes | None) -> Refusal:
+    """Return the refusal of `picture`, None if it was not read, that `error` is."""
+    if picture is None:
+        return Refusal(error.reason, error.found, None, None)
+    return Refusal(error.reason, error.found, name_of(picture), len(picture))
+
+
 def caption_picture(
-    captioner: Captioner, store: CaptionStore, picture: bytes, decoding: Decoding | None = None
+    captioner: Captioner,
+    store: CaptionStore,
+    picture: bytes,
+    decoding: Decoding | None = None,
+    *,
+    observe: Callable[[Refusal], None] = lambda _: None,
 ) -> Captioned:
     """Return the stored caption of a picture, or make and store one; with `decoding` None, by the bundle's options.
 
-    Errors of the store are logged and never raised.
+    Errors of the store are logged and never raised. `observe` is called with the refusal of a picture.
 
     Raises:
         PictureError, PictureReaderUnavailableError, BundleError: as `Captioner.caption` raises them.
@@ -47,7 +75,11 @@ def caption_picture(
     except CaptionStoreError as error:
         _log.warning("caption store not read: %s", error)
         store_answers = False
-    made = captioner.caption(picture, decoding)
+    try:
+        made = captioner.caption(picture, decoding)
+    except PictureError as error:
+        observe(refusal_of(error, picture))
+        raise
     if store_answers:
         try:
             store.put(key, made)

@@ -50,6 +50,8 @@ class PictureError(CaptioningError, RequestError):
     """
 
     remedy = "use another picture"
+    reason = "refused"
+    """The reason in one word, for logs and metrics."""
 
     def __str__(self) -> str:
         return f"{self.found}; {self.remedy}"
@@ -64,24 +66,28 @@ class EmptyPictureError(PictureError):
     """The picture has no bytes."""
 
     remedy = "use a file that has bytes"
+    reason = "empty"
 
 
 class PictureTooLargeError(PictureError):
     """The picture has more bytes or pixels than the limit, or takes more time or memory to read."""
 
     remedy = "make it smaller"
+    reason = "too_large"
 
 
 class NotAPictureError(PictureError):
     """The bytes are not a picture in a supported format, whatever the file's name says."""
 
     remedy = "save it as an ordinary JPEG or PNG"
+    reason = "not_read"
 
 
 class DamagedPictureError(PictureError):
     """The bytes begin as a picture that is truncated or broken."""
 
     remedy = "use its whole file, or open it and save it anew"
+    reason = "damaged"
 
 
 class DecodingError(CaptioningError, RequestError):

@@ -7,6 +7,7 @@ event comes again: storing and publishing leave outcomes of the same or a newer 
 
 import re
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -14,7 +15,7 @@ from enum import StrEnum
 from captioning.buckets.port import MAX_KEY_BYTES, UPLOADS, Bucket, PresignedPost
 from captioning.caption import Caption
 from captioning.captioner import Captioner
-from captioning.captions import caption_picture
+from captioning.captions import Refusal, caption_picture, refusal_of
 from captioning.errors import PictureError, UploadGoneError
 from captioning.outcomes import Outcome, Status, Upload
 from captioning.pictures.limits import MAX_BYTES
@@ -29,14 +30,31 @@ _BARRED = re.compile(r"[/\\\x00-\x1f\x7f-\x9f]")
 
 
 class MediaType(StrEnum):
-    """The media types of the pictures that are read."""
+    """The media types of the pictures that are read. Other names of theirs, in use for long, are taken for them."""
 
     JPEG = "image/jpeg"
     PNG = "image/png"
     GIF = "image/gif"
     WEBP = "image/webp"
+    AVIF = "image/avif"
     BMP = "image/bmp"
     TIFF = "image/tiff"
+
+    @classmethod
+    def _missing_(cls, value: object) -> "MediaType | None":
+        return cls(_OTHER_NAMES[value]) if isinstance(value, str) and value in _OTHER_NAMES else None
+
+
+_OTHER_NAMES = {
+    "image/jpg": "image/jpeg",
+    "image/pjpeg": "image/jpeg",
+    "image/jfif": "image/jpeg",
+    "image/x-png": "image/png",
+    "image/x-ms-bmp": "image/bmp",
+    "image/x-bmp": "image/bmp",
+    "image/tif": "image/tiff",
+    "image/x-tiff": "image/tiff",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +108,17 @@ def checked_name(name: str) -> str:
     return name
 
 
-def caption_upload(captioner: Captioner, store: CaptionStore, bucket: Bucket, upload: Upload) -> Outcome:
+def caption_upload(
+    captioner: Captioner,
+    store: CaptionStore,
+    bucket: Bucket,
+    upload: Upload,
+    *,
+    observe: Callable[[Refusal], None] = lambda _: None,
+) -> Outcome:
     """Caption a picture that has arrived, store and publish the outcome, and return that of its newest known version.
 
-    A picture that cannot be read, or was deleted, has an outcome too.
+    A picture that cannot be read, or was deleted, has an outcome too. `observe` is called with a picture's refusal.
 
     Raises:
         UploadReplacedError: another picture replaced it, which has an event of its own.
@@ -102,7 +127,7 @@ def caption_upload(captioner: Captioner, store: CaptionStore, bucket: Bucket, up
     """
     outcome = store.outcome(upload.key)
     if outcome is None or outcome.sequencer < upload.sequencer:
-        outcome = store.record(_make(captioner, store, bucket, upload))
+        outcome = store.record(_make(captioner, store, bucket, upload, observe))
     if _can_be_published(upload.key):
         bucket.publish(outcome)
     return outcome
@@ -124,14 +149,19 @@ def find_outcome(store: CaptionStore, bucket: Bucket, key: str) -> Outcome | Pen
     return outcome if since is None else Pending(key, since)
 
 
-def _make(captioner: Captioner, store: CaptionStore, bucket: Bucket, upload: Upload) -> Outcome:
+def _make(
+    captioner: Captioner, store: CaptionStore, bucket: Bucket, upload: Upload, observe: Callable[[Refusal], None]
+) -> Outcome:
     if not _can_be_published(upload.key):
         return Outcome(upload.key, upload.sequencer, reason=f"the key has more than {MAX_KEY_BYTES} bytes")
+    picture = None
     try:
-        found = caption_picture(captioner, store, bucket.read(upload, max_bytes=MAX_BYTES))
+        picture = bucket.read(upload, max_bytes=MAX_BYTES)
+        found = caption_picture(captioner, store, picture)
     except UploadGoneError:
         return Outcome(upload.key, upload.sequencer)
     except PictureError as error:
+        observe(refusal_of(error, picture))
         return Outcome(upload.key, upload.sequencer, reason=str(error))
     return Outcome(upload.key, upload.sequencer, caption=Caption(found.caption, found.confidence, found.model_version))
 

@@ -10,8 +10,9 @@ import time
 from collections.abc import Iterable
 
 from storage.deadline import Deadline
-from tuning.model.pooling import pool
+from tuning.model.ancestors import pool_study, start_of
 from tuning.spaces import Mode, Spaces
+from tuning.stores.lineage import read_study
 from tuning.stores.port import ObservationStore
 from tuning.study import INITIAL_RATINGS, Hyperparameters, ModeStudy
 
@@ -36,14 +37,14 @@ def relearn(
         ValueError: the ratings admit no fit.
         numpy.linalg.LinAlgError: likewise.
     """
-    ratings = pool(mode, study.observations)
+    ratings = pool_study(mode, study)
     fitted_on = study.hyperparameters.fitted_on if study.hyperparameters else 0
     if ratings.total < INITIAL_RATINGS or (not revised and ALWAYS_REFIT < ratings.total < 2 * fitted_on):
         return None
     from tuning.model import learning  # noqa: PLC0415 - costs more than a second of CPU; see `preload`
 
     budget = learning.TIME_BUDGET if time_budget is None else time_budget
-    return learning.fit(mode, ratings, study.hyperparameters, time_budget=budget)
+    return learning.fit(mode, ratings, start_of(study), time_budget=budget)
 
 
 def preload() -> None:
@@ -89,9 +90,8 @@ def _learn(
         _logger.warning("no time left to learn in mode %s of study %s; a later update learns", mode.name, study)
         return None
     try:
-        known = store.mode_study(
-            mode.name, study=study, now=None, deadline=deadline
-        )  # learning has no use for what is outstanding
+        # Learning has no use for what is outstanding.
+        known = read_study(store, mode.name, study=study, now=None, deadline=deadline)
         fitting = time.monotonic()
         if learned := relearn(mode, known, revised=revised, time_budget=time_budget):
             fit_seconds = time.monotonic() - fitting

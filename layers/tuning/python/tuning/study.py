@@ -18,7 +18,8 @@ class Hyperparameters:
 
     Lengthscales are by coordinate name, in shares of the parameter's range, so that they outlive a change of the space.
     Variances are in squared rating points. `similarity` (0 to 1) is the correlation of one setting across two APIs.
-    `fitted_on` counts the ratings that the study had at the fit.
+    `task_similarity` (0 to 1) is that of one setting between a study and the one that it is based on; None of a study
+    that is not based on ratings of another. `fitted_on` counts the ratings that the study had at the fit.
     """
 
     lengthscales: tuple[tuple[str, float], ...]
@@ -26,6 +27,7 @@ class Hyperparameters:
     noise_variance: float
     similarity: float
     fitted_on: int = 0
+    task_similarity: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,8 @@ class ModeStudy:
 
     `seed` is drawn when the mode begins and makes its designs its own. `hyperparameters` is None until a first fit.
     `failed` are the settings that could not be rated, `as_of` is the position in the study's log up to which this is
-    known. What is withdrawn is in neither.
+    known. What is withdrawn is in neither. `ancestors` are this mode of the study that this one is based on, of the one
+    that that is based on, and so on, as far as they were read (`tuning.stores.lineage`); the port reads none.
     """
 
     mode: str
@@ -88,6 +91,7 @@ class ModeStudy:
     failed: tuple[Setting, ...] = ()
     study: Study = Study(DEFAULT_STUDY)
     as_of: int = 0
+    ancestors: tuple["ModeStudy", ...] = ()
 
     def has_rated(self, setting: Setting) -> bool:
         """Return whether anybody has rated exactly this setting."""

@@ -17,12 +17,12 @@ from functools import partial
 from storage.deadline import Deadline
 from tuning.errors import AlreadyPendingError, StoreUnavailableError, StudyArchivedError, TooManyOutstandingError
 from tuning.model.acquisition import choose
+from tuning.model.ancestors import hyperparameters_of, pool_study
 from tuning.model.design import initial_design, reserve
 from tuning.model.encoding import admits
-from tuning.model.pooling import pool
-from tuning.model.priors import complete
 from tuning.observations import DEFAULT_STUDY, Setting, Suggestion
 from tuning.spaces import Fixed, Mode, Spaces
+from tuning.stores.lineage import read_study
 from tuning.stores.port import MAX_CLAIM, ObservationStore
 from tuning.study import INITIAL_RATINGS, ModeStudy
 from tuning.validation.requests import parse_suggest
@@ -78,7 +78,7 @@ def suggest(
     for attempt in range(_ATTEMPTS):
         if attempt and trying.is_over:
             break
-        known = store.mode_study(space.name, study=asked.study, now=now, deadline=deadline)
+        known = read_study(store, space.name, study=asked.study, now=now, deadline=deadline)
         if known.study.archived_at is not None:
             raise StudyArchivedError(asked.study)
         giving_way = _make_room(known, asked.count, now)
@@ -126,7 +126,8 @@ def propose(
 ) -> tuple[Setting, ...]:
     """Propose `count` settings worth rating next, of which all have what is `fixed`.
 
-    Before INITIAL_RATINGS ratings they are of the initial design, then the model chooses. Settings that could not be
+    Before INITIAL_RATINGS ratings they are of the initial design, then the model chooses. That holds of a study that is
+    based on another too: only what is rated all over the space tells how alike the two are. Settings that could not be
     rated come again only when no others are left. A pure function. A `salt` gives other settings that are about as
     good.
 
@@ -134,10 +135,10 @@ def propose(
         SpaceExhaustedError: too few settings are free.
     """
     pending = [suggestion.setting for suggestion in study.outstanding if admits(mode, suggestion.setting)]
-    ratings = pool(mode, study.observations)
+    ratings = pool_study(mode, study)
     if ratings.total < INITIAL_RATINGS:
         design = partial(initial_design, mode, f"{study.seed}{salt}", fixed)
-        for avoided in ({*pending, *study.failed, *ratings.settings}, {*pending, *study.failed}):
+        for avoided in ({*pending, *study.failed, *ratings.settings[: ratings.own]}, {*pending, *study.failed}):
             chosen = _first(design(), avoided, count)
             if len(chosen) == count:
                 return chosen
@@ -147,7 +148,7 @@ def propose(
     return choose(
         mode,
         ratings,
-        complete(mode, study.hyperparameters),
+        hyperparameters_of(mode, study),
         pending,
         count=count,
         seed=seed,

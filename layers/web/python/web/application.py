@@ -8,6 +8,7 @@ import atexit
 import time
 import warnings
 from collections.abc import Collection, Mapping
+from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any
 
@@ -16,25 +17,16 @@ from fastapi import FastAPI, Request
 from fastapi.routing import APIRoute
 from mangum import Mangum
 from mangum.adapter import DEFAULT_TEXT_MIME_TYPES
-from starlette import formparsers
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from web import logs, problems, text
+from web import gateways, logs, problems, text
+from web.compression import AnswerCompression, RequestDecompression
 from web.entry import Handler, observed
-from web.metrics import Metrics
+from web.metrics import Metric, Metrics
 from web.settings import VERSION, Settings
-
-LARGEST_PART = 10 * 1024 * 1024
-"""Bytes of an uploaded file that stay in memory: all that API Gateway lets through."""
-
-# Starlette would write an upload of over 1 MiB to a temporary file, though the whole request is in memory already.
-formparsers.MultiPartParser.spool_max_size = LARGEST_PART
-
-# Starlette would decode names and fields with any codec of Python's that the caller names, and fall back to Latin-1.
-formparsers._user_safe_decode = text.decode
 
 
 class _Envelope:
@@ -78,6 +70,23 @@ class _Envelope:
         )
 
 
+class _HeadAsGet:
+    """Middleware that answers HEAD as GET without the body: what monitors ask, and FastAPI does not route."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self._app(scope, receive, send)
+            return
+
+        async def without_body(message: Message) -> None:
+            await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
+
+        await self._app({**scope, "method": "GET"}, receive, without_body)
+
+
 class _EitherSpelling:
     """Middleware that answers a path in the same way with and without its last slash.
 
@@ -102,8 +111,9 @@ class _EitherSpelling:
 
 
 def _request_id(scope: Scope) -> str | None:
-    context = scope.get("aws.event", {}).get("requestContext", {})
-    found = context.get("requestId")
+    found = scope.get("aws.event", {}).get("requestContext", {}).get("requestId")
+    # Load balancers give a request no id; Lambda gives one to each call.
+    found = found or getattr(scope.get("aws.context"), "aws_request_id", None)
     return found if isinstance(found, str) else None
 
 
@@ -124,7 +134,7 @@ def create_app(
     `statuses` are of errors whose HTTP status is not that of their group, as `web.problems.install` describes.
     `packages` are those whose logs are written at the level of `settings` too.
     """
-    log = logs.logger(service, level=settings.log_level.upper(), packages=packages)
+    log = logs.logger(service, level=settings.log_level.upper(), form=settings.log_format, packages=packages)
     app = FastAPI(
         title=title,
         version=VERSION,
@@ -138,6 +148,9 @@ def create_app(
     )
     problems.install(app, statuses, log=log)
     app.add_middleware(_EitherSpelling, routes=app.router.routes)
+    app.add_middleware(RequestDecompression)
+    app.add_middleware(AnswerCompression)
+    app.add_middleware(_HeadAsGet)
     app.add_middleware(_Envelope, log=log)
     # Preflights are the gateway's to answer; this lets the page that asked read what the function answers.
     app.add_middleware(CORSMiddleware, allow_origins=[settings.cors_origin], expose_headers=["Retry-After", "Link"])
@@ -145,7 +158,7 @@ def create_app(
 
 
 def entry_point(app: FastAPI, metrics: Metrics) -> Handler:
-    """Return the Lambda handler of `app` for API Gateway's REST proxy events, traced and with its `metrics` written."""
+    """Return the Lambda handler of `app` for the requests of `web.gateways`, traced and with its `metrics` written."""
     _ensure_event_loop()
     adapter = Mangum(
         app,
@@ -155,7 +168,9 @@ def entry_point(app: FastAPI, metrics: Metrics) -> Handler:
     )
 
     def handler(event: dict[str, Any], context: Any) -> Any:
-        return adapter(text.readable(event), context)
+        answer = adapter(gateways.as_request(text.readable(event)), context)
+        metrics.count(Metric.FAILED_ANSWERS, int(answer["statusCode"] >= HTTPStatus.INTERNAL_SERVER_ERROR))
+        return answer
 
     return observed(handler, metrics)
 
@@ -174,9 +189,7 @@ def _ensure_event_loop() -> None:
 
 def base_path(request: Request) -> str:
     """Return what precedes the API's own paths in the caller's URL: `/v1` behind the stage v1, else nothing."""
-    event = request.scope.get("aws.event", {})
-    whole, own = event.get("requestContext", {}).get("path", ""), event.get("path", "")
-    return whole.removesuffix(own) if own and whole.endswith(own) else ""
+    return gateways.base_path(request.scope.get("aws.event", {}))
 
 
 async def require_json(request: Request) -> None:
@@ -188,28 +201,17 @@ async def require_json(request: Request) -> None:
         HTTPException: 415 for another content type; 400 for a text with half of a surrogate pair, which UTF-8 cannot
             encode.
     """
-    _require(request, "application/json", missing_is_fine=True)
+    require_media_type(request, "application/json", missing_is_fine=True)
     if text.has_halves(await request.body()):
         raise HTTPException(400, "the body has half of a surrogate pair in it (\\ud800 to \\udfff), which is no text")
 
 
-async def require_multipart(request: Request) -> None:
-    """Refuse a body that is not multipart/form-data. A dependency of routes.
+def require_media_type(request: Request, wanted: str, *, missing_is_fine: bool) -> None:
+    """Refuse a body that is not `wanted` by its content type.
 
     Raises:
-        HTTPException: 415 for another content type, or for a charset other than UTF-8.
+        HTTPException: 415 for another content type, or for none unless `missing_is_fine`.
     """
-    _require(request, "multipart/form-data", missing_is_fine=False)
-    # Installed only in the images whose functions take such bodies.
-    from python_multipart.multipart import parse_options_header  # noqa: PLC0415
-
-    _, options = parse_options_header(request.headers["content-type"])
-    charset = options.get(b"charset", b"utf-8").decode("latin-1")
-    if charset.lower() not in {"utf-8", "utf8", "us-ascii"}:
-        raise HTTPException(415, f"the body's charset must be UTF-8, not {charset}")
-
-
-def _require(request: Request, wanted: str, *, missing_is_fine: bool) -> None:
     given = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if given == wanted or (not given and missing_is_fine):
         return

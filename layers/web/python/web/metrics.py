@@ -1,14 +1,14 @@
 """Metrics: counts and durations, in CloudWatch's embedded metric format, by Powertools.
 
 They go to standard output beside the logs, from where CloudWatch reads them, and only where the template sets their
-namespace (POWERTOOLS_METRICS_NAMESPACE): on one machine nothing is written. The names are a closed list, because
-alarms, the dashboard and docs/operations.md use them.
+namespace (POWERTOOLS_METRICS_NAMESPACE): on one machine nothing is written. There the local stack listens, and shows
+them at /metrics. The names are a closed list, because alarms, the dashboard and docs/operations.md use them.
 """
 
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 
@@ -27,6 +27,22 @@ class Metric(StrEnum):
     CACHE_HITS = "CacheHits"
     MODEL_LOAD_TIME = "ModelLoadTime"
     MODEL_REFRESH_FAILED = "ModelRefreshFailed"
+    PICTURES_EMPTY = "PicturesEmpty"
+    PICTURES_TOO_LARGE = "PicturesTooLarge"
+    PICTURES_NOT_READ = "PicturesNotRead"
+    PICTURES_DAMAGED = "PicturesDamaged"
+    FAILED_ANSWERS = "FailedAnswers"
+
+
+Listener = Callable[[str, Metric, float], None]
+"""Is told of each value as it is added: the service, the metric, and the value (milliseconds, or a count)."""
+
+_listeners: list[Listener] = []
+
+
+def listen(listener: Listener) -> None:
+    """Tell `listener` of every value of this process from now on. It must be quick, and must not raise."""
+    _listeners.append(listener)
 
 
 class Metrics:
@@ -66,6 +82,8 @@ class Metrics:
                 self._kept.flush_metrics()
 
     def _add(self, metric: Metric, unit: MetricUnit, value: float) -> None:
+        for listener in _listeners:
+            listener(self.service, metric, value)
         if not self._written:
             return
         # Powertools writes by itself when it has a hundred values, and clears what it keeps.

@@ -16,6 +16,7 @@ VERSION = "1.0.0"
 """The product's version, as `GET /health` and the OpenAPI document give it."""
 
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+_FORMATS = ("auto", "json", "text")
 _URLS: Mapping[str, Callable[[str], object]] = {
     "OBSERVATION_STORE": parse_store,
     "CAPTION_STORE": parse_store,
@@ -42,14 +43,15 @@ class Settings:
     upload_bucket: str = "file://data"
     cors_origin: str = "*"
     log_level: str = "INFO"
+    log_format: str = "auto"
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
         """Read and check the settings in `environment`; an empty variable counts as not set.
 
         Raises:
-            SettingError: a URL names no storage of the setting's kind, CORS_ORIGIN is not an origin, or the log level
-                does not exist.
+            SettingError: a URL names no storage of the setting's kind, CORS_ORIGIN is not an origin, or there is no
+                such log level or format.
         """
         given = {field.name: environment.get(field.name.upper(), "").strip() for field in fields(cls)}
         settings = cls(**{name: value for name, value in given.items() if value})
@@ -63,4 +65,6 @@ class Settings:
             raise SettingError(f"CORS_ORIGIN is {settings.cors_origin!r}; it must be * or https://host")
         if settings.log_level.upper() not in _LEVELS:
             raise SettingError(f"LOG_LEVEL is {settings.log_level!r}; it must be one of {', '.join(_LEVELS)}")
+        if settings.log_format not in _FORMATS:
+            raise SettingError(f"LOG_FORMAT is {settings.log_format!r}; it must be one of {', '.join(_FORMATS)}")
         return settings

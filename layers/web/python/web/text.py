@@ -7,7 +7,7 @@ Such a string cannot be stored, sent or logged.
 | --- | --- |
 | an event: path, query, headers, a body of text | halves are replaced by U+FFFD: `readable` |
 | JSON | a body that has halves is refused with 400: `has_halves` |
-| multipart names, file names and fields | they are decoded as UTF-8; bytes that are not UTF-8 are replaced: `decode` |
+| multipart names and file names | they are decoded as UTF-8; bytes that are not UTF-8 are replaced: `decode` |
 | logs and problems that are sent | halves are replaced: `replaced` |
 """
 
@@ -56,13 +56,6 @@ def has_halves(body: bytes) -> bool:
     return False
 
 
-_BYTES_AS_THEY_ARE = "iso8859-1"
-
-
-def decode(src: bytes | bytearray, codec: str) -> str:
-    """Decode `src` as UTF-8 whatever `codec` says: a caller may name any codec of Python's.
-
-    The exception is `iso8859-1`, Python's own name for Latin-1. It has a character for every byte and no halves; the
-    local stack uses it to get a form's bytes unchanged.
-    """
-    return src.decode(codec) if codec == _BYTES_AS_THEY_ARE else src.decode("utf-8", errors="replace")
+def decode(written: bytes) -> str:
+    """Decode a name as UTF-8, whatever the caller says: it could name any codec of Python's."""
+    return written.decode("utf-8", errors="replace")

@@ -1,6 +1,5 @@
 """The rows of both worlds: who is told what, and what an older study of other people is."""
 
-import inspect
 from pathlib import Path
 
 import pytest
@@ -12,10 +11,8 @@ from benchmarks.tuning.methods import METHODS, OURS, _fingerprint
 from benchmarks.tuning.methods.ours import Ours
 from benchmarks.tuning.methods.random_search import RandomSearch
 from benchmarks.tuning.raters import Alike, People
-from benchmarks.tuning.results import read
 from benchmarks.tuning.runs import BATCH, SIZES, rate_batch, run
 from benchmarks.tuning.worlds import ALIKE, LIMIT, PEOPLE, RELATED, UNRELATED, WITHHELD
-from tuning import Tuner
 
 _BATCHES = 3
 
@@ -77,8 +74,6 @@ def test_an_older_study_is_by_other_people_of_other_pictures(name: str) -> None:
 @pytest.mark.parametrize("name", [OURS, WITHHELD, LIMIT, RELATED, UNRELATED])
 def test_a_run_of_ours_says_how_sure_it_was_and_is_the_same_again(name: str) -> None:
     row = PEOPLE.rows[name]
-    if row.missing:
-        pytest.skip(row.missing)
     one = run(row, "smooth", 5)
     assert (one.method, one.version, len(one.lows), len(one.highs)) == (name, row.version, len(SIZES), len(SIZES))
     assert all(low < high for low, high in zip(one.lows, one.highs, strict=True))
@@ -86,20 +81,6 @@ def test_a_run_of_ours_says_how_sure_it_was_and_is_the_same_again(name: str) -> 
     assert (again.regrets, again.lows, again.highs) == (one.regrets, one.lows, one.highs)
     if row.base:
         assert one.regrets != run(PEOPLE.rows[OURS], "smooth", 5).regrets
-
-
-def test_a_row_that_this_release_cannot_run_is_skipped_with_the_reason(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Unbased(Tuner):
-        __signature__ = inspect.Signature()
-
-    monkeypatch.setattr("benchmarks.tuning.worlds.Tuner", Unbased)
-    command = ["--folder", str(tmp_path), "run", "--world", "people", "--families", "trap", "--seeds", "0"]
-    assert main([*command, "--methods", f"random,{RELATED}"]) == 0
-    assert f"{RELATED}: skipped, tuning.Tuner does not take based_on yet" in capsys.readouterr().err
-    assert [one.method for one in read(tmp_path / "tuning-people.csv")] == ["random"]
-    assert not (tmp_path / "tuning.csv").exists()
 
 
 @pytest.mark.parametrize(

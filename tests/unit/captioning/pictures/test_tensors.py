@@ -24,7 +24,7 @@ from captioning.errors import (
     PictureError,
     PictureTooLargeError,
 )
-from captioning.model.bundle import InputSpec, Resampling
+from captioning.model.bundle import Channels, InputSpec, Resampling
 from captioning.pictures.levels import read_levels
 from captioning.pictures.limits import MAX_BYTES, MAX_PROGRESSIVE_PIXELS, MAX_WEBP_PIXELS
 from captioning.pictures.protocol import Wanted
@@ -47,6 +47,15 @@ def levels(picture: bytes, spec: InputSpec = SPEC) -> NDArray[np.float32]:
 
 def resized(image: Image.Image) -> NDArray[np.float32]:
     return np.asarray(image.convert("RGB").resize((40, 30), Image.Resampling.BILINEAR), dtype=np.float32)
+
+
+def test_each_channel_is_scaled_for_itself_in_the_order_that_the_bundle_wants() -> None:
+    """As keras.applications' preprocess_input in the mode "caffe", for VGG16 and ResNet50."""
+    picture = encoded(photograph(80, 60), "PNG")
+    scale, offset = (1.0, 0.5, 2.0), (-103.939, -116.779, -123.68)
+    found = levels(picture, replace(SPEC, channels=Channels.BGR, scale=scale, offset=offset))
+    expected = levels(picture)[:, :, ::-1] * np.array(scale, np.float32) + np.array(offset, np.float32)
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
 def png(width: int, height: int, depth: int, colour: int, rows: bytes, *chunks: tuple[bytes, bytes]) -> bytes:
@@ -87,10 +96,10 @@ def test_no_bytes_are_an_empty_picture() -> None:
 
 @pytest.mark.parametrize(
     "content",
-    [b"this is only text, whatever the file is called", b"\x00" * 100, b"%PDF-1.7", b"<svg></svg>", b"\xff", b"BM"],
+    [b"this is only text, whatever the file is called", b"\x00" * 100, b"\xff", b"BM"],
 )
 def test_bytes_of_another_kind_are_not_a_picture(content: bytes) -> None:
-    with pytest.raises(NotAPictureError, match="JPEG, PNG, GIF, WEBP, BMP, TIFF"):
+    with pytest.raises(NotAPictureError, match="JPEG, PNG, GIF, WEBP, AVIF, BMP, TIFF"):
         read_picture(content, SPEC)
 
 
@@ -294,7 +303,7 @@ def test_grey_with_alpha_is_shown_over_white() -> None:
 
 
 def test_a_colour_mode_that_cannot_be_converted_is_refused_by_name() -> None:
-    with pytest.raises(NotAPictureError, match="LAB"):
+    with pytest.raises(NotAPictureError, match=r"TIFFs of the kind CIE L\*a\*b\* are not read"):
         read_picture(encoded(Image.new("LAB", (9, 9)), "TIFF"), SPEC)
 
 
@@ -331,7 +340,7 @@ def test_broken_exif_is_no_reason_to_refuse_a_picture(kind: str, exif: bytes) ->
     np.testing.assert_array_equal(levels(broken), levels(encoded(photograph(), kind)))
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF"])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "WEBP", "AVIF", "BMP", "TIFF"])
 def test_mutated_pictures_are_read_or_refused_and_nothing_else(kind: str) -> None:
     chance = random.Random(kind)  # noqa: S311 - mutations, not secrets
     exif = Image.Exif()
@@ -340,7 +349,7 @@ def test_mutated_pictures_are_read_or_refused_and_nothing_else(kind: str) -> Non
     originals = [encoded(small, kind), encoded(small.convert("L"), kind), encoded(small, kind, exif=exif)]
     originals.append(encoded(small.convert("CMYK") if kind == "JPEG" else small.quantize(8), kind))
     refused = 0
-    for _ in range(500):
+    for _ in range(400):
         picture = bytearray(chance.choice(originals))
         for _ in range(chance.choice([1, 1, 2, 5, 20])):
             # Most of what can break is in the header.
@@ -356,7 +365,7 @@ def test_mutated_pictures_are_read_or_refused_and_nothing_else(kind: str) -> Non
             levels(bytes(picture))
         except PictureError:
             refused += 1
-    assert 0 < refused < 500
+    assert 0 < refused < 400
 
 
 PEAK = """

@@ -14,8 +14,8 @@ from tuning.model.design import initial_design
 from tuning.model.encoding import Points, encode
 from tuning.model.learning import StudyKernel, StudyRegressor, fit
 from tuning.model.pooling import Ratings, pool
-from tuning.model.priors import complete, prior_mean, prior_modes
-from tuning.model.surrogate import Surrogate, covariance
+from tuning.model.priors import NOISE_VARIANCE_PRIOR, complete, prior_mean, prior_modes
+from tuning.model.surrogate import Surrogate, covariance, covariance_of_rated
 from tuning.observations import Observation
 from tuning.spaces import Mode
 from tuning.study import Hyperparameters
@@ -39,8 +39,14 @@ def inputs(points: Points, counts: Floats) -> Floats:
     return np.column_stack([points.coordinates, points.trends, points.apis, counts])
 
 
-def regressor(ratings: Ratings) -> StudyRegressor:
-    fitted = StudyRegressor(kernel(), scatter=ratings.scatter, time_budget=10.0)
+def regressor(ratings: Ratings, of: StudyKernel | None = None) -> StudyRegressor:
+    fitted = StudyRegressor(
+        of or kernel(),
+        noise_prior=NOISE_VARIANCE_PRIOR,
+        scatter=ratings.scatter,
+        repeats=ratings.total - len(ratings),
+        time_budget=10.0,
+    )
     fitted.fit(inputs(ratings.points, ratings.counts), ratings.means - prior_mean(ratings.points.trends))
     return fitted
 
@@ -77,6 +83,35 @@ def test_the_gradient_of_the_posterior_is_that_of_its_differences(mode: Mode, re
         assert gradient[index] == pytest.approx((ahead - behind) / 2e-5, rel=1e-5, abs=1e-6)
 
 
+def test_the_gradient_of_related_tasks_is_that_of_its_differences(mode: Mode, repeated: list[Observation]) -> None:
+    ratings = pool(mode, repeated)
+    generations = np.arange(len(ratings)) % 3
+    related = StudyKernel(
+        np.arange(3),
+        np.array([0.2, 0.35, 0.6]),
+        1.4,
+        0.2,
+        0.7 / 0.3,
+        generations=generations,
+        task_similarity_odds=0.6 / 0.4,
+    )
+    here = inputs(ratings.points, ratings.counts)
+    hyperparameters = complete(mode, replace(HYPERPARAMETERS, task_similarity=0.6))
+    ours = covariance_of_rated(ratings.points, generations, hyperparameters) + np.diag(0.2 / ratings.counts)
+    assert np.abs(ours - related(here)).max() < 1e-8
+    assert len(related.theta) == len(kernel().theta) + 1
+    _, gradient = related(here, eval_gradient=True)
+    assert gradient.shape == (len(ratings), len(ratings), 7)
+    for index, step in enumerate(1e-5 * np.eye(len(related.theta))):
+        ahead, behind = (related.clone_with_theta(related.theta + sign * step)(here) for sign in (1, -1))
+        assert gradient[:, :, index] == pytest.approx((ahead - behind) / 2e-5, rel=1e-5, abs=1e-6)
+    fitted = regressor(ratings, related)
+    _, slope = fitted.log_posterior(related.theta)
+    for index, step in enumerate(1e-5 * np.eye(len(related.theta))):
+        ahead, behind = (fitted.log_posterior(related.theta + sign * step)[0] for sign in (1, -1))
+        assert slope[index] == pytest.approx((ahead - behind) / 2e-5, rel=1e-5, abs=1e-6)
+
+
 def test_pooled_ratings_have_the_likelihood_of_single_ones(mode: Mode, repeated: list[Observation]) -> None:
     fitted = regressor(pool(mode, repeated))
     points = encode(mode, [o.setting for o in repeated])
@@ -89,7 +124,7 @@ def test_pooled_ratings_have_the_likelihood_of_single_ones(mode: Mode, repeated:
             lengthscales=tuple((name, lengthscale) for name, _ in HYPERPARAMETERS.lengthscales),
         )
         spread = covariance(points, points, complete(mode, changed)) + noise * np.eye(len(points))
-        log_prior = -0.5 * (np.log(noise / 0.16) / 0.35) ** 2 - 1.5 * (np.log(lengthscale / 0.30) / 0.25) ** 2
+        log_prior = -0.5 * (np.log(noise / 0.25) / 0.50) ** 2 - 1.5 * (np.log(lengthscale / 0.30) / 0.25) ** 2
         return float(multivariate_normal.logpdf(singles, np.zeros(len(points)), spread) + log_prior)
 
     def pooled(noise: float, lengthscale: float) -> float:
@@ -110,7 +145,7 @@ def test_the_fit_is_at_least_as_probable_as_its_start(mode: Mode, repeated: list
     found = fit(mode, ratings, None)
     assert found.fitted_on == 15
     assert [name for name, _ in found.lengthscales] == ["strength", "guidance", "control_weight"]
-    assert found.signal_variance >= 0.5
+    assert found.signal_variance >= 0.35
 
 
 def test_raters_who_disagree_teach_more_noise(mode: Mode, now: datetime) -> None:
@@ -126,12 +161,12 @@ def test_raters_who_disagree_teach_more_noise(mode: Mode, now: datetime) -> None
 
 def test_like_ratings_do_not_make_the_model_sure_that_all_is_alike(mode: Mode, rate_many: RateMany) -> None:
     alike = [replace(observation, rating=3.0) for observation in rate_many(40)]
-    assert fit(mode, pool(mode, alike), None).signal_variance == pytest.approx(0.5)
+    assert fit(mode, pool(mode, alike), None).signal_variance == pytest.approx(0.35)
 
 
 def test_one_rating_leaves_the_priors_nearly_as_they_are(mode: Mode, rate_many: RateMany) -> None:
     found = fit(mode, pool(mode, rate_many(1)), None)
-    assert found.noise_variance == pytest.approx(0.16, rel=0.5)
+    assert found.noise_variance == pytest.approx(0.25, rel=0.5)
     assert found.similarity == pytest.approx(prior_modes(mode).similarity)
 
 
@@ -140,7 +175,7 @@ def test_a_fit_whose_time_is_up_still_answers(mode: Mode, rate_many: RateMany) -
     fit(mode, pool(mode, rate_many(5)), None)
     start = time.perf_counter()
     found = fit(mode, ratings, None, time_budget=0.0)
-    assert time.perf_counter() - start < 2.0
+    assert time.perf_counter() - start < 10.0
     assert complete(mode, found).lengthscales == prior_modes(mode).lengthscales
 
 

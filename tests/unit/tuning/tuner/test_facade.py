@@ -32,15 +32,18 @@ from tuning.errors import (
     StudyArchivedError,
     StudyMissingError,
     SuggestionMissingError,
+    TooFewRatingsError,
     TooManyOutstandingError,
 )
 from tuning.model import learning
+from tuning.model.ancestors import MAX_INHERITED
 from tuning.model.pooling import MAX_POINTS, Ratings
 from tuning.observations import Setting
 from tuning.relearning import ALWAYS_REFIT
 from tuning.spaces import Mode, Spaces
 from tuning.stats import Progress, summarize
 from tuning.stores import open_store
+from tuning.stores.lineage import MAX_GENERATIONS
 from tuning.stores.port import ObservationStore
 from tuning.study import INITIAL_RATINGS, Hyperparameters, Study
 from tuning.suggest import MAX_OUTSTANDING, OUTSTANDING_FOR
@@ -67,11 +70,8 @@ def tuned(rounds: int, **how: Any) -> Tuner:
 
 def without_moments(stats: Progress) -> Progress:
     """Stats that two studies share which were told the same at different times."""
-    return (
-        stats
-        if stats.best is None
-        else replace(stats, best=replace(stats.best, recorded_at=datetime(2030, 1, 1, tzinfo=UTC)))
-    )
+    best = replace(stats.best, recorded_at=datetime(2030, 1, 1, tzinfo=UTC)) if stats.best else None
+    return replace(stats, best=best, modes=tuple(replace(mode, best=best) for mode in stats.modes))
 
 
 @pytest.fixture
@@ -113,6 +113,34 @@ def test_a_study_is_tuned_from_nothing() -> None:
     stats = tuner.stats()
     assert (stats.samples_seen, stats.convergence) == (24, 0.48)
     assert stats.recommendation == best
+
+
+def test_it_tells_what_people_ask_of_a_study() -> None:
+    tuner = tuned(12, seed=1)
+    (mode,) = tuner.stats().modes
+    best = tuner.recommend()
+
+    assert 1.0 <= best.interval[0] <= best.mean <= best.interval[1] <= 5.0
+    assert tuner.chances() == dict(mode.chances)
+    assert tuner.importance() == mode.importance
+    assert tuner.raters() == mode.raters == ()
+    assert tuner.progress().steps[-1].recommendation == best
+    (only,) = tuner.surrogate("init_strength", fixed={"guidance_scale": 7.0}, api="leonardo", points=9).slices
+    assert len(only.points) == 9
+    assert dict(only.through.values)["guidance_scale"] == 7.0
+    tuner.tell(tuner.ask(1)[0], 2, rater="ana")
+    assert [(one.rater, one.ratings) for one in tuner.raters()] == [("ana", 1)]
+
+
+def test_before_six_ratings_it_says_what_is_missing() -> None:
+    tuner = Tuner()
+    assert tuner.raters() == ()
+    assert tuner.progress().steps == ()
+    for ask in (tuner.chances, tuner.importance, lambda: tuner.surrogate("guidance_scale")):
+        with pytest.raises(TooFewRatingsError, match="has 0 ratings"):
+            ask()
+    with pytest.raises(InvalidRequestError, match="did you mean guidance_scale"):
+        tuner.surrogate("guidance_scal")
 
 
 def test_what_is_asked_for_is_legal_plain_json(spaces: Spaces) -> None:
@@ -613,6 +641,108 @@ def test_a_copy_goes_on_by_itself(of: Any) -> None:
     assert (len(other.pending()), len(tuner.pending())) == (2, 1)
     other.tell(held[0], 5)
     assert other.ask(3) == tuner.ask(3)
+
+
+# Based on another
+
+
+def test_a_tuner_knows_from_the_start_what_another_was_told_and_learns_how_alike_they_are() -> None:
+    base = tuned(15, seed=1)
+    fresh, based = Tuner(seed=2), Tuner(seed=2, based_on=base)
+    with pytest.raises(NoRatingsError):
+        fresh.recommend()
+    assert worth(based.recommend().parameters) > 4.0
+    assert (based.history(), based.stats().samples_seen, based.stats().recommendation) == ([], 0, None)
+    for _ in range(3):
+        assert based.ask(2) == fresh.ask(2)
+        for tuner in (fresh, based):
+            tuner.tell([(one, worth(one.parameters)) for one in tuner.pending()])
+    assert based.ask(2) != fresh.ask(2)
+    learned = based._known().hyperparameters
+    assert learned is not None
+    assert learned.task_similarity is not None
+    assert worth(based.recommend().parameters) > worth(fresh.recommend().parameters)
+
+
+def test_what_the_base_is_told_later_is_not_known_to_a_tuner_in_memory() -> None:
+    base = tuned(4, seed=1)
+    tuner = Tuner(seed=2, based_on=base)
+    before = tuner.recommend()
+    base.tell([(LEONARDO, 1)] * 5)
+    assert tuner.recommend() == before
+    assert len(base.history()) == 13
+
+
+def test_at_any_depth_a_tuner_is_based_on_so_much() -> None:
+    tuner = tuned(3, seed=0)
+    for seed in range(1, MAX_GENERATIONS + 3):
+        tuner = Tuner(seed=seed, based_on=tuner)
+        tuner.tell([(one, worth(one.parameters)) for one in tuner.ask(2)])
+    assert len(tuner._known().ancestors) == MAX_GENERATIONS
+    many = Tuner(seed=1)
+    rows = [{**LEONARDO, "init_strength": low / 1000, "guidance_scale": 5.0} for low in range(200, 500)]
+    many.tell([(one, 3) for one in rows])
+    heir = Tuner(seed=2, based_on=many)
+    assert sum(len(one.observations) for one in heir._known().ancestors) == MAX_INHERITED
+
+
+@pytest.mark.parametrize("of", [copy.deepcopy, lambda tuner: pickle.loads(pickle.dumps(tuner))])  # noqa: S301 - our own
+def test_a_copy_is_based_on_the_same(of: Any) -> None:
+    tuner = Tuner(seed=2, based_on=tuned(5, seed=1))
+    tuner.tell([(one, worth(one.parameters)) for one in tuner.ask(8)])
+    other = of(tuner)
+    assert other.recommend() == tuner.recommend()
+    assert other.ask(3) == tuner.ask(3)
+
+
+def test_a_base_in_a_space_of_another_kind_teaches_nothing(mixed: Spaces) -> None:
+    with pytest.raises(InvalidRequestError, match="based_on: must be a Tuner of mode portraits, not of structure"):
+        Tuner(space=mixed, based_on=tuned(3))
+    named_alike = replace(mixed, modes=(replace(mixed.modes[0], name="structure"),), default_mode="structure")
+    tuner = Tuner(space=named_alike, based_on=tuned(4))
+    with pytest.raises(NoRatingsError):
+        tuner.recommend()
+    trial = tuner.ask(1)[0]
+    tuner.tell(trial, 4)
+    assert tuner.recommend().mode == "structure"
+
+
+def test_a_base_without_ratings_changes_nothing() -> None:
+    tuner = Tuner(seed=3, based_on=Tuner(based_on=Tuner()))
+    for _ in range(4):
+        tuner.tell([(one, worth(one.parameters)) for one in tuner.ask()])
+    assert tuner.recommend() == tuned(4, seed=3).recommend()
+
+
+@pytest.mark.parametrize(
+    ("base", "message"),
+    [
+        ("garden", "must be a Tuner, not 'garden'"),
+        (Tuner("surfaces"), "must be a Tuner of mode structure, not of surfaces"),
+        (3, "must be a Tuner, not 3"),
+    ],
+)
+def test_what_a_tuner_cannot_be_based_on_is_refused(base: Any, message: str) -> None:
+    with pytest.raises(InvalidRequestError, match=f"based_on: {message}"):
+        Tuner(based_on=base)
+
+
+def test_a_study_of_a_shared_store_goes_on_from_another_and_so_does_a_tuner(url: str, shared: Tuner) -> None:
+    shared.tell(
+        [
+            ({**LEONARDO, "init_strength": s / 100}, worth({**LEONARDO, "init_strength": s / 100}))
+            for s in range(20, 50, 2)
+        ]
+    )
+    with closing(open_store(url)) as store:
+        store.begin(Study("next", datetime.now(UTC), based_on="default"))
+    with closing(Tuner.from_store(url, "next")) as tuner:
+        assert tuner.recommend().parameters["api"] == "leonardo"
+        assert tuner.recommend() != shared.recommend()
+        tuner.tell(LEONARDO, 4)
+        heir = Tuner(based_on=tuner)
+    assert [len(one.observations) for one in heir._known().ancestors] == [1, 15]
+    assert heir.recommend().parameters["api"] == "leonardo"
 
 
 # On a shared store

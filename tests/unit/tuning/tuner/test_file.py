@@ -227,6 +227,73 @@ def test_what_is_not_as_it_was_written_is_found(
     assert str(caught.value).startswith("monday.tuner")
 
 
+def heir() -> Tuner:
+    """A tuner that is based on one that is based on another."""
+    older = Tuner("surfaces", seed=1)
+    older.tell([(one, 1 + place % 5) for place, one in enumerate(older.ask(7))], rater="ana «ñ»", picture="dog.jpg")
+    old = Tuner("surfaces", seed=2, based_on=older)
+    old.tell([(one, 2) for one in old.ask(3)])
+    tuner = Tuner("surfaces", seed=3, based_on=old)
+    for _ in range(3):
+        tuner.tell([(one, 1 + place) for place, one in enumerate(tuner.ask(3))])
+    return tuner
+
+
+def test_what_a_tuner_is_based_on_is_in_the_file(path: Path) -> None:
+    tuner = heir()
+    tuner.save(path)
+    loaded = Tuner.load(path)
+    assert loaded._store.snapshot() == tuner._store.snapshot()  # type: ignore[attr-defined]
+    assert [len(one.observations) for one in loaded._known().ancestors] == [3, 7]
+    assert loaded._known().ancestors[1].hyperparameters is not None
+    for _ in range(2):
+        assert loaded.recommend() == tuner.recommend()
+        asked = [each.ask(2) for each in (tuner, loaded)]
+        assert asked[0] == asked[1]
+        for each, trials in zip((tuner, loaded), asked, strict=True):
+            each.tell([(one, 4) for one in trials])
+    assert loaded.history()[0].keys() == tuner.history()[0].keys()
+
+
+def test_a_tuner_that_is_based_on_none_is_saved_as_earlier_releases_read_it(tuner: Tuner, path: Path) -> None:
+    tuner.save(path)
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert lines[0].keys() == {"tuner", "mode", "space", "seed", "modes", "records", "suggestions"}
+    (learned,) = (line["hyperparameters"] for line in lines if "as_of" in line)
+    assert learned.keys() == {"lengthscales", "signal_variance", "noise_variance", "similarity", "fitted_on"}
+
+
+@pytest.mark.parametrize(
+    ("part", "field", "value", "message"),
+    [
+        ('"tuner"', "ancestors", 1, "there is more than the header counts"),
+        ('"tuner"', "ancestors", 3, "is cut short"),
+        ('"tuner"', "ancestors", 0, "ancestors must be a whole number of at least 1"),
+        ('"ratings"', "ratings", 2, "is missing"),
+        ('"ratings"', "mode", "structure", "mode must be structure, that of the ancestor, not 'surfaces'"),
+        ('"ratings"', "hyperparameters", {}, "is missing"),
+        ('"rating": 2.0', "withdrawn", True, "is not known"),
+        ('"task_similarity"', "hyperparameters", {"task_similarity": 2}, "is missing"),
+    ],
+)
+def test_an_ancestor_that_is_not_as_it_was_written_is_found(
+    path: Path, part: str, field: str, value: object, message: str
+) -> None:
+    heir().save(path)
+    edited(path, find(path, part), lambda plain: plain.update({field: value}))
+    with pytest.raises(StoreCorruptError, match=message):
+        Tuner.load(path)
+
+
+def test_a_file_with_ancestors_cut_anywhere_is_not_loaded(path: Path) -> None:
+    heir().save(path)
+    whole = path.read_bytes()
+    for length in range(0, len(whole), 97):
+        path.write_bytes(whole[:length])
+        with pytest.raises(StoreCorruptError):
+            Tuner.load(path)
+
+
 def test_a_suggestion_is_there_once(tuner: Tuner, path: Path) -> None:
     tuner.save(path)
     twice = [line for line in path.read_text().splitlines() if '"outstanding": true' in line]

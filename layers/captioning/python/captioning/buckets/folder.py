@@ -105,14 +105,14 @@ class FolderBucket(Bucket):
         if path is None:
             return
         folder = self.path / CAPTIONS
-        instead = folder / f"{sha256(outcome.key.encode()).hexdigest()}.json"
+        instead = self._instead(outcome.key)
         content = json.dumps(outcome.to_plain(), ensure_ascii=False).encode()
         try:
             folder.mkdir(parents=True, exist_ok=True)
             # One writer at a time, so that no other writes between the comparison and the write.
             with (folder / ".lock").open("wb") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
-                if max(_sequencer(path), _sequencer(instead)) >= outcome.sequencer:
+                if self.published_sequencer(outcome.key) >= outcome.sequencer:
                     return
                 try:
                     path.parent.mkdir(parents=True, exist_ok=True)
@@ -126,8 +126,20 @@ class FolderBucket(Bucket):
         except OSError as error:
             raise _unavailable(path, error) from error
 
+    def published_sequencer(self, key: str) -> str:
+        """Return the sequencer of the picture's published outcome; the empty text, which sorts first, if none is there.
+
+        Raises:
+            OSError: the folder cannot be read.
+        """
+        path = self._path(published_key(key))
+        return "" if path is None else max(_sequencer(path), _sequencer(self._instead(key)))
+
     def close(self) -> None:
         """See Bucket."""
+
+    def _instead(self, key: str) -> Path:
+        return self.path / CAPTIONS / f"{sha256(key.encode()).hexdigest()}.json"
 
     def _path(self, key: str) -> Path | None:
         """Return the file of a key; None if no picture can have the name: it leaves the folder or is hidden."""

@@ -8,6 +8,8 @@ MAX_PROGRESSIVE_PIXELS = 32_000_000
 """Pixels of a JPEG of several scans, whose coefficients libjpeg keeps: 12 bytes per pixel instead of 5."""
 MAX_WEBP_PIXELS = 25_000_000
 """Pixels of a WebP, for which libwebp keeps two more pictures: 16 bytes per pixel."""
+MAX_AVIF_PIXELS = 16_000_000
+"""Pixels of an AVIF, for which libavif keeps planes of 16 bits and two copies: up to 20 bytes per pixel."""
 MAX_SIDE = 65_535
 """Pixels of a side: the resampling filter's table grows with the longer one, to 800 MB for 50,000,000 x 1."""
 

@@ -42,26 +42,31 @@ def _serve() -> None:
     while request := _receive(REQUEST_BYTES):
         wanted, size = load_request(request)
         picture = _receive(size)
-        answer, sound = _answer(picture, wanted)
+        answer, is_last = _answer(picture, wanted)
         del picture
-        _send(dump_answer(answer))
-        if not sound:
+        _send(dump_answer(answer, is_last=is_last))
+        if is_last:
             return
 
 
 def _answer(picture: bytes, wanted: Wanted) -> tuple[Levels | PictureError, bool]:
-    """Return the answer, and whether the process can read another picture."""
+    """Return the answer, and whether it is the last one: the process has less memory left than a picture may take."""
     # The timer's signal ends the process, even within a decoder's loop.
     signal.setitimer(signal.ITIMER_PROF, PROCESSOR_SECONDS)
+    answer: Levels | PictureError
     try:
-        return read_levels(picture, wanted), True
+        answer = read_levels(picture, wanted)
     except PictureError as error:
-        return error, True
+        # Its traces would keep the picture in memory, of which the next one may need all.
+        answer = error.with_traceback(None)
+        answer.__cause__ = answer.__context__ = None
     except MemoryError:
         limit = resource.getrlimit(resource.RLIMIT_AS)[0] // (1024 * 1024)
-        return PictureTooLargeError(f"the picture takes more memory to read than {limit} MiB"), False
+        return PictureTooLargeError(f"the picture takes more memory to read than {limit} MiB"), True
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
+    # NumPy, which some pictures need, stays in memory.
+    return answer, "numpy" in sys.modules
 
 
 def _confine() -> None:

@@ -19,7 +19,7 @@ from captioning.errors import (
 READY = b"\x06"
 
 _REQUEST = struct.Struct("=IHH??B")
-_ANSWER = struct.Struct("=BBBdI")
+_ANSWER = struct.Struct("=?BBBdI")
 REQUEST_BYTES = _REQUEST.size
 ANSWER_BYTES = _ANSWER.size
 
@@ -48,7 +48,7 @@ class Levels(NamedTuple):
     """A picture at the encoder's size, before its `orientation` (EXIF, 1 to 8) is applied.
 
     `mode` says what `content` holds, row by row: "RGB" bytes; "RGBa" bytes, colours multiplied by their opacity; or
-    "F", grey as float32, in which the level `white` is white.
+    "F", a plane of grey or three of red, green and blue as float32, in which the level `white` is white.
     """
 
     mode: str
@@ -69,26 +69,27 @@ def load_request(request: bytes) -> tuple[Wanted, int]:
     return Wanted(width, height, _RESAMPLINGS[resampling], exif_transpose, scaled_decoding), size
 
 
-def dump_answer(answer: Levels | PictureError) -> bytes:
-    """Encode an answer: its first `ANSWER_BYTES` bytes and its content."""
+def dump_answer(answer: Levels | PictureError, *, is_last: bool) -> bytes:
+    """Encode an answer: its first `ANSWER_BYTES` bytes and its content. The process exits after its last one."""
     if isinstance(answer, Levels):
-        head = _ANSWER.pack(0, _MODES.index(answer.mode), answer.orientation, answer.white, len(answer.content))
+        mode = _MODES.index(answer.mode)
+        head = _ANSWER.pack(is_last, 0, mode, answer.orientation, answer.white, len(answer.content))
         return head + answer.content
     kind = next(number for number, error in enumerate(_ERRORS, start=1) if isinstance(answer, error))
     text = answer.found.encode()
-    return _ANSWER.pack(kind, 0, 0, 0.0, len(text)) + text
+    return _ANSWER.pack(is_last, kind, 0, 0, 0.0, len(text)) + text
 
 
 def answer_size(head: bytes) -> int:
     """Return how many bytes follow the first `ANSWER_BYTES` of an answer."""
-    size: int = _ANSWER.unpack(head)[4]
+    size: int = _ANSWER.unpack(head)[-1]
     return size
 
 
-def load_answer(head: bytes, content: bytes) -> Levels | PictureError:
-    """Decode an answer: the inverse of `dump_answer`."""
-    kind, mode, orientation, white, _ = _ANSWER.unpack(head)
+def load_answer(head: bytes, content: bytes) -> tuple[Levels | PictureError, bool]:
+    """Decode an answer, and whether it is the process's last one: the inverse of `dump_answer`."""
+    is_last, kind, mode, orientation, white, _ = _ANSWER.unpack(head)
     if kind:
         error: PictureError = _ERRORS[kind - 1](content.decode())
-        return error
-    return Levels(_MODES[int(mode)], int(orientation), float(white), content)
+        return error, bool(is_last)
+    return Levels(_MODES[int(mode)], int(orientation), float(white), content), bool(is_last)

@@ -50,6 +50,8 @@ _EXIT_SECONDS = 5.0  # between the closing of a process's socket and its exit, o
 _CODE = "import sys; sys.path += sys.argv[1:]; from captioning.pictures.process import serve; serve()"
 # The process gets no other variables: no credentials, no settings.
 _ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT")
+# A thread of NumPy's linear algebra, of which the process has no use, takes 40 MB of address space.
+_OWN_ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1"}
 
 
 class _Ended(Exception):  # noqa: N818 - not always an error: it may have ended before the request
@@ -67,7 +69,7 @@ class _Process:
                 [sys.executable, "-I", "-S", "-c", _CODE, *_import_path()],
                 stdin=there.fileno(),
                 stdout=subprocess.DEVNULL,
-                env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
+                env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ} | _OWN_ENVIRONMENT,
                 # Not in the process group that Ctrl-C interrupts.
                 process_group=0,
             )
@@ -83,8 +85,8 @@ class _Process:
         if not self._began:
             self._began = self._receive(len(READY), time.monotonic() + START_SECONDS) == READY
 
-    def read(self, picture: bytes, wanted: Wanted) -> Levels | PictureError:
-        """Return its answer for a picture.
+    def read(self, picture: bytes, wanted: Wanted) -> tuple[Levels | PictureError, bool]:
+        """Return its answer for a picture, and whether it exits now.
 
         Raises:
             _Ended: it ended, or did not answer in time.
@@ -185,13 +187,19 @@ class PictureReader:
                     f"the process that reads pictures does not start: {_spoken(process.end())}"
                 ) from error
             try:
-                return process.read(picture, wanted)
+                answer, is_last = process.read(picture, wanted)
             except _Ended:
                 self._process = _Process()
                 status = process.end()
-            if status != 0:
-                return _verdict(status)
-            # It had exited after the picture before, as it does when its memory was used up: read this one anew.
+                if status != 0:
+                    return _verdict(status)
+                # It had exited before this picture: read it anew.
+                continue
+            if is_last:
+                # The next one starts while this picture is captioned.
+                self._process = _Process()
+                process.end()
+            return answer
 
     def _ensure(self) -> _Process:
         if self._process is not None and self._process.ended:
@@ -233,13 +241,15 @@ def _spoken(status: int | None) -> str:
 
 
 def _import_path() -> list[str]:
-    """Return the folders of our own packages and of Pillow, which is located and not imported here.
+    """Return the folders of our own packages, and of Pillow and NumPy, which are located and not imported here.
 
     Raises:
-        PictureReaderUnavailableError: Pillow is not installed.
+        PictureReaderUnavailableError: Pillow or NumPy is not installed.
     """
-    pillow = importlib.util.find_spec("PIL")
-    if pillow is None or pillow.origin is None:
-        raise PictureReaderUnavailableError("Pillow is not installed")
-    origins = (captioning.__file__, storage.__file__, pillow.origin)
+    origins = [captioning.__file__, storage.__file__]
+    for package in ("PIL", "numpy"):
+        found = importlib.util.find_spec(package)
+        if found is None or found.origin is None:
+            raise PictureReaderUnavailableError(f"{package} is not installed")
+        origins.append(found.origin)
     return list(dict.fromkeys(str(Path(str(origin)).resolve().parents[1]) for origin in origins))

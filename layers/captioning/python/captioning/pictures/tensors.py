@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from captioning.errors import EmptyPictureError, PictureTooLargeError
-from captioning.model.bundle import InputSpec
+from captioning.model.bundle import Channels, InputSpec
 from captioning.pictures.limits import MAX_BYTES
 from captioning.pictures.protocol import Levels, Wanted
 from captioning.pictures.reader import reader
@@ -21,13 +21,13 @@ _ORIENTED = {
     8: (True, -1, 1),
 }
 _BLACK, _WHITE = 0.0, 255.0
-_GREY = "F"
+_PLANES = "F"
 _CHANNELS = {"RGB": 3, "RGBa": 4}
 _COLOURS = 3
 
 
 def read_picture(picture: bytes, spec: InputSpec) -> NDArray[np.float32]:
-    """Decode, resize and scale a picture: float32 [1, spec.height, spec.width, 3], red green blue.
+    """Decode, resize and scale a picture: float32 [1, spec.height, spec.width, 3], as the spec says.
 
     Raises:
         EmptyPictureError, PictureTooLargeError, NotAPictureError, DamagedPictureError: it cannot be read.
@@ -39,8 +39,10 @@ def read_picture(picture: bytes, spec: InputSpec) -> NDArray[np.float32]:
         raise PictureTooLargeError(f"the picture has {len(picture)} bytes; the limit is {MAX_BYTES}")
     wanted = Wanted(spec.width, spec.height, spec.resampling.value, spec.exif_transpose, spec.scaled_decoding)
     levels = _upright(reader.read(picture, wanted), spec)
-    levels *= np.float32(spec.scale)
-    levels += np.float32(spec.offset)
+    if spec.channels is Channels.BGR:
+        levels = levels[:, :, ::-1]
+    levels *= np.asarray(spec.scale, np.float32)
+    levels += np.asarray(spec.offset, np.float32)
     return levels[np.newaxis]
 
 
@@ -54,10 +56,10 @@ def _upright(levels: Levels, spec: InputSpec) -> NDArray[np.float32]:
 
 def _coloured(levels: Levels, shape: tuple[int, int]) -> NDArray[np.float32]:
     """Return levels of 0 to 255, float32 [*shape, 3], from any mode."""
-    if levels.mode == _GREY:
-        grey: NDArray[np.float32] = np.frombuffer(levels.content, np.float32).reshape(shape)
-        grey = grey * np.float32(_WHITE / levels.white)
-        return np.clip(grey, _BLACK, _WHITE)[:, :, np.newaxis].repeat(_COLOURS, axis=2)
+    if levels.mode == _PLANES:
+        planes: NDArray[np.float32] = np.frombuffer(levels.content, np.float32).reshape(-1, *shape)
+        planes = np.clip(planes * np.float32(_WHITE / levels.white), _BLACK, _WHITE)
+        return np.moveaxis(planes if len(planes) == _COLOURS else planes.repeat(_COLOURS, axis=0), 0, 2)
     found = np.frombuffer(levels.content, np.uint8).reshape(*shape, _CHANNELS[levels.mode]).astype(np.float32)
     if found.shape[2] == _COLOURS:
         return found

@@ -24,7 +24,7 @@ from tuning.model.encoding import decode, encode, from_unit, points_at, to_unit
 from tuning.model.pooling import Ratings
 from tuning.model.priors import ColumnHyperparameters
 from tuning.model.surrogate import Posterior, Surrogate
-from tuning.observations import Setting
+from tuning.observations import MAX_RATING, Setting
 from tuning.spaces import Fixed, Mode
 
 MAX_PENDING = 64  # pending settings that the model conditions on, the newest; all of them stay excluded
@@ -46,13 +46,21 @@ class Optimum:
     """The setting of the highest posterior mean, with that mean and its standard deviation, in rating points.
 
     `expected_improvement`, in rating points, is the most that one look without noise anywhere is expected to gain over
-    the highest posterior mean of a rated setting.
+    the highest posterior mean of a rated setting, on a scale that ends at MAX_RATING (`improvement_on_scale`).
     """
 
     setting: Setting
     mean: float
     deviation: float
     expected_improvement: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Survey:
+    """The optimum, and the posterior at the candidates of which it is the best: of every API, most of them near it."""
+
+    optimum: Optimum
+    posterior: Posterior
 
 
 def expected_improvement(mean: Floats, deviation: Floats, incumbent: float) -> Floats:
@@ -67,18 +75,28 @@ def expected_improvement(mean: Floats, deviation: Floats, incumbent: float) -> F
     return np.asarray(np.maximum(safe * (z * normal.cdf(z) + normal.density(z)), 0.0))
 
 
+def improvement_on_scale(mean: Floats, deviation: Floats, incumbent: float) -> Floats:
+    """Return the expected excess over the incumbent where no true rating is above MAX_RATING, elementwise.
+
+        E[max(min(f, 5) - incumbent, 0)] = E[max(f - incumbent, 0)] - E[max(f - 5, 0)]        of an incumbent below 5
+
+    At most MAX_RATING less the incumbent, and never negative. All of them are in rating points.
+    """
+    beyond = expected_improvement(mean, deviation, MAX_RATING)
+    return np.maximum(expected_improvement(mean, deviation, min(incumbent, MAX_RATING)) - beyond, 0.0)
+
+
 def knowledge_gradient(posterior: Posterior, indices: Indices) -> Floats:
     """Return what one rating of each of k points is expected to add to the highest posterior mean of all n points.
 
         E[max over x of (mean(x) + shift(x) Z)] - max over x of mean(x),  Z standard normal
-        shift(x) = covariance of x with the rated point / √(variance of the rated point + noise variance)
+        shift(x) = covariance of x with the rating / deviation of the rating        `Posterior.foresee`
 
     Frazier, Powell and Dayanik (2009); the expectation over Z is by Gauss-Hermite quadrature. `indices` are those of
     the k points; the shape is (k,), the unit rating points.
     """
-    noise = posterior.hyperparameters.noise_variance
     # A row for each candidate, which makes the maxima below twice as fast.
-    shift = np.ascontiguousarray((posterior.covariance(indices) / np.sqrt(posterior.variance[indices] + noise)).T)
+    shift = np.ascontiguousarray(posterior.foresee(indices).T)
     gain = np.zeros(len(indices))
     for node, weight in zip(_NODES, _WEIGHTS, strict=True):
         gain += weight * (posterior.mean + node * shift).max(axis=1)
@@ -106,7 +124,7 @@ def choose(
     Raises:
         SpaceExhaustedError: too few settings are free.
     """
-    surrogate = Surrogate(ratings.points, ratings.means, ratings.counts, hyperparameters)
+    surrogate = Surrogate.of(ratings, hyperparameters)
     anchors, incumbent = _bearings(mode, ratings, surrogate, fixed)
     considered = candidates(mode, seed, anchors, rated=len(ratings), fixed=fixed)
     heeded = encode(mode, list(pending)[-MAX_PENDING:]) if pending else None
@@ -121,31 +139,42 @@ def choose(
 
 def find_optimum(mode: Mode, ratings: Ratings, hyperparameters: ColumnHyperparameters, *, seed: str) -> Optimum:
     """Find the setting of the highest posterior mean in the whole space, rated or not. `ratings` must not be empty."""
-    surrogate = Surrogate(ratings.points, ratings.means, ratings.counts, hyperparameters)
+    return survey(mode, ratings, Surrogate.of(ratings, hyperparameters), seed=seed).optimum
+
+
+def survey(mode: Mode, ratings: Ratings, surrogate: Surrogate, *, seed: str) -> Survey:
+    """Find the optimum, as `find_optimum` does, by the surrogate of these ratings, and say what is around it."""
     anchors = _anchors(ratings.points.coordinates, surrogate.rated_mean)
     posterior = surrogate.posterior(candidates(mode, seed, anchors, rated=len(ratings)))
-    improvement = expected_improvement(posterior.mean, posterior.deviation, float(surrogate.rated_mean.max())).max()
+    incumbent = _incumbent(ratings, surrogate.rated_mean)
+    improvement = improvement_on_scale(posterior.mean, posterior.deviation, incumbent).max()
     # A second look, around the best of the first.
     anchors = _anchors(posterior.points.coordinates, posterior.mean)
     posterior = surrogate.posterior(candidates(mode, seed, anchors, rated=len(ratings)))
     best = int(posterior.mean.argmax())
-    return Optimum(
+    optimum = Optimum(
         decode(mode, int(posterior.points.apis[best]), posterior.points.coordinates[best]),
         float(posterior.mean[best]),
         float(posterior.deviation[best]),
         float(improvement),
     )
+    return Survey(optimum, posterior)
 
 
 def _anchors(coordinates: Floats, mean: Floats) -> Floats:
     return coordinates[np.argsort(-mean, kind="stable")[:_ANCHORS]]
 
 
+def _incumbent(ratings: Ratings, rated_mean: Floats) -> float:
+    """Return the highest mean of the settings rated in the study itself; where there are none, of all."""
+    return float(rated_mean[: ratings.own or None].max())
+
+
 def _bearings(mode: Mode, ratings: Ratings, surrogate: Surrogate, fixed: Fixed | None) -> tuple[Floats, float]:
     """Return the anchors and the incumbent's mean: of the rated settings, moved to where they have what is fixed."""
     rated = ratings.points.coordinates
     if fixed is None:
-        return _anchors(rated, surrogate.rated_mean), float(surrogate.rated_mean.max())
+        return _anchors(rated, surrogate.rated_mean), _incumbent(ratings, surrogate.rated_mean)
     apis = mode.apis_within(fixed)
     moved = np.concatenate([from_unit(mode, api, to_unit(mode, api, rated), fixed) for api in apis])
     mean = surrogate.mean(points_at(mode, moved, np.repeat(apis, len(rated))))

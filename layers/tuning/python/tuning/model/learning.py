@@ -17,6 +17,7 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 
 import numpy as np
 from scipy.optimize import minimize
@@ -29,14 +30,19 @@ from tuning.model.pooling import Ratings
 from tuning.model.priors import (
     LENGTHSCALE_PRIOR,
     NOISE_VARIANCE_PRIOR,
+    OWN_NOISE_VARIANCE_PRIOR,
     SIGNAL_VARIANCE_PRIOR,
     SIMILARITY_ODDS_PRIOR,
+    TASK_SIMILARITY_ODDS_PRIOR,
     LogNormal,
     complete,
     level_covariance,
     level_variance,
     prior_mean,
 )
+from tuning.model.raters.judging import judge
+from tuning.model.raters.panel import rounding_variance
+from tuning.model.surrogate import covariance_of_rated, task_relation
 from tuning.spaces import Mode
 from tuning.study import Hyperparameters
 
@@ -57,11 +63,16 @@ class StudyKernel(Kernel):  # type: ignore[misc]
 
     The first three are those of `tuning.model.encoding.Points`. Between two sets of inputs the kernel is the covariance
     of their true ratings. Of one set with itself it is that of the mean ratings, with noise variance / n added on the
-    diagonal. All are in squared rating points.
+    diagonal, or `noise_shape`, (n, n), in units of the noise variance, where errors are shared. All are in squared
+    rating points.
 
     `owners`, shape (columns,), has the index of each column's coordinate: the columns of one coordinate, which are
     adjacent, share its lengthscale. `lengthscales` has shape (coordinates,), in shares of the range. `similarity_odds`
     is s / (1 - s) of the similarity s: as a positive number it is fitted by its logarithm like the others.
+
+    `generations`, shape (n,), says in which study each of the rated settings was rated, and `task_similarity_odds` are
+    those of the similarity of a study and the one that it is based on (`tuning.model.surrogate.covariance_of_rated`).
+    Both concern one set with itself alone. Without generations the odds are not fitted.
     """
 
     def __init__(
@@ -71,6 +82,10 @@ class StudyKernel(Kernel):  # type: ignore[misc]
         signal_variance: float,
         noise_variance: float,
         similarity_odds: float,
+        *,
+        noise_shape: Floats | None = None,
+        generations: Indices | None = None,
+        task_similarity_odds: float = TASK_SIMILARITY_ODDS_PRIOR.median,
     ) -> None:
         self.owners = owners
         # A float where there is one coordinate: scikit-learn makes it that.
@@ -78,6 +93,9 @@ class StudyKernel(Kernel):  # type: ignore[misc]
         self.signal_variance = signal_variance
         self.noise_variance = noise_variance
         self.similarity_odds = similarity_odds
+        self.noise_shape = noise_shape
+        self.generations = generations
+        self.task_similarity_odds = task_similarity_odds
 
     @property
     def hyperparameter_lengthscales(self) -> Hyperparameter:
@@ -99,6 +117,13 @@ class StudyKernel(Kernel):  # type: ignore[misc]
         """The odds of the similarity as scikit-learn describes what it fits."""
         return _fitted("similarity_odds", SIMILARITY_ODDS_PRIOR)
 
+    @property
+    def hyperparameter_task_similarity_odds(self) -> Hyperparameter:
+        """The odds of the task similarity as scikit-learn describes what it fits; fixed where there is one task."""
+        if self.generations is None:
+            return Hyperparameter("task_similarity_odds", "numeric", "fixed")
+        return _fitted("task_similarity_odds", TASK_SIMILARITY_ODDS_PRIOR)
+
     def __call__(
         self,
         X: Floats,  # noqa: N803 - scikit-learn's name
@@ -107,9 +132,9 @@ class StudyKernel(Kernel):  # type: ignore[misc]
     ) -> "Floats | tuple[Floats, Floats]":
         """Return the covariance of n inputs with m, shape (n, m), and with `eval_gradient` its derivatives.
 
-        Without Y it is that of X with itself. The derivatives, shape (n, n, coordinates + 3), are by the logarithms of
-        the hyperparameters in scikit-learn's order, alphabetical by name: lengthscales, noise variance, signal
-        variance, odds of the similarity.
+        Without Y it is that of X with itself. The derivatives, shape (n, n, coordinates + 3 or 4), are by the
+        logarithms of the hyperparameters in scikit-learn's order, alphabetical by name: lengthscales, noise variance,
+        signal variance, odds of the similarity, and with generations those of the task similarity.
         """
         a, b = np.asarray(X), np.asarray(X if Y is None else Y)
         differences = (a[:, None, :-3] - b[None, :, :-3]) / np.atleast_1d(self.lengthscales)[self.owners]
@@ -121,16 +146,27 @@ class StudyKernel(Kernel):  # type: ignore[misc]
         across = a[:, None, -2] != b[:, -2]
         scale = self.signal_variance * np.where(across, similarity, 1.0)
         signal = scale * (1.0 + root + (5.0 / 3.0) * squared) * decay
-        noise = np.diag(self.noise_variance / a[:, -1]) if Y is None else 0.0
+        noise: Floats | float = 0.0
+        if Y is None:
+            noise = self.noise_variance * (np.diag(1.0 / a[:, -1]) if self.noise_shape is None else self.noise_shape)
         level = level_covariance(a[:, -3], b[:, -3], ~across)
+        task_level: Floats | float = 0.0
+        steps, task_similarity = None, self.task_similarity_odds / (1.0 + self.task_similarity_odds)
+        if Y is None and self.generations is not None:
+            steps, task_level = task_relation(self.generations)
+            related = task_similarity**steps
+            scale, signal, level = related * scale, related * signal, related * level
         if not eval_gradient:
-            return np.asarray(signal + level + noise)
+            return np.asarray(signal + level + task_level + noise)
         # d k / d log l_j = s² 5/3 (1 + √5 r) exp(-√5 r) (x_j - x'_j)² / l_j² of the Matern 5/2 kernel k.
         of_coordinates = np.add.reduceat(squares, np.flatnonzero(np.diff(self.owners, prepend=-1)), axis=2)
         by_lengthscale = ((5.0 / 3.0) * scale * (1.0 + root) * decay)[:, :, None] * of_coordinates
         by_odds = np.where(across, signal * (1.0 - similarity), 0.0)
-        gradient = np.dstack([by_lengthscale, noise, signal, by_odds])
-        return np.asarray(signal + level + noise), gradient
+        parts = [by_lengthscale, noise, signal, by_odds]
+        if steps is not None:
+            # d rho^n / d log(rho / (1 - rho)) = n (1 - rho) rho^n, n steps apart.
+            parts.append(steps * (1.0 - task_similarity) * (signal + level))
+        return np.asarray(signal + level + task_level + noise), np.dstack(parts)
 
     def diag(self, X: Floats) -> Floats:  # noqa: N803
         """Return the diagonal of the covariance of n inputs with themselves, shape (n,), noise included."""
@@ -148,12 +184,17 @@ class StudyKernel(Kernel):  # type: ignore[misc]
 class StudyRegressor(GaussianProcessRegressor):  # type: ignore[misc]
     """scikit-optimize's regressor with log priors, exact pooling and a deadline; it maximizes the posterior.
 
-    `scatter` is that of the pooled ratings (`tuning.model.pooling.Ratings`), `time_budget` is in seconds.
+    `scatter` is that of the pooled ratings about their means and `repeats` its degrees of freedom
+    (`tuning.model.pooling.Ratings`, `tuning.model.raters.judging.Judgement`), `time_budget` is in seconds.
     """
 
-    def __init__(self, kernel: StudyKernel, *, scatter: float, time_budget: float) -> None:
+    def __init__(
+        self, kernel: StudyKernel, *, noise_prior: LogNormal, scatter: float, repeats: float, time_budget: float
+    ) -> None:
         super().__init__(kernel=kernel, alpha=_RIDGE, optimizer=self._optimize)
+        self.noise_prior = noise_prior
         self.scatter = scatter
+        self.repeats = repeats
         self.time_budget = time_budget
 
     def log_marginal_likelihood(
@@ -171,20 +212,20 @@ class StudyRegressor(GaussianProcessRegressor):  # type: ignore[misc]
     def log_posterior(self, theta: Floats, *, clone_kernel: bool = True) -> tuple[float, Floats]:
         """Return the log posterior of the hyperparameters up to a constant, and its gradient by `theta`.
 
-        `theta`, shape (coordinates + 3,), has their logarithms in the order of `StudyKernel.__call__`. The likelihood
-        is that of the single ratings: that of the N means, and of the `scatter` of n ratings about them,
+        `theta`, shape (coordinates + 3 or 4,), has their logarithms in the order of `StudyKernel.__call__`. The
+        likelihood is that of the single ratings: that of the N means, and of the `scatter` of n ratings about them,
 
-            -½ (n - N) log(noise variance) - ½ scatter / noise variance
+            -½ repeats log(noise variance) - ½ scatter / noise variance        repeats = n - N
         """
         value, gradient = super().log_marginal_likelihood(theta, eval_gradient=True, clone_kernel=clone_kernel)
-        medians, deviations = _priors(len(theta) - 3)
+        noise = np.size(self.kernel.lengthscales)  # the place of the noise variance in theta
+        medians, deviations = _priors(noise, len(theta), self.noise_prior)
         z = (theta - np.log(medians)) / deviations
         # What pooling hides: how far the single ratings of a setting lie from their mean, given the noise.
-        repeats = float(np.sum(self.X_train_[:, -1] - 1.0))
-        surprise = self.scatter * math.exp(-theta[-3])
+        surprise = self.scatter * math.exp(-theta[noise])
         gradient = gradient - z / deviations
-        gradient[-3] += 0.5 * (surprise - repeats)
-        return float(value - 0.5 * (repeats * theta[-3] + surprise) - 0.5 * float(z @ z)), gradient
+        gradient[noise] += 0.5 * (surprise - self.repeats)
+        return float(value - 0.5 * (self.repeats * theta[noise] + surprise) - 0.5 * float(z @ z)), gradient
 
     def _optimize(
         self, objective: Callable[[Floats], tuple[float, Floats]], initial: Floats, bounds: Floats
@@ -223,19 +264,35 @@ def fit(
         numpy.linalg.LinAlgError: the covariance is not positive definite at the hyperparameters found.
     """
     initial = complete(mode, start)
+    points = ratings.points
+    means, scatter, repeats, shape = ratings.means, ratings.scatter, float(np.sum(ratings.counts - 1.0)), None
+    noise_prior = replace(
+        NOISE_VARIANCE_PRIOR, median=NOISE_VARIANCE_PRIOR.median + float(rounding_variance(np.array(ratings.step)))
+    )
+    if ratings.panel is not None:
+        # As the panel is understood at the hyperparameters so far; the noise of all of it is fitted as one.
+        prior = covariance_of_rated(points, ratings.generations, initial)
+        said = judge(ratings.panel, prior, prior_mean(points.trends), initial.noise_variance)
+        means, scatter, repeats = said.means, said.scatter, said.freedom
+        shape = said.noise / initial.noise_variance
+        noise_prior = OWN_NOISE_VARIANCE_PRIOR
     kernel = StudyKernel(
         np.array([mode.coordinates.index(name) for name in mode.columns]),
         np.array([initial.lengthscales[axis.first] for axis in mode.axes]),
         min(max(initial.signal_variance, SIGNAL_VARIANCE_PRIOR.low), SIGNAL_VARIANCE_PRIOR.high),
         initial.noise_variance,
         initial.similarity / (1.0 - initial.similarity),
+        noise_shape=shape,
+        generations=ratings.generations,
+        task_similarity_odds=initial.task_similarity / (1.0 - initial.task_similarity),
     )
-    points = ratings.points
     inputs = np.column_stack([points.coordinates, points.trends, points.apis, ratings.counts])
-    regressor = StudyRegressor(kernel, scatter=ratings.scatter, time_budget=time_budget)
-    regressor.fit(inputs, ratings.means - prior_mean(points.trends))
+    regressor = StudyRegressor(
+        kernel, noise_prior=noise_prior, scatter=scatter, repeats=repeats, time_budget=time_budget
+    )
+    regressor.fit(inputs, means - prior_mean(points.trends))
     fitted = regressor.kernel_
-    odds = float(fitted.similarity_odds)
+    odds, task_odds = float(fitted.similarity_odds), float(fitted.task_similarity_odds)
     return Hyperparameters(
         tuple(
             (name, float(value))
@@ -245,6 +302,7 @@ def fit(
         float(fitted.noise_variance),
         odds / (1.0 + odds),
         ratings.total,
+        None if ratings.generations is None else task_odds / (1.0 + task_odds),
     )
 
 
@@ -252,7 +310,8 @@ def _fitted(name: str, prior: LogNormal, count: int = 1) -> Hyperparameter:
     return Hyperparameter(name, "numeric", (prior.low, prior.high), count)
 
 
-def _priors(dimensions: int) -> tuple[Floats, Floats]:
-    """Return the medians and the deviations of the logarithms, in the order of theta."""
-    priors = [LENGTHSCALE_PRIOR] * dimensions + [NOISE_VARIANCE_PRIOR, SIGNAL_VARIANCE_PRIOR, SIMILARITY_ODDS_PRIOR]
+def _priors(dimensions: int, fitted: int, noise: LogNormal) -> tuple[Floats, Floats]:
+    """Return the medians and the deviations of the logarithms of so many fitted ones, in the order of theta."""
+    others = [noise, SIGNAL_VARIANCE_PRIOR, SIMILARITY_ODDS_PRIOR, TASK_SIMILARITY_ODDS_PRIOR]
+    priors = [*[LENGTHSCALE_PRIOR] * dimensions, *others][:fitted]
     return np.array([prior.median for prior in priors]), np.array([prior.deviation for prior in priors])

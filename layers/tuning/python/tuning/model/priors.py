@@ -12,10 +12,17 @@ The true rating f of a setting at x, made by API a, whose trend is t (`tuning.mo
 Integrating u, u_a and w out leaves a Gaussian process with the mean of `prior_mean` and the covariance of
 `level_covariance` beside that of g. The hyperparameters of g and of the noise have log-normal priors.
 
+A study, the one that it is based on, the one that that is based on, and so on, are related tasks, one step from each
+to the next. The prior mean is the same in all. The covariance of two settings' true ratings, n steps apart, is that
+within one task times s^n, s being the similarity of a task and the next. All ratings of an ancestor differ by
+
+    v ~ N(0, TASK_LEVEL_VARIANCE)        what changed may have raised or lowered everything alike
+
 This module fits nothing. `tuning.model.learning` does, from these priors and the ratings.
 
-Source: C. Rasmussen and C. Williams, "Gaussian Processes for Machine Learning" (2006), section 2.7 (linear terms with a
-normal prior; equation 2.40 is the Gaussian process that they make).
+Sources: C. Rasmussen and C. Williams, "Gaussian Processes for Machine Learning" (2006), section 2.7 (linear terms with
+a normal prior; equation 2.40 is the Gaussian process that they make); E. Bonilla et al., "Multi-task Gaussian Process
+Prediction" (NIPS 2007), section 2 (the product with a matrix of task similarities).
 """
 
 from dataclasses import dataclass
@@ -33,6 +40,7 @@ FALL = 0.9
 # Squared rating points.
 LEVEL_VARIANCE = 0.10
 API_LEVEL_VARIANCE = 0.05
+TASK_LEVEL_VARIANCE = 0.04
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +63,14 @@ class LogNormal:
 # squared rating points, and the similarity s of two APIs, from 0 to 1, enters by its odds s / (1 - s).
 LENGTHSCALE_PRIOR = LogNormal(0.30, 0.25, 0.03, 3.0)
 # The floor keeps the model from declaring the whole space flat after a few like ratings.
-SIGNAL_VARIANCE_PRIOR = LogNormal(1.0, 0.40, 0.5, 20.0)
-NOISE_VARIANCE_PRIOR = LogNormal(0.16, 0.35, 0.01, 4.0)
+SIGNAL_VARIANCE_PRIOR = LogNormal(0.7, 0.40, 0.35, 20.0)
+# Of people who are not told apart, their differences included; rounding to whole stars is added to it.
+NOISE_VARIANCE_PRIOR = LogNormal(0.25, 0.50, 0.01, 4.0)
+# Of people who are told apart: how one person's ratings scatter before rounding, .60² less a twelfth (the sources are
+# named in `tuning.model.raters.judging`).
+OWN_NOISE_VARIANCE_PRIOR = LogNormal(0.27, 0.50, 0.01, 4.0)
 SIMILARITY_ODDS_PRIOR = LogNormal(1.0, 1.0, 0.01, 100.0)
+TASK_SIMILARITY_ODDS_PRIOR = LogNormal(1.0, 1.5, 0.01, 100.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +85,7 @@ class ColumnHyperparameters:
     signal_variance: float
     noise_variance: float
     similarity: float
+    task_similarity: float = TASK_SIMILARITY_ODDS_PRIOR.median / (1.0 + TASK_SIMILARITY_ODDS_PRIOR.median)
 
 
 def prior_modes(mode: Mode) -> ColumnHyperparameters:
@@ -99,6 +113,7 @@ def complete(mode: Mode, learned: Hyperparameters | None) -> ColumnHyperparamete
         learned.signal_variance,
         learned.noise_variance,
         learned.similarity,
+        prior_modes(mode).task_similarity if learned.task_similarity is None else learned.task_similarity,
     )
 
 

@@ -13,13 +13,23 @@ al., "Kriging is well-suited to parallelize optimization" (2010), section 4 (the
 
 import math
 from dataclasses import dataclass, replace
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from tuning.model.arrays import Floats, Indices
 from tuning.model.cholesky import Cholesky
 from tuning.model.encoding import Points
-from tuning.model.priors import ColumnHyperparameters, level_covariance, level_variance, prior_mean
+from tuning.model.pooling import Ratings
+from tuning.model.priors import (
+    TASK_LEVEL_VARIANCE,
+    ColumnHyperparameters,
+    level_covariance,
+    level_variance,
+    prior_mean,
+)
+from tuning.model.raters.judging import Judgement, judge
+from tuning.model.raters.panel import Panel
 
 
 def covariance(a: Points, b: Points, hyperparameters: ColumnHyperparameters) -> Floats:
@@ -58,12 +68,51 @@ def covariance(a: Points, b: Points, hyperparameters: ColumnHyperparameters) -> 
     return np.asarray(squared)
 
 
+def covariance_of_rated(points: Points, generations: Indices | None, hyperparameters: ColumnHyperparameters) -> Floats:
+    """Return the prior covariance of the true ratings of settings rated in a study and its ancestors, shape (n, n).
+
+    That of points i and j, rated in the generations g_i and g_j, in squared rating points:
+
+        similarity^|g_i - g_j| k(x_i, x_j) + TASK_LEVEL_VARIANCE [g_i = g_j > 0]      Bonilla et al. (2007), equation 2
+
+    The similarity is that of a task and the next.
+    """
+    kernel = covariance(points, points, hyperparameters)
+    if generations is not None:
+        steps, level = task_relation(generations)
+        kernel *= hyperparameters.task_similarity**steps
+        kernel += level
+    return kernel
+
+
+def task_relation(generations: Indices) -> tuple[Floats, Floats]:
+    """Return how many steps of basing lie between n settings' tasks, and the covariance of their tasks' levels.
+
+    Both are (n, n); the second in squared rating points.
+    """
+    steps = np.abs(generations[:, None] - generations).astype(np.float64)
+    return steps, np.where((steps == 0) & (generations > 0), TASK_LEVEL_VARIANCE, 0.0)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SharedError:
+    """The error that all ratings of the next sitting share: one person's, on one picture. In rating points.
+
+    `covariance`, (n,), is that with the true ratings of the posterior's points: 0 before the sitting's first rating.
+    """
+
+    mean: float
+    variance: float
+    covariance: Floats
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Posterior:
     """The posterior of the true ratings at n points: mean, in rating points, and variance, squared; both (n,).
 
     It holds what conditioning on one more rating at one of these points takes: `_whitened`, of shape (ratings, n), is
-    L⁻¹ k(X, points), where L is the Cholesky factor of the covariance of the ratings.
+    L⁻¹ k(X, points), where L is the Cholesky factor of the covariance of the ratings. The ratings that it is
+    conditioned on are of one sitting, whose error they share.
     """
 
     points: Points
@@ -71,6 +120,7 @@ class Posterior:
     variance: Floats
     _whitened: Floats
     hyperparameters: ColumnHyperparameters
+    shared: SharedError
 
     @property
     def deviation(self) -> Floats:
@@ -87,31 +137,91 @@ class Posterior:
         prior = covariance(self.points, self.points.take(indices), self.hyperparameters)
         return np.asarray(prior - self._whitened.T @ self._whitened[:, indices])
 
+    def foresee(self, indices: Indices) -> Floats:
+        """Return by how much one rating of each of k points would move all n means, per deviation of that rating.
+
+            (covariance with the point's true rating + covariance with the shared error) / deviation of the rating
+
+        The deviation of the rating, its error included, is that of what it is expected to be. The shape is (n, k), the
+        unit rating points.
+        """
+        with_rating = self.covariance(indices) + self.shared.covariance[:, None]
+        return np.asarray(with_rating / np.sqrt(self._rating_variance(indices)))
+
     def condition(self, index: int, rating: float) -> "Posterior":
         """Return the posterior after one more rating y at the point i of this index, without factorizing anew.
 
-        mean     + c (y - mean_i) / v
-        variance - c² / v        c = covariance with point i,  v = variance_i + noise variance
+        mean     + c (y - mean_i - mean of the shared error) / v
+        variance - c² / v        c = covariance with that rating,  v = its variance
         """
-        deviation = math.sqrt(self.variance[index] + self.hyperparameters.noise_variance)
-        row = self.covariance(np.array([index]))[:, 0] / deviation
-        mean = self.mean + (rating - self.mean[index]) / deviation * row
-        variance = np.maximum(self.variance - row**2, 0.0)
-        return replace(self, mean=mean, variance=variance, _whitened=np.vstack([self._whitened, row]))
+        at = np.array([index])
+        deviation = math.sqrt(self._rating_variance(at)[0])
+        row = self.foresee(at)[:, 0]
+        shared = self.shared
+        pull = (shared.variance + shared.covariance[index]) / deviation
+        surprise = (rating - self.mean[index] - shared.mean) / deviation
+        return replace(
+            self,
+            mean=self.mean + surprise * row,
+            variance=np.maximum(self.variance - row**2, 0.0),
+            _whitened=np.vstack([self._whitened, row]),
+            shared=SharedError(
+                shared.mean + surprise * pull, max(shared.variance - pull**2, 0.0), shared.covariance - row * pull
+            ),
+        )
+
+    def _rating_variance(self, indices: Indices) -> Floats:
+        """Return the variance of one rating of each of k points, (k,): of what is true, of the errors, and of both."""
+        of_errors = self.shared.variance + self.hyperparameters.noise_variance
+        return np.asarray(self.variance[indices] + 2.0 * self.shared.covariance[indices] + of_errors)
 
 
 class Surrogate:
     """The Gaussian process conditioned on ratings. Without ratings it is the prior.
 
-    `rated_mean` is the posterior mean at the n rated points, in rating points, shape (n,).
+    `rated_mean` is the posterior mean at the n rated points, in rating points, shape (n,): all that is predicted is of
+    the study itself, wherever a point was rated. `judgement` is what is known of people and pictures; None where nobody
+    is named and no picture.
     """
 
-    __slots__ = ("_factor", "_points", "_weights", "hyperparameters", "rated_mean")
+    __slots__ = ("_factor", "_points", "_ties", "_weights", "hyperparameters", "judgement", "rated_mean")
 
-    def __init__(self, points: Points, ratings: Floats, counts: Floats, hyperparameters: ColumnHyperparameters) -> None:
+    @classmethod
+    def of(cls, ratings: Ratings, hyperparameters: ColumnHyperparameters) -> "Surrogate":
+        """Condition on pooled ratings; where people or pictures are named, on what they say of the settings.
+
+        The latest of the same ratings is remembered as long as they are.
+        """
+        known = _known.get(ratings)
+        if known is None or known.hyperparameters != hyperparameters:
+            known = cls(
+                ratings.points,
+                ratings.means,
+                ratings.counts,
+                hyperparameters,
+                ratings.panel,
+                generations=ratings.generations,
+            )
+            _known[ratings] = known
+        return known
+
+    def __init__(
+        self,
+        points: Points,
+        ratings: Floats,
+        counts: Floats,
+        hyperparameters: ColumnHyperparameters,
+        panel: Panel | None = None,
+        *,
+        generations: Indices | None = None,
+    ) -> None:
         """Condition on n points' mean ratings, shape (n,), of which each is of so many (`counts`, (n,)) single ratings.
 
-            weights = (K + diag(noise variance / counts))⁻¹ (ratings - prior mean)
+        `generations`, (n,), says in which study each was rated (`tuning.model.pooling.Ratings`); None: in this one.
+
+            weights = (K + noise)⁻¹ (ratings - prior mean)
+
+        The noise is diag(noise variance / counts). With a panel of those ratings, means and noise are what it says.
 
         Raises:
             ValueError: the matrix stays singular even with the largest jitter, or the hyperparameters are another
@@ -119,15 +229,22 @@ class Surrogate:
         """
         self.hyperparameters = hyperparameters
         self._points = points
-        kernel = covariance(points, points, hyperparameters)
-        self._factor = Cholesky(kernel, hyperparameters.noise_variance / counts)
-        expected = prior_mean(points.trends)
+        # The similarity of each rated setting's task to the study itself, as a factor of its covariances.
+        self._ties = None if generations is None else hyperparameters.task_similarity ** generations.astype(np.float64)
+        self.judgement: Judgement | None = None
+        kernel, expected = covariance_of_rated(points, generations, hyperparameters), prior_mean(points.trends)
+        if panel is None:
+            self._factor = Cholesky(kernel, hyperparameters.noise_variance / counts)
+        else:
+            self.judgement = judge(panel, kernel, expected, hyperparameters.noise_variance)
+            ratings = self.judgement.means
+            self._factor = Cholesky(kernel + self.judgement.noise, np.zeros(len(points)))
         self._weights = self._factor.solve(ratings - expected)
-        self.rated_mean = expected + kernel @ self._weights
+        self.rated_mean = expected + kernel @ self._weights if self._ties is None else self.mean(points)
 
     def mean(self, points: Points) -> Floats:
         """Return the posterior mean alone at n points, in rating points, shape (n,): cheaper than `posterior`."""
-        return prior_mean(points.trends) + self._weights @ covariance(self._points, points, self.hyperparameters)
+        return prior_mean(points.trends) + self._weights @ self._covariance_with(points)
 
     def posterior(self, points: Points, pending: Points | None = None) -> Posterior:
         """Return the posterior at points, as if each of the pending ones had had one more rating, just as expected.
@@ -141,15 +258,26 @@ class Surrogate:
         Raises:
             ValueError: the points have more or fewer columns than the rated ones.
         """
-        cross = covariance(self._points, points, self.hyperparameters)
+        shared = 0.0 if self.judgement is None else self.judgement.shared_variance
+        cross = self._covariance_with(points)
         whitened = self._factor.whiten(cross)
         mean = prior_mean(points.trends) + self._weights @ cross
         if pending is not None:
-            known = self._factor.whiten(covariance(self._points, pending, self.hyperparameters))
+            known = self._factor.whiten(self._covariance_with(pending))
             unknown = covariance(pending, pending, self.hyperparameters) - known.T @ known
-            factor = Cholesky(unknown, np.full(len(pending), self.hyperparameters.noise_variance))
+            factor = Cholesky(unknown, np.full(len(pending), self.hyperparameters.noise_variance + shared))
             rows = factor.whiten(covariance(pending, points, self.hyperparameters) - known.T @ whitened)
             whitened = np.vstack([whitened, rows])
         level = level_variance(points.trends)
         variance = self.hyperparameters.signal_variance + level - np.einsum("ij,ij->j", whitened, whitened)
-        return Posterior(points, mean, np.maximum(variance, 0.0), whitened, self.hyperparameters)
+        error = SharedError(0.0, shared, np.zeros(len(points)))
+        return Posterior(points, mean, np.maximum(variance, 0.0), whitened, self.hyperparameters, error)
+
+    def _covariance_with(self, points: Points) -> Floats:
+        """Return the prior covariance of the n rated settings, each in its task, with m points of the study: (n, m)."""
+        cross = covariance(self._points, points, self.hyperparameters)
+        return cross if self._ties is None else cross * self._ties[:, None]
+
+
+# What this process conditioned on last, of each study's ratings that are still in use.
+_known: WeakKeyDictionary[Ratings, Surrogate] = WeakKeyDictionary()

@@ -37,6 +37,8 @@ from tuning.stores.log import Amendment, Log, Record, best_of, correct, counts, 
 from tuning.stores.port import HistoryPage, IdempotencyKey, ObservationStore, Recorded, Revised, StudiesPage
 from tuning.study import Hyperparameters, ModeStudy, Study, StudySummary
 
+_ANCESTOR = "ancestor-"
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 _SEED_BYTES = 6
 _RETRY_AFTER = 1  # seconds
 
@@ -52,17 +54,27 @@ class Learned:
 
 
 @dataclass(frozen=True, slots=True)
+class Inherited:
+    """One mode of a study that DEFAULT_STUDY is based on: its ratings, and what was learned of them."""
+
+    mode: str
+    observations: tuple[Observation, ...]
+    hyperparameters: Hyperparameters | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A store that holds DEFAULT_STUDY alone, without receipts, as of one moment.
+    """A store that holds DEFAULT_STUDY alone and what it is based on, without receipts, as of one moment.
 
     `records` has the study's log from position 1 on, each with its mode; `suggestions` all that were ever made, in the
-    order claimed, each with whether it has not been ended.
+    order claimed, each with whether it has not been ended. `ancestors` are those of DEFAULT_STUDY, the nearest first.
     """
 
     seed: int
     modes: tuple[Learned, ...]
     records: tuple[tuple[str, Record], ...]
     suggestions: tuple[tuple[Suggestion, bool], ...]
+    ancestors: tuple[Inherited, ...] = ()
 
 
 @dataclass(slots=True)
@@ -131,12 +143,25 @@ class _Receipt:
 
 
 class MemoryObservationStore(ObservationStore):
-    """An empty store. The first mode of DEFAULT_STUDY that begins has `seed` itself, others seeds derived from it."""
+    """An empty store. The first mode of DEFAULT_STUDY that begins has `seed` itself, others seeds derived from it.
 
-    def __init__(self, seed: int) -> None:
+    DEFAULT_STUDY is based on the first of the `ancestors`, each of them on the next; they are archived.
+    """
+
+    def __init__(self, seed: int, ancestors: Sequence[Inherited] = ()) -> None:
         self._seed = seed
         self._lock = threading.RLock()
-        self._studies = {DEFAULT_STUDY: _Study(Study(DEFAULT_STUDY))}
+        self._ancestors = tuple(ancestors)
+        names = [DEFAULT_STUDY, *(f"{_ANCESTOR}{generation}" for generation in range(1, len(ancestors) + 1))]
+        bases = dict(zip(names, [*names[1:], None], strict=True))
+        self._studies = {DEFAULT_STUDY: _Study(Study(DEFAULT_STUDY, based_on=bases[DEFAULT_STUDY]))}
+        for name, one in zip(names[1:], ancestors, strict=True):
+            kept = _Study(Study(name, _LONG_AGO, bases[name], archived_at=_LONG_AGO))
+            self._studies[name] = kept
+            self._begin_mode(kept, one.mode)
+            kept.append([(position, one.mode, told) for position, told in enumerate(one.observations, 1)])
+            learned = kept.learned[one.mode]
+            kept.learned[one.mode] = replace(learned, hyperparameters=one.hyperparameters, as_of=kept.end)
         # Every suggestion by its id in the order claimed; which of them have not ended; by place, the latest of each.
         self._suggestions: dict[str, Suggestion] = {}
         self._outstanding: dict[str, None] = {}
@@ -150,7 +175,7 @@ class MemoryObservationStore(ObservationStore):
         Raises:
             ValueError: what it holds does not belong together.
         """
-        store = cls(snapshot.seed)
+        store = cls(snapshot.seed, snapshot.ancestors)
         kept = store._studies[DEFAULT_STUDY]
         for one in snapshot.modes:
             if one.mode in kept.logs:
@@ -180,7 +205,7 @@ class MemoryObservationStore(ObservationStore):
             suggestions = tuple(
                 (one, one.id in self._outstanding) for one in self._suggestions.values() if one.study == DEFAULT_STUDY
             )
-            return Snapshot(self._seed, tuple(kept.learned.values()), tuple(kept.records), suggestions)
+            return Snapshot(self._seed, tuple(kept.learned.values()), tuple(kept.records), suggestions, self._ancestors)
 
     def begin(self, study: Study) -> None:
         """See ObservationStore."""

@@ -18,6 +18,7 @@ from tuning.spaces import Value
 from tuning.study import Hyperparameters, Study
 
 _HYPERPARAMETERS = frozenset({"lengthscales", "signal_variance", "noise_variance", "similarity", "fitted_on"})
+_TASK_SIMILARITY = "task_similarity"  # absent where a study is not based on another, as in what earlier releases wrote
 
 
 def dump_setting(setting: Setting) -> str:
@@ -133,7 +134,16 @@ def load_suggestion(  # noqa: PLR0917 - the columns of a row
 
 def dump_hyperparameters(hyperparameters: Hyperparameters) -> str:
     """Return the hyperparameters as JSON."""
-    return json.dumps(asdict(hyperparameters))
+    return json.dumps(plain_hyperparameters(hyperparameters))
+
+
+def plain_hyperparameters(hyperparameters: Hyperparameters) -> dict[str, object]:
+    """Return the document that `read_hyperparameters` takes."""
+    plain = asdict(hyperparameters)
+    if plain[_TASK_SIMILARITY] is None:
+        # An earlier release refuses fields that it does not know, and reads what has none of them.
+        del plain[_TASK_SIMILARITY]
+    return plain
 
 
 def load_hyperparameters(stored: object) -> Hyperparameters | None:
@@ -151,7 +161,7 @@ def read_hyperparameters(node: Node) -> Hyperparameters:
     Raises:
         DocumentError: a value is missing, unknown or impossible.
     """
-    learned = node.members(_HYPERPARAMETERS)
+    learned = node.members(_HYPERPARAMETERS, optional={_TASK_SIMILARITY})
     lengthscales = learned["lengthscales"]
     if isinstance(lengthscales.value, dict):
         pairs = list(lengthscales.members().items())
@@ -163,6 +173,7 @@ def read_hyperparameters(node: Node) -> Hyperparameters:
         learned["noise_variance"].positive(),
         learned["similarity"].number(0, 1),
         learned["fitted_on"].integer(),
+        learned[_TASK_SIMILARITY].number(0, 1) if _TASK_SIMILARITY in learned else None,
     )
 
 

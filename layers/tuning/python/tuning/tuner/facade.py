@@ -34,11 +34,20 @@ from tuning.errors import (
     TooManyOutstandingError,
     TuningError,
 )
+from tuning.insight.chances import chances
+from tuning.insight.importance import ApiImportance, importance
+from tuning.insight.knowledge import Knowledge
+from tuning.insight.people import RaterProfile, profiles
+from tuning.insight.recommendation import Recommendation, recommend
+from tuning.insight.slices import Slices, slice_through
+from tuning.insight.trajectory import Trajectory, trace
+from tuning.model.ancestors import inherited
 from tuning.observations import DEFAULT_STUDY, Suggestion
 from tuning.spaces import Mode, Spaces, Value
-from tuning.stats import Progress, Recommendation, assess, recommend
+from tuning.stats import Progress, assess
 from tuning.stores import open_store
-from tuning.stores.memory import MemoryObservationStore
+from tuning.stores.lineage import MAX_GENERATIONS, read_study
+from tuning.stores.memory import Inherited, MemoryObservationStore
 from tuning.stores.port import ObservationStore
 from tuning.study import BUDGET, ModeStudy
 from tuning.suggest import DEFAULT_COUNT, OUTSTANDING_FOR, suggest
@@ -47,6 +56,7 @@ from tuning.tuner.file import SavedTuner, read, write
 from tuning.update import update
 from tuning.validation.fields import nearest_field
 from tuning.validation.requests import validate_count, validate_mode, validate_study
+from tuning.validation.slices import parse_slice
 from tuning.validation.space_file import load_spaces
 
 if TYPE_CHECKING:
@@ -82,22 +92,32 @@ class Tuner:
     """One mode of one study, from its first suggestion on. Threads may share it."""
 
     def __init__(
-        self, mode: str | None = None, seed: SupportsIndex = 0, space: Spaces | str | Path | None = None
+        self,
+        mode: str | None = None,
+        seed: SupportsIndex = 0,
+        space: Spaces | str | Path | None = None,
+        based_on: "Tuner | None" = None,
     ) -> None:
         """Begin a study of a mode in memory: None is the default mode of the search space, as `structure` is.
 
-        `space` is a search space, or the path of a file like `spaces.toml`; None is the shipped one.
+        `space` is a search space, or the path of a file like `spaces.toml`; None is the shipped one. The study may be
+        `based_on` that of another tuner of the same mode, in memory or of a shared store: what that one was told, and
+        what it is based on, teaches this one as far as the two turn out to be alike. It is copied as it is now: at most
+        `tuning.model.ancestors.MAX_INHERITED` distinct settings of `tuning.stores.lineage.MAX_GENERATIONS` studies.
 
         Raises:
             SpaceError: the file cannot be read or is wrong.
-            InvalidRequestError: the space has no such mode, or the seed is not a whole number.
+            InvalidRequestError: the space has no such mode, the seed is not a whole number, or there is no tuner of the
+                same mode to be based on.
         """
         try:
             number = operator.index(seed)
         except TypeError:
             message = f"must be a whole number, not {quote(seed)}"
             raise InvalidRequestError((InvalidField(("seed",), message),)) from None
-        self._work_on(MemoryObservationStore(number), DEFAULT_STUDY, _spaces(space), mode)
+        spaces = _spaces(space)
+        ancestors = () if based_on is None else _inherit(validate_mode(spaces, mode or spaces.default_mode), based_on)
+        self._work_on(MemoryObservationStore(number, ancestors), DEFAULT_STUDY, spaces, mode)
 
     def _work_on(self, store: ObservationStore, study: str, spaces: Spaces, mode: str | None) -> None:
         self._spaces = spaces
@@ -374,16 +394,66 @@ class Tuner:
         """Recommend the setting of the highest posterior mean in the whole space, rated or not.
 
         Raises:
-            NoRatingsError: there is no rating yet.
+            NoRatingsError: there is no rating yet, nor any of a study that this one is based on.
         """
-        best = recommend(self._mode, self._known())
-        if best is None:
+        known = Knowledge.of(self._mode, self._known())
+        if known is None:
             raise NoRatingsError("nothing is known before the first rating: tell one")
-        return best
+        return recommend(known)
 
     def stats(self) -> Progress:
-        """Return how far the study is, as `GET /ml/stats` says it."""
+        """Return how far the study is, and all that is known of it, as `GET /ml/stats` says it, unrounded."""
         return assess([(self._mode, self._known())])
+
+    def chances(self) -> dict[str, float]:
+        """Return each API's chance, 0 to 1, that the best setting of all is one of its own.
+
+        Raises:
+            TooFewRatingsError: there are fewer than six ratings.
+        """
+        return dict(chances(self._enough()))
+
+    def importance(self) -> tuple[ApiImportance, ...]:
+        """Return how much each parameter matters, API by API: its shares of the posterior mean's variance.
+
+        Raises:
+            TooFewRatingsError: there are fewer than six ratings.
+        """
+        return importance(self._enough())
+
+    def raters(self) -> tuple[RaterProfile, ...]:
+        """Return what is known of each rater, who rated most first: leniency, use of the scale, reliability.
+
+        Nothing before the first rating, or where no rating names its rater.
+        """
+        known = Knowledge.of(self._mode, self._known())
+        return profiles(known) if known else ()
+
+    def surrogate(
+        self,
+        *parameters: str,
+        api: str | None = None,
+        fixed: Mapping[str, object] | None = None,
+        points: int | None = None,
+    ) -> Slices:
+        """Return what is expected along one parameter, or over two, of an API or of each; for plots.
+
+            tuner.surrogate("guidance_scale")
+            tuner.surrogate("guidance_scale", "controlnet_weight", api="leonardo", fixed={"init_strength": 0.3})
+
+        The other parameters are as `fixed`, or as in the best setting of the API. `points` is how many values along
+        each parameter, at most 101 of one and 33 of each of two.
+
+        Raises:
+            InvalidRequestError: anything is wrong; it names the field.
+            TooFewRatingsError: there are fewer than six ratings.
+        """
+        asked = {"mode": self._mode.name, "api": api, "parameters": parameters, "fixed": fixed, "points": points}
+        return slice_through(parse_slice(asked, self._spaces), self._known())
+
+    def progress(self) -> Trajectory:
+        """Return what would have been recommended after each rating so far, by what is learned now; for plots."""
+        return trace(self._mode, self._known())
 
     def close(self) -> None:
         """Release what a shared store holds open; the tuner may be used again afterwards."""
@@ -422,7 +492,10 @@ class Tuner:
         return now
 
     def _known(self) -> ModeStudy:
-        return self._store.mode_study(self._mode.name, study=self._study, now=None)
+        return read_study(self._store, self._mode.name, study=self._study, now=None)
+
+    def _enough(self) -> Knowledge:
+        return Knowledge.enough(self._mode, self._known())
 
     def _update(self, request: dict[str, object]) -> list[str]:
         """Record what a request says of this study and mode, and learn from it; return the ids of the entries."""
@@ -434,6 +507,25 @@ class Tuner:
             now=self._now(),
         )
         return list(receipt.observation_ids or ())
+
+
+def _inherit(mode: Mode, base: object) -> tuple[Inherited, ...]:
+    """Return what a study of a mode has of a tuner that it is based on, and of that one's ancestors, nearest first.
+
+    Raises:
+        InvalidRequestError: it is no tuner, or one of another mode.
+    """
+    if not isinstance(base, Tuner):
+        raise InvalidRequestError((InvalidField(("based_on",), f"must be a Tuner, not {quote(base)}"),))
+    known = base._known()
+    if known.mode != mode.name:
+        message = f"must be a Tuner of mode {mode.name}, not of {known.mode}"
+        raise InvalidRequestError((InvalidField(("based_on",), message),))
+    chain = (known, *known.ancestors)[:MAX_GENERATIONS]
+    heir = ModeStudy(mode.name, 0, None, (), (), ancestors=chain)
+    return tuple(
+        Inherited(mode.name, kept, one.hyperparameters) for one, kept in zip(chain, inherited(mode, heir), strict=True)
+    )
 
 
 def _spaces(space: Spaces | str | Path | None) -> Spaces:

@@ -7,15 +7,22 @@
     {"id": "...", "mode": "structure", "parameters": {...}, "outstanding": true, ...}
 
 First a header, which counts the lines of each kind; then they follow, in this order of kinds. Records are at the
-positions 1, 2, 3 and so on of the study's log. Files get damaged and edited: whatever is not as it was written is a
-StoreCorruptError that names the line.
+positions 1, 2, 3 and so on of the study's log. The header of a tuner that is based on another has `ancestors` beside
+that: so many ancestors follow, the nearest first, each a line that counts its ratings, and those.
+
+    {"mode": "structure", "hyperparameters": {...} or null, "ratings": 1}
+    {"mode": "structure", "parameters": {"api": ...}, "rating": 4.0, "failed": null, "recorded_at": "...", ...}
+
+Releases that know no ancestors refuse such a file and name that field. Files get damaged and edited: whatever is not as
+it was written is a StoreCorruptError that names the line.
 """
 
 import json
 import os
 import secrets
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -24,15 +31,17 @@ from tuning.errors import SpaceError, StoreCorruptError
 from tuning.observations import Observation, Suggestion
 from tuning.spaces import Spaces
 from tuning.stores.log import Amendment, Record
-from tuning.stores.memory import Learned, Snapshot
+from tuning.stores.memory import Inherited, Learned, Snapshot
 from tuning.stores.records import (
     dump_setting,
     load_revision,
     load_told,
+    plain_hyperparameters,
     read_hyperparameters,
     read_setting,
     timestamp,
 )
+from tuning.study import Hyperparameters
 from tuning.validation.space_file import judge_document, to_document
 
 FORMAT = 1  # a file of a later format is refused
@@ -94,9 +103,12 @@ def read(path: str | Path) -> SavedTuner:
     modes = [reader.next(_read_learned) for _ in range(header.modes)]
     records = [reader.next(_read_record) for _ in range(header.records)]
     suggestions = [reader.next(_read_suggestion) for _ in range(header.suggestions)]
+    ancestors = [_read_ancestor(reader) for _ in range(header.ancestors)]
     reader.finish()
     return SavedTuner(
-        header.spaces, header.mode, Snapshot(header.seed, tuple(modes), tuple(records), tuple(suggestions))
+        header.spaces,
+        header.mode,
+        Snapshot(header.seed, tuple(modes), tuple(records), tuple(suggestions), tuple(ancestors)),
     )
 
 
@@ -121,9 +133,10 @@ def _lines(saved: SavedTuner) -> Iterator[dict[str, object]]:
         "modes": len(snapshot.modes),
         "records": len(snapshot.records),
         "suggestions": len(snapshot.suggestions),
+        **({"ancestors": len(snapshot.ancestors)} if snapshot.ancestors else {}),
     }
     for one in snapshot.modes:
-        learned = None if one.hyperparameters is None else asdict(one.hyperparameters)
+        learned = _plain_learned(one.hyperparameters)
         yield {"mode": one.mode, "seed": one.seed, "as_of": one.as_of, "hyperparameters": learned}
     for mode, record in snapshot.records:
         yield _plain_record(mode, record)
@@ -136,6 +149,15 @@ def _lines(saved: SavedTuner) -> Iterator[dict[str, object]]:
             "expires_at": timestamp(suggestion.expires_at),
             "outstanding": outstanding,
         }
+    for ancestor in snapshot.ancestors:
+        learned = _plain_learned(ancestor.hyperparameters)
+        yield {"mode": ancestor.mode, "hyperparameters": learned, "ratings": len(ancestor.observations)}
+        for observation in ancestor.observations:
+            yield _plain_record(ancestor.mode, observation)
+
+
+def _plain_learned(hyperparameters: Hyperparameters | None) -> dict[str, object] | None:
+    return None if hyperparameters is None else plain_hyperparameters(hyperparameters)
 
 
 def _plain_record(mode: str, record: Record) -> dict[str, object]:
@@ -158,7 +180,7 @@ def _named(names: Sequence[str], values: Sequence[object]) -> dict[str, object]:
 
 @dataclass(frozen=True, slots=True)
 class _Header:
-    """The space and the mode of the tuner, the seed of its store, and how many lines of each kind there are."""
+    """The space and the mode of the tuner, the seed of its store, and how many lines and ancestors there are."""
 
     spaces: Spaces
     mode: str
@@ -166,6 +188,7 @@ class _Header:
     modes: int
     records: int
     suggestions: int
+    ancestors: int
 
 
 class _Reader:
@@ -203,25 +226,44 @@ class _Reader:
 
 def _read_header(node: Node) -> _Header:
     node.get("tuner").version(FORMAT)
-    line = node.members({"tuner", "space", "mode", "seed", "modes", "records", "suggestions"})
+    line = node.members({"tuner", "space", "mode", "seed", "modes", "records", "suggestions"}, optional={"ancestors"})
     space = line["space"]
     spaces = judge_document({name: member.value for name, member in space.members().items()}, Path(space.name))
     mode = line["mode"].text()
     if spaces.find_mode(mode) is None:
         line["mode"].refuse(f"is not one of the space's modes: {quote(mode)}")
-    counts = (line[name].integer() for name in ("modes", "records", "suggestions"))
-    return _Header(spaces, mode, _read_seed(line["seed"]), *counts)
+    modes, records, suggestions = (line[name].integer() for name in ("modes", "records", "suggestions"))
+    ancestors = line["ancestors"].integer(1) if "ancestors" in line else 0
+    return _Header(spaces, mode, _read_seed(line["seed"]), modes, records, suggestions, ancestors)
 
 
 def _read_learned(node: Node) -> Learned:
     line = node.members({"mode", "seed", "as_of", "hyperparameters"})
-    learned = line["hyperparameters"]
-    return Learned(
-        line["mode"].text(),
-        _read_seed(line["seed"]),
-        None if learned.value is None else read_hyperparameters(learned),
-        line["as_of"].integer(),
-    )
+    learned = _read_hyperparameters(line["hyperparameters"])
+    return Learned(line["mode"].text(), _read_seed(line["seed"]), learned, line["as_of"].integer())
+
+
+def _read_ancestor(reader: _Reader) -> Inherited:
+    mode, learned, count = reader.next(_read_ancestor_line)
+    return Inherited(mode, tuple(reader.next(partial(_read_rating_of, mode)) for _ in range(count)), learned)
+
+
+def _read_ancestor_line(node: Node) -> tuple[str, Hyperparameters | None, int]:
+    line = node.members({"mode", "hyperparameters", "ratings"})
+    return line["mode"].text(), _read_hyperparameters(line["hyperparameters"]), line["ratings"].integer()
+
+
+def _read_rating_of(mode: str, node: Node) -> Observation:
+    found, record = _read_record(node)
+    if found != mode:
+        node.get("mode").refuse(f"must be {mode}, that of the ancestor, not {quote(found)}")
+    if not isinstance(record, Observation):
+        node.refuse("must be a rating: an ancestor has nothing else")
+    return record
+
+
+def _read_hyperparameters(node: Node) -> Hyperparameters | None:
+    return None if node.value is None else read_hyperparameters(node)
 
 
 def _read_record(node: Node) -> tuple[str, Record]:

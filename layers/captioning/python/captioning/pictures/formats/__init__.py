@@ -2,34 +2,26 @@
 
 One module per format that needs it, each with `prepare(content)`. It refuses structures that no real picture has and on
 which a decoder would spend time or memory. It removes everything but pixels: captions do not depend on metadata, and
-most faults of decoders are in reading it. It is fast for any file: it reads each byte at most a few times.
+most faults of decoders are in reading it. It is fast for any file: it reads each byte at most a few times. What is in
+another format is refused by its name (`foreign`).
 
 A format's module is imported with the first picture of that format, because a process may be started for one picture.
 """
 
 from importlib import import_module
+from typing import Any
 
 from captioning.errors import NotAPictureError
+from captioning.pictures.formats.foreign import foreign_of, refusal
 from captioning.pictures.formats.prepared import Prepared
+from captioning.pictures.formats.signatures import format_of
 
-NOT_READ = "the bytes are not a picture of a format that is read (JPEG, PNG, GIF, WEBP, BMP, TIFF)"
+NOT_READ = "the bytes are not a picture of a format that is read (JPEG, PNG, GIF, WEBP, AVIF, BMP, TIFF)"
+SEVERAL = frozenset(("PNG", "GIF", "WEBP", "AVIF", "TIFF"))
+"""Formats whose files may have several frames or pages."""
 
-_SIGNATURES = {
-    "JPEG": (b"\xff\xd8\xff",),
-    "PNG": (b"\x89PNG\r\n\x1a\n",),
-    "GIF": (b"GIF87a", b"GIF89a"),
-    # Some programs write the number after the letters in the byte order that the letters do not name.
-    "TIFF": (b"II*\x00", b"MM\x00*", b"II\x00*", b"MM*\x00", b"II+\x00", b"MM\x00+"),
-    "BMP": (b"BM",),
-}
-_RIFF, _WEBP = b"RIFF", b"WEBP"
-
-
-def format_of(content: bytes) -> str | None:
-    """Return Pillow's name of the format that a file begins as; None if that format is not supported."""
-    if content.startswith(_RIFF) and content[8:12] == _WEBP:
-        return "WEBP"
-    return next((name for name, signatures in _SIGNATURES.items() if content.startswith(signatures)), None)
+# A BMP has only a header and pixels; an AVIF is checked by libavif, whose decoder is new and small.
+_WHOLE = frozenset(("BMP", "AVIF"))
 
 
 def prepare(content: bytes) -> Prepared:
@@ -42,9 +34,37 @@ def prepare(content: bytes) -> Prepared:
     """
     kind = format_of(content)
     if kind is None:
-        raise NotAPictureError(NOT_READ)
-    if kind == "BMP":
-        # A BMP has only a header and pixels.
+        foreign = foreign_of(content)
+        raise NotAPictureError(refusal(foreign) if foreign else NOT_READ)
+    if kind in _WHOLE:
         return Prepared(kind, content)
-    prepared: Prepared = import_module(f"captioning.pictures.formats.{kind.lower()}").prepare(content)
+    prepared: Prepared = _module(kind).prepare(content)
     return prepared
+
+
+def name_of(content: bytes) -> str | None:
+    """Return the name of the format of a file, read or not; None if it is of none that is known."""
+    foreign = None if (kind := format_of(content)) else foreign_of(content)
+    return foreign.name if foreign else kind
+
+
+def prepare_frames(content: bytes, kind: str) -> Prepared:
+    """Return what `prepare` does, of a file that is known to be of format `kind`, with all its frames."""
+    if kind == "PNG":
+        prepared: Prepared = _module(kind).prepare(content, frames=True)
+        return prepared
+    return prepare(content)
+
+
+def prepare_page(content: bytes, page: int) -> Prepared | None:
+    """Return what `prepare` does, of a page of a TIFF, counted from 0; None if there are not so many.
+
+    Raises:
+        PictureError: as `prepare`.
+    """
+    prepared: Prepared | None = _module("TIFF").prepare(content, page)
+    return prepared
+
+
+def _module(kind: str) -> Any:
+    return import_module(f"captioning.pictures.formats.{kind.lower()}")

@@ -1,4 +1,4 @@
-"""The orientation, which is all that is needed of metadata; read here so that no decoder reads metadata.
+"""The orientation, which with the colour profile is all that is needed of metadata; no decoder reads metadata.
 
 Sources: EXIF 2.32, section 4.6.4 (the tag Orientation of the first directory), and XMP's `tiff:Orientation`.
 """
@@ -7,6 +7,8 @@ import re
 import struct
 
 UPRIGHT = 1
+MAX_PROFILE_BYTES = 4 << 20
+"""Bytes of a colour profile; those of cameras and screens have some kB, those of printers up to 3 MB."""
 
 _ORIENTATION = 0x0112
 _UPSIDE = range(1, 9)

@@ -1,6 +1,7 @@
 """PNG: the chunks of the picture, without all others.
 
-Source: PNG specification (third edition), section 11. Of an animation the still picture is read.
+Source: PNG specification (third edition), section 11. Of an animation the still picture is read; the others are kept
+only if `frames` asks for them.
 """
 
 import re
@@ -8,7 +9,7 @@ import zlib
 from collections.abc import Iterator
 
 from captioning.errors import DamagedPictureError
-from captioning.pictures.formats.metadata import orientation
+from captioning.pictures.formats.metadata import MAX_PROFILE_BYTES, orientation
 from captioning.pictures.formats.prepared import Prepared
 
 MAX_CHUNKS = 50_000
@@ -18,33 +19,58 @@ MAX_TEXT = 1 << 20
 
 _PICTURE = frozenset((b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"))
 _PIXELS = frozenset((b"IDAT", b"tRNS", b"IEND"))
+_ANIMATION = frozenset((b"acTL", b"fcTL", b"fdAT"))
 _TEXTS = frozenset((b"tEXt", b"zTXt", b"iTXt"))
 _EXIF_KEYWORDS = (b"Raw profile type exif", b"Raw profile type APP1")
 _XMP_KEYWORD = b"XML:com.adobe.xmp"
 _NOT_HEXADECIMAL = re.compile(rb"[^0-9A-Fa-f]")
 _SIGNATURE_BYTES = 8
-_COLOUR_TYPE_AT, _PALETTED = 25, b"\x03"
+_DEPTH_AT, _DEEP = 24, b"\x10"
+_COLOUR_TYPE_AT, _GREY, _PALETTED = 25, b"\x00", b"\x03"
 _FRAME = 12  # bytes of a chunk beside its content: length, type, checksum
 
 
-def prepare(content: bytes) -> Prepared:
-    """See `captioning.pictures.formats.prepare`."""
-    kept, metadata = [content[:_SIGNATURE_BYTES]], _Metadata()
-    coloured = content[_COLOUR_TYPE_AT : _COLOUR_TYPE_AT + 1] != _PALETTED
-    wanted = _PICTURE
+def prepare(content: bytes, *, frames: bool = False) -> Prepared:
+    """See `captioning.pictures.formats.prepare`; with `frames`, keep those of an animation."""
+    kept, metadata, transparent = [content[:_SIGNATURE_BYTES]], _Metadata(), b""
+    depth, colour = content[_DEPTH_AT : _DEPTH_AT + 1], content[_COLOUR_TYPE_AT : _COLOUR_TYPE_AT + 1]
+    coloured = colour != _PALETTED
+    animation = _ANIMATION if frames else frozenset()
+    wanted = _PICTURE | animation
     for kind, start, end in _chunks(content):
         if kind not in wanted:
             metadata.add(kind, content, start + 8, end - 4)
             continue
+        if kind == b"tRNS" and (depth == _DEEP or colour == _GREY):
+            transparent = content[start + 8 : end - 4]
+            if depth != _DEEP:
+                kept.append(_transparent_level(transparent, depth))
+            continue
         coloured |= kind == b"PLTE"
         if kind == b"IDAT":
             # A header or palette after the first pixels is invalid.
-            wanted = _PIXELS
+            wanted = _PIXELS | animation
             if not coloured:
                 raise DamagedPictureError("the picture is truncated or broken: it has no palette")
         # A chunk that is cut off is kept too: the decoder tells whether the picture is complete.
         kept.append(content[start:end])
-    return Prepared("PNG", b"".join(kept), orientation(metadata.exif, metadata.xmp))
+    return Prepared(
+        "PNG",
+        b"".join(kept),
+        orientation(metadata.exif, metadata.xmp),
+        metadata.profile,
+        transparent=transparent if depth == _DEEP else b"",
+    )
+
+
+def _transparent_level(content: bytes, depth: bytes) -> bytes:
+    """Return the chunk of a transparent level of grey as one of 8 bits, as which Pillow compares it."""
+    bits = int.from_bytes(depth, "big")
+    level = int.from_bytes(content[:2], "big") & ((1 << bits) - 1) if content else 0
+    if 1 < bits < 8:  # noqa: PLR2004 - of one bit Pillow takes what is not 0 for white
+        level = level * 255 // ((1 << bits) - 1)
+    body = b"tRNS" + level.to_bytes(2, "big")
+    return b"\x00\x00\x00\x02" + body + zlib.crc32(body).to_bytes(4, "big")
 
 
 def _chunks(content: bytes) -> Iterator[tuple[bytes, int, int]]:
@@ -69,10 +95,14 @@ class _Metadata:
     def __init__(self) -> None:
         self.exif: bytes | None = None
         self.xmp: bytes | None = None
+        self.profile = b""
         self._unread = MAX_TEXT
 
     def add(self, kind: bytes, content: bytes, start: int, end: int) -> None:
         """Read the next chunk; skip one that is longer than the limit leaves."""
+        if kind == b"iCCP" and not self.profile:
+            # Its name, and the method of compression; what is longer than the limit is cut off, and not used then.
+            self.profile = _inflated(content[start:end].partition(b"\x00")[2][1:], MAX_PROFILE_BYTES)
         if end - start > self._unread:
             return
         if kind == b"eXIf":

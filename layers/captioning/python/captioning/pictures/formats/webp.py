@@ -1,10 +1,10 @@
-"""WebP: the whole file, which libwebp checks; only the orientation is read here.
+"""WebP: the whole file, which libwebp checks; only the orientation and the profile are read here.
 
 Source: WebP container specification (RFC 9649, section 2).
 """
 
 from captioning.errors import DamagedPictureError
-from captioning.pictures.formats.metadata import orientation
+from captioning.pictures.formats.metadata import MAX_PROFILE_BYTES, orientation
 from captioning.pictures.formats.prepared import Prepared
 
 MAX_CHUNKS = 100_000
@@ -14,7 +14,7 @@ _FIRST = 12
 _HEAD = 8
 _EXTENDED, _FLAGS_AT = b"VP8X", 20
 # Only an extended file has metadata, and only of the kinds that its flags name.
-_METADATA = {b"EXIF": 0x08, b"XMP ": 0x04}
+_METADATA = {b"EXIF": 0x08, b"XMP ": 0x04, b"ICCP": 0x20}
 
 
 def prepare(content: bytes) -> Prepared:
@@ -32,4 +32,5 @@ def prepare(content: bytes) -> Prepared:
             found.setdefault(kind, content[at + _HEAD : at + _HEAD + size])
         # Chunks of odd sizes have a padding byte.
         at += _HEAD + size + size % 2
-    return Prepared("WEBP", content, orientation(found.get(b"EXIF"), found.get(b"XMP ")))
+    upright = orientation(found.get(b"EXIF"), found.get(b"XMP "))
+    return Prepared("WEBP", content, upright, found.get(b"ICCP", b"")[:MAX_PROFILE_BYTES])

@@ -1,0 +1,161 @@
+"""Multipart bodies: one part, read in memory, in the forms in which clients really send it.
+
+A file and a text field are alike here, of any size that arrives, with or without a file's name. One that says it is
+in base64 or quoted-printable is decoded. An end mark that is missing is no error: whether the content is whole, its own
+format knows. All else is refused in our words. Compressed bodies arrive here decompressed (`web.compression`).
+"""
+
+import binascii
+import quopri
+from base64 import b64decode
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, parse_options_header
+from starlette.exceptions import HTTPException
+
+from web import text
+from web.application import require_media_type
+
+MAX_PARTS = 1_000
+
+_UTF_8 = frozenset(("utf-8", "utf8", "us-ascii"))
+_PLAIN = frozenset(("", "7bit", "8bit", "binary"))
+_MOST_NAMES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of a body: its content, and the name of the file that it was; empty if it was none, or has none."""
+
+    content: bytes
+    filename: str
+
+
+@dataclass(slots=True)
+class _Parts:
+    """The parts of a body, of which only those of one name keep their content."""
+
+    wanted: str
+    found: list[Part] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+    count: int = 0
+    _headers: dict[str, bytes] = field(default_factory=dict)
+    _header: tuple[bytearray, bytearray] = field(default_factory=lambda: (bytearray(), bytearray()))
+    _filename: str = ""
+    _encoding: str = ""
+    _content: bytearray | None = None
+
+    def callbacks(self) -> dict[str, Callable[..., Any]]:
+        """Return the parser's callbacks, by their names."""
+        return {
+            "on_part_begin": self._begin,
+            "on_header_field": lambda data, start, end: self._header[0].extend(data[start:end]),
+            "on_header_value": lambda data, start, end: self._header[1].extend(data[start:end]),
+            "on_header_end": self._end_header,
+            "on_headers_finished": self._end_headers,
+            "on_part_data": self._add,
+            "on_part_end": self.end,
+        }
+
+    def end(self) -> None:
+        """Take what there is for the whole part."""
+        if self._content is not None:
+            self.found.append(Part(_decoded(bytes(self._content), self._encoding, self.wanted), self._filename))
+        self._content = None
+
+    def _begin(self) -> None:
+        self.count += 1
+        if self.count > MAX_PARTS:
+            raise HTTPException(400, f"the body has more than {MAX_PARTS:,} parts")
+        self._headers = {}
+
+    def _end_header(self) -> None:
+        name, value = self._header
+        self._headers[name.decode("latin-1").lower()] = bytes(value)
+        self._header = bytearray(), bytearray()
+
+    def _end_headers(self) -> None:
+        _, options = parse_options_header(self._headers.get("content-disposition", b""))
+        name = text.decode(options.get(b"name", b""))
+        self.names.append(name)
+        if name == self.wanted:
+            self._filename = text.decode(options.get(b"filename", b""))
+            self._encoding = self._headers.get("content-transfer-encoding", b"").decode("latin-1").strip().lower()
+            self._content = bytearray()
+
+    def _add(self, data: bytes, start: int, end: int) -> None:
+        if self._content is not None:
+            self._content += memoryview(data)[start:end]
+
+
+async def read_part(request: Request, name: str) -> Part:
+    """Return the part called `name` of a multipart/form-data body.
+
+    Raises:
+        HTTPException: 400 if the body cannot be read, 415 for a content type or charset that is not read, 422 if there
+            are several such parts.
+        RequestValidationError: there is no such part, or it is not encoded as it says.
+    """
+    require_media_type(request, "multipart/form-data", missing_is_fine=False)
+    _, options = parse_options_header(request.headers["content-type"])
+    charset = options.get(b"charset", b"utf-8").decode("latin-1")
+    if charset.lower() not in _UTF_8:
+        raise HTTPException(415, f"the body's charset must be UTF-8, not {charset}")
+    boundary = options.get(b"boundary", b"")
+    if not boundary:
+        raise HTTPException(
+            400, "the content type has no boundary; leave that header to the client's library, which knows it"
+        )
+    parts = _parse(await request.body(), boundary, name)
+    if not parts.found:
+        raise _invalid(name, "is required: " + _missing(parts))
+    if len(parts.found) > 1:
+        raise HTTPException(422, f"{name}: one at a time, not {len(parts.found)}")
+    return parts.found[0]
+
+
+def _parse(body: bytes, boundary: bytes, wanted: str) -> _Parts:
+    parts = _Parts(wanted)
+    try:
+        parser = MultipartParser(boundary, parts.callbacks())  # type: ignore[arg-type]
+        parser.write(body)
+        parser.finalize()
+    except FormParserError as error:
+        raise HTTPException(
+            400,
+            "the body is not multipart/form-data: each part begins with the content type's boundary, headers and an "
+            "empty line, and all lines end with CR and LF",
+        ) from error
+    # The last part, if the closing boundary is missing.
+    parts.end()
+    return parts
+
+
+def _missing(parts: _Parts) -> str:
+    named = [repr(name) for name in parts.names if name][:_MOST_NAMES]
+    if named:
+        return f"the body has a part named {', '.join(named)}"
+    return "the body's parts have no name" if parts.count else "the body has no part with the content type's boundary"
+
+
+def _invalid(name: str, message: str) -> RequestValidationError:
+    return RequestValidationError([{"type": "value_error", "loc": ("body", name), "msg": message, "input": name}])
+
+
+def _decoded(content: bytes, encoding: str, name: str) -> bytes:
+    """Return a part's content as it was before its Content-Transfer-Encoding."""
+    if encoding in _PLAIN:
+        return content
+    if encoding == "quoted-printable":
+        return quopri.decodestring(content)
+    if encoding != "base64":
+        raise _invalid(name, f"has the Content-Transfer-Encoding {encoding}; send it as it is, or in base64")
+    try:
+        return b64decode(b"".join(content.split()), validate=True)
+    except binascii.Error as error:
+        raise _invalid(name, "is not base64, as its Content-Transfer-Encoding says") from error

@@ -1,0 +1,1 @@
+"""The documentation as a site: MkDocs' settings and hooks, for `make docs`."""
