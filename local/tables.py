@@ -7,6 +7,7 @@ makes them, with backups and protection; and it never changes an existing table.
 import argparse
 import sys
 import time
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -33,13 +34,17 @@ def make_table(client: Any, name: str, resource: str) -> bool:
     Raises:
         ClientError, BotoCoreError: the service refuses, or does not answer.
     """
-    properties = parse(TEMPLATE.read_text(encoding="utf-8"))["Resources"][resource]["Properties"]
-    keys = {part: properties[part] for part in ("AttributeDefinitions", "KeySchema", "BillingMode")}
     try:
-        client.create_table(TableName=name, **keys)
+        client.create_table(TableName=name, **_keys(resource))
     except client.exceptions.ResourceInUseException:
         return False
     return True
+
+
+@cache
+def _keys(resource: str) -> dict[str, Any]:
+    properties = parse(TEMPLATE.read_text(encoding="utf-8"))["Resources"][resource]["Properties"]
+    return {part: properties[part] for part in ("AttributeDefinitions", "KeySchema", "BillingMode")}
 
 
 def _make(setting: str, url: str, resource: str) -> str:

@@ -6,7 +6,6 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from tuning.observations import DEFAULT_STUDY, Suggestion
-from tuning.stats import Progress
 
 # How the document describes the shipped search space; `functions.suggest.document` replaces these for another.
 PARAMETERS = (
@@ -68,55 +67,6 @@ class Suggestions(BaseModel):
     suggestions: list[Parameters]
     suggestion_ids: list[str] = Field(description="one id per suggestion; an update should carry it back")
     ignored: list[str] = Field(description="JSON pointers to fields of the request that are not known")
-
-
-class ApiStats(BaseModel):
-    """The ratings of one API."""
-
-    count: int = Field(description="ratings of this API", examples=[12])
-    mean_rating: float | None = Field(description="their mean; null before the first", examples=[3.6])
-
-
-class Stats(BaseModel):
-    """The progress of the tuning. Values that are not known yet are null."""
-
-    samples_seen: int = Field(examples=[24])
-    convergence: float = Field(
-        description="share of the evaluation budget used: samples / 50, at most 1", examples=[0.48]
-    )
-    best_parameters: Parameters | None = Field(description="the setting with the highest single rating")
-    best_rating: float | None = Field(examples=[4.5])
-    expected_improvement: float | None = Field(
-        description="expected gain over the recommended setting, in rating points"
-    )
-    recommended_mode: str | None = Field(description="the mode that the recommendation is for")
-    recommended_parameters: Parameters | None = Field(
-        description="the setting with the highest expected rating (posterior mean); possibly never rated"
-    )
-    recommended_mean: float | None = Field(description="the expected rating of the recommended setting")
-    recommended_deviation: float | None = Field(description="standard deviation of that expectation, in rating points")
-    recommended_rated: bool | None = Field(description="whether anybody has rated the recommended setting")
-    converged: bool = Field(description="whether more ratings would hardly improve the result")
-    apis: dict[str, ApiStats] = Field(description="how often each API was rated, and how well")
-
-    @classmethod
-    def of(cls, progress: Progress) -> "Stats":
-        """Return `progress` in the published shape."""
-        best, recommended = progress.best, progress.recommendation
-        return cls(
-            samples_seen=progress.samples_seen,
-            convergence=progress.convergence,
-            best_parameters=best.setting.to_plain() if best else None,
-            best_rating=best.rating if best else None,
-            expected_improvement=recommended.expected_improvement if recommended else None,
-            recommended_mode=recommended.mode if recommended else None,
-            recommended_parameters=recommended.parameters if recommended else None,
-            recommended_mean=recommended.mean if recommended else None,
-            recommended_deviation=recommended.deviation if recommended else None,
-            recommended_rated=recommended.rated if recommended else None,
-            converged=progress.converged,
-            apis={one.api: ApiStats(count=one.count, mean_rating=one.mean_rating) for one in progress.apis},
-        )
 
 
 class Outstanding(BaseModel):

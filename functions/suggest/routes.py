@@ -1,7 +1,8 @@
 """The suggest function: all requests that read about tuning, and the API's pages.
 
-POST /ml/suggest_parameters, GET /ml/stats, GET /ml/suggestions, GET /health, GET /openapi.json; what is read of the
-history and of studies is in `history_routes` and `study_routes` beside it, the pages are in `pages`.
+POST /ml/suggest_parameters, GET /ml/suggestions, GET /health, GET /openapi.json; what people ask of a study is in
+`insight_routes` beside it, what is read of the history and of studies in `history_routes` and `study_routes`, the pages
+are in `pages`.
 """
 
 from datetime import UTC, datetime
@@ -9,20 +10,19 @@ from datetime import UTC, datetime
 from fastapi import Depends
 from fastapi.responses import Response
 
-from functions.suggest import history_routes, pages, study_routes
+from functions.suggest import history_routes, insight_routes, pages, study_routes
 from functions.suggest.document import document
 from functions.suggest.messages import (
     Health,
     Outstanding,
     OutstandingSuggestions,
-    Stats,
     Suggestions,
     SuggestRequest,
 )
 from functions.tuning_function import TuningFunction, refuse_near_parameters
 from tuning import suggestions
 from tuning.observations import DEFAULT_STUDY
-from tuning.stats import check, summarize
+from tuning.stats import check
 from tuning.suggest import DEFAULT_COUNT, suggest
 from tuning.validation.requests import parse_suggest
 from web.application import require_json
@@ -38,6 +38,7 @@ def build(settings: Settings) -> TuningFunction:
     function = TuningFunction("suggest", settings, answer_seconds=ANSWER_SECONDS)
     app, metrics = function.app, function.metrics
     app.include_router(pages.router)
+    insight_routes.add(function)
     history_routes.add(function)
     study_routes.add(function)
     reading = [Depends(refuse_near_parameters)]
@@ -83,10 +84,6 @@ def build(settings: Settings) -> TuningFunction:
     async def outstanding(study: str = DEFAULT_STUDY, mode: str | None = None) -> OutstandingSuggestions:
         found = suggestions.browse(function.store, function.spaces, study=study, mode=mode, now=datetime.now(UTC))
         return OutstandingSuggestions(suggestions=[Outstanding.of(one) for one in found])
-
-    @app.get("/ml/stats", tags=["tuning"], summary="How the tuning stands", dependencies=reading)
-    async def stats(study: str = DEFAULT_STUDY, mode: str | None = None) -> Stats:
-        return Stats.of(summarize(function.store, function.spaces, study=study, mode=mode))
 
     @app.get("/openapi.json", include_in_schema=False)
     async def openapi() -> Response:

@@ -26,6 +26,7 @@ from captioning.stores.dynamodb import DynamoDbCaptionStore
 from captioning.stores.port import CaptionStore
 from tests.support.dynamodb import make_table
 from tests.support.pictures import speckled
+from tests.support.thorough import examples
 
 DOG = Caption("a dog", 0.5, "v1", (Alternative("a cat", 0.25),))
 CAPTIONED = Outcome("uploads/a", "A1", caption=Caption("a dog", 0.5, "v1"))
@@ -128,7 +129,7 @@ COLUMNS = {
 }
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(50), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_no_value_in_any_column_is_more_than_an_error_of_ours(path: Path, data: st.DataObject) -> None:
     table, key = data.draw(st.sampled_from(sorted(COLUMNS)))
@@ -204,7 +205,7 @@ ATTRIBUTES = st.one_of(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(
     name=st.sampled_from(["pk", "sequencer", "text", "confidence", "model_version", "alternatives", "reason"]),
     value=st.none() | ATTRIBUTES,

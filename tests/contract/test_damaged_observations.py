@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support.stores import client_of, store_url
+from tests.support.thorough import examples
 from tuning.errors import StoreCorruptError, TuningError
 from tuning.observations import Correction, Observation, Setting, Suggestion
 from tuning.stores import open_store
@@ -230,7 +231,7 @@ JSONS = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(100), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_no_value_in_any_column_is_more_than_an_error_of_ours(path: Path, data: st.DataObject) -> None:
     table = data.draw(st.sampled_from(sorted(COLUMNS)))
@@ -391,7 +392,7 @@ def test_a_garbled_item_of_a_table_is_corrupt_by_name(
     assert kind in str(error) or name == "sk"
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(data=st.data())
 def test_no_attribute_of_any_item_is_more_than_an_error_of_ours(table: str, data: st.DataObject) -> None:
     kind = data.draw(st.sampled_from(sorted(ITEMS)))

@@ -4,7 +4,6 @@ The model keeps what was told and every correction in plain lists, and computes 
 """
 
 import itertools
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -25,6 +24,7 @@ from hypothesis.stateful import (
 from storage.errors import ConflictError
 from tests.support.observations import NOW, key, setting
 from tests.support.stores import ADAPTERS, another_store, new_store, store_url
+from tests.support.thorough import TIMES, examples
 from tuning.errors import (
     AlreadyPendingError,
     EntryStateError,
@@ -346,7 +346,8 @@ class StoreMachine(RuleBasedStateMachine):
         }
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.thorough
+@pytest.mark.timeout(600 * TIMES)
 @pytest.mark.parametrize("adapter", [*ADAPTERS, "memory"])
 def test_a_store_does_whatever_its_model_does(request: pytest.FixtureRequest, adapter: str, tmp_path: Path) -> None:
     names = itertools.count()
@@ -357,14 +358,13 @@ def test_a_store_does_whatever_its_model_does(request: pytest.FixtureRequest, ad
         return store_url(request, adapter)
 
     machine = type("Machine", (StoreMachine,), {"new_url": staticmethod(new_url)})
-    asked = os.environ.get("STORE_EXAMPLES")
-    examples, steps = (3, 15) if adapter == "dynamodb" else (40, 30)
+    few, steps = (3, 15) if adapter == "dynamodb" else (40, 30)
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=int(asked) if asked else examples,
-            # The same calls in every run, unless new ones are asked for.
-            derandomize=asked is None,
+            max_examples=examples(few),
+            # The same calls in every ordinary run.
+            derandomize=TIMES == 1,
             database=None,
             stateful_step_count=steps,
             deadline=None,

@@ -1,7 +1,6 @@
 """Whatever JSON a caller sends, the answer is never a 5xx, and an error is always a problem."""
 
 import json
-import os
 from typing import Any
 
 import pytest
@@ -9,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support.stack import Stack
+from tests.support.thorough import examples
 
 # Surrogates included: JSON can write half of a pair, and UTF-8 cannot.
 TEXT = st.text(st.characters(exclude_categories=()), max_size=8)
@@ -30,7 +30,7 @@ UPDATE = st.fixed_dictionaries({"results": st.lists(RESULT | ANYTHING, max_size=
 SUGGEST = st.fixed_dictionaries({}, optional={"mode": ANYTHING, "num_suggestions": ANYTHING}) | ANYTHING
 
 hostile = settings(
-    max_examples=60 if "CI" in os.environ else 25,
+    max_examples=examples(25),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

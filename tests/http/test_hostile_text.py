@@ -25,6 +25,7 @@ from hypothesis import strategies as st
 from local.events import Request, proxy_event
 from local.template import Route, read
 from tests.support.stack import ROOT
+from tests.support.thorough import examples
 
 TEMPLATE = read(ROOT / "template.yaml")
 # HEAD is answered as GET is.
@@ -214,7 +215,7 @@ QUERIES = st.dictionaries(
 
 
 @settings(
-    max_examples=60 if "CI" in os.environ else 25,
+    max_examples=examples(25),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -16,6 +16,7 @@ from captioning.pictures.limits import MAX_BYTES
 from local import upload_forms
 from tests.http.test_bad_input import assert_is_a_problem
 from tests.support.stack import Stack
+from tests.support.thorough import examples
 
 NAME = "two dogs + a été 100% 🐶.jpg"
 
@@ -227,7 +228,7 @@ ANYTHING = st.recursive(
 )
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(30), deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     body=st.fixed_dictionaries(
         {}, optional={"content_type": st.just("image/png") | ANYTHING, "filename": st.text(max_size=9) | ANYTHING}
@@ -244,7 +245,7 @@ def test_whatever_is_asked_for_the_answer_is_leave_or_a_problem(stack: Stack, bo
         assert requests.get(presigned["caption_url"], timeout=30).status_code == 404
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(30), deadline=None, suppress_health_check=list(HealthCheck))
 @given(key=st.text(st.characters(exclude_categories=["Cs"]), max_size=20))
 def test_whatever_key_is_asked_for_nothing_is_known_of_it(stack: Stack, key: str) -> None:
     # A client would take away dots that lead upwards.

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from benchmarks.load import resident
 from tests.support.stack import Stack
+from tests.support.thorough import examples
 
 
 class Limited(Stack):
@@ -390,7 +391,7 @@ ODD = st.binary(max_size=20) | st.sampled_from(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     method=st.sampled_from([b"GET", b"POST", b"TRACE", b"CONNECT", b"PUT", b"OPTIONS", b"HEAD", b"X-\xff"]) | ODD,
     path=st.sampled_from([b"/health", b"/captions/uploads/", b"/ml/stats", b"/upload-bucket", b"/docs/", b""]),

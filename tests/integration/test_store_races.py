@@ -15,12 +15,13 @@ from typing import Any
 import pytest
 
 from tests.support.stores import ADAPTERS, store_url
+from tests.support.thorough import TIMES, examples
 from tuning.observations import Correction, Failure, Observation, Setting, Told
 from tuning.stores.port import IdempotencyKey, ObservationStore
 from tuning.study import Best, Study
 
 WRITERS, READERS = 16, 2
-UPDATES = {"sqlite": 50, "dynamodb": 10}  # of a writer: an emulator that all contend for does a dozen per second
+UPDATES = {"sqlite": examples(25), "dynamodb": examples(5)}  # of a writer: a contended emulator does a dozen per second
 ROUNDS = {"sqlite": 6, "dynamodb": 2}  # in which a writer also corrects, withdraws and skips
 SHARED = 1  # the position of the entry that all writers of a study correct
 NOW = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -171,12 +172,13 @@ def start(script: str, *arguments: object) -> "subprocess.Popen[str]":
 
 
 def finish(process: "subprocess.Popen[str]", say: str = "go\n") -> list[str]:
-    printed, _ = process.communicate(say, timeout=280)
+    printed, _ = process.communicate(say, timeout=280 * TIMES)
     assert process.returncode == 0
     return printed.splitlines()
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.thorough
+@pytest.mark.timeout(300 * TIMES)
 def test_many_writers_and_readers_of_one_study_agree_on_every_number(
     url: str, store: ObservationStore, adapter: str
 ) -> None:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.support.stores import ADAPTERS, store_url
+from tests.support.thorough import TIMES, examples
 from tuning.errors import SpaceExhaustedError, StoreUnavailableError
 from tuning.observations import Suggestion
 from tuning.spaces import Api, CategoricalParameter, IntegerParameter, Mode, RealParameter, Spaces
@@ -109,13 +110,15 @@ def killed_after(process: subprocess.Popen[str], lines: int, delay: float) -> li
     return acknowledged + [line for line in rest.splitlines(keepends=True) if line.endswith("\n")]
 
 
+@pytest.mark.thorough
+@pytest.mark.timeout(120 * TIMES)
 def test_a_writer_killed_at_any_moment_loses_nothing_and_leaves_no_half_batch(
     url: str, store: ObservationStore
 ) -> None:
     acknowledged: set[str] = set()
-    for attempt in range(6):
+    for attempt in range(examples(4)):
         process = start(WRITE_FOREVER, url, f"run{attempt}")
-        acknowledged |= {line.strip() for line in killed_after(process, 20, 0.003 * attempt)}
+        acknowledged |= {line.strip() for line in killed_after(process, 20, 0.003 * (attempt % 10))}
         recorded = Counter(
             o.suggestion_id or "" for o in store.mode_study("structure", now=datetime.now(UTC)).observations
         )
@@ -127,9 +130,11 @@ def test_a_writer_killed_at_any_moment_loses_nothing_and_leaves_no_half_batch(
         assert len(batches) - len(acknowledged) <= attempt + 1
 
 
+@pytest.mark.thorough
+@pytest.mark.timeout(120 * TIMES)
 def test_updates_killed_at_any_moment_keep_ratings_and_suggestions_in_step(url: str, store: ObservationStore) -> None:
     acknowledged: set[str] = set()
-    for attempt in range(2):
+    for attempt in range(examples(2)):
         lines = killed_after(start(UPDATE_FOREVER, url, f"run{attempt}"), 5, 0.02)
         acknowledged |= {identity for line in lines for identity in line.split()}
     study = store.mode_study("structure", now=datetime.now(UTC))

@@ -40,7 +40,11 @@ images_val, images, Images or Flicker8k_Dataset, or where --pictures says)."""
 _EXAMPLES: Final = {
     "convert": """\
 example:
-  python -m tools.captioner convert --model caption_model.keras --tokenizer tokenizer.pkl --out models/ours --verify""",
+  python -m tools.captioner convert --model caption_model.keras --tokenizer tokenizer.pkl --encoder keras \\
+      --out models/ours --verify""",
+    "verify": """\
+example:
+  python -m tools.captioner verify --bundle models/ours --captions mine.csv --pictures photographs""",
     "build": """\
 example:
   python -m tools.captioner build --data flickr8k --out models/ours
@@ -77,7 +81,14 @@ def main(arguments: "Sequence[str] | None" = None) -> int:
 
 def _convert(options: argparse.Namespace) -> None:
     conversion, bundle = require("tools.captioner.conversion"), require("captioning.model.bundle")
-    files = conversion.choose_files(options.model, options.weights, options.tokenizer, options.encoder, os.environ)
+    files = conversion.choose_files(
+        options.model,
+        options.weights,
+        options.tokenizer,
+        options.encoder,
+        os.environ,
+        encoder_weights=options.encoder_weights,
+    )
     settings = conversion.ConversionSettings(
         quantization=_quantization(options),
         resampling=bundle.Resampling(options.resampling),
@@ -85,10 +96,28 @@ def _convert(options: argparse.Namespace) -> None:
         start=options.start_word,
         end=options.end_word,
         max_words=options.max_words,
+        padded_to=options.padded_to,
+        padding=options.padding and require("tools.captioner.network").Padding(options.padding),
         licence=options.licence,
     )
-    verify = options.verify or options.pictures is not None
-    print(conversion.convert_captioner(files, settings, options.out, verify=verify, pictures=options.pictures))
+    # A table of the user's own captions takes the place of the source, which need not be loaded then.
+    own_run = Path(options.verify) if options.verify else None
+    wish = conversion.VerificationWish(
+        source=options.verify == "" or (options.pictures is not None and own_run is None),
+        own_run=own_run,
+        pictures=options.pictures,
+        samples=options.samples,
+    )
+    print(conversion.convert_captioner(files, settings, options.out, wish))
+
+
+def _verify(options: argparse.Namespace) -> None:
+    own_run, bundle = require("tools.captioner.own_run"), require("captioning.model.bundle")
+    opened = bundle.read_bundle(options.bundle)
+    agreement = own_run.compare_with_own_run(opened, own_run.read_own_run(options.captions, options.pictures))
+    print(agreement.summary())
+    if opened.manifest.encoder_quantization is bundle.Quantization.NONE:
+        own_run.require_agreement(agreement)
 
 
 def _convert_encoder(options: argparse.Namespace) -> None:
@@ -170,6 +199,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for name, run, groups, summary in (
         ("convert", _convert, (_source, _conversion), "a bundle of your own Keras captioner"),
+        ("verify", _verify, (_own_run,), "a comparison of a bundle with captions of your own run, without TensorFlow"),
         ("build", _build, (_data, _encoder, _pictures, _training, _out, _work), "all steps, to a finished bundle"),
         ("convert-encoder", _convert_encoder, (_encoder, _work), "ImageNet's InceptionV3 to encoder.tflite"),
         ("encode", _encode, (_data, _pictures, _work), "pictures to features, or the check of the features given"),
@@ -253,15 +283,23 @@ def _source(command: argparse.ArgumentParser) -> None:
         help="its weights: .weights.h5 or .h5; alone, or in the place of the model's (default: $WEIGHTS_PATH)",
     )
     command.add_argument(
-        "--tokenizer", type=Path, metavar="FILE", help="tokenizer.pkl, or as JSON (default: $TOKENIZER_PATH)"
+        "--tokenizer",
+        type=Path,
+        metavar="FILE",
+        help="tokenizer.pkl, or the words as JSON or as a text (default: $TOKENIZER_PATH)",
     )
     command.add_argument(
         "--encoder",
-        default="imagenet",
+        metavar="NAME|FILE",
+        help="whose features the captioner was trained on: `keras` (keras.applications' own InceptionV3), `vgg16`, "
+        "`vgg19`, `resnet50`, `xception`, `densenet121`, `densenet201`, `imagenet-2015` (TensorFlow's InceptionV3 of "
+        "2015, from the package), or a Keras file of one of them (default: imagenet-2015, with a warning)",
+    )
+    command.add_argument(
+        "--encoder-weights",
+        type=Path,
         metavar="FILE",
-        help="the InceptionV3 whose features the captioner was trained on: a Keras file of the model or its weights, a "
-        "TorchScript archive, or `imagenet`, TensorFlow's weights of 2015 from the package, which are not those of "
-        "keras.applications (default: %(default)s)",
+        help="the file of the named encoder's weights, if it is not where Keras puts what it downloads",
     )
     command.add_argument(
         "--start-word", metavar="WORD", help="the mark that begins a caption, if it is none of the usual"
@@ -269,6 +307,17 @@ def _source(command: argparse.ArgumentParser) -> None:
     command.add_argument("--end-word", metavar="WORD", help="the mark that ends a caption, likewise")
     command.add_argument(
         "--max-words", type=int, metavar="N", help="the longest caption (default: what the model's input holds)"
+    )
+    command.add_argument(
+        "--padded-to",
+        type=int,
+        metavar="N",
+        help="the `maxlen` to which captions were padded, for a model that neither skips padding nor says so",
+    )
+    command.add_argument(
+        "--padding",
+        choices=("pre", "post"),
+        help="where captions were padded, for a model that does not skip padding (default: pre, as pad_sequences does)",
     )
 
 
@@ -290,16 +339,40 @@ def _conversion(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--verify",
-        action="store_true",
-        help="compare the bundle with the source, run by TensorFlow, before writing it; the manifest has the result",
+        nargs="?",
+        const="",
+        metavar="CSV",
+        help="compare the bundle before it is written: with the source, run by TensorFlow; or, if a CSV of pictures "
+        "and captions is named, with those of your own run. The manifest has the result",
     )
     command.add_argument(
         "--pictures",
         type=Path,
         metavar="DIR",
-        help="verify with the pictures of this folder, 1,000 at most, instead of drawn ones",
+        help="the pictures of the CSV; without one, verify with the pictures of this folder instead of drawn ones",
+    )
+    command.add_argument(
+        "--samples",
+        type=int,
+        default=50,
+        metavar="N",
+        help="compare at most so many of the folder's pictures (default: %(default)s)",
     )
     command.add_argument("--licence", metavar="TEXT", help="whose the model is, for the manifest")
+
+
+def _own_run(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--bundle", type=Path, required=True, metavar="DIR", help="the bundle's folder")
+    command.add_argument(
+        "--captions",
+        type=Path,
+        required=True,
+        metavar="CSV",
+        help="the captions: a CSV with the columns picture, caption",
+    )
+    command.add_argument(
+        "--pictures", type=Path, metavar="DIR", help="the folder of the pictures (default: that of the CSV)"
+    )
 
 
 def _training(command: argparse.ArgumentParser) -> None:

@@ -20,6 +20,7 @@ from captioning.model.bundle import (
     FORMAT_VERSION,
     MANIFEST,
     VOCABULARY,
+    Channels,
     InputSpec,
     Quantization,
     open_bundle,
@@ -66,6 +67,14 @@ def model_version(name: str, folder: Path) -> str:
     return f"{name}-{FORMAT_VERSION}-{hashlib.sha256(digests.encode()).hexdigest()[:12]}"
 
 
+def _input(spec: InputSpec) -> dict[str, object]:
+    """Describe the input without what releases before this field do not know, where it says nothing."""
+    described = asdict(spec)
+    if spec.channels is Channels.RGB:
+        del described["channels"]
+    return described
+
+
 def write_bundle(out: Path, parts: BundleParts) -> str:
     """Write the bundle into the folder `out`, whose name becomes the model's, and give back the model version.
 
@@ -80,7 +89,7 @@ def write_bundle(out: Path, parts: BundleParts) -> str:
             file: {"sha256": sha256_of(parts.folder / file), "bytes": (parts.folder / file).stat().st_size}
             for file in FILES
         },
-        "input": asdict(parts.input),
+        "input": _input(parts.input),
         "decoding": asdict(parts.decoding),
         "quantization": {"encoder": parts.encoder_quantization, "decoder": Quantization.NONE},
         "provenance": parts.provenance,

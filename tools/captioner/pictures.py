@@ -35,7 +35,6 @@ INPUT: Final = InputSpec(
     scale=1 / 127.5,
     offset=-1.0,
 )
-MAX_SAMPLES: Final = 1000
 _SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff"})
 _DRAWN: Final = 8
 _FOLDERS: Final = ("images_{split}", "images", "Images", "Flicker8k_Dataset")
@@ -48,13 +47,13 @@ def find_pictures(data: Path, split: str) -> Path | None:
 
 
 def list_pictures(folder: Path) -> list[Path]:
-    """Return the first 1,000 pictures of a folder, by name. Raises DatasetError without any."""
+    """Return the pictures of a folder, by name. Raises DatasetError without any."""
     if not folder.is_dir():
         raise DatasetError(f"{folder} is not a folder of pictures")
     found = sorted(path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES)
     if not found:
         raise DatasetError(f"{folder} holds no pictures ({', '.join(sorted(_SUFFIXES))})")
-    return found[:MAX_SAMPLES]
+    return found
 
 
 def draw_pictures(folder: Path) -> list[Path]:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from captioning.model.bundle import Bundle
     from captioning.model.vocabulary import Vocabulary
     from tools.captioner.dataset import Dataset, Features
-    from tools.captioner.source import SourceModel
+    from tools.captioner.keras.source import SourceModel
 
     Floats = NDArray[np.float32]
 
@@ -100,7 +100,7 @@ class Verification:
     encoder. `cosine_minimum` is between the two encoders' features. `features_correlation` is between the mean of the
     source encoder's features and the mean that the decoder's first normalisation learned: over eight photographs some
     .4 and rising with their number for the encoder that it was trained on, and under .2 for another. It is None without
-    eight photographs.
+    eight photographs, and for a decoder without such a normalisation: then nothing tells whose features it learned on.
     """
 
     source: str
@@ -114,13 +114,14 @@ class Verification:
     cosine_minimum: float
     features_correlation: float | None
 
-    def summary(self) -> str:
+    def summary(self, quantization: Quantization) -> str:
         """Return the figures in a line."""
+        bits = "with the 8-bit encoder" if quantization is Quantization.DYNAMIC else "from the picture on"
         return (
             f"over {self.pictures} pictures and {self.steps} steps: probabilities within "
             f"{self.largest_probability_difference:.1e}; greedy captions identical for {self.greedy} and beam captions "
-            f"for {self.beam}; from the picture on, for {self.greedy_served} and {self.beam_served}; features' cosine "
-            f"at least {self.cosine_minimum:.5f}"
+            f"for {self.beam}; {bits}, {self.greedy_served} of {self.pictures} greedy captions stayed the same, and "
+            f"{self.beam_served} beam captions; features' cosine at least {self.cosine_minimum:.5f}"
         )
 
 
@@ -168,7 +169,9 @@ def verify_captions(
         greedy_served=greedy_served,
         beam_served=beam_served,
         cosine_minimum=cosine,
-        features_correlation=_correlate(total, source.features_mean) if photographs else None,
+        features_correlation=(
+            _correlate(total, source.features_mean) if photographs and source.features_mean is not None else None
+        ),
     )
     _judge(verification, bundle.manifest.encoder_quantization)
     return verification
@@ -180,12 +183,16 @@ def _correlate(ours: "NDArray[np.float64]", theirs: "Floats") -> float:
 
 def _judge(verification: Verification, quantization: Quantization) -> None:
     if not verification.largest_probability_difference <= MAX_PROBABILITY_DIFFERENCE:
-        raise UnfitBundleError(f"the converted model does not do what its source does: {verification.summary()}")
+        raise UnfitBundleError(
+            f"the converted model does not do what its source does: {verification.summary(quantization)}"
+        )
     counts = [verification.greedy, verification.beam]
     if quantization is Quantization.NONE:
         counts += [verification.greedy_served, verification.beam_served]
     if min(counts) < verification.pictures or not verification.cosine_minimum >= _MIN_COSINE_DYNAMIC:
-        raise UnfitBundleError(f"the converted model does not caption as its source does: {verification.summary()}")
+        raise UnfitBundleError(
+            f"the converted model does not caption as its source does: {verification.summary(quantization)}"
+        )
 
 
 class _Lockstep:

@@ -6,10 +6,8 @@ import tuning.model.learning  # noqa: F401 - the first tell that learns would im
 from benchmarks.tuning.raters import Sitting
 from benchmarks.tuning.settings import Parameters
 from tuning import Tuner
+from tuning.insight.recommendation import Recommendation
 from tuning.spaces import Mode
-from tuning.stats import Recommendation
-
-_HALF_WIDTH = 1.645  # standard deviations of a normal distribution, of which 90 % lie within
 
 
 class Ours:
@@ -36,8 +34,7 @@ class Ours:
     def interval(self) -> tuple[float, float]:
         if self._recommended is None:
             raise ValueError("nothing is recommended yet")
-        mean, reach = self._recommended.mean, _HALF_WIDTH * self._recommended.deviation
-        return mean - reach, mean + reach
+        return self._recommended.interval
 
     def successor(self, seed: int) -> "Ours":
         study = Ours(self._mode, seed)

@@ -12,6 +12,7 @@ from captioning.buckets.port import PresignedPost
 from local.events import Request, Response
 from local.upload_forms import UploadForms
 from tests.support.clock import Clock
+from tests.support.thorough import examples
 
 CHARSETS = [
     "unicode_escape",
@@ -118,7 +119,7 @@ def test_a_form_whose_picture_cannot_be_written_is_to_come_again(bucket: FolderB
 TEXT = st.text(max_size=12) | st.sampled_from(["b", '"b"', "b; charset=utf_7", "\\", '"', "\x00", "é", "b" * 71])
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(300), deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     boundary=TEXT, charset=TEXT | st.sampled_from(CHARSETS), content=st.binary(max_size=60), name=st.binary(max_size=9)
 )

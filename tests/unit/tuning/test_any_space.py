@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from tests.support.spaces import assert_legal, at_the_bounds, grants, modes, settings_of, wishes, write_toml
+from tests.support.thorough import examples
 from tuning.errors import SpaceExhaustedError
 from tuning.model.acquisition import find_optimum
 from tuning.model.design import enumerate_points, initial_design
@@ -28,7 +29,7 @@ from tuning.validation.space_file import load_spaces
 NOW = datetime(2030, 1, 2, tzinfo=UTC)
 SHIPPED = load_spaces().modes[0]
 AT_LENGTH = settings(
-    deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    deadline=None, max_examples=examples(40), suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
 
 
@@ -89,7 +90,7 @@ def test_a_recommendation_is_legal_and_finite(mode: Mode, data: st.DataObject) -
     assert find_optimum(mode, ratings, complete(mode, study.hyperparameters), seed="1") == found
 
 
-@settings(AT_LENGTH, max_examples=15)
+@settings(AT_LENGTH, max_examples=examples(15))
 @given(modes(), st.data())
 def test_whatever_was_rated_can_be_learned_from(mode: Mode, data: st.DataObject) -> None:
     study = data.draw(studies(mode))
@@ -101,7 +102,7 @@ def test_whatever_was_rated_can_be_learned_from(mode: Mode, data: st.DataObject)
     assert np.isfinite([*numbers, learned.signal_variance, learned.noise_variance, learned.similarity]).all()
 
 
-@settings(AT_LENGTH, max_examples=30)
+@settings(AT_LENGTH, max_examples=examples(30))
 @given(modes())
 def test_a_space_is_read_as_it_was_written(tmp_path_factory: pytest.TempPathFactory, mode: Mode) -> None:
     path: Path = tmp_path_factory.mktemp("space") / "any.toml"
@@ -110,7 +111,7 @@ def test_a_space_is_read_as_it_was_written(tmp_path_factory: pytest.TempPathFact
     assert load_spaces(path) == spaces
 
 
-@settings(AT_LENGTH, max_examples=10)
+@settings(AT_LENGTH, max_examples=examples(10))
 @given(modes(digits=0).filter(lambda mode: mode.size <= 40), st.integers(0, 9))
 def test_a_small_space_is_given_out_whole_and_then_refused(mode: Mode, rated: int) -> None:
     """Before the model speaks, and when it does."""
@@ -148,7 +149,7 @@ def all_of(mode: Mode) -> list[Setting]:
 SMALL = modes(digits=0).filter(lambda mode: mode.size <= 40)
 
 
-@settings(AT_LENGTH, max_examples=25)
+@settings(AT_LENGTH, max_examples=examples(25))
 @given(SMALL, st.data(), st.sampled_from([0, 9]))
 def test_what_failed_comes_when_nothing_else_is_left_and_what_is_not_fixed_never(
     mode: Mode, data: st.DataObject, rated: int

@@ -1,16 +1,20 @@
 """What a study says of itself, and the history behind it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
 
 from tuning.errors import InvalidRequestError
 from tuning.history import browse
+from tuning.insight.slices import explore
+from tuning.insight.trajectory import follow
 from tuning.observations import Observation, Setting
 from tuning.spaces import Spaces
 from tuning.stats import ApiProgress, Progress, check, summarize
 from tuning.stores.port import ObservationStore
+from tuning.study import Study
 from tuning.validation.requests import MAX_PAGE
 
 
@@ -180,3 +184,77 @@ def test_history_is_browsed_by_mode(store: ObservationStore, spaces: Spaces, leo
     assert [entry.revision.rating for entry in first.entries] == [3.0, 2.0]
     last = browse(store, spaces, mode="structure", limit=2, cursor=first.next_cursor)
     assert ([entry.revision.rating for entry in last.entries], last.next_cursor) == ([1.0], None)
+
+
+def test_a_study_has_converged_when_every_mode_that_has_begun_has(
+    store: ObservationStore, spaces: Spaces, leonardo: Setting, now: datetime
+) -> None:
+    record(store, "structure", leonardo, [3.0] * 25, now)
+    record(store, "surfaces", leonardo, [3.0] * 25, now)
+    halfway = summarize(store, spaces)
+    assert (halfway.samples_seen, halfway.convergence, halfway.converged) == (50, 1.0, False)
+    assert [mode.converged for mode in halfway.modes] == [False, False]
+
+    record(store, "structure", leonardo, [3.0] * 25, now)
+    assert [mode.converged for mode in summarize(store, spaces).modes] == [True, False]
+    assert not summarize(store, spaces).converged
+
+    record(store, "surfaces", leonardo, [3.0] * 25, now)
+    assert summarize(store, spaces).converged
+
+
+def test_sixteen_ratings_of_five_leave_nothing_to_gain(
+    store: ObservationStore, spaces: Spaces, leonardo: Setting, now: datetime
+) -> None:
+    record(store, "structure", leonardo, [5.0] * 16, now)
+    progress = summarize(store, spaces)
+    found = progress.recommendation
+    assert found is not None
+    assert 4.6 < found.interval[0] <= found.mean <= found.interval[1] == 5.0
+    assert found.expected_improvement <= 5.0 - found.mean
+    assert progress.converged
+    assert progress.improving is False
+
+
+def test_each_mode_is_told_by_itself(
+    store: ObservationStore, spaces: Spaces, rate_many: Callable[[int], list[Observation]]
+) -> None:
+    store.record([replace(one, rater="ana") for one in rate_many(30)], idempotency_key=None)
+    progress = summarize(store, spaces)
+    structure, surfaces = progress.modes
+    assert (structure.mode, structure.samples_seen, surfaces.mode, surfaces.samples_seen) == (
+        *("structure", 30),
+        *("surfaces", 0),
+    )
+    assert progress.recommendation == structure.recommendation
+    assert progress.modes[0] == summarize(store, spaces, mode="structure").modes[0]
+    assert sum(chance for _, chance in structure.chances) == pytest.approx(1.0)
+    assert [one.api for one in structure.importance] == ["leonardo", "stablediffusion"]
+    assert [(one.rater, one.ratings) for one in structure.raters] == [("ana", 30)]
+    assert structure.improvement is not None
+    assert progress.improving is structure.improvement.improving
+    assert (surfaces.recommendation, surfaces.improvement, surfaces.best, surfaces.converged) == (None,) * 3 + (False,)
+    assert [surfaces.chances, surfaces.importance, surfaces.raters] == [()] * 3
+
+
+def test_before_six_ratings_the_model_tells_nothing_of_a_mode(
+    store: ObservationStore, spaces: Spaces, leonardo: Setting, now: datetime
+) -> None:
+    record(store, "structure", leonardo, [4.0] * 5, now)
+    progress = summarize(store, spaces, mode="structure")
+    (mode,) = progress.modes
+    assert (mode.recommendation, mode.improvement, progress.improving) == (None, None, None)
+    assert [mode.chances, mode.importance, mode.raters] == [()] * 3
+    assert mode.best is not None
+
+
+def test_a_study_that_is_archived_is_told_all_the_same(
+    store: ObservationStore, spaces: Spaces, rate_many: Callable[[int], list[Observation]], now: datetime
+) -> None:
+    store.begin(Study("past", now))
+    store.record(rate_many(10), study="past", idempotency_key=None)
+    before = summarize(store, spaces, study="past")
+    store.archive("past", archived_at=now)
+    assert summarize(store, spaces, study="past") == before
+    assert follow(store, spaces, study="past").samples_seen == 10
+    assert explore(store, spaces, asked={"parameters": "guidance_scale"}, study="past").slices

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from scipy.special import ndtri
 
 from tests.support.spaces import assert_legal, grants
+from tests.support.thorough import examples
 from tuning.errors import InvalidRequestError, SpaceExhaustedError
 from tuning.model.acquisition import expected_improvement, find_optimum, knowledge_gradient
 from tuning.model.design import candidates, initial_design
@@ -52,7 +53,7 @@ def observed(draw: st.DrawFn) -> Observation:
     return Observation("structure", Setting(api.name, values), draw(st.floats(1, 5)), NOW)
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=examples(60), suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(observed(), max_size=14), st.integers(1, 4), st.integers(0, 2**48), st.integers(1, 3))
 def test_suggestions_are_legal_distinct_and_the_same_for_the_same_study(
     observations: list[Observation], count: int, seed: int, repeats: int

@@ -13,6 +13,7 @@
     ├── RevisionMismatchError    (conflict) somebody else corrected the entry first
     ├── AlreadyPendingError      (conflict) somebody claimed the same setting first
     ├── NoRatingsError           (conflict) nothing can be recommended before the first rating
+    ├── TooFewRatingsError       (conflict) the model says nothing before the initial ratings
     ├── SpaceExhaustedError      (conflict) every setting of the mode is with a rater
     ├── TooManyOutstandingError  (conflict) the mode has as many suggestions outstanding as it may
     ├── StoreCorruptError        (permanent) the storage is not a readable observation store
@@ -124,6 +125,10 @@ class AlreadyPendingError(TuningError, ConflictError):
 
 class NoRatingsError(TuningError, ConflictError):
     """Nothing can be recommended before the first rating."""
+
+
+class TooFewRatingsError(TuningError, ConflictError):
+    """The mode has too few ratings for the model to say anything: rate more."""
 
 
 class SpaceExhaustedError(TuningError, ConflictError):

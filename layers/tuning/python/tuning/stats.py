@@ -1,4 +1,4 @@
-"""Stats: how far the studies are, the best setting observed, and the best as far as the model knows.
+"""Stats: how far the studies are, the best setting observed, and what the model knows of each mode.
 
 Reads and computes; changes nothing, except that a study begins when it is first looked at.
 """
@@ -6,20 +6,20 @@ Reads and computes; changes nothing, except that a study begins when it is first
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
-from tuning.model.acquisition import find_optimum
-from tuning.model.ancestors import hyperparameters_of, pool_study
-from tuning.model.pooling import pool
-from tuning.observations import DEFAULT_STUDY, Observation, Setting
-from tuning.spaces import Mode, Spaces, Value
+from tuning.insight.chances import chances
+from tuning.insight.importance import ApiImportance, importance
+from tuning.insight.improving import Improvement, has_converged, judge_improvement
+from tuning.insight.knowledge import Knowledge
+from tuning.insight.people import RaterProfile, profiles
+from tuning.insight.recommendation import Recommendation, recommend
+from tuning.observations import DEFAULT_STUDY, Observation
+from tuning.spaces import Mode, Spaces
 from tuning.stores.lineage import read_study
 from tuning.stores.port import ObservationStore
-from tuning.study import BUDGET, INITIAL_RATINGS, Best, ModeStudy, convergence
+from tuning.study import Best, ModeStudy, convergence
 from tuning.validation.requests import validate_mode, validate_study
-
-# Rating points. People tell half points apart at best; a gain of a twentieth is not worth anybody's time.
-CONVERGED_BELOW = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,25 +32,25 @@ class ApiProgress:
 
 
 @dataclass(frozen=True, slots=True)
-class Recommendation:
-    """The setting of the highest posterior mean in the whole space of a mode, and what is known of it.
+class ModeProgress:
+    """The state of one mode of a study. What the model says is None, or empty, before INITIAL_RATINGS ratings of it.
 
-    `mean` and `deviation` are those of the posterior of its true rating, and `expected_improvement` is what is still to
-    be gained by looking on (`tuning.model.acquisition.Optimum`); all are in rating points. `rated` says whether anybody
-    has rated exactly this setting.
+    `converged` and `improvement` are as in `tuning.insight.improving`. `chances` has each API's chance of holding the
+    best setting, `importance` how much each API's parameters matter, and `raters` what is known of each rater; it is
+    empty where nobody is named.
     """
 
     mode: str
-    setting: Setting
-    mean: float
-    deviation: float
-    rated: bool
-    expected_improvement: float
-
-    @property
-    def parameters(self) -> dict[str, Value]:
-        """The setting in the published shape: `api`, then each parameter by name."""
-        return self.setting.to_plain()
+    samples_seen: int
+    convergence: float
+    best: Best | None
+    recommendation: Recommendation | None
+    converged: bool
+    improvement: Improvement | None
+    chances: tuple[tuple[str, float], ...]
+    importance: tuple[ApiImportance, ...]
+    raters: tuple[RaterProfile, ...]
+    apis: tuple[ApiProgress, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +58,10 @@ class Progress:
     """The state of one study, or of all together.
 
     `convergence` is the share of the evaluation budget used, 0 to 1. `best` is None before any rating,
-    `recommendation` as long as no study has INITIAL_RATINGS ratings that its mode admits. Of several studies that have,
-    it is from the one that holds the highest rating. `converged`: the budget is spent, or the recommendation's expected
-    improvement is below CONVERGED_BELOW. `apis` has every API of the modes, and those that were rated before they left.
+    `recommendation` as long as no mode has INITIAL_RATINGS ratings that it admits. Of several modes that have, it is
+    from the one that holds the highest rating. `converged`: every mode that has begun has. `improving`: a mode is; None
+    before the model speaks of any. `apis` has every API of the modes, and those that were rated before they left.
+    `modes` has the same of each mode by itself, and more.
     """
 
     samples_seen: int
@@ -68,7 +69,9 @@ class Progress:
     best: Best | None
     recommendation: Recommendation | None
     converged: bool
+    improving: bool | None
     apis: tuple[ApiProgress, ...]
+    modes: tuple[ModeProgress, ...]
 
 
 def summarize(
@@ -91,30 +94,21 @@ def summarize(
 def assess(studies: Sequence[tuple[Mode, ModeStudy]]) -> Progress:
     """Return the progress of these studies together; a pure function."""
     samples = sum(len(study.observations) for _, study in studies)
-    best = _find_best(studies)
-    recommendation = _recommend_of(studies)
+    modes = tuple(_assess_mode(mode, study) for mode, study in studies)
+    rated = sorted((one for one in modes if one.best), key=_rank)
+    begun = [one for one in modes if one.samples_seen]
+    improving = [one.improvement.improving for one in modes if one.improvement]
     return Progress(
         samples_seen=samples,
         convergence=convergence(samples),
-        best=Best(best[1].name, best[0].setting, best[0].rating, best[0].recorded_at) if best else None,
-        recommendation=recommendation,
-        converged=samples >= BUDGET
-        or (recommendation is not None and recommendation.expected_improvement < CONVERGED_BELOW),
+        best=rated[0].best if rated else None,
+        # A study that has just begun must not hide what is known of another.
+        recommendation=next((one.recommendation for one in rated if one.recommendation), None),
+        converged=bool(begun) and all(one.converged for one in begun),
+        improving=any(improving) if improving else None,
         apis=_apis(studies),
+        modes=modes,
     )
-
-
-def recommend(mode: Mode, study: ModeStudy) -> Recommendation | None:
-    """Recommend the best setting of a study; None without a rating that the mode admits. A pure function.
-
-    Ratings of the studies that it is based on teach what is best in this one, and will do where it has none yet.
-    """
-    ratings = pool_study(mode, study)
-    if not ratings.total + ratings.inherited:
-        return None
-    best = find_optimum(mode, ratings, hyperparameters_of(mode, study), seed=str(study.seed))
-    rated = study.has_rated(best.setting)
-    return Recommendation(mode.name, best.setting, best.mean, best.deviation, rated, best.expected_improvement)
 
 
 def check(store: ObservationStore, *, now: datetime) -> int:
@@ -137,13 +131,31 @@ def _apis(studies: Sequence[tuple[Mode, ModeStudy]]) -> tuple[ApiProgress, ...]:
     return tuple(ApiProgress(name, len(of), math.fsum(of) / len(of) if of else None) for name, of in ratings.items())
 
 
-def _find_best(studies: Iterable[tuple[Mode, ModeStudy]]) -> tuple[Observation, Mode, ModeStudy] | None:
-    rated = [(observation, mode, study) for mode, study in studies for observation in study.observations]
-    return min(rated, key=lambda entry: (-entry[0].rating, entry[0].recorded_at), default=None)
+def _assess_mode(mode: Mode, study: ModeStudy) -> ModeProgress:
+    known = Knowledge.of(mode, study)
+    spoken = known if known is not None and known.speaks else None
+    recommendation = recommend(spoken) if spoken else None
+    samples = len(study.observations)
+    return ModeProgress(
+        mode=mode.name,
+        samples_seen=samples,
+        convergence=convergence(samples),
+        best=_find_best(study.observations),
+        recommendation=recommendation,
+        converged=has_converged(samples, recommendation),
+        improvement=judge_improvement(spoken, recommendation) if spoken and recommendation else None,
+        chances=chances(spoken) if spoken else (),
+        importance=importance(spoken) if spoken else (),
+        raters=profiles(spoken) if spoken else (),
+        apis=_apis([(mode, study)]),
+    )
 
 
-def _recommend_of(studies: Iterable[tuple[Mode, ModeStudy]]) -> Recommendation | None:
-    # A study that has just begun must not hide what is known of another.
-    known = [(mode, study) for mode, study in studies if pool(mode, study.observations).total >= INITIAL_RATINGS]
-    best = _find_best(known)
-    return recommend(best[1], best[2]) if best else None
+def _find_best(observations: Iterable[Observation]) -> Best | None:
+    best = min(observations, key=lambda one: (-one.rating, one.recorded_at), default=None)
+    return Best(best.mode, best.setting, best.rating, best.recorded_at) if best else None
+
+
+def _rank(mode: ModeProgress) -> tuple[float, datetime]:
+    """Return what orders modes: that of the highest rating first, of equal ones the earliest, without any last."""
+    return (-mode.best.rating, mode.best.recorded_at) if mode.best else (math.inf, datetime.max.replace(tzinfo=UTC))

@@ -21,13 +21,19 @@ def mode() -> Mode:
     return draw("smooth", 0).mode
 
 
-@pytest.fixture(params=METHODS)
+@pytest.fixture(scope="module", params=METHODS)
 def start(request: pytest.FixtureRequest, mode: Mode) -> Callable[[int], Method]:
     try:
         adapter = METHODS[request.param].load()
     except ImportError as error:
         pytest.skip(f"needs what benchmarks/tuning/requirements.txt lists: {error.name}")
     return lambda seed: adapter(mode, seed)
+
+
+@pytest.fixture(scope="module")
+def tuned(start: Callable[[int], Method], mode: Mode) -> list[Parameters]:
+    """What the method of seed 3 had rated, and recommends."""
+    return _tune(start(3), mode)
 
 
 def _tune(method: Method, mode: Mode) -> list[Parameters]:
@@ -40,25 +46,22 @@ def _tune(method: Method, mode: Mode) -> list[Parameters]:
     return [*rated, snap(mode, method.recommend())]
 
 
-def test_it_proposes_and_recommends_settings_of_the_space(start: Callable[[int], Method], mode: Mode) -> None:
-    settings = _tune(start(3), mode)
-    assert len(settings) == 2 * _BATCHES + 1
-    for setting in settings:
+def test_it_proposes_and_recommends_settings_of_the_space(tuned: list[Parameters], mode: Mode) -> None:
+    assert len(tuned) == 2 * _BATCHES + 1
+    for setting in tuned:
         api = next(api for api in mode.apis if api.name == setting["api"])
         assert list(setting) == ["api", *(p.name for p in api.parameters)]
         assert all(p.low <= float(str(setting[p.name])) <= p.high for p in real_parameters(api))
 
 
-def test_it_recommends_what_was_rated_better_by_far(start: Callable[[int], Method], mode: Mode) -> None:
-    settings = _tune(start(3), mode)
-    assert {one["api"] for one in settings[:-1]} == {"leonardo", "stablediffusion"}
-    assert settings[-1]["api"] == "leonardo"
+def test_it_recommends_what_was_rated_better_by_far(tuned: list[Parameters]) -> None:
+    assert {one["api"] for one in tuned[:-1]} == {"leonardo", "stablediffusion"}
+    assert tuned[-1]["api"] == "leonardo"
 
 
-def test_its_seed_makes_it_what_it_is(start: Callable[[int], Method], mode: Mode) -> None:
-    first = _tune(start(3), mode)
-    assert _tune(start(3), mode) == first
-    assert _tune(start(4), mode) != first
+def test_its_seed_makes_it_what_it_is(start: Callable[[int], Method], tuned: list[Parameters], mode: Mode) -> None:
+    assert _tune(start(3), mode) == tuned
+    assert _tune(start(4), mode) != tuned
 
 
 def test_a_method_that_gives_fewer_settings_than_asked_for_is_not_measured(mode: Mode) -> None:

@@ -19,6 +19,7 @@ from captioning.model.bundle import (
     MANIFEST,
     MAX_MANIFEST_BYTES,
     VOCABULARY,
+    Channels,
     Quantization,
     Resampling,
     open_bundle,
@@ -133,6 +134,12 @@ WRONG: list[tuple[str, object]] = [
     ("input>scale", float("nan")),
     ("input>offset", float("inf")),
     *(("input>scaled_decoding", value) for value in (1, "true", None)),
+    *(("input>channels", value) for value in ("RGB", "grb", 3, None)),
+    *(
+        (f"input>{name}", value)
+        for name in ("scale", "offset")
+        for value in ([], [1.0, 1.0], [1.0, "1", 1.0], [1e7] * 3)
+    ),
     ("input>mean", 0.5),
     *(("decoding>beam_width", value) for value in (0, 11, "3", True)),
     *(("decoding>length_penalty", value) for value in (-1, "0.7", float("nan"))),
@@ -203,6 +210,18 @@ def test_an_optional_field_has_its_default_and_may_be_given() -> None:
     assert parse_manifest(json.dumps(manifest).encode()).input.scaled_decoding is False
     manifest["input"]["scaled_decoding"] = True
     assert parse_manifest(json.dumps(manifest).encode()).input.scaled_decoding is True
+
+
+def test_a_manifest_may_scale_each_channel_and_name_their_order() -> None:
+    manifest = json.loads((TINY / MANIFEST).read_bytes())
+    assert "channels" not in manifest["input"]
+    plain = parse_manifest(json.dumps(manifest).encode()).input
+    assert plain.channels is Channels.RGB
+    assert isinstance(plain.scale, float)
+    manifest["input"] |= {"channels": "bgr", "scale": [1, 0.5, 2.0], "offset": [-103.939, -116.779, -123.68]}
+    given = parse_manifest(json.dumps(manifest).encode()).input
+    assert given.channels is Channels.BGR
+    assert (given.scale, given.offset) == ((1.0, 0.5, 2.0), (-103.939, -116.779, -123.68))
 
 
 @pytest.mark.parametrize("name", [ENCODER, DECODER])

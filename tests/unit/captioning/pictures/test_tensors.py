@@ -24,7 +24,7 @@ from captioning.errors import (
     PictureError,
     PictureTooLargeError,
 )
-from captioning.model.bundle import InputSpec, Resampling
+from captioning.model.bundle import Channels, InputSpec, Resampling
 from captioning.pictures.levels import read_levels
 from captioning.pictures.limits import MAX_BYTES, MAX_PROGRESSIVE_PIXELS, MAX_WEBP_PIXELS
 from captioning.pictures.protocol import Wanted
@@ -47,6 +47,15 @@ def levels(picture: bytes, spec: InputSpec = SPEC) -> NDArray[np.float32]:
 
 def resized(image: Image.Image) -> NDArray[np.float32]:
     return np.asarray(image.convert("RGB").resize((40, 30), Image.Resampling.BILINEAR), dtype=np.float32)
+
+
+def test_each_channel_is_scaled_for_itself_in_the_order_that_the_bundle_wants() -> None:
+    """As keras.applications' preprocess_input in the mode "caffe", for VGG16 and ResNet50."""
+    picture = encoded(photograph(80, 60), "PNG")
+    scale, offset = (1.0, 0.5, 2.0), (-103.939, -116.779, -123.68)
+    found = levels(picture, replace(SPEC, channels=Channels.BGR, scale=scale, offset=offset))
+    expected = levels(picture)[:, :, ::-1] * np.array(scale, np.float32) + np.array(offset, np.float32)
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
 def png(width: int, height: int, depth: int, colour: int, rows: bytes, *chunks: tuple[bytes, bytes]) -> bytes:

@@ -11,7 +11,7 @@ from tools.captioner.__main__ import main
 from tools.captioner.errors import ToolchainError
 from tools.captioner.toolchain import require
 
-COMMANDS = ("build", "convert", "convert-encoder", "encode", "train", "bundle", "evaluate", "publish")
+COMMANDS = ("build", "convert", "convert-encoder", "encode", "train", "bundle", "evaluate", "publish", "verify")
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import scipy.linalg
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.thorough import examples
 from tuning.model.arrays import Floats
 from tuning.model.cholesky import JITTERS, Cholesky
 from tuning.model.encoding import points_at
@@ -47,7 +48,7 @@ def systems(draw: st.DrawFn) -> System:
     return System(matrix, noise / counts, generator.normal(size=(size, draw(st.integers(1, 4)))))
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=examples(150))
 @given(systems())
 def test_what_is_solved_fits_the_matrix_as_scipys_does(system: System) -> None:
     factor = Cholesky(system.matrix, system.diagonal)

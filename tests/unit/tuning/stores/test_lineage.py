@@ -7,10 +7,12 @@ from datetime import datetime
 
 import pytest
 
+from tuning.insight.knowledge import Knowledge
+from tuning.insight.recommendation import Recommendation, recommend
 from tuning.observations import DEFAULT_STUDY, Observation
 from tuning.relearning import relearn
 from tuning.spaces import Mode, Spaces
-from tuning.stats import recommend, summarize
+from tuning.stats import summarize
 from tuning.stores.lineage import MAX_GENERATIONS, read_study
 from tuning.stores.port import ObservationStore
 from tuning.study import INITIAL_RATINGS, Hyperparameters, ModeStudy, Study
@@ -18,6 +20,11 @@ from tuning.suggest import propose, suggest
 from tuning.update import update
 
 RateMany = Callable[[int], list[Observation]]
+
+
+def recommended(mode: Mode, study: ModeStudy) -> Recommendation | None:
+    known = Knowledge.of(mode, study)
+    return None if known is None else recommend(known)
 
 
 def begin(store: ObservationStore, now: datetime, name: str, based_on: str | None, *told: Observation) -> None:
@@ -100,7 +107,7 @@ def test_what_a_base_is_told_later_counts_too(
     assert after is not None
     assert after.mean != before.mean
     known = read_study(store, "structure", study="new", now=None)
-    assert after == recommend(mode, known)
+    assert after == recommended(mode, known)
     alone = replace(known, ancestors=())
     assert propose(mode, known, count=4) != propose(mode, alone, count=4)
 
@@ -129,8 +136,8 @@ def test_a_study_based_on_another_begins_with_its_own_design(
     begin(store, now, "new", "base")
     known = read_study(store, "structure", study="new", now=now)
     assert propose(mode, known, count=2) == propose(mode, replace(known, ancestors=()), count=2)
-    assert recommend(mode, replace(known, ancestors=())) is None
-    found = recommend(mode, known)
+    assert recommended(mode, replace(known, ancestors=())) is None
+    found = recommended(mode, known)
     assert found is not None
     assert not found.rated
     assert found.setting.api == "leonardo"

@@ -32,6 +32,7 @@ from tuning.errors import (
     StudyArchivedError,
     StudyMissingError,
     SuggestionMissingError,
+    TooFewRatingsError,
     TooManyOutstandingError,
 )
 from tuning.model import learning
@@ -69,11 +70,8 @@ def tuned(rounds: int, **how: Any) -> Tuner:
 
 def without_moments(stats: Progress) -> Progress:
     """Stats that two studies share which were told the same at different times."""
-    return (
-        stats
-        if stats.best is None
-        else replace(stats, best=replace(stats.best, recorded_at=datetime(2030, 1, 1, tzinfo=UTC)))
-    )
+    best = replace(stats.best, recorded_at=datetime(2030, 1, 1, tzinfo=UTC)) if stats.best else None
+    return replace(stats, best=best, modes=tuple(replace(mode, best=best) for mode in stats.modes))
 
 
 @pytest.fixture
@@ -115,6 +113,34 @@ def test_a_study_is_tuned_from_nothing() -> None:
     stats = tuner.stats()
     assert (stats.samples_seen, stats.convergence) == (24, 0.48)
     assert stats.recommendation == best
+
+
+def test_it_tells_what_people_ask_of_a_study() -> None:
+    tuner = tuned(12, seed=1)
+    (mode,) = tuner.stats().modes
+    best = tuner.recommend()
+
+    assert 1.0 <= best.interval[0] <= best.mean <= best.interval[1] <= 5.0
+    assert tuner.chances() == dict(mode.chances)
+    assert tuner.importance() == mode.importance
+    assert tuner.raters() == mode.raters == ()
+    assert tuner.progress().steps[-1].recommendation == best
+    (only,) = tuner.surrogate("init_strength", fixed={"guidance_scale": 7.0}, api="leonardo", points=9).slices
+    assert len(only.points) == 9
+    assert dict(only.through.values)["guidance_scale"] == 7.0
+    tuner.tell(tuner.ask(1)[0], 2, rater="ana")
+    assert [(one.rater, one.ratings) for one in tuner.raters()] == [("ana", 1)]
+
+
+def test_before_six_ratings_it_says_what_is_missing() -> None:
+    tuner = Tuner()
+    assert tuner.raters() == ()
+    assert tuner.progress().steps == ()
+    for ask in (tuner.chances, tuner.importance, lambda: tuner.surrogate("guidance_scale")):
+        with pytest.raises(TooFewRatingsError, match="has 0 ratings"):
+            ask()
+    with pytest.raises(InvalidRequestError, match="did you mean guidance_scale"):
+        tuner.surrogate("guidance_scal")
 
 
 def test_what_is_asked_for_is_legal_plain_json(spaces: Spaces) -> None:

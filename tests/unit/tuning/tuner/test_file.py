@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support.spaces import MIXED, modes, write_toml
+from tests.support.thorough import examples
 from tuning import Tuner
 from tuning.errors import SpaceError, StoreCorruptError, TuningError
 from tuning.spaces import Api, IntegerParameter, Mode, Spaces
@@ -105,7 +106,7 @@ def test_the_space_is_in_the_file(path: Path, tmp_path: Path) -> None:
     assert repr(loaded) == "<Tuner portraits: 8 of 50 ratings, best 3, 4 pending>"
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(50), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(mode=modes(digits=5))
 def test_any_space_is_read_as_it_was_written(tmp_path: Path, mode: Mode) -> None:
     file = tmp_path / "space.toml"
@@ -332,7 +333,7 @@ def test_a_file_cut_anywhere_is_not_loaded(tuner: Tuner, path: Path) -> None:
         Tuner.load(path)
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(200), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_no_value_anywhere_is_more_than_an_error_of_ours(tuner: Tuner, path: Path, data: st.DataObject) -> None:
     path.unlink(missing_ok=True)

@@ -38,6 +38,7 @@ _MAX_NUMBER = 1e6
 
 _TOP = {"format_version", "model_version", "files", "input", "decoding", "quantization", "provenance", "licence"}
 _INPUT = {"width", "height", "resampling", "exif_transpose", "scale", "offset"}
+_CHANNELS = 3
 
 
 class Resampling(StrEnum):
@@ -56,21 +57,34 @@ class Quantization(StrEnum):
     DYNAMIC = "dynamic"
 
 
+class Channels(StrEnum):
+    """The order of a pixel's channels."""
+
+    RGB = "rgb"
+    BGR = "bgr"
+
+
+PerChannel = float | tuple[float, float, float]
+"""One number for all channels, or one for each, in their order."""
+
+
 @dataclass(frozen=True, slots=True)
 class InputSpec:
     """The encoder's input: levels p of 0 to 255 become `p * scale + offset`, float32 [1, height, width, 3].
 
-    `width` and `height` are pixels. With `scaled_decoding`, a large JPEG is decoded at 1/2, 1/4 or 1/8 of its size, to
-    at least twice the encoder's sides: this is faster, and differs from the exact picture by a few levels.
+    `width` and `height` are pixels; the channels come in the order `channels`. With `scaled_decoding`, a large JPEG is
+    decoded at 1/2, 1/4 or 1/8 of its size, to at least twice the encoder's sides: this is faster, and differs from the
+    exact picture by a few levels.
     """
 
     width: int
     height: int
     resampling: Resampling
     exif_transpose: bool
-    scale: float
-    offset: float
+    scale: PerChannel
+    offset: PerChannel
     scaled_decoding: bool = False
+    channels: Channels = Channels.RGB
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,16 +197,24 @@ def _files(node: Node) -> tuple[BundleFile, ...]:
 
 
 def _input(node: Node) -> InputSpec:
-    given = node.members(_INPUT, {"scaled_decoding"})
+    given = node.members(_INPUT, {"scaled_decoding", "channels"})
     return InputSpec(
         width=given["width"].integer(1, MAX_INPUT_SIDE),
         height=given["height"].integer(1, MAX_INPUT_SIDE),
         resampling=given["resampling"].choice(Resampling),
         exif_transpose=given["exif_transpose"].boolean(),
-        scale=given["scale"].number(-_MAX_NUMBER, _MAX_NUMBER),
-        offset=given["offset"].number(-_MAX_NUMBER, _MAX_NUMBER),
+        scale=_per_channel(given["scale"]),
+        offset=_per_channel(given["offset"]),
         scaled_decoding="scaled_decoding" in given and given["scaled_decoding"].boolean(),
+        channels=given["channels"].choice(Channels) if "channels" in given else Channels.RGB,
     )
+
+
+def _per_channel(node: Node) -> PerChannel:
+    if not isinstance(node.value, list):
+        return node.number(-_MAX_NUMBER, _MAX_NUMBER)
+    first, second, third = (one.number(-_MAX_NUMBER, _MAX_NUMBER) for one in node.entries(_CHANNELS))
+    return first, second, third
 
 
 def _decoding(node: Node) -> Decoding:

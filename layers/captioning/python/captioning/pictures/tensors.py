@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from captioning.errors import EmptyPictureError, PictureTooLargeError
-from captioning.model.bundle import InputSpec
+from captioning.model.bundle import Channels, InputSpec
 from captioning.pictures.limits import MAX_BYTES
 from captioning.pictures.protocol import Levels, Wanted
 from captioning.pictures.reader import reader
@@ -27,7 +27,7 @@ _COLOURS = 3
 
 
 def read_picture(picture: bytes, spec: InputSpec) -> NDArray[np.float32]:
-    """Decode, resize and scale a picture: float32 [1, spec.height, spec.width, 3], red green blue.
+    """Decode, resize and scale a picture: float32 [1, spec.height, spec.width, 3], as the spec says.
 
     Raises:
         EmptyPictureError, PictureTooLargeError, NotAPictureError, DamagedPictureError: it cannot be read.
@@ -39,8 +39,10 @@ def read_picture(picture: bytes, spec: InputSpec) -> NDArray[np.float32]:
         raise PictureTooLargeError(f"the picture has {len(picture)} bytes; the limit is {MAX_BYTES}")
     wanted = Wanted(spec.width, spec.height, spec.resampling.value, spec.exif_transpose, spec.scaled_decoding)
     levels = _upright(reader.read(picture, wanted), spec)
-    levels *= np.float32(spec.scale)
-    levels += np.float32(spec.offset)
+    if spec.channels is Channels.BGR:
+        levels = levels[:, :, ::-1]
+    levels *= np.asarray(spec.scale, np.float32)
+    levels += np.asarray(spec.offset, np.float32)
     return levels[np.newaxis]
 
 

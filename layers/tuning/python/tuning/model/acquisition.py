@@ -24,7 +24,7 @@ from tuning.model.encoding import decode, encode, from_unit, points_at, to_unit
 from tuning.model.pooling import Ratings
 from tuning.model.priors import ColumnHyperparameters
 from tuning.model.surrogate import Posterior, Surrogate
-from tuning.observations import Setting
+from tuning.observations import MAX_RATING, Setting
 from tuning.spaces import Fixed, Mode
 
 MAX_PENDING = 64  # pending settings that the model conditions on, the newest; all of them stay excluded
@@ -46,13 +46,21 @@ class Optimum:
     """The setting of the highest posterior mean, with that mean and its standard deviation, in rating points.
 
     `expected_improvement`, in rating points, is the most that one look without noise anywhere is expected to gain over
-    the highest posterior mean of a rated setting.
+    the highest posterior mean of a rated setting, on a scale that ends at MAX_RATING (`improvement_on_scale`).
     """
 
     setting: Setting
     mean: float
     deviation: float
     expected_improvement: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Survey:
+    """The optimum, and the posterior at the candidates of which it is the best: of every API, most of them near it."""
+
+    optimum: Optimum
+    posterior: Posterior
 
 
 def expected_improvement(mean: Floats, deviation: Floats, incumbent: float) -> Floats:
@@ -65,6 +73,17 @@ def expected_improvement(mean: Floats, deviation: Floats, incumbent: float) -> F
     safe = np.maximum(deviation, 1e-12)
     z = (mean - incumbent) / safe
     return np.asarray(np.maximum(safe * (z * normal.cdf(z) + normal.density(z)), 0.0))
+
+
+def improvement_on_scale(mean: Floats, deviation: Floats, incumbent: float) -> Floats:
+    """Return the expected excess over the incumbent where no true rating is above MAX_RATING, elementwise.
+
+        E[max(min(f, 5) - incumbent, 0)] = E[max(f - incumbent, 0)] - E[max(f - 5, 0)]        of an incumbent below 5
+
+    At most MAX_RATING less the incumbent, and never negative. All of them are in rating points.
+    """
+    beyond = expected_improvement(mean, deviation, MAX_RATING)
+    return np.maximum(expected_improvement(mean, deviation, min(incumbent, MAX_RATING)) - beyond, 0.0)
 
 
 def knowledge_gradient(posterior: Posterior, indices: Indices) -> Floats:
@@ -120,21 +139,26 @@ def choose(
 
 def find_optimum(mode: Mode, ratings: Ratings, hyperparameters: ColumnHyperparameters, *, seed: str) -> Optimum:
     """Find the setting of the highest posterior mean in the whole space, rated or not. `ratings` must not be empty."""
-    surrogate = Surrogate.of(ratings, hyperparameters)
+    return survey(mode, ratings, Surrogate.of(ratings, hyperparameters), seed=seed).optimum
+
+
+def survey(mode: Mode, ratings: Ratings, surrogate: Surrogate, *, seed: str) -> Survey:
+    """Find the optimum, as `find_optimum` does, by the surrogate of these ratings, and say what is around it."""
     anchors = _anchors(ratings.points.coordinates, surrogate.rated_mean)
     posterior = surrogate.posterior(candidates(mode, seed, anchors, rated=len(ratings)))
     incumbent = _incumbent(ratings, surrogate.rated_mean)
-    improvement = expected_improvement(posterior.mean, posterior.deviation, incumbent).max()
+    improvement = improvement_on_scale(posterior.mean, posterior.deviation, incumbent).max()
     # A second look, around the best of the first.
     anchors = _anchors(posterior.points.coordinates, posterior.mean)
     posterior = surrogate.posterior(candidates(mode, seed, anchors, rated=len(ratings)))
     best = int(posterior.mean.argmax())
-    return Optimum(
+    optimum = Optimum(
         decode(mode, int(posterior.points.apis[best]), posterior.points.coordinates[best]),
         float(posterior.mean[best]),
         float(posterior.deviation[best]),
         float(improvement),
     )
+    return Survey(optimum, posterior)
 
 
 def _anchors(coordinates: Floats, mean: Floats) -> Floats:

@@ -34,10 +34,17 @@ from tuning.errors import (
     TooManyOutstandingError,
     TuningError,
 )
+from tuning.insight.chances import chances
+from tuning.insight.importance import ApiImportance, importance
+from tuning.insight.knowledge import Knowledge
+from tuning.insight.people import RaterProfile, profiles
+from tuning.insight.recommendation import Recommendation, recommend
+from tuning.insight.slices import Slices, slice_through
+from tuning.insight.trajectory import Trajectory, trace
 from tuning.model.ancestors import inherited
 from tuning.observations import DEFAULT_STUDY, Suggestion
 from tuning.spaces import Mode, Spaces, Value
-from tuning.stats import Progress, Recommendation, assess, recommend
+from tuning.stats import Progress, assess
 from tuning.stores import open_store
 from tuning.stores.lineage import MAX_GENERATIONS, read_study
 from tuning.stores.memory import Inherited, MemoryObservationStore
@@ -49,6 +56,7 @@ from tuning.tuner.file import SavedTuner, read, write
 from tuning.update import update
 from tuning.validation.fields import nearest_field
 from tuning.validation.requests import validate_count, validate_mode, validate_study
+from tuning.validation.slices import parse_slice
 from tuning.validation.space_file import load_spaces
 
 if TYPE_CHECKING:
@@ -388,14 +396,64 @@ class Tuner:
         Raises:
             NoRatingsError: there is no rating yet, nor any of a study that this one is based on.
         """
-        best = recommend(self._mode, self._known())
-        if best is None:
+        known = Knowledge.of(self._mode, self._known())
+        if known is None:
             raise NoRatingsError("nothing is known before the first rating: tell one")
-        return best
+        return recommend(known)
 
     def stats(self) -> Progress:
-        """Return how far the study is, as `GET /ml/stats` says it."""
+        """Return how far the study is, and all that is known of it, as `GET /ml/stats` says it, unrounded."""
         return assess([(self._mode, self._known())])
+
+    def chances(self) -> dict[str, float]:
+        """Return each API's chance, 0 to 1, that the best setting of all is one of its own.
+
+        Raises:
+            TooFewRatingsError: there are fewer than six ratings.
+        """
+        return dict(chances(self._enough()))
+
+    def importance(self) -> tuple[ApiImportance, ...]:
+        """Return how much each parameter matters, API by API: its shares of the posterior mean's variance.
+
+        Raises:
+            TooFewRatingsError: there are fewer than six ratings.
+        """
+        return importance(self._enough())
+
+    def raters(self) -> tuple[RaterProfile, ...]:
+        """Return what is known of each rater, who rated most first: leniency, use of the scale, reliability.
+
+        Nothing before the first rating, or where no rating names its rater.
+        """
+        known = Knowledge.of(self._mode, self._known())
+        return profiles(known) if known else ()
+
+    def surrogate(
+        self,
+        *parameters: str,
+        api: str | None = None,
+        fixed: Mapping[str, object] | None = None,
+        points: int | None = None,
+    ) -> Slices:
+        """Return what is expected along one parameter, or over two, of an API or of each; for plots.
+
+            tuner.surrogate("guidance_scale")
+            tuner.surrogate("guidance_scale", "controlnet_weight", api="leonardo", fixed={"init_strength": 0.3})
+
+        The other parameters are as `fixed`, or as in the best setting of the API. `points` is how many values along
+        each parameter, at most 101 of one and 33 of each of two.
+
+        Raises:
+            InvalidRequestError: anything is wrong; it names the field.
+            TooFewRatingsError: there are fewer than six ratings.
+        """
+        asked = {"mode": self._mode.name, "api": api, "parameters": parameters, "fixed": fixed, "points": points}
+        return slice_through(parse_slice(asked, self._spaces), self._known())
+
+    def progress(self) -> Trajectory:
+        """Return what would have been recommended after each rating so far, by what is learned now; for plots."""
+        return trace(self._mode, self._known())
 
     def close(self) -> None:
         """Release what a shared store holds open; the tuner may be used again afterwards."""
@@ -435,6 +493,9 @@ class Tuner:
 
     def _known(self) -> ModeStudy:
         return read_study(self._store, self._mode.name, study=self._study, now=None)
+
+    def _enough(self) -> Knowledge:
+        return Knowledge.enough(self._mode, self._known())
 
     def _update(self, request: dict[str, object]) -> list[str]:
         """Record what a request says of this study and mode, and learn from it; return the ids of the entries."""

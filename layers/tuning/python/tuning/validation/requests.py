@@ -33,7 +33,7 @@ _STUDY = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 # Parameters of queries, and fields that look like them: where a call does not know one, it must not seem to.
 _PARAMETERS = (
     *("study", "mode", "rater", "picture", "include", "withdrawn", "suggestion_id", "archived", "reviser"),
-    *("limit", "cursor", "format"),
+    *("limit", "cursor", "format", "api", "parameter", "fixed", "points"),
 )
 _NO_CURSOR = "is not one that an earlier page gave"
 # Control characters, halves of surrogate pairs, and what breaks a line or a paragraph.

@@ -66,6 +66,9 @@ class Judgement:
     points, each weighted as a reliable rater's; it has `freedom` degrees of freedom. `reliability` is the deviation of
     one rating of each rater, (r,), with its own. `shared_variance` is that of the error which all ratings of the next
     sitting will share: one person's, on one picture. What else is known of people is worked out when it is asked for.
+
+    The deviation of a reliability that rests on n ratings is approximate: the reliability / √(2 (_RELIABILITY_WEIGHT +
+    n)), because the logarithm of a variance that is estimated with k degrees of freedom has a variance of about 2 / k.
     """
 
     reliability: Floats

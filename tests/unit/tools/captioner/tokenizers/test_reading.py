@@ -1,24 +1,27 @@
 """Reading tokenizers: the words come out by number, and nothing that a pickle asks for gets in."""
 
+import bz2
+import gzip
 import json
+import lzma
 import os
 import pickle
 import struct
 import sys
+import zlib
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 
+import joblib
 import numpy as np
 import pytest
 
-from captioning.model.vocabulary import parse_vocabulary
-from tools.captioner import tokenizer as module
 from tools.captioner.errors import TokenizerError
-from tools.captioner.tokenizer import Tokenizer, choose_vocabulary, read_tokenizer
-from tools.captioner.vocabulary import to_json
+from tools.captioner.tokenizers import containers
+from tools.captioner.tokenizers.reading import Tokenizer, read_tokenizer
 
 SAMPLES = Path("tests/captioners")
 WORDS = ("startseq", "endseq", "dog", "runs")
@@ -147,18 +150,18 @@ def test_a_pickle_that_calls_anything_is_refused_unrun(
         (b"\x80\x02ckeras.preprocessing.image\nTokenizer\n.", "asks for keras.preprocessing.image.Tokenizer"),
         (b"\x80\x02ccollections\nOrderedDict.fromkeys\n.", "asks for collections.OrderedDict.fromkeys"),
         (b"ccopyreg\n_reconstructor\n(cbuiltins\nint\ncbuiltins\nobject\nNtR.", "rebuilds something"),
-        (b"(S'true'\nios\nsystem\n.", "uses STRING"),
+        (b"(S'true'\nios\nsystem\n.", "uses INST"),
         (b"\x80\x02(X\x01\x00\x00\x00xQ.", "uses BINPERSID"),
         (b"\x80\x02\x82\x01.", "uses EXT1"),
         (b"\x80\x05\x96" + struct.pack("<Q", 1) + b"x.", "uses BYTEARRAY8"),
-        (b"\x80\x05\x8d" + struct.pack("<Q", 1 << 40) + b"x.", "neither JSON nor a whole pickle"),
-        (b"\x80\x02I" + b"9" * 5000 + b"\n.", "neither JSON nor a whole pickle"),
-        (b"\x80\x02}]K\x01s.", "neither JSON nor a whole pickle"),
-        (b"\x80\x02}" + b")\x85" * 2000 + b"K\x01s.", "over 1000 tuples"),
-        (b"\x80\x02}(K\x01", "neither JSON nor a whole pickle"),
-        (b"\x80\x02.", "neither JSON nor a whole pickle"),
-        (b"", "neither JSON nor a whole pickle"),
-        (b"a tokenizer", "neither JSON nor a whole pickle"),
+        (b"\x80\x05\x8d" + struct.pack("<Q", 1 << 40) + b"x.", "neither JSON, nor a whole pickle"),
+        (b"\x80\x02I" + b"9" * 5000 + b"\n.", "neither JSON, nor a whole pickle"),
+        (b"\x80\x02}]K\x01s.", "neither JSON, nor a whole pickle"),
+        (b"\x80\x02}" + b")\x85" * 2000 + b"K\x01s.", "over 1000 tuples in tuples"),
+        (b"\x80\x02}(K\x01", "neither JSON, nor a whole pickle"),
+        (b"\x80\x02.", "neither JSON, nor a whole pickle"),
+        (b"", "neither JSON, nor a whole pickle"),
+        (b"a tokenizer", "neither JSON, nor a whole pickle"),
         (b"\x80\x02N.", "neither a Keras Tokenizer nor a mapping"),
         (b"\x80\x02ckeras.preprocessing.text\nTokenizer\n)\x81.", "neither a Keras Tokenizer nor a mapping"),
         (b"\x80\x02ckeras.preprocessing.text\nTokenizer\n)\x81}b.", "word_index must map words to numbers"),
@@ -166,7 +169,9 @@ def test_a_pickle_that_calls_anything_is_refused_unrun(
         (b"{" * 100_000, "not JSON"),
         (b'"' + b"[" * 100_000 + b'"', "not JSON"),
         (b'{"word_index": "{"}', "not JSON"),
-        (b'{"word_index": []}', "word_index must map"),
+        (b'{"word_index": []}', "neither a Keras Tokenizer nor a mapping"),
+        (b"\x80\x02" + b"]" * 100_000 + b"a" * 99_999 + b".", "too deep for a tokenizer"),
+        (b"\x80\x02}" + b")q\x00" + b"h\x00\x85q\x00" * 2000 + b"K\x01s.", "over 1000 tuples in tuples"),
     ],
 )
 def test_what_no_tokenizer_says_is_refused(path: Path, program: bytes, reason: str) -> None:
@@ -180,7 +185,7 @@ def test_a_memo_index_of_four_billion_costs_no_memory(path: Path) -> None:
 
 
 def test_a_file_over_its_limit_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MAX_TOKENIZER_BYTES", 50)
+    monkeypatch.setattr(containers, "MAX_TOKENIZER_BYTES", 50)
     with pytest.raises(TokenizerError, match="has over 50 bytes"):
         read_tokenizer(write(path, json.dumps(numbered(*WORDS)) + " " * 50))
 
@@ -204,15 +209,18 @@ def test_any_damage_is_an_error_of_ours_or_harmless(path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        ({"start": 1, "end": 2, "dog": 4}, "holes: no word has the number 3, though there are 3 words"),
-        ({"start": 1, "end": 2, "dog": 2}, "holes: no word has the number 3"),
-        ({"start": 0, "end": 1}, "holes: no word has the number 2"),
-        ({"start": 1, "end": -2}, "holes: no word has the number 2"),
+        ({"start": 1, "end": 2, "dog": 4}, "no word for the number 3, though its numbers go up to 4: .*holes"),
+        ({"a": 2, "start": 3, "end": 4}, "no word for the number 1, though its numbers go up to 4: .*holes"),
+        ({"start": 1, "end": 10**12}, "no word for the number 2, though"),
+        ({"start": 1, "end": 2, "dog": 2}, "gives the number 2 to two words, 'end' and 'dog'"),
+        ({"start": 0, "end": 1}, "gives 'start' the number 0, with which captions are padded"),
+        ({"start": 1, "end": -2}, "gives 'end' the number -2, and numbers begin with 0"),
         ({"start": 1, "end": "2"}, "maps 'end' to '2'"),
         ({"start": 1, "end": 2.0}, "maps 'end' to 2.0"),
         ({"start": 1, "end": True}, "maps 'end' to True"),
-        ({"start": 1, "hot dog": 2}, "the word 'hot dog' has blanks"),
-        ({"start": 1, "": 2}, "the word '' has blanks"),
+        ({"start": 1, "hot dog": 2}, "the word 'hot dog', with blanks"),
+        ({"start": 1, "": 2}, "gives the number 2 to an empty word"),
+        ({"": 0}, "no words beside padding"),
         ({}, "is empty"),
     ],
 )
@@ -234,65 +242,135 @@ def test_options_that_cannot_be_followed_are_refused(path: Path, option: dict[st
         read_tokenizer(write(path, json.dumps({"word_index": numbered(*WORDS), **option})))
 
 
-def test_the_vocabulary_is_one_that_the_serving_layer_reads() -> None:
-    chosen = choose_vocabulary(Tokenizer(WORDS, unknown="dog"), 5)
-    assert chosen.words == ("<pad>", *WORDS)
-    assert (chosen.start, chosen.end, chosen.unknown) == (1, 2, 3)
-    assert parse_vocabulary(to_json(chosen).encode(), file="vocabulary.json") == chosen
+PADDED = ("", "[UNK]", *WORDS)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("kind", [np.int64, np.int32, np.uint16, np.dtype(">i4").type])
+def test_numbers_of_numpys_are_numbers_in_every_protocol(path: Path, protocol: int, kind: type) -> None:
+    words = {word: kind(number) for word, number in numbered(*WORDS, *(f"w{place}" for place in range(1500))).items()}
+    assert read_tokenizer(write(path, pickle.dumps(words, protocol))).words[:4] == WORDS
+
+
+def test_words_of_numpys_are_words_and_other_types_of_its_are_named(path: Path) -> None:
+    words = {np.str_(word): np.int64(number) for word, number in numbered(*WORDS).items()}
+    assert read_tokenizer(write(path, pickle.dumps(words))).words == WORDS
+    with pytest.raises(TokenizerError, match="NumPy values of the type f8, and whole numbers were looked for"):
+        read_tokenizer(write(path, pickle.dumps({"a": np.float64(1)})))
+    with pytest.raises(TokenizerError, match=r"asks for numpy.*_reconstruct, .*json\.dump"):
+        read_tokenizer(write(path, pickle.dumps(np.array(WORDS))))
+
+
+@pytest.mark.parametrize("number", [b"I1\n", b"L1L\n"])
+@pytest.mark.parametrize("word", [b"caf\xc3\xa9", b"caf\xe9"], ids=["utf-8", "latin-1"])
+def test_pickles_of_python_2_are_read(path: Path, number: bytes, word: bytes) -> None:
+    program = b"(dp0\nS'startseq'\np1\n" + number + b"sS'" + b"".join(b"\\x%02x" % byte for byte in word) + b"'\nI2\ns."
+    assert read_tokenizer(write(path, program)).words == ("startseq", "café")
+    binary = b"\x80\x02}q\x00(U\x08startseqq\x01K\x01U" + bytes([len(word)]) + word + b"q\x02K\x02u."
+    assert read_tokenizer(write(path, binary)).words == ("startseq", "café")
+
+
+def test_numpys_numbers_in_pickles_of_python_2_are_bytes_and_no_text(path: Path) -> None:
+    dtype = b"cnumpy\ndtype\n(U\x02i4K\x00K\x01tRq\x01(K\x03U\x01<NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb"
+    number = b"cnumpy.core.multiarray\nscalar\n(h\x01U\x04\xc3\xa9\x00\x00tR"
+    words = numbered(*(f"w{place}" for place in range(1, 0xA9C3)))
+    listed = b"".join(
+        b"U" + bytes([len(word)]) + word.encode() + b"J" + struct.pack("<i", of) for word, of in words.items()
+    )
+    program = b"\x80\x02}(" + listed + b"U\x04last" + number.replace(b"(h\x01", b"(" + dtype) + b"u."
+    assert read_tokenizer(write(path, program)).words[-1] == "last"
 
 
 @pytest.mark.parametrize(
-    ("words", "marks"),
+    "pack",
     [
-        (("startseq", "dog", "endseq"), ("startseq", "endseq")),
-        (("<start>", "dog", "<end>"), ("<start>", "<end>")),
-        (("start", "end", "dog"), ("start", "end")),
-        (("startseq", "endseq", "the", "start", "end"), ("startseq", "endseq")),
-        (("start", "end", "the", "startseq", "endseq"), ("start", "end")),
-        (("startseq", "start", "end", "dog"), ("start", "end")),
+        gzip.compress,
+        zlib.compress,
+        bz2.compress,
+        lzma.compress,
+        lambda content: lzma.compress(content, lzma.FORMAT_ALONE),
     ],
+    ids=["gzip", "zlib", "bz2", "xz", "lzma"],
 )
-def test_the_marks_are_found_and_of_several_pairs_the_most_frequent(
-    words: tuple[str, ...], marks: tuple[str, str]
+@pytest.mark.parametrize("content", [pickle.dumps(numbered(*WORDS)), json.dumps(numbered(*WORDS)).encode()])
+def test_packed_files_are_unpacked(path: Path, pack: Callable[[bytes], bytes], content: bytes) -> None:
+    assert read_tokenizer(write(path, pack(content))).words == WORDS
+    with pytest.raises(TokenizerError):
+        read_tokenizer(write(path, pack(content)[:-4]))
+
+
+@pytest.mark.parametrize("compress", [0, 3, ("gzip", 3), ("bz2", 3), ("xz", 3), ("lzma", 3)])
+def test_what_joblib_dumped_is_read(path: Path, compress: int | tuple[str, int]) -> None:
+    joblib.dump({word: np.int64(number) for word, number in numbered(*WORDS).items()}, path, compress=compress)
+    assert read_tokenizer(path).words == WORDS
+
+
+def test_a_file_that_unpacks_to_too_much_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(containers, "MAX_TOKENIZER_BYTES", 2000)
+    with pytest.raises(TokenizerError, match="unpacks to over 2000 bytes"):
+        read_tokenizer(write(path, gzip.compress(bytes(1 << 20))))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+@pytest.mark.parametrize("form", [json.dumps, lambda words: json.dumps(words, ensure_ascii=False)])
+def test_texts_are_read_in_every_unicode_with_and_without_a_mark(
+    path: Path, encoding: str, form: Callable[[object], str]
 ) -> None:
-    chosen = choose_vocabulary(Tokenizer(words), len(words) + 1)
-    assert (chosen.words[chosen.start], chosen.words[chosen.end]) == marks
-
-
-def test_marks_that_are_not_found_are_asked_for_and_may_be_given() -> None:
-    words = Tokenizer(("bos", "eos", "dog"))
-    with pytest.raises(TokenizerError, match=r"startseq and endseq, .*--start-word and --end-word"):
-        choose_vocabulary(words, 4)
-    chosen = choose_vocabulary(words, 4, "bos", "eos")
-    assert (chosen.start, chosen.end) == (1, 2)
+    words = ("startseq", "endseq", "café", "犬")
+    assert read_tokenizer(write(path, form(numbered(*words)).encode(encoding))).words == words
 
 
 @pytest.mark.parametrize(
-    ("start", "end", "reason"),
+    ("content", "unknown"),
     [
-        ("startseq", None, "give both"),
-        (None, "endseq", "give both"),
-        ("bos", "endseq", "does not know the mark 'bos'"),
-        ("startseq", "<pad>", "does not know the mark '<pad>'"),
-        ("dog", "dog", "cannot both be 'dog'"),
-        ("dog", "runs", "unknown words, 'dog', is also its start or end"),
+        (json.dumps(PADDED), "[UNK]"),
+        (pickle.dumps(list(PADDED)), "[UNK]"),
+        (pickle.dumps(PADDED), "[UNK]"),
+        ("\n".join(PADDED), "[UNK]"),
+        ("\r\n".join(PADDED), "[UNK]"),
+        (("\n".join(("<pad>", *PADDED[1:])) + "\n").encode("utf-16"), "[UNK]"),
+        (json.dumps({"vocabulary": PADDED}), "[UNK]"),
+        (json.dumps({"model": {"type": "WordLevel", "vocab": numbered(*PADDED[1:]) | {"<pad>": 0}}}), None),
+        (json.dumps({str(number): word for number, word in enumerate(PADDED)}), None),
+        (pickle.dumps(dict(enumerate(PADDED))), None),
+        (pickle.dumps({"word_to_idx": numbered(*PADDED[1:]), "idx_to_word": {1: "x"}}), None),
+        (pickle.dumps((numbered(*PADDED[1:]), dict(enumerate(PADDED)))), None),
+        (pickle.dumps([numbered(*PADDED[1:]), 34]), None),
+        (pickle.dumps({"<PAD>": 0, **numbered(*PADDED[1:])}), None),
     ],
 )
-def test_marks_that_cannot_be_are_refused(start: str | None, end: str | None, reason: str) -> None:
+def test_lists_and_both_directions_and_what_stands_beside_them_are_read(
+    path: Path, content: bytes | str, unknown: str | None
+) -> None:
+    found = read_tokenizer(write(path, content))
+    assert found == Tokenizer(PADDED[1:], unknown=unknown)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (json.dumps(WORDS), "a list that begins with 'startseq', and padding"),
+        (json.dumps(["", "a", "a"]), "has the word 'a' twice"),
+        (json.dumps({"1": "a", "2": "a"}), "has the word 'a' twice, with the numbers 1 and 2"),
+        (json.dumps({"a": "b"}), "maps 'a' to 'b', not a word to a number"),
+        (json.dumps({"model": {"type": "BPE", "vocab": {}}}), r"cuts words into pieces \(BPE\)"),
+        (pickle.dumps((numbered("a", "b"), numbered("a", "c"))), "holds 2 vocabularies that differ"),
+        (json.dumps([[[[[[[{"a": 1}]]]]]]]), "too deep for a tokenizer"),
+        (json.dumps([1, 2]), "neither a Keras Tokenizer nor a mapping"),
+        ("two words\nin a line", "nor a text of one word per line"),
+        ("version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "a Git LFS pointer .*run `git lfs pull`"),
+        ("<!DOCTYPE html><html>", "a web page and not the file"),
+        (b"\x89HDF\r\n\x1a\n", r"is HDF5 \(\.h5\), which holds models and weights"),
+        (b"PK\x03\x04" + bytes(40), r"is a zip file; a Keras model \(\.keras\)"),
+        (b"\x04\x22\x4d\x18" + bytes(40), "packed by LZ4: dump it again"),
+    ],
+)
+def test_what_is_no_vocabulary_gets_its_true_reason(path: Path, content: bytes | str, reason: str) -> None:
     with pytest.raises(TokenizerError, match=reason):
-        choose_vocabulary(Tokenizer(WORDS, unknown="dog"), 5, start, end)
+        read_tokenizer(write(path, content))
 
 
-@pytest.mark.parametrize(("tokens", "limit"), [(4, None), (6, None), (2, None), (4, 6), (6, 5), (4, 2)])
-def test_a_vocabulary_that_does_not_fit_the_decoder_is_refused(tokens: int, limit: int | None) -> None:
-    with pytest.raises(TokenizerError, match=f"has 4 words.*, and the decoder has {tokens} tokens"):
-        choose_vocabulary(Tokenizer(WORDS, limit), tokens)
-
-
-@pytest.mark.parametrize("limit", [3, 4])
-def test_words_that_num_words_kept_from_the_decoder_are_cut(limit: int) -> None:
-    assert choose_vocabulary(Tokenizer(WORDS, limit), 4).words == ("<pad>", *WORDS[:3])
-
-
-def test_padding_has_a_name_of_its_own() -> None:
-    assert choose_vocabulary(Tokenizer((*WORDS, "<pad>")), 6).words[0] == "<<pad>>"
+def test_a_folder_in_the_files_place_is_named(tmp_path: Path) -> None:
+    (tmp_path / "saved_model.pb").write_bytes(b"")
+    with pytest.raises(TokenizerError, match="is a SavedModel folder"):
+        read_tokenizer(tmp_path)

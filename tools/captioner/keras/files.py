@@ -1,36 +1,39 @@
 """Reads what Keras 2 and 3 save, without Keras: the layers' arrays and, where there is one, the layers' description.
 
-No one TensorFlow reads all of these files, so each is taken for what it is, a tree of named arrays:
+No one TensorFlow reads all of these files, so each is taken for what it is, a tree of named arrays or a description:
 
     .keras                    a zip: metadata.json, config.json (the layers), model.weights.h5 (the arrays)
     .weights.h5               HDF5: layers/<kind>_<n>/vars/<index>; the recurrent cell's in layers/<kind>_<n>/cell/vars
                               (Keras 2.14: _layer_checkpoint_dependencies in the place of layers)
     .h5, of a whole model     HDF5: model_weights/<layer>/<variable>, and the layers as JSON in an attribute
     .h5, of weights           HDF5: the same without model_weights and without the description
+    .json                     the layers alone, as `model.to_json()` gives them
 
-Refuses: files that are none of these, that are damaged, that hold over 512 MiB of arrays or 100,000 parts, arrays
-that are not finite floating-point numbers, and whatever HDF5 can refer to outside the file (external and soft
-links, external and virtual storage). Nothing in a file is run: a lambda in it is read as the text that it is.
+Refuses: files that are none of these, by what they are if that is known; files that are damaged, that hold over 640 MiB
+of arrays or 100,000 parts, arrays that are not finite floating-point numbers, and whatever HDF5 can refer to outside
+the file (external and soft links, external and virtual storage). Nothing in a file is run: a lambda in it is read as
+the text that it is.
 """
 
 import json
 import re
 import zipfile
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
 from io import BytesIO
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from tools.captioner.errors import KerasFileError
+from tools.captioner.foreign_files import recognise, recognise_folder
+from tools.captioner.keras.description import Model, parse_model
 from tools.captioner.toolchain import require
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Mapping
     from pathlib import Path
-    from typing import Any, BinaryIO
+    from typing import BinaryIO
 
     import h5py
     from numpy.typing import NDArray
@@ -38,18 +41,24 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
     _Layers = tuple[tuple["LayerArrays", ...], bool]
 
-__all__ = ["MAX_ARRAY_BYTES", "KerasFile", "Layer", "LayerArrays", "Model", "is_hdf5", "read_keras_file"]
+__all__ = ["MAX_ARRAY_BYTES", "KerasFile", "LayerArrays", "is_hdf5", "read_keras_file"]
 
-MAX_ARRAY_BYTES: Final = 512 * 1024 * 1024
+# VGG16, the largest of the encoders, has 528 MiB.
+MAX_ARRAY_BYTES: Final = 640 * 1024 * 1024
 MAX_CONFIG_BYTES: Final = 16 * 1024 * 1024
 MAX_NODES: Final = 100_000
 MAX_DEPTH: Final = 16
 
 _CONFIG: Final = "config.json"
 _METADATA: Final = "metadata.json"
+_SNIFFED: Final = 4096
 _WEIGHTS: Final = "model.weights.h5"
 _HDF5: Final = b"\x89HDF\r\n\x1a\n"
-_VARIABLE: Final = re.compile(r"(?P<layer>[^/]+/[^/]+)/(?:.+/)?vars/\d+")
+# The layers of a part stand in it as the parts stand in the model.
+_VARIABLE: Final = re.compile(
+    r"(?P<layer>(?:layers|_layer_checkpoint_dependencies)/[^/]+(?:/(?:layers|_layer_checkpoint_dependencies)/[^/]+)*)"
+    r"/(?P<variable>(?:.+/)?vars/\d+)"
+)
 _NOT_LAYERS: Final = ("optimizer/", "metrics/", "_metrics/", "compile_metrics/", "optimizer_weights/")
 
 
@@ -57,38 +66,21 @@ _NOT_LAYERS: Final = ("optimizer/", "metrics/", "_metrics/", "compile_metrics/",
 class LayerArrays:
     """The arrays of one layer, float32, in the order in which Keras lists a layer's variables.
 
-    `name` is the layer's name, or where the file does not tell it, its kind with a number.
+    `name` is the layer's name, or where the file does not tell it, its kind with a number; that of a layer in a part is
+    `part/layer`. `variables` are the arrays' names. The older form has a part's arrays all under the part's name.
     """
 
     name: str
     arrays: "tuple[Floats, ...]"
-
-
-@dataclass(frozen=True, slots=True)
-class Layer:
-    """What the description says of one layer: its class, its options as Keras writes them, its inputs."""
-
-    name: str
-    kind: str
-    options: Mapping[str, object]
-    inputs: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Model:
-    """The description of a model: its class, its layers in Keras's order, the names of those that give its outputs."""
-
-    kind: str
-    layers: tuple[Layer, ...]
-    outputs: tuple[str, ...]
+    variables: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class KerasFile:
-    """A file that Keras saved; `model` is None in one of weights alone.
+    """A file that Keras saved; `model` is None in one of weights alone, and `arrays` is empty in a description alone.
 
     `arrays` has the layers with arrays, those of one kind in the model's order; `named` is whether their names are the
-    layers' own.
+    layers' own. `keras_version` is as the file has it, such as "3.15.0" or "2.2.4-tf"; "" if it does not say.
     """
 
     keras_version: str
@@ -107,13 +99,19 @@ def read_keras_file(path: "Path") -> KerasFile:
 
     Raises KerasFileError, which names the file, or ToolchainError without h5py.
     """
+    if path.is_dir():
+        raise KerasFileError(recognise_folder(path))
     try:
         with path.open("rb") as file:
-            if is_hdf5(file.read(len(_HDF5))):
-                file.seek(0)
+            beginning = file.read(_SNIFFED)
+            file.seek(0)
+            if is_hdf5(beginning):
                 return _read_hdf5(file)
-            if zipfile.is_zipfile(file):
+            if beginning.lstrip().startswith(b"{"):
+                return _read_description(file)
+            if zipfile.is_zipfile(file) and not recognise(beginning, file):
                 return _read_zip(file)
+            known = recognise(beginning, file)
     except KerasFileError as error:
         raise KerasFileError(f"{path}: {error}") from error
     except OSError as error:
@@ -121,7 +119,25 @@ def read_keras_file(path: "Path") -> KerasFile:
     except (ValueError, TypeError, LookupError, AttributeError, RuntimeError, RecursionError) as error:
         # What h5py and zipfile raise over damage, and what malformed descriptions lead to.
         raise KerasFileError(f"{path} is damaged: {error}") from error
-    raise KerasFileError(f"{path} is neither a zip file (.keras) nor HDF5 (.h5), so Keras did not write it so")
+    raise KerasFileError(
+        f"{path} is {known}"
+        if known
+        else f"{path} is neither a zip file (.keras) nor HDF5 (.h5), so Keras did not "
+        "write it so: save the model with model.save('model.keras')"
+    )
+
+
+def _read_description(file: "BinaryIO") -> KerasFile:
+    content = file.read(MAX_CONFIG_BYTES + 1)
+    if len(content) > MAX_CONFIG_BYTES:
+        raise KerasFileError(f"the description has over {MAX_CONFIG_BYTES} bytes")
+    document = json.loads(content)
+    if not isinstance(document, dict) or not {"class_name", "config"} <= document.keys():
+        raise KerasFileError(
+            "this is JSON, and not a model's description as `model.to_json()` gives it; if it is the tokenizer, "
+            "name it with --tokenizer"
+        )
+    return KerasFile(str(document.get("keras_version", "")), parse_model(document), (), named=True)
 
 
 def _read_zip(file: "BinaryIO") -> KerasFile:
@@ -132,7 +148,7 @@ def _read_zip(file: "BinaryIO") -> KerasFile:
             weights = _entry(archive, _WEIGHTS, MAX_ARRAY_BYTES)
     except (zipfile.BadZipFile, NotImplementedError, EOFError) as error:
         raise KerasFileError(f"the zip file is damaged: {error}") from error
-    model = _model(config)
+    model = parse_model(config)
     with require("h5py").File(BytesIO(weights), "r") as tree:
         layers, named = _numbered_layers(tree, _datasets(tree), model)
     return KerasFile(str(version), model, layers, named)
@@ -155,17 +171,17 @@ def _read_hdf5(file: "BinaryIO") -> KerasFile:
         root = "model_weights/" if "model_weights" in tree else ""
         listing = tree["model_weights"] if root else tree
         config = tree.attrs.get("model_config")
-        model = None if config is None else _model(json.loads(config))
+        model = None if config is None else parse_model(json.loads(config))
         if "layer_names" in listing.attrs or "layer_names0" in listing.attrs:
             layers = tuple(
-                LayerArrays(layer, tuple(_array(datasets, f"{root}{layer}/{name}") for name in names))
+                LayerArrays(layer, tuple(_array(datasets, f"{root}{layer}/{name}") for name in names), tuple(names))
                 for layer in _texts(listing, "layer_names")
                 if (names := _texts(listing[layer], "weight_names"))
             )
-            version, named = _text(listing.attrs.get("keras_version", "1 or 2")), True
+            named = True
         else:
             layers, named = _numbered_layers(tree, datasets, model)
-            version = "2 or 3"
+        version = _text(listing.attrs.get("keras_version", ""))
     if not layers:
         raise KerasFileError("the HDF5 file holds no layers, so Keras did not write it")
     return KerasFile(version, model, layers, named)
@@ -215,31 +231,42 @@ def _array(datasets: "Mapping[str, h5py.Dataset]", path: str) -> "Floats":
 
 def _numbered_layers(tree: "h5py.File", datasets: "Mapping[str, h5py.Dataset]", model: Model | None) -> "_Layers":
     """Return the layers of the newer form, in which groups are numbered by kind in the model's order."""
-    groups: dict[str, list[str]] = {}
+    groups: dict[str, list[tuple[str, str]]] = {}
     for path in sorted(datasets, key=_natural_order):
         if match := _VARIABLE.fullmatch(path):
-            groups.setdefault(match["layer"], []).append(path)
+            groups.setdefault(match["layer"], []).append((match["variable"], path))
     described = _names_by_group(model) if model else {}
     layers = []
     named = True
-    for group, paths in groups.items():
-        numbered = group.rpartition("/")[2]
-        # Keras 3 writes the name beside the numbers; Keras 2 does not.
-        name = tree[f"{group}/vars"].attrs.get("name", described.get(numbered))
-        named = named and name is not None
-        arrays = tuple(_array(datasets, path) for path in paths)
-        layers.append(LayerArrays(numbered if name is None else _text(name), arrays))
+    for group, variables in groups.items():
+        parts, names = group.split("/")[1::2], []
+        for depth in range(len(parts)):
+            way = tuple(parts[: depth + 1])
+            inner = "/".join(group.split("/")[: 2 * depth + 2]) + "/vars"
+            # Keras 3 writes the name beside the numbers; Keras 2 does not.
+            name = tree[inner].attrs.get("name") if inner in tree else None
+            name = described.get(way) if name is None else name
+            named = named and name is not None
+            names.append(parts[depth] if name is None else _text(name))
+        # Keras lists a bidirectional layer's forward arrays first.
+        ordered = sorted(variables, key=lambda variable: "backward_layer" in variable[0])
+        arrays = tuple(_array(datasets, path) for _, path in ordered)
+        layers.append(LayerArrays("/".join(names), arrays, tuple(variable for variable, _ in ordered)))
     return tuple(layers), named
 
 
-def _names_by_group(model: Model) -> dict[str, str]:
+def _names_by_group(model: Model, way: tuple[str, ...] = ()) -> dict[tuple[str, ...], str]:
+    """Return the layers' names by their groups' names, at every depth."""
     counts: Counter[str] = Counter()
-    names = {}
+    names: dict[tuple[str, ...], str] = {}
     for layer in model.layers:
         # How Keras makes a group's name of a class's: BatchNormalization, batch_normalization.
         kind = re.sub("([a-z])([A-Z])", r"\1_\2", re.sub("(.)([A-Z][a-z]+)", r"\1_\2", layer.kind)).lower()
-        names[f"{kind}_{counts[kind]}" if counts[kind] else kind] = layer.name
+        group = (*way, f"{kind}_{counts[kind]}" if counts[kind] else kind)
+        names[group] = layer.name
         counts[kind] += 1
+        if layer.part is not None:
+            names |= _names_by_group(layer.part, group)
     return names
 
 
@@ -258,41 +285,3 @@ def _texts(node: "h5py.Group", name: str) -> list[str]:
 
 def _text(text: object) -> str:
     return text.decode() if isinstance(text, bytes) else str(text)
-
-
-def _model(config: object) -> Model:
-    """Return the description of a model, as Keras serialises it. Raises what a malformed one leads to."""
-    document = cast("dict[str, Any]", config)
-    content = document["config"]
-    # The first versions of Sequential have a bare list.
-    listed = content.get("layers", []) if isinstance(content, dict) else content
-    layers = tuple(
-        Layer(
-            str(layer.get("name", layer["config"].get("name"))),
-            str(layer["class_name"]),
-            dict(layer["config"]),
-            tuple(_senders(layer.get("inbound_nodes", []))),
-        )
-        for layer in listed
-    )
-    outputs = content.get("output_layers", []) if isinstance(content, dict) else []
-    return Model(str(document["class_name"]), layers, tuple(_senders(outputs)))
-
-
-def _senders(nodes: object) -> "Iterator[str]":
-    """Return the names of the layers whose outputs are listed.
-
-    An output is [name, node, tensor, ...] in Keras 2, `keras_history` in 3.
-
-    Options, such as a mask, are no inputs.
-    """
-    match nodes:
-        case [str(name), int(), int(), *_]:
-            yield name
-        case list():
-            for node in nodes:
-                yield from _senders(node)
-        case {"keras_history": [str(name), *_]}:
-            yield name
-        case {"args": inner} | {"class_name": "__keras_tensor__", "config": inner}:
-            yield from _senders(inner)
