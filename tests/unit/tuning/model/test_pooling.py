@@ -66,7 +66,8 @@ def test_past_its_limit_the_model_keeps_what_is_well_rated_often_and_a_view_of_t
 def test_past_its_limit_the_model_keeps_the_best_region_and_not_the_luckiest_ratings(mode: Mode, now: datetime) -> None:
     """Of alike settings the lucky are no better than the unlucky: ratings that were kept for their luck mislead."""
     rng = np.random.default_rng(5)
-    good, poor = [], []
+    good: list[Observation] = []
+    poor: list[Observation] = []
     for index in range(1_200):
         there, level = (good, 3.5) if index % 2 else (poor, 2.5)
         # One corner is better than the other; every rating errs by .6.
