@@ -4,69 +4,87 @@ And answers lost on their way. What becomes of a database file is in `test_datab
 """
 
 import itertools
-import os
+import json
 import signal
 import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from botocore.exceptions import ReadTimeoutError
 
+from tests.support.crashes import (
+    ACTS,
+    ANSWERS,
+    CORRECTION,
+    GIVING_WAY,
+    KEY,
+    NOW,
+    RATED,
+    SIZE,
+    observations,
+    setting,
+    suggestions,
+)
 from tests.support.stores import client_of, store_url
 from tuning.errors import StoreUnavailableError, StudyExistsError
-from tuning.observations import Correction, Failure, Observation, Setting, Suggestion
+from tuning.observations import Correction, Suggestion
 from tuning.stores import open_store
 from tuning.stores.port import MAX_CLAIM, IdempotencyKey, ObservationStore
 from tuning.study import Study
 
-NOW = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
-KEY = IdempotencyKey("the key", "body")
-SIZE, ANSWERS = 250, 120  # more answers than one transaction can free settings
 CALLS = 3  # that recording the batch makes: head read, batch made visible, the other settings freed
 VISIBLE = 2  # the call that makes it visible
 
-ACT = f"""
-import os, signal, sys
+# One process per test that imports what all need; each call is made in a fork of it, which has opened no store yet.
+FORK = f"""
+import json, os, signal, sys
 sys.path[:0] = {sys.path!r}
-from tests.integration.test_store_crashes import ACTS
-from tuning.stores import open_store
-store = open_store(sys.argv[1])
-calls = 0
-def count(**_):
-    global calls
-    calls += 1
-    if calls == int(sys.argv[3]):
-        os.kill(os.getpid(), signal.SIGKILL)
-store._table.connect().meta.events.register(sys.argv[2] + ".dynamodb", count)
-ACTS[sys.argv[4]](store)
-print(calls)
+from tests.support.crashes import ACTS
+from tuning.stores import dynamodb, open_store
+for line in sys.stdin:
+    when, call, act = json.loads(line)
+    child = os.fork()
+    if not child:
+        store = open_store(sys.argv[1])
+        calls = 0
+        def count(**_):
+            global calls
+            calls += 1
+            if calls == call:
+                os.kill(os.getpid(), signal.SIGKILL)
+        store._table.connect().meta.events.register(when + ".dynamodb", count)
+        ACTS[act](store)
+        print(json.dumps(calls), flush=True)
+        os._exit(0)
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if status:
+        print(json.dumps({{"killed by": -status}}), flush=True)
 """
+KILLED = {"killed by": signal.SIGKILL}
+
+Run = Callable[..., object]
 
 
-def setting(step: int) -> Setting:
-    return Setting("leonardo", (("init_strength", 0.28), ("guidance_scale", 5 + step / 100)))
+@pytest.fixture
+def run(url: str) -> Iterator[Run]:
+    """Does an act, killed before or after one of its calls; how it ended, or how many calls it made."""
+    with subprocess.Popen(
+        [sys.executable, "-c", FORK, url], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin
+        assert process.stdout
+        asking, answering = process.stdin, process.stdout
 
+        def ask(when: str, call: int, act: str = "record") -> object:
+            asking.write(json.dumps([when, call, act]) + "\n")
+            asking.flush()
+            return json.loads(answering.readline())
 
-def mode(step: int) -> str:
-    return ("structure", "surfaces")[step % 3 == 0]
-
-
-def observations() -> list[Observation]:
-    """A batch across both modes, the first of which answer suggestions."""
-    named = [f"s{step}" if step < ANSWERS else None for step in range(SIZE)]
-    return [Observation(mode(step), setting(step), 1 + step % 9 / 2, NOW, named[step]) for step in range(SIZE)]
-
-
-def suggestions(prefix: str = "s") -> list[Suggestion]:
-    return [
-        Suggestion(f"{prefix}{step}", mode(step), setting(step), NOW, NOW + timedelta(days=1))
-        for step in range(ANSWERS + 5)
-    ]
+        yield ask
 
 
 def claim(store: ObservationStore, claimed: list[Suggestion]) -> None:
@@ -85,34 +103,6 @@ def store(url: str) -> Iterator[ObservationStore]:
     claim(store, suggestions())
     yield store
     store.close()
-
-
-CORRECTION = Correction(NOW, rating=5.0, comment="better", withdrawn=False, reviser="bo")
-RATED = Observation("structure", setting(1), 3.0, NOW, "of ana", "ana", comment="so")
-SKIPPED = Failure("structure", setting(7), "the enhancer refused it", NOW, "in the garden")
-GIVING_WAY = Suggestion("in the garden", "structure", setting(7), NOW, NOW + timedelta(days=1), "garden")
-CLAIMED = Suggestion("another", "structure", setting(8), NOW, NOW + timedelta(days=1), "garden")
-
-ACTS: dict[str, Callable[[ObservationStore], object]] = {
-    "record": lambda store: store.record(observations(), idempotency_key=KEY),
-    "revise": lambda store: store.revise("garden", 1, CORRECTION, seen=1, idempotency_key=KEY),
-    "withdraw": lambda store: store.revise(
-        "garden", 1, Correction(NOW, withdrawn=True), seen=None, idempotency_key=KEY
-    ),
-    "replace": lambda store: store.record(
-        [replace(RATED, rating=5.0, comment="better")], study="garden", idempotency_key=KEY
-    ),
-    "skip": lambda store: store.record([SKIPPED], study="garden", idempotency_key=KEY),
-    "begin": lambda store: store.begin(Study("meadow", NOW, "garden", "for Bo")),
-    "archive": lambda store: store.archive("garden", archived_at=NOW),
-    "claim": lambda store: store.claim([CLAIMED], giving_way=[GIVING_WAY], now=NOW),
-    "give back": lambda store: store.give_back("in the garden", now=NOW),
-}
-
-
-def run(url: str, when: str, call: int, act: str = "record") -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-c", ACT, url, when, str(call), act]
-    return subprocess.run(command, env=dict(os.environ), capture_output=True, text=True, check=False)
 
 
 def assert_before(url: str) -> None:
@@ -138,18 +128,17 @@ def assert_after(url: str) -> None:
     store.close()
 
 
-def test_recording_the_batch_makes_the_calls_that_are_cut_here(url: str, store: ObservationStore) -> None:
-    done = run(url, "before-call", 0)
-    assert done.stdout == f"{CALLS}\n", done.stderr
+def test_recording_the_batch_makes_the_calls_that_are_cut_here(url: str, store: ObservationStore, run: Run) -> None:
+    assert run("before-call", 0) == CALLS
     assert_after(url)
 
 
 @pytest.mark.parametrize("call", range(1, CALLS + 1))
 @pytest.mark.parametrize("when", ["before-call", "after-call"])
 def test_a_writer_killed_at_any_call_leaves_the_state_before_or_after_and_a_retry_leaves_it_after(
-    url: str, store: ObservationStore, when: str, call: int
+    url: str, store: ObservationStore, run: Run, when: str, call: int
 ) -> None:
-    assert run(url, when, call).returncode == -signal.SIGKILL
+    assert run(when, call) == KILLED
     visible = call > VISIBLE or (call == VISIBLE and when == "after-call")
     (assert_after if visible else assert_before)(url)
 
@@ -201,11 +190,13 @@ def garden(url: str) -> Iterator[ObservationStore]:
 
 
 @pytest.mark.parametrize("act", GARDENERS)
-def test_whatever_is_done_in_a_study_is_done_whole_or_not_at_all(act: str, url: str, garden: ObservationStore) -> None:
+def test_whatever_is_done_in_a_study_is_done_whole_or_not_at_all(
+    act: str, url: str, garden: ObservationStore, run: Run
+) -> None:
     calls, visible = GARDENERS[act]
     before, after = view(url), None
     for call, when in itertools.product(range(1, calls + 1), ("before-call", "after-call")):
-        assert run(url, when, call, act).returncode == -signal.SIGKILL
+        assert run(when, call, act) == KILLED
         seen = view(url)
         done = (call, when) == (visible, "after-call")
         assert (seen == before) == (not done)
@@ -219,10 +210,9 @@ def test_whatever_is_done_in_a_study_is_done_whole_or_not_at_all(act: str, url: 
 
 @pytest.mark.parametrize("act", GARDENERS)
 def test_what_is_done_in_a_study_takes_the_calls_that_are_cut_here(
-    act: str, url: str, garden: ObservationStore
+    act: str, garden: ObservationStore, run: Run
 ) -> None:
-    done = run(url, "before-call", 0, act)
-    assert done.stdout == f"{GARDENERS[act][0]}\n", done.stderr
+    assert run("before-call", 0, act) == GARDENERS[act][0]
 
 
 def lose_answers(store: ObservationStore, operation: str, times: int) -> list[str]:

@@ -7,30 +7,27 @@ import json
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from tests.support.races import NOW, SHARED, WRITERS, batch, rating_of, said, setting_of
 from tests.support.stores import ADAPTERS, store_url
 from tests.support.thorough import TIMES, examples
-from tuning.observations import Correction, Failure, Observation, Setting, Told
-from tuning.stores.port import IdempotencyKey, ObservationStore
+from tuning.observations import Observation
+from tuning.stores.port import ObservationStore
 from tuning.study import Best, Study
 
-WRITERS, READERS = 16, 2
+READERS = 2
 UPDATES = {"sqlite": examples(25), "dynamodb": examples(5)}  # of a writer: a contended emulator does a dozen per second
 ROUNDS = {"sqlite": 6, "dynamodb": 2}  # in which a writer also corrects, withdraws and skips
-SHARED = 1  # the position of the entry that all writers of a study correct
-NOW = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 PROLOGUE = f"""
 import json, sys, time
 sys.path[:0] = {sys.path!r}
 from datetime import UTC, datetime
-from tests.integration.test_store_races import batch
+from tests.support.races import batch
 from tuning.errors import StoreUnavailableError
 from tuning.stores.port import IdempotencyKey
 from tuning.stores import open_store
@@ -77,17 +74,8 @@ print(json.dumps(reads))
 """
 
 
-def batch(writer: int, update: int) -> list[Observation]:
-    """One to five ratings, whose names say of which batch they are and how large it is."""
-    size = 1 + (writer + update) % 5
-    api = ("leonardo", "stablediffusion")[update % 2]
-    rating = 1 + ((writer * 50 + update) * 7919 % 9973) / 9973 * 4
-    setting = Setting(api, (("guidance_scale", 5 + update / 7),))
-    return [Observation("structure", setting, rating, NOW, f"{writer}-{update} of {size}")] * size
-
-
 CORRECT = """
-from tests.integration.test_store_races import turns
+from tests.support.races import turns
 writer, study, rounds = int(sys.argv[2]), sys.argv[3], int(sys.argv[4])
 store.count(study)
 print("ready", flush=True)
@@ -215,60 +203,6 @@ def test_many_writers_and_readers_of_one_study_agree_on_every_number(
     assert store.count() == len(found) == len(everything)
     assert Counter(found) == Counter(everything)
     assert min(reads) > 1  # of the empty store, and at least once more
-
-
-def said(rating: float | None, withdrawn: bool = False) -> str:
-    """The comment of an entry or a revision, which says what else must be in it."""
-    return repr((rating, withdrawn))
-
-
-def correction(rating: float | None = None, *, of: float | None = None, withdrawn: bool = False) -> Correction:
-    """A correction to this rating, or of nothing but whether it is withdrawn."""
-    return Correction(NOW, rating, said(rating if rating is not None else of, withdrawn), withdrawn)
-
-
-def rating_of(writer: int, turn: int, number: int) -> float:
-    """A rating that no other entry and no other revision has."""
-    return 1 + ((writer * 6 + turn) * 5 + number + 1) / (WRITERS * 30 + 5) * 4
-
-
-def setting_of(writer: int, turn: int, number: int) -> Setting:
-    return Setting("leonardo", (("guidance_scale", 5 + writer + turn / 10 + number / 100),))
-
-
-def turns(
-    store: ObservationStore, writer: int, study: str, rounds: int, patiently: Callable[..., Any]
-) -> Iterator[list[object]]:
-    """Record two ratings and a failure, correct the first, withdraw the second and correct what all share, in turns.
-
-    Gives the positions of those three, the number and the rating of the shared entry's revision, and the counts that
-    the four acknowledgements saw.
-    """
-    for turn in range(rounds):
-
-        def key(what: str, turn: int = turn) -> IdempotencyKey:
-            return IdempotencyKey(f"{writer}-{turn}-{what}", "body")
-
-        first, second, third = (rating_of(writer, turn, number) for number in range(3))
-        shared = rating_of(writer, turn, 3)
-        told: list[Told] = [
-            Observation("structure", setting_of(writer, turn, number), rating, NOW, comment=said(rating))
-            for number, rating in enumerate((first, second))
-        ]
-        told.append(Failure("structure", setting_of(writer, turn, 2), "skipped", NOW, comment=said(None)))
-        recorded = patiently(store.record, told, study=study, idempotency_key=key("record"))
-        one, two, _ = recorded.positions
-        answers = [
-            patiently(store.revise, study, position, what, seen=seen, idempotency_key=key(name))
-            for name, position, what, seen in (
-                ("correct", one, correction(third), 1),
-                ("withdraw", two, correction(of=second, withdrawn=True), 1),
-                ("shared", SHARED, correction(shared), None),
-            )
-        ]
-        last = answers[-1].entry.revision
-        seen = [one.samples_seen for one in (recorded, *answers)]
-        yield [recorded.positions, last.number, last.rating, seen]
 
 
 def assert_counts_exact(answers: list[list[Any]]) -> None:

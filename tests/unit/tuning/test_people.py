@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.spaces import assert_legal
+from tests.support.thorough import examples
 from tuning.model.acquisition import find_optimum
 from tuning.model.design import initial_design
 from tuning.model.learning import fit
@@ -131,13 +132,13 @@ def crowds(draw: st.DrawFn) -> list[Observation]:
     ]
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=examples(12), deadline=None)
 @given(crowds())
 def test_any_crowd_leaves_the_study_sound(observations: list[Observation]) -> None:
     assert_sound(MODE, observations)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=examples(12), deadline=None)
 @given(crowds())
 def test_names_name_and_mean_nothing(observations: list[Observation]) -> None:
     def renamed(name: str | None, prefix: str) -> str | None:

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.spaces import modes
+from tests.support.thorough import examples
 from tests.unit.tuning.insight.conftest import Study
 from tuning.insight.importance import ApiImportance, importance, sobol_shares
 from tuning.insight.knowledge import Knowledge
@@ -98,7 +99,7 @@ def test_shares_of_any_study_lie_within_their_bounds(mode: Mode, study: Study) -
             assert all(0.0 <= one.first <= one.total <= 1.0 for one in api.parameters)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 @given(st.data())
 def test_any_space_has_finite_shares(data: st.DataObject) -> None:
     mode, now = data.draw(modes()), datetime(2030, 1, 1, tzinfo=UTC)

@@ -36,9 +36,10 @@ def test_far_from_the_ends_nothing_is_changed() -> None:
     low, high = interval_of(mean, deviation)
 
     assert expected_rating(mean, deviation) == pytest.approx(mean, abs=1e-9)
-    assert (high - low) / deviation == pytest.approx(np.full(2, 2 * 1.6449), abs=1e-3)
+    # The model's own error is part of the interval: .06 points, as a standard deviation.
+    assert (high - low) / np.sqrt(deviation**2 + 0.06**2) == pytest.approx(np.full(2, 2 * 1.6449), abs=1e-3)
 
 
-def test_what_is_known_exactly_has_an_interval_of_no_width() -> None:
-    assert [float(end) for end in interval_of(np.array(4.0), np.array(0.0))] == [4.0, 4.0]
+def test_what_the_model_knows_exactly_has_the_interval_of_the_models_own_error() -> None:
+    assert [float(end) for end in interval_of(np.array(4.0), np.array(0.0))] == pytest.approx([3.901, 4.099], abs=1e-3)
     assert float(expected_rating(np.array(4.0), np.array(0.0))) == pytest.approx(4.0)

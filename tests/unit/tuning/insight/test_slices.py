@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.spaces import assert_legal, modes
+from tests.support.thorough import examples
 from tests.unit.tuning.insight.conftest import NOW, Study
 from tuning.errors import StudyMissingError, TooFewRatingsError
 from tuning.insight.knowledge import Knowledge
@@ -132,7 +133,7 @@ def test_a_choice_has_a_point_for_each_choice(mixed: Spaces) -> None:
     assert of(found, "printer").parameters == ("sampler", "passes")
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(st.data())
 def test_any_space_can_be_sliced_along_any_of_its_parameters(data: st.DataObject) -> None:
     mode = data.draw(modes())

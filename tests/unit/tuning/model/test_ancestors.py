@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.thorough import examples
 from tuning.model.acquisition import choose, find_optimum
 from tuning.model.ancestors import MAX_INHERITED, hyperparameters_of, inherited, pool_study
 from tuning.model.arrays import Floats
@@ -230,7 +231,7 @@ def test_what_is_joined_is_joined_once_and_anew_when_anything_is_told(mode: Mode
     assert len(pool_study(mode, study(own[:-1], base))) == len(first) - 1
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(
     ratings=st.lists(
         st.tuples(

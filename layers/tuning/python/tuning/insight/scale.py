@@ -14,6 +14,8 @@ from tuning.observations import MAX_RATING, MIN_RATING
 
 INTERVAL = 0.90  # the probability that an interval holds the true rating
 
+# Rating points by which the model is off whatever it has been told: true ratings are no draws of a Gaussian process.
+_MISFIT = 0.06
 _REACH = float(normal.quantile(np.array((1.0 + INTERVAL) / 2.0)))  # posterior deviations to either side
 
 
@@ -32,10 +34,12 @@ def expected_rating(mean: Floats, deviation: Floats) -> Floats:
 def interval_of(mean: Floats, deviation: Floats) -> tuple[Floats, Floats]:
     """Return the ends of the INTERVAL of the true rating, low and high, elementwise, in rating points.
 
-    The probability left out is the same at either end, but for an end that is the scale's. The interval is widened
+    The probability left out is the same at either end, but for an end that is the scale's. An independent error of the
+    model itself (_MISFIT) is part of it: simulated studies, whose deviations become small, showed it
+    (docs/decisions/0019-people-and-pictures-are-part-of-the-model.md). The interval is widened
     where it would lose the mean: that of an f far above 5 is a little less than 5, although nearly all draws are 5.
     """
     expected = expected_rating(mean, deviation)
-    low = np.clip(mean - _REACH * deviation, MIN_RATING, MAX_RATING)
-    high = np.clip(mean + _REACH * deviation, MIN_RATING, MAX_RATING)
+    reach = _REACH * np.hypot(deviation, _MISFIT)
+    low, high = (np.clip(mean + side * reach, MIN_RATING, MAX_RATING) for side in (-1.0, 1.0))
     return np.minimum(low, expected), np.maximum(high, expected)
