@@ -13,7 +13,8 @@ from pathlib import Path
 def shared_server(folder: Path, name: str, start: Callable[[], AbstractContextManager[str]]) -> Iterator[str]:
     """The endpoint that `start` gives, called once for all processes that ask in `folder` for a server of that `name`.
 
-    Who started it waits in the end for all others. What `start` raises, each of them sees for itself.
+    Who started it waits in the end for all others. What `start` raises, each of them sees for itself. Of several, the
+    last that was entered must be left first: then no two processes wait for each other.
     """
     noted = folder / f"{name}.endpoint"
     gate, users = (folder / f"{name}.{lock}" for lock in ("gate", "users"))
