@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from functools import cached_property
+from typing import get_args, get_origin
 
 from fastapi import Request
 
@@ -10,7 +11,7 @@ from tuning.errors import RevisionMismatchError, SpaceError, StoreUrlError
 from tuning.spaces import Spaces
 from tuning.stores import open_store
 from tuning.stores.port import ObservationStore
-from tuning.validation.requests import validate_query
+from tuning.validation.requests import refuse_several, validate_query
 from tuning.validation.space_file import load_spaces
 from web.application import create_app, entry_point
 from web.entry import Handler
@@ -26,7 +27,8 @@ What If-Match asked for does not hold: RFC 9110, 13.1.1."""
 async def refuse_near_parameters(request: Request) -> None:
     """Refuse a query with a parameter that its route does not know and seems to. A dependency of routes.
 
-    That is one that is nearly known, a field of the body, or a parameter of other routes.
+    That is one that is nearly known, a field of the body, or a parameter of other routes. One that may have one
+    value is refused with several, of which the last would be taken in silence.
 
     Raises:
         InvalidRequestError: there is one; each is named, with what was meant.
@@ -36,6 +38,13 @@ async def refuse_near_parameters(request: Request) -> None:
     bodies = [parameter.field_info.annotation for parameter in dependant.body_params]
     fields = [name for body in bodies for name in getattr(body, "model_fields", {})]
     validate_query(request.query_params, known, fields)
+    single = [parameter.alias for parameter in dependant.query_params if not _is_list(parameter.field_info.annotation)]
+    refuse_several({name: request.query_params.getlist(name) for name in single})
+
+
+def _is_list(annotation: object) -> bool:
+    """Tell whether a parameter is a list, or one of several types of which one is."""
+    return any(get_origin(one) is list for one in (annotation, *get_args(annotation)))
 
 
 class TuningFunction:

@@ -16,17 +16,40 @@ from tqdm import tqdm
 
 from benchmarks.machine import describe
 from benchmarks.tuning.alone import Worker, serve
-from benchmarks.tuning.families import draw
-from benchmarks.tuning.methods import METHODS, OURS
-from benchmarks.tuning.raters import Alike
+from benchmarks.tuning.families import Truth, draw
+from benchmarks.tuning.methods import METHODS, OURS, InformedMethod
+from benchmarks.tuning.raters import Alike, Sitting
 from benchmarks.tuning.runs import BATCH, RATINGS, rate_batch, to_line
+from benchmarks.tuning.settings import Parameters
 
 AGES = (50, 200, 1_000, 10_000)
-WANTED = (("original", AGES[0]), *((OURS, age) for age in AGES))
+TOLD = "ours-told"  # ours, told who rated and of what picture
+WANTED = (("original", AGES[0]), *((OURS, age) for age in AGES), (TOLD, AGES[0]), (TOLD, AGES[-1]))
 REPEATS = 9
 
 _FAMILY, _SEED = "smooth", 0
 _AT_ONCE = 1_000  # ratings told, as an update takes them
+# Of those who are told apart: how many there are in young studies and in old ones, and how many settings one of them
+# judges on one picture where ratings are told in bulk.
+_FEW, _MANY, _OLD = 10, 100, 1_000
+_SETTINGS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Crowd:
+    """Raters who err alike and are told apart: so many of them take turns, and each turn has a new picture."""
+
+    truth: Truth
+    people: int
+
+    def rate(self, parameters: Parameters, nth: int) -> float:
+        """Return the `nth` rating of a run, as where all are alike."""
+        return Alike(self.truth).rate(parameters, nth)
+
+    def sitting(self, nth: int) -> Sitting:
+        """Return who has the turn of the `nth` rating, and of which picture."""
+        turn = nth // BATCH
+        return Sitting(f"rater-{turn % self.people + 1}", f"picture-{turn + 1}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,19 +96,26 @@ def measure(name: str, age: int) -> Timing:
     Ratings up to those of a run come as they do there. Those beyond are of settings drawn at random, which a method
     of that age must take whether it asked for them or not.
     """
-    raters = Alike(draw(_FAMILY, _SEED))
-    entry = METHODS[name]
-    method = entry.load()(raters.truth.mode, _SEED)
+    told = name == TOLD
+    truth = draw(_FAMILY, _SEED)
+    raters: Crowd | Alike = Crowd(truth, _FEW if age < _OLD else _MANY) if told else Alike(truth)
+    entry = METHODS[OURS if told else name]
+    method = entry.load()(truth.mode, _SEED)
     rated = 0
     while rated < min(age, RATINGS):
-        rate_batch(method, raters, rated)
+        rate_batch(method, raters, rated, informed=told)
         rated += BATCH
     if rated < age:
-        drawn = METHODS["random"].load()(raters.truth.mode, _SEED).ask(age - rated)
+        drawn = METHODS["random"].load()(truth.mode, _SEED).ask(age - rated)
         ratings = [(parameters, raters.rate(parameters, rated + index)) for index, parameters in enumerate(drawn)]
-        for first in range(0, len(ratings), _AT_ONCE):
-            method.tell(ratings[first : first + _AT_ONCE])
-    times = [rate_batch(method, raters, age + BATCH * repeat) for repeat in range(REPEATS)]
+        for first in range(0, len(ratings), _SETTINGS if told else _AT_ONCE):
+            if isinstance(raters, Crowd) and isinstance(method, InformedMethod):
+                # A sitting each, of whoever would have had that turn.
+                sitting = raters.sitting(BATCH * (first // _SETTINGS))
+                method.tell_of(ratings[first : first + _SETTINGS], sitting)
+            else:
+                method.tell(ratings[first : first + _AT_ONCE])
+    times = [rate_batch(method, raters, age + BATCH * repeat, informed=told) for repeat in range(REPEATS)]
     asking, telling = (1_000 * statistics.median(column) for column in zip(*times, strict=True))
     return Timing(name, entry.version, age, asking, telling, describe())
 
@@ -100,5 +130,5 @@ def _parse(cells: Sequence[str]) -> Timing:
 
 
 if __name__ == "__main__":
-    METHODS[sys.argv[1]].load()
+    METHODS[OURS if sys.argv[1] == TOLD else sys.argv[1]].load()
     serve(lambda age: to_line(_cells(measure(sys.argv[1], int(age)))))

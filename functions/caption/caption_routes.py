@@ -14,7 +14,7 @@ from functions.caption.resources import Resources
 from web.application import create_app, entry_point
 from web.entry import Handler
 from web.metrics import Metric
-from web.multipart import Part
+from web.multipart import FormPart
 
 _BEAM_WIDTH = "how many partial captions go on after each word; 1 is greedy decoding (default: the bundle's)"
 _LENGTH_PENALTY = "0 prefers short captions, 1 has no preference, more prefers long ones (default: the bundle's)"
@@ -55,7 +55,7 @@ def build(resources: Resources) -> tuple[FastAPI, Handler]:
         openapi_extra=BODY,
     )
     async def generate_caption(
-        file: Annotated[Part, Depends(picture_part)],
+        file: Annotated[FormPart, Depends(picture_part)],
         beam_width: Annotated[
             int | None,
             Query(ge=1, le=MAX_BEAM_WIDTH, description=_BEAM_WIDTH),

@@ -12,7 +12,7 @@ from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 
 from captioning.pictures.formats.signatures import format_of
-from web.multipart import Part, read_part
+from web.multipart import FormPart, read_part
 
 NAME = "file"
 """The name of the part."""
@@ -45,7 +45,7 @@ _BASE64 = re.compile(rb"[0-9A-Za-z+/_-]{8,64}")
 _MOST_TEXT = 2_000
 
 
-async def picture_part(request: Request) -> Part:
+async def picture_part(request: Request) -> FormPart:
     """Return the picture's part, its content decoded. A dependency of routes.
 
     Raises:
@@ -55,7 +55,7 @@ async def picture_part(request: Request) -> Part:
     content = _unwrapped(part.content)
     if not part.filename and format_of(content) is None and _is_text(content):
         raise _invalid("has a text and no picture: send the file's bytes; with curl that is -F file=@picture.jpg")
-    return Part(content, part.filename)
+    return FormPart(content, part.filename)
 
 
 def _unwrapped(content: bytes) -> bytes:

@@ -32,7 +32,7 @@ OF_AN_ACCOUNT = re.compile(r"\baws \w|\bsam (deploy|sync|logs|delete)\b|STACK=|m
 
 RUN_ELSEWHERE = {
     r"curl -X \w+ http://127\.0\.0\.1": "tests/documentation/test_pages.py",
-    r"(POST|PATCH) /": "tests/documentation/test_pages.py",
+    r"(GET|POST|PATCH) /": "tests/documentation/test_pages.py",
     r"pip install \.$": "tests/integration/test_distribution.py",
     r"docker compose up": "tests/integration/test_compose.py",
     r"sam (build|local )": "tests/images/sam.py",
@@ -91,7 +91,7 @@ def test_a_command_needs_an_account_or_is_run_by_a_test() -> None:
 
 def test_bash_understands_them() -> None:
     for block in BLOCKS:
-        if not re.match(r"(POST|PATCH) /", block.content):
+        if not re.match(r"(GET|POST|PATCH) /", block.content):
             script = re.sub(r"<\w+>", "x", block.content)
             done = subprocess.run(["bash", "-n"], input=script, capture_output=True, text=True, check=False)
             assert done.returncode == 0, f"{block.page}: {done.stderr}"

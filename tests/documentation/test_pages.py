@@ -84,6 +84,60 @@ def test_the_apis_page_shows_requests_with_the_answers_that_they_get(tmp_path: P
     assert f"\n{table[0]}\n" in (ROOT / "docs/api.md").read_text()
 
 
+def _shape(value: object, path: str = "") -> set[str]:
+    """The path and the kind of every value within a JSON value; entries of a list share theirs."""
+    if isinstance(value, dict):
+        return {kind for name, member in value.items() for kind in _shape(member, f"{path}/{name}")}
+    if isinstance(value, list):
+        return {kind for member in value for kind in _shape(member, f"{path}/-")}
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return {f"{path} {'number' if number else type(value).__name__}"}
+
+
+def _rated(number: int, api: str, strength: str, weight: str) -> dict[str, object]:
+    parameters = {"api": api, strength: round(0.14 + number * 0.02, 2), "guidance_scale": 5 + number % 7, weight: 0.86}
+    rating = 4.5 - abs(number - 8) / 4 - (api != "leonardo") / 2
+    return {"parameters": parameters, "rating": rating, "rater": ("ana", "bo", "cy")[number % 3]}
+
+
+def test_the_apis_page_shows_what_is_answered_of_a_rated_study(stack: Stack) -> None:
+    shown = blocks("docs/api.md")
+    asked = [
+        (text.removeprefix("GET ").strip(), json.loads(shown[at + 1][1]))
+        for at, (_, text) in enumerate(shown)
+        if text.startswith("GET /")
+    ]
+    (steps,) = (json.loads(text) for language, text in shown if language == "json" and '"steps"' in text)
+    asked.append(("/ml/progress?study=kitchens-2026", steps))
+    assert [path.partition("?")[0] for path, _ in asked] == ["/ml/stats", "/ml/surrogate", "/ml/progress"]
+    results = [
+        _rated(number, *names)
+        for number in range(12)
+        for names in (
+            ("leonardo", "init_strength", "controlnet_weight"),
+            ("stablediffusion", "strength", "controlnet_conditioning_scale"),
+        )
+    ]
+    assert stack.post("/ml/studies", json={"name": "kitchens-2026"}).status_code == 201
+    assert stack.post("/ml/update_model", json={"study": "kitchens-2026", "results": results}).status_code == 200
+
+    said = [stack.get(path).json() for path, _ in asked]
+    for (path, answer), one in zip(asked, said, strict=True):
+        assert one.keys() == answer.keys(), path
+        assert _shape(answer) <= _shape(one), path
+    # What follows from how much was rated and asked is as shown; what the model says is up to the ratings.
+    (stats, surrogate, progress), (stats_shown, surrogate_shown, _) = said, (answer for _, answer in asked)
+    assert [one["samples_seen"] for one in (*said, progress["steps"][0])] == [24, 24, 24, 6]
+    assert stats["convergence"] == stats_shown["convergence"]
+    assert {api["count"] for api in stats["apis"].values()} == {api["count"] for api in stats_shown["apis"].values()}
+    mode, mode_shown = stats["modes"]["structure"], stats_shown["modes"]["structure"]
+    for name in ("gained_since", "raters_total"):
+        assert mode[name] == mode_shown[name]
+    assert {one["rater"]: one["ratings"] for one in mode["raters"]}["bo"] == mode_shown["raters"][0]["ratings"]
+    drawn = [[point["values"] for point in one["curves"][0]["points"]] for one in (surrogate, surrogate_shown)]
+    assert drawn[0] == drawn[1]
+
+
 def test_both_readmes_show_the_same_requests_and_the_committed_model() -> None:
     english, spanish = ([content for _, content in blocks(name)] for name in ("README.md", "README.es.md"))
     version = json.loads((ROOT / "models/flickr8k/manifest.json").read_text())["model_version"]

@@ -68,15 +68,32 @@ def test_every_anchor_that_a_page_links_to_is_there() -> None:
             assert anchor in _anchors(there), f"{page.name}: {target}#{anchor}"
 
 
+def _outline(text: str) -> list[tuple[str, int]]:
+    """Each section: the rank of its heading, and how many items its list has."""
+    plain = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+    found = re.findall(r"^(#+) .*\n((?:(?!#).*\n?)*)", plain, re.MULTILINE)
+    return [(rank, len(re.findall(r"^(?:-|\d\.) ", section, re.MULTILINE))) for rank, section in found]
+
+
+def _commands(text: str) -> list[str]:
+    """What the page names as code and no language changes: paths with their methods, queries, targets of make."""
+    return sorted(set(re.findall(r"`((?:[A-Z, ]+ /|\?|make )[^`]*)`", text.replace("carpeta", "folder"))))
+
+
+def test_the_spanish_readme_has_the_same_sections_tables_and_commands() -> None:
+    english, spanish = ((ROOT / name).read_text() for name in ("README.md", "README.es.md"))
+
+    assert _outline(english) == _outline(spanish)
+    assert _commands(english) == _commands(spanish)
+    rows = [re.findall(r"^\| (`.*?) \|", text, re.MULTILINE) for text in (english, spanish)]
+    assert rows[0] == rows[1]
+
+
 def test_the_apis_page_in_spanish_has_the_same_sections_examples_and_statuses() -> None:
     english, spanish = ((DOCS / name).read_text() for name in ("api.md", "es/api.md"))
 
     assert blocks("docs/es/api.md") == blocks("docs/api.md")
-    ranks = [
-        re.findall(r"^(#+) ", re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL), re.MULTILINE)
-        for text in (english, spanish)
-    ]
-    assert ranks[0] == ranks[1]
+    assert _outline(english) == _outline(spanish)
     rows = [re.findall(r"^\| (`?[\w, {}/()+.-]+`?) \|", text, re.MULTILINE) for text in (english, spanish)]
     assert len(rows[0]) == len(rows[1])
     # Statuses, parameters and fields are the same; the words beside them are not.
@@ -91,8 +108,8 @@ def test_the_apis_page_in_spanish_has_the_same_sections_examples_and_statuses() 
 def test_the_glossary_has_what_the_field_calls_things() -> None:
     text = (DOCS / "glossary.md").read_text()
     terms = [
-        "mode", "study", "pending, outstanding", "bundle", "posterior mean", "surrogate", "knowledge gradient", "beam",
-        "length penalty", "CIDEr-D",
+        "mode", "study", "based on", "leniency", "chance", "importance", "90 % interval", "pending, outstanding",
+        "bundle", "posterior mean", "surrogate", "knowledge gradient", "beam", "length penalty", "CIDEr-D",
     ]  # fmt: skip
     for term in terms:
         assert re.search(rf"^\| {re.escape(term)}", text, re.MULTILINE), term

@@ -174,3 +174,20 @@ def test_a_parameter_of_the_surrogate_is_refused_elsewhere(rated: Stack, path: s
     problem = assert_is_a_problem(rated.get(f"{path}?api=leonardo"), 422)
 
     assert problem["errors"] == [{"detail": "is not known here; this call does not take it", "parameter": "api"}]
+
+
+@pytest.mark.parametrize(
+    ("query", "parameter"),
+    [
+        ("/ml/stats?study=asked&mode=structure&mode=surfaces", "mode"),
+        ("/ml/progress?study=asked&study=default", "study"),
+        ("/ml/surrogate?study=asked&parameter=guidance_scale&points=5&points=7", "points"),
+    ],
+)
+def test_of_several_values_of_a_parameter_none_is_chosen(rated: Stack, query: str, parameter: str) -> None:
+    problem = assert_is_a_problem(rated.get(query), 422)
+
+    assert [error["parameter"] for error in problem["errors"]] == [parameter]
+    assert problem["errors"][0]["detail"].startswith("must have one value, not ")
+    # The same value again says nothing else.
+    assert rated.get("/ml/stats?study=asked&study=asked").json()["samples_seen"] == 26

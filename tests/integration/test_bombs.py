@@ -54,12 +54,8 @@ def test_bombs_get_their_answers_and_a_restart_does_not_run_into_them_again(tmp_
         told = len(uploads_told(stack))
         assert stack.stop() == 0
         stack.start()
-        until = time.monotonic() + PATIENCE
-        while len(again := uploads_told(stack)[told:]) < len(bombs):
-            assert time.monotonic() < until, again
-            time.sleep(0.1)
-        # What became of each is known; the slow one takes two seconds of a processor to read.
-        slow = next(line for line in again if line["key"] == "uploads/bmp-runs-of-one")
-        assert float(str(slow["duration_ms"])) < 1_500
+        # What became of each is known: none is read again. Announced they would be within this time.
+        time.sleep(3.0)
+        assert uploads_told(stack)[told:] == []
     finally:
         assert stack.stop() == 0

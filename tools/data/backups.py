@@ -28,7 +28,7 @@ _FORMAT = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class BackedUpFile:
     """A file of a backup, and which store it is of: `observations` or `captions`."""
 
     name: str
@@ -42,7 +42,7 @@ class Backup:
 
     folder: Path
     made_at: str
-    parts: tuple[Part, ...]
+    parts: tuple[BackedUpFile, ...]
 
     def path(self, of: str) -> Path | None:
         """Return the file of a store; None if the backup has none."""
@@ -65,7 +65,7 @@ def make_backup(observations: str, captions: str, folder: Path, *, now: datetime
     beginning.mkdir()
     try:
         parts = [
-            Part(path.name, of, _hash(path))
+            BackedUpFile(path.name, of, _hash(path))
             for of, path in (
                 ("observations", _copy_observations(observations, beginning, now)),
                 ("captions", _copy_captions(captions, beginning)),
@@ -90,7 +90,7 @@ def set_aside(paths: Mapping[str, Path], folder: Path, *, now: datetime) -> Back
     for path in paths.values():
         require_alone(path)
     folder.mkdir(parents=True)
-    parts = tuple(Part(f"{of}.db", of, _hash(path)) for of, path in paths.items())
+    parts = tuple(BackedUpFile(f"{of}.db", of, _hash(path)) for of, path in paths.items())
     _write_manifest(folder, parts, now)
     for part in parts:
         # Another file system may hold the backups.
@@ -108,7 +108,7 @@ def read_backup(folder: Path) -> Backup:
         said = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         if said["format"] != _FORMAT:
             raise DataError(f"{folder} is a backup of format {said['format']}; this release reads format {_FORMAT}")
-        parts = tuple(Part(**part) for part in said["parts"])
+        parts = tuple(BackedUpFile(**part) for part in said["parts"])
     except FileNotFoundError as error:
         raise DataError(f"{folder} is no backup: it has no {MANIFEST}") from error
     except (ValueError, KeyError, TypeError) as error:
@@ -182,7 +182,7 @@ def _copy_captions(url: str, folder: Path) -> Path | None:
     return folder / "captions.db"
 
 
-def _write_manifest(folder: Path, parts: Sequence[Part], now: datetime) -> None:
+def _write_manifest(folder: Path, parts: Sequence[BackedUpFile], now: datetime) -> None:
     said = {"format": _FORMAT, "made_at": now.isoformat(), "parts": [asdict(part) for part in parts]}
     (folder / MANIFEST).write_text(json.dumps(said, indent=1) + "\n", encoding="utf-8")
 

@@ -447,7 +447,7 @@ def test_the_key_of_eventbridges_event_is_plain_and_its_version_is_read(
 ) -> None:
     seen: list[Upload] = []
 
-    def take(_captioner: object, _store: object, _bucket: object, upload: Upload) -> Outcome:
+    def take(_captioner: object, _store: object, _bucket: object, upload: Upload, **_options: object) -> Outcome:
         seen.append(upload)
         return Outcome(upload.key, upload.sequencer)
 

@@ -17,7 +17,7 @@ from local.functions import Context
 from local.template import Route
 from web.application import create_app, entry_point
 from web.metrics import Metrics
-from web.multipart import MAX_PARTS, Part, read_part
+from web.multipart import MAX_PARTS, FormPart, read_part
 from web.settings import Settings
 
 Send = Callable[..., dict[str, Any]]
@@ -27,7 +27,7 @@ TYPE = "multipart/form-data; boundary=b"
 BINARY_TYPES = frozenset({"multipart/form-data"})
 
 
-async def _file(request: fastapi.Request) -> Part:
+async def _file(request: fastapi.Request) -> FormPart:
     return await read_part(request, "file")
 
 
@@ -37,7 +37,7 @@ def fixture_send() -> Send:
     app, _ = create_app(service="test", title="Test", settings=Settings())
 
     @app.post("/file")
-    async def file(found: Annotated[Part, Depends(_file)]) -> dict[str, str]:
+    async def file(found: Annotated[FormPart, Depends(_file)]) -> dict[str, str]:
         return {"content": base64.b64encode(found.content).decode(), "filename": found.filename}
 
     handler = entry_point(app, Metrics("test"))

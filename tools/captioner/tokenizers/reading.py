@@ -102,11 +102,21 @@ def _document(content: bytes) -> object:
 
 def _parse_json(text: str) -> object:
     try:
-        document: object = json.loads(text)
+        document: object = json.loads(text, object_pairs_hook=_members)
         # `json.dump(tokenizer.to_json())` wraps a text of JSON into JSON.
-        return json.loads(document) if isinstance(document, str) else document
+        return json.loads(document, object_pairs_hook=_members) if isinstance(document, str) else document
     except (ValueError, RecursionError) as error:
         raise TokenizerError(f"is not JSON: {error}") from error
+
+
+def _members(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
+    """Return the members of a JSON object; of a name that stands twice JSON's reader would drop one in silence."""
+    found: dict[str, object] = {}
+    for name, value in pairs:
+        if name in found and found[name] != value:
+            raise TokenizerError(f"says {name!r:.80} twice, with {found[name]!r:.40} and with {value!r:.40}")
+        found[name] = value
+    return found
 
 
 def _tokenizer(document: object, depth: int = 0) -> Tokenizer:

@@ -29,7 +29,7 @@ _MOST_NAMES = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class FormPart:
     """A part of a body: its content, and the name of the file that it was; empty if it was none, or has none."""
 
     content: bytes
@@ -41,7 +41,7 @@ class _Parts:
     """The parts of a body, of which only those of one name keep their content."""
 
     wanted: str
-    found: list[Part] = field(default_factory=list)
+    found: list[FormPart] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
     count: int = 0
     _headers: dict[str, bytes] = field(default_factory=dict)
@@ -65,7 +65,7 @@ class _Parts:
     def end(self) -> None:
         """Take what there is for the whole part."""
         if self._content is not None:
-            self.found.append(Part(_decoded(bytes(self._content), self._encoding, self.wanted), self._filename))
+            self.found.append(FormPart(_decoded(bytes(self._content), self._encoding, self.wanted), self._filename))
         self._content = None
 
     def _begin(self) -> None:
@@ -93,7 +93,7 @@ class _Parts:
             self._content += memoryview(data)[start:end]
 
 
-async def read_part(request: Request, name: str) -> Part:
+async def read_part(request: Request, name: str) -> FormPart:
     """Return the part called `name` of a multipart/form-data body.
 
     Raises:

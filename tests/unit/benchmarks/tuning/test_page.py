@@ -109,8 +109,13 @@ def test_the_page_says_what_was_measured_and_what_was_reached(comparison: Compar
     timings = [
         Timing("original", "1", AGES[0], 900.0, 100.0, "a machine"),
         *(Timing("ours", "1", age, 5.0 + 0.001 * age, 4.0, "a machine") for age in AGES),
+        Timing("ours-told", "1", 50, 6.0, 14.0, "a machine"),
+        Timing("ours-told", "1", 10_000, 31.0, 4.0, "a machine"),
     ]
     page = render(comparison, timings)
+    assert "| CPU ms of ask(2) at 50, told who rated and of what picture | ≤ 12 | 6.0 | yes |" in page
+    assert "times that at 50, told who rated and of what picture | ≤ 5 | 5.2 | no |" in page
+    assert "| ours, told who and what | 10,000 | 31.0 | 4.0 | 35.0 |" in page
     assert "| ours | 4 | 0.30 ± 0.11 | 0.30 ± 0.11 |" in page
     assert "| random | 4 | 0.50 ± 0.10 (5.0; 100%) |" in page
     assert "| mean regret as a share of the best peer's at n = 20 | ≤ 0.68 | 0.75 (Optuna GP) | no |" in page
@@ -280,6 +285,12 @@ def test_timings_are_kept_between_pages(tmp_path: Path) -> None:
 def test_a_method_is_timed_at_an_age_beyond_a_run() -> None:
     (found,) = timing.time_all([("random", 1_200)])
     assert (found.method, found.ratings) == ("random", 1_200)
+    assert found.ask_ms > 0.0
+
+
+def test_ours_is_timed_where_it_is_told_who_rated() -> None:
+    (found,) = timing.time_all([(timing.TOLD, 90)])
+    assert (found.method, found.ratings) == (timing.TOLD, 90)
     assert found.ask_ms > 0.0
 
 

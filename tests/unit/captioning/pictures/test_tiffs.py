@@ -4,6 +4,7 @@ import io
 import random
 import struct
 import zlib
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -117,6 +118,26 @@ def test_a_kind_is_decoded_right_however_it_lies_in_the_file(number: int, kind: 
         off = np.abs(levels(picture) - expected).mean()
         assert off <= ONE_LEVEL, (way, off)
     assert read_by_judge or kind.bits not in {1, 8, 16, 32, 64}
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("photometric", [BLACK_IS_ZERO, RGB])
+@pytest.mark.parametrize("compression", [RAW, DEFLATE])
+def test_samples_of_which_nothing_is_said_are_taken_as_libtiff_takes_them(
+    photometric: int, bits: int, compression: int
+) -> None:
+    kind = Kind(photometric, bits)
+    whole = write(kind, Way(compression=compression), samples(kind))
+    # The entry gets a tag that says nothing of the samples.
+    meaning, private = struct.pack("<HHI", 262, 3, 1), struct.pack("<HHI", 65000, 3, 1)
+    assert whole.count(meaning) == 1
+    assert np.abs(levels(whole.replace(meaning, private)) - shown(kind)).mean() <= ONE_LEVEL
+
+
+@pytest.mark.parametrize("kind", [Kind(BLACK_IS_ZERO, 8), Kind(RGB, 8), Kind(RGB, 16), Kind(SEPARATED, 8)], ids=str)
+def test_an_undefined_number_format_is_that_of_whole_numbers(kind: Kind) -> None:
+    picture = write(replace(kind, form=4), Way(), samples(kind))
+    assert np.abs(levels(picture) - shown(kind)).mean() <= ONE_LEVEL
 
 
 @pytest.mark.parametrize("used", [8, 10, 12, 14])

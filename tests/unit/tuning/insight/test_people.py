@@ -9,6 +9,7 @@ import pytest
 from tests.unit.tuning.insight.conftest import Study
 from tuning.insight.knowledge import Knowledge
 from tuning.insight.people import RaterProfile, profiles
+from tuning.model.raters.judging import MAX_LEARNED
 from tuning.observations import Observation
 from tuning.spaces import Mode
 from tuning.study import ModeStudy
@@ -57,14 +58,25 @@ def test_who_scatters_more_is_found_less_reliable(mode: Mode, study: Study) -> N
 
 
 def test_deviations_are_the_priors_at_first_and_fall_with_ratings(mode: Mode, study: Study) -> None:
-    few, many = of(mode, study(8, raters=2))["rater 0"], of(mode, study(120, raters=2))["rater 0"]
+    few, many = of(mode, study(8, raters=2))["rater 0"], of(mode, study(80, raters=2))["rater 0"]
 
     for name in ("leniency_deviation", "slope_deviation", "reliability_deviation"):
         assert 0.0 < getattr(many, name) < getattr(few, name)
     assert few.slope_deviation <= 0.14 + 1e-9
     # Of a reliability it is a share, which is that of the prior's sixteen ratings and the rater's own.
     assert few.reliability_deviation / few.reliability == pytest.approx((2 * (16 + 4)) ** -0.5)
-    assert many.reliability_deviation / many.reliability == pytest.approx((2 * (16 + 60)) ** -0.5)
+    assert many.reliability_deviation / many.reliability == pytest.approx((2 * (16 + 40)) ** -0.5)
+
+
+@pytest.mark.parametrize("ratings", [120, 160])
+def test_a_reliability_rests_on_no_more_settings_than_habits_are_learned_of(
+    ratings: int, mode: Mode, study: Study
+) -> None:
+    found = of(mode, study(ratings, raters=2))["rater 0"]
+
+    # Each of the two rated half of these settings.
+    assert found.ratings == ratings / 2
+    assert found.reliability_deviation / found.reliability == pytest.approx((2 * (16 + MAX_LEARNED / 2)) ** -0.5)
 
 
 def test_those_who_rated_most_come_first_and_a_single_rating_is_told_with_its_doubt(mode: Mode, study: Study) -> None:

@@ -31,8 +31,9 @@ MAX_POINTS = 512  # distinct settings that the model takes
 MAX_JUDGED_POINTS = 256  # where raters or pictures are named, which costs more per setting
 
 _REMEMBERED = 32  # modes of studies
-_BEST = 4  # one in so many of the points kept is one of the best rated
+_BEST = 4  # one in so many of the points kept is in the best rated regions
 _CELLS = 8  # along each column; settings in one cell are nearly alike
+_REGIONS = 4  # along each column; a region is large enough to have many ratings, of which luck is a small part
 
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
@@ -74,8 +75,9 @@ def pool(mode: Mode, observations: Sequence[Observation], *, limit: int = MAX_PO
     """Pool the ratings of each setting into their mean, settings in order of first rating.
 
     Observations that the mode no longer admits are passed over. Past `limit` distinct settings a quarter of the limit
-    goes to the best rated. The rest goes to the most often rated of each cell of the space, the newer first, then to
-    the second of each cell, and so on. So the model keeps what is near the optimum, and something of everywhere else.
+    goes to the best rated regions of the space. The rest goes to the most often rated of each cell of the space, the
+    newer first, then to the second of each cell, and so on. So the model keeps what is near the optimum, and something
+    of everywhere else, and of alike settings the lucky no sooner than the unlucky.
     """
     observations = tuple(observations)
     # Its first rating tells a study from the others. The tally keeps it alive, so that no other gets its id meanwhile.
@@ -173,11 +175,13 @@ class _Tally:
         return Ratings(settings, points, sums / counts, counts, scatter, total, step, Panel.of(observations, places))
 
     def _most_informative(self, limit: int) -> Indices:
-        # Shrunk by one rating of the prior mean: a single lucky rating is less than several good ones.
-        merit = (self.sums + PRIOR_MEAN) / (self.counts + 1.0)
-        best = np.lexsort((-self.newest, -merit))[: limit // _BEST]
-        strides = (_CELLS + 1) ** np.arange(self.points.coordinates.shape[1], dtype=np.int64)
-        cells = np.floor(self.points.coordinates * _CELLS).astype(np.int64) @ strides
+        # By the mean of its region and never by a setting's own: where the lucky are kept and the unlucky left out, the
+        # model takes luck for quality. Shrunk by one rating of the prior mean: one rating is less than several.
+        places = self._cells(_REGIONS) * (self.points.apis.max() + 1) + self.points.apis
+        regions = np.unique(places, return_inverse=True)[1]
+        merit = ((np.bincount(regions, self.sums) + PRIOR_MEAN) / (np.bincount(regions, self.counts) + 1.0))[regions]
+        best = np.lexsort((-self.newest, -self.counts, -merit))[: limit // _BEST]
+        cells = self._cells(_CELLS)
         order = np.lexsort((-self.newest, -self.counts, cells, self.points.apis))
         starts = np.flatnonzero(
             np.diff(cells[order], prepend=cells[order[0]] - 1) | np.diff(self.points.apis[order], prepend=-1)
@@ -186,6 +190,11 @@ class _Tally:
         turn[order] = np.arange(len(order)) - np.repeat(starts, np.diff(starts, append=len(order)))
         turn[best] = -1
         return np.sort(np.lexsort((-self.newest, turn))[:limit])
+
+    def _cells(self, along: int) -> Indices:
+        """Return the number of each setting's cell, with `along` cells along each column, (n,)."""
+        strides = (along + 1) ** np.arange(self.points.coordinates.shape[1], dtype=np.int64)
+        return np.asarray(np.floor(self.points.coordinates * along).astype(np.int64) @ strides)
 
 
 def _nothing(mode: Mode) -> _Tally:

@@ -313,6 +313,21 @@ def validate_query(names: Iterable[str], known: Sequence[str], body: Sequence[st
         raise InvalidRequestError(tuple(invalid))
 
 
+def refuse_several(values: Mapping[str, Sequence[str]]) -> None:
+    """Check that no parameter of a query, all of which may have one value, has several that differ.
+
+    Raises:
+        InvalidRequestError: some have; it lists them.
+    """
+    invalid = [
+        InvalidField((name,), f"must have one value, not {quote(given[0])} and {quote(other)}", "query")
+        for name, given in values.items()
+        if (other := next((one for one in given if one != given[0]), None)) is not None
+    ]
+    if invalid:
+        raise InvalidRequestError(tuple(invalid))
+
+
 def find_mode(
     raw: object, at: Location, spaces: Spaces, invalid: list[InvalidField], *, root: Root = "body"
 ) -> Mode | None:

@@ -352,6 +352,8 @@ def test_lists_and_both_directions_and_what_stands_beside_them_are_read(
         (json.dumps(WORDS), "a list that begins with 'startseq', and padding"),
         (json.dumps(["", "a", "a"]), "has the word 'a' twice"),
         (json.dumps({"1": "a", "2": "a"}), "has the word 'a' twice, with the numbers 1 and 2"),
+        ('{"startseq": 1, "a": 2, "a": 3}', "says 'a' twice, with 2 and with 3"),
+        (json.dumps('{"word_index": {"a": 1, "a": 2}}'), "says 'a' twice, with 1 and with 2"),
         (json.dumps({"a": "b"}), "maps 'a' to 'b', not a word to a number"),
         (json.dumps({"model": {"type": "BPE", "vocab": {}}}), r"cuts words into pieces \(BPE\)"),
         (pickle.dumps((numbered("a", "b"), numbered("a", "c"))), "holds 2 vocabularies that differ"),

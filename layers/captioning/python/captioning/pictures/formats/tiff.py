@@ -11,7 +11,7 @@ from captioning.errors import DamagedPictureError, NotAPictureError, PictureTooL
 from captioning.pictures.formats import tiff_directory as tags
 from captioning.pictures.formats.prepared import Prepared
 from captioning.pictures.formats.tiff_directory import MAX_SEGMENTS, Directory, Form, contradiction, read_header
-from captioning.pictures.formats.tiff_layout import RAW, Layout, layout_of, refuse_raw
+from captioning.pictures.formats.tiff_layout import RAW, UNDEFINED, Layout, layout_of, refuse_raw
 from captioning.pictures.limits import check_size
 
 MAX_TILE_SIDE = 2_048
@@ -95,6 +95,8 @@ def _check(directory: Directory, content: bytes) -> Layout | None:
     layout = layout_of(directory, across=across, down=down, tiled=tiled)
     compressed = directory.number(tags.COMPRESSION, _UNCOMPRESSED) != _UNCOMPRESSED
     if layout is None:
+        if directory.number(tags.FORM, 0) == UNDEFINED:
+            directory.leave_out((tags.FORM,))  # Pillow knows it not
         # Pillow uses 1 or 4 bytes per pixel.
         decoded = across * down * pixel_bits // 8 + width * height * (1 if pixel_bits <= _BYTE else 4)
         _check_bytes(decoded, MAX_DECODED_BYTES)

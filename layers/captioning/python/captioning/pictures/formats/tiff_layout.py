@@ -30,7 +30,9 @@ _COLOUR_SPACES: Mapping[int, str] = {
 _CAMERA_RAW = frozenset((32803, 34892))  # the colour filter array, and what is made of it
 RAW = refusal(RAW_PICTURE)
 
-_UNSIGNED, _SIGNED, _FLOAT, _UNDEFINED = 1, 2, 3, 4
+UNDEFINED = 4
+"""The number format of samples of which nothing is said: whole numbers, as where the entry is left out."""
+_UNSIGNED, _SIGNED, _FLOAT = 1, 2, 3
 _FORMS: Mapping[int, str] = {5: "complex whole numbers", 6: "complex floats"}
 _DEPTHS: Mapping[int, frozenset[int]] = {
     _UNSIGNED: frozenset((*range(1, 33), 64)),
@@ -110,13 +112,13 @@ def layout_of(directory: Directory, *, across: int, down: int, tiled: bool) -> L
     compression = directory.number(tags.COMPRESSION, 1)
     if compression not in _BILEVEL | _CODED | _PLAIN:
         raise _unread(f"compressed by {_COMPRESSIONS.get(compression, f'the method {compression}')}")
-    photometric = directory.number(tags.PHOTOMETRIC, _WHITE_IS_ZERO)
+    photometric = _photometric(directory, compression)
     refuse_raw(photometric)
     if photometric not in _BASE:
         raise _unread(f"of the kind {_COLOUR_SPACES.get(photometric, f'{photometric} (photometric interpretation)')}")
     samples = directory.number(tags.SAMPLES, 1)
     form, bits = _alike(directory, tags.FORM, _UNSIGNED, "number formats"), _alike(directory, tags.BITS, 1, "depths")
-    form = _UNSIGNED if form == _UNDEFINED else form
+    form = _UNSIGNED if form == UNDEFINED else form
     if samples < _BASE[photometric]:
         raise contradiction(f"it has {samples} samples per pixel, and its colours need {_BASE[photometric]}")
     inks = directory.number(tags.INKS, _BASE[_SEPARATED])
@@ -155,10 +157,21 @@ def layout_of(directory: Directory, *, across: int, down: int, tiled: bool) -> L
         coefficients=_three(directory.fractions(tags.COEFFICIENTS)) or (0.299, 0.587, 0.114),
         references=_six(directory.fractions(tags.REFERENCES)) or (0.0, 255.0, 128.0, 255.0, 128.0, 255.0),
     )
-    if _is_usual(layout):
+    # Where the entry is left out, Pillow takes white for 0.
+    if _is_usual(layout) and tags.PHOTOMETRIC in directory.entries:
         return None
     _check(layout)
     return layout
+
+
+def _photometric(directory: Directory, compression: int) -> int:
+    """Return what the samples mean; where the entry is left out, what libtiff takes them for."""
+    said = directory.numbers(tags.PHOTOMETRIC)
+    if said:
+        return said[0]
+    if compression in _BILEVEL | _CODED:
+        return _WHITE_IS_ZERO
+    return _RGB if directory.number(tags.SAMPLES, 1) >= _BASE[_RGB] else _BLACK_IS_ZERO
 
 
 def _alike(directory: Directory, tag: int, default: int, what: str) -> int:
