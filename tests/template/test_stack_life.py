@@ -7,7 +7,7 @@ roles nor keys of other accounts; AWS itself is not asked.
 import json
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -20,6 +20,7 @@ import requests
 from tests.conftest import go_without
 from tests.support.cloudformation import resolved
 from tests.support.expanded import SamMissingError, expand, for_emulator
+from tests.support.ministack import MinistackMissingError, ministack
 from tests.support.stack import ROOT
 from tools.smoke import picture
 
@@ -57,7 +58,17 @@ def eventually(what: Callable[[], Any], wanted: Any) -> None:
 
 
 @pytest.fixture(scope="module")
-def deployed(ministack_endpoint: str, tmp_path_factory: pytest.TempPathFactory) -> Deployed:
+def account() -> Iterator[str]:
+    """The URL of an emulator of this process alone: others make stacks of the same name in theirs."""
+    try:
+        with ministack() as endpoint:
+            yield endpoint
+    except MinistackMissingError as error:
+        go_without(f"Ministack: {error}")
+
+
+@pytest.fixture(scope="module")
+def deployed(account: str, tmp_path_factory: pytest.TempPathFactory) -> Deployed:
     try:
         template = for_emulator(expand())
     except SamMissingError as error:
@@ -65,7 +76,7 @@ def deployed(ministack_endpoint: str, tmp_path_factory: pytest.TempPathFactory) 
     root = tmp_path_factory.mktemp("root")
     shutil.copytree(ROOT / "tests/bundles/tiny", root / "models/flickr8k")
     (root / "samconfig.toml").write_text(f'[dev.global.parameters]\nstack_name = "{STACK}"\n')
-    made = Deployed(ministack_endpoint, template, {}, root)
+    made = Deployed(account, template, {}, root)
     made.client("s3").create_bucket(Bucket="artifacts", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
     _put(made, template)
     cloudformation = made.client("cloudformation")

@@ -229,6 +229,7 @@ def test_a_tiffs_directory_is_written_anew_without_metadata(order: str) -> None:
     tags: Tags = {
         WIDTH: (LONG, [4]),
         HEIGHT: (LONG, [2]),
+        PHOTOMETRIC: (SHORT, [1]),
         OFFSETS: (LONG, [700]),
         ORIENTATION: (SHORT, [6]),
         34_665: (LONG, [8]),  # where EXIF would be: this directory, round and round
@@ -238,7 +239,7 @@ def test_a_tiffs_directory_is_written_anew_without_metadata(order: str) -> None:
     (at,) = struct.unpack_from(order + "I", prepared.content, 4)
     (count,) = struct.unpack_from(order + "H", prepared.content, at)
     kept = [struct.unpack_from(order + "H", prepared.content, at + 2 + 12 * number)[0] for number in range(count)]
-    assert (kept, prepared.orientation) == ([WIDTH, HEIGHT, OFFSETS], 6)
+    assert (kept, prepared.orientation) == ([WIDTH, HEIGHT, PHOTOMETRIC, OFFSETS], 6)
     assert struct.unpack_from(order + "I", prepared.content, at + 2 + 12 * count) == (0,)
 
 
