@@ -173,9 +173,9 @@ def test_one_rating_leaves_the_priors_nearly_as_they_are(mode: Mode, rate_many: 
 def test_a_fit_whose_time_is_up_still_answers(mode: Mode, rate_many: RateMany) -> None:
     ratings = pool(mode, rate_many(300))
     fit(mode, pool(mode, rate_many(5)), None)
-    start = time.perf_counter()
+    start = time.process_time()
     found = fit(mode, ratings, None, time_budget=0.0)
-    assert time.perf_counter() - start < 10.0
+    assert time.process_time() - start < 2.0
     assert complete(mode, found).lengthscales == prior_modes(mode).lengthscales
 
 
