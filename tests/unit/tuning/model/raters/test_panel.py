@@ -27,3 +27,17 @@ def test_names_become_numbers_in_order_of_appearance_and_who_is_not_named_has_no
     assert panel.sittings.tolist() == [0, 1, 2, 3]
     # One who ever gave a half gives halves.
     assert panel.steps.tolist() == [0.5, 1.0, 1.0, 0.5]
+
+
+def test_of_some_settings_the_ratings_stay_in_order_and_sittings_are_those_of_what_is_left(
+    rate_many: Callable[[int], list[Observation]],
+) -> None:
+    a, b, c, d = rate_many(4)
+    told = [replace(a, rater="ana"), replace(b, rater="ana"), replace(c, rater="bo"), replace(d, rater="ana")]
+    panel = Panel.of(told, np.array([0, 1, 2, 0]))
+    assert panel is not None
+    left = panel.of_settings(np.array([0, 1]), 3)
+    assert left.rows.tolist() == [0, 1, 0]
+    assert left.raters.tolist() == [0, 0, 0]
+    assert left.sittings.tolist() == [0]
+    assert panel.of_settings(np.arange(3), 3) is panel

@@ -47,7 +47,7 @@ class Panel:
             seen,
             ratings,
             finest[owners],
-            np.flatnonzero(np.diff(owners, prepend=-2) | np.diff(seen, prepend=-2)),
+            _beginnings(owners, seen),
             tuple(raters),
             tuple(pictures),
         )
@@ -66,8 +66,13 @@ class Panel:
             pictures=self.pictures[here],
             ratings=self.ratings[here],
             steps=self.steps[here],
-            sittings=np.arange(len(here)),
+            sittings=_beginnings(self.raters[here], self.pictures[here]),
         )
+
+
+def _beginnings(raters: Indices, pictures: Indices) -> Indices:
+    """Return the indices at which the rater or the picture is another than before."""
+    return np.flatnonzero(np.diff(raters, prepend=-2) | np.diff(pictures, prepend=-2))
 
 
 def step_of(ratings: Floats) -> Floats:
