@@ -127,7 +127,7 @@ export const en = {
       section: "Along each parameter",
       lead: "What is expected when one parameter changes and the others stay as in the best setting of each API.",
       title: (name: string) => `Along ${name}`,
-      sentence: (parts: string[]) => `Highest expected rating: ${parts.join("; ")}.`,
+      sentence: (parts: string) => `Highest expected rating: ${parts}.`,
       highest: (api: string, value: string, mean: string, interval: string) =>
         `${api} at ${value} with ${mean} ${interval}`,
       note: "Hollow marks are rated settings near the curve, larger with more ratings and fainter with more distance.",
@@ -165,7 +165,7 @@ export const en = {
       section: "APIs side by side",
       chancesTitle: "Which API has the best setting",
       chance: (api: string, chance: string) => `with ${chance} one of ${api}`,
-      chancesSentence: (parts: string[]) => `The best setting of all is ${parts.join(", ")}.`,
+      chancesSentence: (parts: string) => `The best setting of all is ${parts}.`,
       chancesNote: "These chances are good to about 3 percentage points.",
       chanceColumn: "Chance",
       title: "What each API reaches",
@@ -187,7 +187,7 @@ export const en = {
       sentence: (name: string, mean: string, interval: string, count: string) =>
         `${name} has the highest expected rating of the ${count} that have enough ratings: ${mean} ${interval}.`,
       current: (name: string) => `${name} (shown here)`,
-      notDrawn: (names: string[]) => `Not drawn, with fewer than six ratings: ${names.join(", ")}.`,
+      notDrawn: (names: string) => `Not drawn, with fewer than six ratings: ${names}.`,
       tooFew: "fewer than six ratings",
       recommended: "Recommended setting",
       state: "State",

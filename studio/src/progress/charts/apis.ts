@@ -23,7 +23,7 @@ export function chancesOf(
   const text = words.apis;
   const rows = Object.entries(chances).sort((a, b) => b[1] - a[1]);
   const sentence = text.chancesSentence(
-    rows.map(([api, chance]) => text.chance(api, words.chance(chance, formats.share(chance)))),
+    rows.map(([api, chance]) => text.chance(api, words.chance(chance, formats.share(chance)))).join("; "),
   );
   return {
     name: "chances",

@@ -60,7 +60,7 @@ export function compared(
     name,
     title,
     sentence,
-    ...(few.length === 0 ? {} : { note: text.notDrawn(few) }),
+    ...(few.length === 0 ? {} : { note: text.notDrawn(few.join(", ")) }),
     draw: (frame) =>
       intervals(
         frame,

@@ -61,17 +61,16 @@ export function alongParameter(
       }),
     ),
   );
-  const sentence = text.sentence(
-    curves.map((curve) => {
-      const best = highest(points.filter((point) => point.api === curve.api));
-      return text.highest(
-        curve.api,
-        parameter(best.value),
-        rating(best.mean),
-        words.interval(rating(best.low), rating(best.high)),
-      );
-    }),
-  );
+  const highestOfEach = curves.map((curve) => {
+    const best = highest(points.filter((point) => point.api === curve.api));
+    return text.highest(
+      curve.api,
+      parameter(best.value),
+      rating(best.mean),
+      words.interval(rating(best.low), rating(best.high)),
+    );
+  });
+  const sentence = text.sentence(highestOfEach.join("; "));
 
   const draw = (frame: Frame) => {
     const { palette, width } = frame;

@@ -93,7 +93,7 @@ export function reliability(raters: readonly Rater[], words: Words["progress"], 
   const sentence =
     steadiest === undefined || wildest === undefined
       ? ""
-      : steadiest === wildest
+      : rows.length === 1
         ? text.one(steadiest.rater, points(steadiest.reliability))
         : // Where the intervals meet, nobody is steadier for sure.
           steadiest.interval.high >= wildest.interval.low
