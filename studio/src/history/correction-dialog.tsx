@@ -27,7 +27,7 @@ interface Change {
 }
 
 export function CorrectionDialog({ entry, archived, done, outdated, close }: Props) {
-  const { words, language, rater } = useChoice();
+  const { words, locale, rater } = useChoice();
   const said = words.history.correction;
   const title = useId();
   const dialog = useRef<HTMLDialogElement>(null);
@@ -70,7 +70,7 @@ export function CorrectionDialog({ entry, archived, done, outdated, close }: Pro
   if (rating !== entry.rating && rating !== null) change.rating = rating;
   if (comment !== (entry.comment ?? "")) change.comment = comment === "" ? null : comment;
   const fixed = archived || entry.withdrawn;
-  const time = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" });
+  const time = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" });
 
   return (
     <dialog ref={dialog} class="correction" aria-labelledby={title} onClose={close}>

@@ -21,7 +21,7 @@ interface Props {
 }
 
 export function HistoryTable({ entries, order, sort, correct }: Props) {
-  const { words, language } = useChoice();
+  const { words, locale } = useChoice();
   const frame = useRef<HTMLElement>(null);
   const [sight, setSight] = useState({ top: 0, height: 640 });
   const said = words.history;
@@ -41,7 +41,7 @@ export function HistoryTable({ entries, order, sort, correct }: Props) {
 
   const first = Math.max(0, Math.min(Math.floor(sight.top / ROW) - AHEAD, entries.length - 1));
   const past = Math.min(entries.length, Math.ceil((sight.top + sight.height) / ROW) + AHEAD);
-  const time = new Intl.DateTimeFormat(language, { dateStyle: "short", timeStyle: "short" });
+  const time = new Intl.DateTimeFormat(locale, { dateStyle: "short", timeStyle: "short" });
 
   return (
     // Focusable, so that the keyboard scrolls it.
