@@ -91,10 +91,10 @@ test.each(Object.entries(charts))("%s is named, has its numbers, and no style of
 test("APIs differ by more than colour: by symbols among the ratings, by dashes among the curves", () => {
   const shapes = (of: Chart, label: string) =>
     new Set(
-      Array.from(of.draw(frame).querySelectorAll(`[aria-label="${label}"] path`), (path) => path.getAttribute("d")),
+      Array.from(of.draw(frame).querySelectorAll(`[data-mark="${label}"] path`), (path) => path.getAttribute("d")),
     );
   expect(shapes(charts.overTime as Chart, "dot").size).toBeGreaterThanOrEqual(2);
-  const lines = Array.from((charts.curve as Chart).draw(frame).querySelectorAll('[aria-label="line"]'));
+  const lines = Array.from((charts.curve as Chart).draw(frame).querySelectorAll('[data-mark="line"]'));
   expect(lines.map((line) => line.getAttribute("stroke-dasharray"))).toEqual([null, "7 4"]);
 });
 
@@ -126,7 +126,7 @@ test("a curve says where each API is highest, and one axis is named as each of t
 
 test("choices stand side by side, as dots", () => {
   const svg = (charts.choices as Chart).draw(frame);
-  expect(svg.querySelector('[aria-label="line"]')).toBeNull();
+  expect(svg.querySelector('[data-mark="line"]')).toBeNull();
   expect(svg.textContent).toContain("heun");
 });
 
@@ -134,7 +134,7 @@ test("the cells of a map meet, though the values of the grid are not evenly spac
   const cells = Array.from(
     (charts.mean as Chart)
       .draw(frame)
-      .querySelectorAll('g[aria-label="rect"][shape-rendering] rect, [aria-label="rect"] rect'),
+      .querySelectorAll('g[data-mark="rect"][shape-rendering] rect, [data-mark="rect"] rect'),
   ).slice(-square.length);
   const spans = [...new Set(cells.map((cell) => `${cell.getAttribute("x")} ${cell.getAttribute("width")}`))].map(
     (span) => span.split(" ").map(Number) as [number, number],

@@ -1,10 +1,10 @@
 /** What the model expects along one parameter, through the best setting of each API, with the ratings near by. */
 
-import { areaY, axisY, dot, gridY, line, pointer, ruleX, tip } from "@observablehq/plot";
+import { areaY, axisY, dot, gridY, line, ruleX } from "@observablehq/plot";
 import type { Schemas } from "@picture-tuning/client";
 import type { Words } from "../../words";
 import type { Chart, Frame } from "../figure/chart";
-import { BELOW_PX, drawn, type KeyEntry } from "../figure/drawing";
+import { BELOW_PX, drawn, explained, type KeyEntry } from "../figure/drawing";
 import type { Formats } from "../formats";
 import { axisOf } from "./axis";
 import { looksOf } from "./looks";
@@ -158,9 +158,7 @@ export function alongParameter(
           fillOpacity: 0.6,
         } as object),
         dot(through, { x: "x", y: "mean", r: 7, symbol: "diamond", fill: palette.ink, stroke: palette.card }),
-        ...(frame.pointing
-          ? [tip(told, pointer({ x: "x", y: "y", title: "title", lineWidth: 40, fontSize: 12 }))]
-          : []),
+        ...(frame.pointing ? [explained(told)] : []),
       ],
     });
   };

@@ -1,9 +1,9 @@
 /** What the model expects of one API over two of its parameters. */
 
-import { axisX, dot, text as label, plot, pointer, rect, tip } from "@observablehq/plot";
+import { axisX, dot, text as label, plot, rect } from "@observablehq/plot";
 import type { Words } from "../../words";
 import type { Chart, Frame } from "../figure/chart";
-import { BELOW_PX, bare, drawn } from "../figure/drawing";
+import { BELOW_PX, bare, drawn, explained } from "../figure/drawing";
 import type { Formats } from "../formats";
 import { type Axis, axisOf } from "./axis";
 import type { Curve } from "./curve";
@@ -120,9 +120,7 @@ export function overTwo(curve: Curve, layer: Layer, words: Words["progress"], fo
           stroke: palette.card,
           strokeWidth: 2,
         }),
-        ...(frame.pointing
-          ? [tip(told, pointer({ x: "x", y: "y", title: "title", lineWidth: 40, fontSize: 12 }))]
-          : []),
+        ...(frame.pointing ? [explained(told)] : []),
       ],
     });
   };

@@ -1,10 +1,10 @@
 /** The ratings one by one, and what was recommended after each: mean and 90 % interval. */
 
-import { areaY, axisX, axisY, dot, gridY, line, pointer, tip } from "@observablehq/plot";
+import { areaY, axisX, axisY, dot, gridY, line } from "@observablehq/plot";
 import type { Schemas } from "@picture-tuning/client";
 import type { Words } from "../../words";
 import type { Chart, Frame } from "../figure/chart";
-import { BELOW_PX, drawn, type KeyEntry } from "../figure/drawing";
+import { BELOW_PX, drawn, explained, type KeyEntry } from "../figure/drawing";
 import type { Formats } from "../formats";
 import { apiOf, inBrief, type Setting } from "../setting";
 import { LABEL_OFFSET_PX } from "./axis";
@@ -114,9 +114,7 @@ export function overTime(
         ...(steps.length === 1
           ? [dot(steps, { x: "samples_seen", y: "mean", r: 4, fill: palette.ink, stroke: palette.card })]
           : []),
-        ...(frame.pointing
-          ? [tip(told, pointer({ x: "x", y: "y", title: "title", lineWidth: 40, fontSize: 12 }))]
-          : []),
+        ...(frame.pointing ? [explained(told)] : []),
       ],
       symbol: { type: "identity" },
     } as Parameters<typeof drawn>[2]);

@@ -1,6 +1,6 @@
 /** Observable Plot as the page uses it: no styles of its own, the page's colours, a key above the drawing. */
 
-import { dot, type PlotOptions, plot, rect, ruleY, text } from "@observablehq/plot";
+import { dot, type Markish, type PlotOptions, plot, pointer, rect, ruleY, text, tip } from "@observablehq/plot";
 import type { Frame } from "./chart";
 
 const FONT_PX = 12;
@@ -59,10 +59,23 @@ function crown(svg: SVGSVGElement, above: SVGSVGElement): void {
   svg.setAttribute("viewBox", `0 ${top - heightOf(above)} ${svg.getAttribute("width")} ${whole}`);
 }
 
-/** Plot puts a style element into what it draws, which the page's policy forbids; progress.css has the same rules. */
+/**
+ * Plot puts a style element into what it draws, which the page's policy forbids; progress.css has the same rules. It
+ * names its groups to screen readers, for which a chart is one image: the names become ordinary data.
+ */
 export function bare(drawing: SVGElement | HTMLElement): SVGSVGElement {
   for (const style of drawing.querySelectorAll("style")) style.remove();
+  for (const group of drawing.querySelectorAll("[aria-label]")) {
+    group.setAttribute("data-mark", group.getAttribute("aria-label") ?? "");
+    group.removeAttribute("aria-label");
+  }
   return drawing as SVGSVGElement;
+}
+
+/** What lies under the pointer, in the lines of its `title`. */
+export function explained(told: readonly { x: number; y: number; title: string }[]): Markish {
+  const under = pointer({ x: "x", y: "y", title: "title", lineWidth: 40, fontSize: 12, ariaLabel: null });
+  return tip(told, under as Parameters<typeof tip>[1]);
 }
 
 /** The text, shortened to so many pixels. */

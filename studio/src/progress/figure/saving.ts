@@ -5,8 +5,6 @@ import type { Palette } from "./palette";
 const SVG = "http://www.w3.org/2000/svg";
 const PADDING_PX = 16;
 const HEADING_PX = 46;
-/** What progress.css and the page say of a chart; a file has no page around it. */
-const STYLE = "text, tspan { white-space: pre } svg { overflow: visible }";
 const FACES = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif';
 
 export interface Heading {
@@ -23,7 +21,10 @@ export interface Picture {
   height: number;
 }
 
-/** A drawing as an SVG file: with its heading, its background and its styles. */
+/**
+ * A drawing as an SVG file, with its heading and its background. All that style sheets say on the page is in attributes,
+ * which every program that opens SVG understands.
+ */
 export function standalone(drawing: SVGSVGElement, { title, source, sentence }: Heading, palette: Palette): Picture {
   const inner = { width: Number(drawing.getAttribute("width")), height: Number(drawing.getAttribute("height")) };
   const width = inner.width + 2 * PADDING_PX;
@@ -33,20 +34,24 @@ export function standalone(drawing: SVGSVGElement, { title, source, sentence }: 
     height,
     viewBox: `0 0 ${width} ${height}`,
     "font-family": FACES,
+    "xml:space": "preserve",
     role: "img",
     "aria-label": `${title}. ${sentence}`,
   });
   file.append(
     element("title", {}, title),
     element("desc", {}, sentence),
-    element("style", {}, STYLE),
     element("rect", { width, height, fill: palette.card }),
     element("text", { x: PADDING_PX, y: 30, "font-size": 16, "font-weight": 600, fill: palette.ink }, title),
     element("text", { x: PADDING_PX, y: 49, "font-size": 12, fill: palette.soft }, source),
   );
   drawing.setAttribute("x", String(PADDING_PX));
   drawing.setAttribute("y", String(PADDING_PX + HEADING_PX));
-  drawing.setAttribute("font-family", FACES);
+  for (const one of [drawing, ...drawing.querySelectorAll("svg")]) {
+    one.removeAttribute("class");
+    one.setAttribute("font-family", FACES);
+    one.setAttribute("overflow", "visible");
+  }
   file.append(drawing);
   return {
     svg: `<?xml version="1.0" encoding="UTF-8"?>\n${new XMLSerializer().serializeToString(file)}\n`,
@@ -92,7 +97,10 @@ export function save(file: Blob, name: string): void {
 
 function element(name: string, attributes: Record<string, string | number>, content?: string): SVGElement {
   const one = document.createElementNS(SVG, name);
-  for (const [key, value] of Object.entries(attributes)) one.setAttribute(key, String(value));
+  for (const [key, value] of Object.entries(attributes)) {
+    if (key.startsWith("xml:")) one.setAttributeNS("http://www.w3.org/XML/1998/namespace", key, String(value));
+    else one.setAttribute(key, String(value));
+  }
   if (content !== undefined) one.textContent = content;
   return one;
 }
