@@ -1,11 +1,15 @@
-import { mkdirSync, readFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
 import type { Browser, BrowserContextOptions, Locator, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { expectAccessible, openBrowser, openPage } from "./browser";
 import { Stack } from "./stack";
 
 const PICTURES = process.env.PICTURES;
+/** What the stack serves: `npm run build` makes it. */
+const BUILT = fileURLToPath(new URL("../../functions/suggest/studio", import.meta.url));
 const RATINGS = 25;
 
 let stack: Stack;
@@ -22,6 +26,13 @@ beforeAll(async () => {
 afterAll(async () => {
   await browser?.close();
   await stack?.stop();
+});
+
+test("the whole page weighs at most 150 kB compressed, charts included", () => {
+  const files = readdirSync(BUILT, { recursive: true, withFileTypes: true }).filter((one) => one.isFile());
+  const weight = files.reduce((sum, one) => sum + gzipSync(readFileSync(join(one.parentPath, one.name))).length, 0);
+  expect(files.length).toBeGreaterThan(5);
+  expect(weight).toBeLessThan(150_000);
 });
 
 test("the verdict is that of the statistics, and is taken along", async () => {

@@ -1,3 +1,4 @@
+import { dot, plot } from "@observablehq/plot";
 import { expect, test } from "vitest";
 import { apisCompared, bestOfEach, chancesOf } from "../../src/progress/charts/apis";
 import { around, ofMean } from "../../src/progress/charts/certainty";
@@ -130,7 +131,7 @@ test("choices stand side by side, as dots", () => {
   expect(svg.textContent).toContain("heun");
 });
 
-test("the cells of a map meet, though the values of the grid are not evenly spaced", () => {
+test("the cells of a map meet halfway, though the values of the grid are not evenly spaced", () => {
   const cells = Array.from(
     (charts.mean as Chart)
       .draw(frame)
@@ -145,6 +146,9 @@ test("the cells of a map meet, though the values of the grid are not evenly spac
     // Each reaches half a pixel into its neighbour.
     if (next !== undefined) expect(x + width).toBeCloseTo(next[0] + 1, 6);
   }
+  const widths = spans.map(([, width]) => width - 1);
+  expect((widths[0] ?? 0) / (widths[1] ?? 1)).toBeCloseTo(0.2 / 0.105, 3);
+  expect((widths[0] ?? 0) / (widths[2] ?? 1)).toBeCloseTo(0.2 / 0.01, 1);
 });
 
 test("the best of another API is the highest point of its curves, and of the recommended one what the verdict says", () => {
@@ -186,4 +190,10 @@ test("a key that does not fit beside itself takes another line", () => {
 test("shares end at a round number", () => {
   expect((charts.importance as Chart).draw(frame).textContent).toContain("50\u00a0%");
   expect((charts.importance as Chart).draw(frame).textContent).not.toContain("13\u00a0%");
+});
+
+test("a chart that names no colours of its own is refused: what would have chosen them is left out of the page", () => {
+  const data = [{ x: 1, fill: 2 }];
+  expect(() => plot({ marks: [dot(data, { x: "x", fill: "fill" })] })).toThrow(/charts name their colours/);
+  expect(() => plot({ projection: "mercator", marks: [dot(data, { x: "x", y: "x" })] })).toThrow(/maps of the earth/);
 });

@@ -57,6 +57,7 @@ afterEach(() => {
   cleanup();
   localStorage.clear();
   vi.useRealTimers();
+  vi.unstubAllGlobals();
 });
 
 const open = (language: Language = "en") =>
@@ -105,6 +106,7 @@ test("before six ratings it says how many are missing, and shows no chart", asyn
   await screen.findByText(/^4 ratings so far: 2 more are needed/);
   expect(screen.getByRole("progressbar").getAttribute("value")).toBe("4");
   expect(screen.queryByRole("figure")).toBeNull();
+  expect(screen.queryByText("Reading…")).toBeNull();
   expect(asked.map(({ pathname }) => pathname)).not.toContain("/ml/surrogate");
   expect(screen.getByRole("link", { name: "Rate pictures" }).getAttribute("href")).toBe("#rate");
 });
@@ -161,12 +163,36 @@ test("a tab that is looked at again after a while reads anew, and one that was l
   look("hidden");
   vi.setSystemTime(Date.now() + 5_000);
   look("visible");
+  await new Promise((done) => setTimeout(done, 100));
   expect(times("/ml/stats")).toBe(1);
   look("hidden");
   vi.setSystemTime(Date.now() + 60_000);
   look("visible");
   await waitFor(() => expect(times("/ml/stats")).toBe(2));
 });
+
+test("of many studies twenty are compared, and others on request", async () => {
+  vi.stubGlobal(
+    "IntersectionObserver",
+    class {
+      constructor(private readonly seen: (entries: { isIntersecting: boolean }[]) => void) {}
+      observe() {
+        this.seen([{ isIntersecting: true }]);
+      }
+      disconnect() {}
+    },
+  );
+  const others = Array.from({ length: 29 }, (_, at) => described(`study-${at}`));
+  answers["/ml/studies"] = () => ({ studies: [described("kitchens"), ...others], next_cursor: null });
+  const compared = () => new Set(asked.flatMap(({ searchParams }) => searchParams.get("study") ?? []));
+  open();
+  const more = await screen.findByRole("button", { name: "Show 10 more" }, LATER);
+  expect(compared().size).toBe(20);
+  await userEvent.click(more);
+  await waitFor(() => expect(screen.queryByRole("button", { name: /^Show/ })).toBeNull(), LATER);
+  expect(compared().size).toBe(30);
+  expect(asked.filter(({ searchParams }) => searchParams.get("study") === "study-3").length).toBe(1);
+}, 20_000);
 
 test("it speaks Spanish, numbers included", async () => {
   open("es");

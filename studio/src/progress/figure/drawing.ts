@@ -74,7 +74,15 @@ export function bare(drawing: SVGElement | HTMLElement): SVGSVGElement {
 
 /** What lies under the pointer, in the lines of its `title`. */
 export function explained(told: readonly { x: number; y: number; title: string }[]): Markish {
-  const under = pointer({ x: "x", y: "y", title: "title", lineWidth: 40, fontSize: 12, ariaLabel: null });
+  const under = pointer({
+    x: "x",
+    y: "y",
+    title: "title",
+    lineWidth: 40,
+    lineHeight: 1.3,
+    fontSize: 12,
+    ariaLabel: null,
+  });
   return tip(told, under as Parameters<typeof tip>[1]);
 }
 
