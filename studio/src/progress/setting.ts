@@ -14,6 +14,11 @@ export function parametersOf(setting: Setting): [name: string, value: unknown][]
   return Object.entries(setting).filter(([name, value]) => name !== "api" && value !== null && value !== undefined);
 }
 
+/** The value of a parameter that the setting has. */
+export function valueIn(setting: Setting, name: string): number | string {
+  return setting[name] as number | string;
+}
+
 /** `leonardo 0.31 / 9.7 / 0.91`; no line ends within the values. */
 export function inBrief(setting: Setting, formats: Formats): string {
   const values = parametersOf(setting).map(([, value]) => formats.parameter(value));

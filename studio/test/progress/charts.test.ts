@@ -31,6 +31,7 @@ const frame: Frame = {
   },
 };
 
+const SAMPLED = { ...LEONARDO, sampler: "heun" };
 const guidance = [5, 8.5, 12].map((value) => [value]);
 const curves = [
   curve("leonardo", ["guidance_scale"], guidance, LEONARDO),
@@ -44,7 +45,7 @@ const charts: Record<string, Chart> = {
   overTime: overTime(history, [step(6), step(7, 4.6)], APIS, words, formats),
   curve: alongParameter(curves, "leonardo", APIS, words, formats),
   choices: alongParameter(
-    [curve("leonardo", ["sampler"], [["euler"], ["heun"], ["ddim"]], { ...LEONARDO, sampler: "heun" })],
+    [curve("leonardo", ["sampler"], [["euler"], ["heun"], ["ddim"]], SAMPLED)],
     "leonardo",
     APIS,
     words,

@@ -105,10 +105,10 @@ export function allStats(mode: Schemas["ModeStats"] = modeStats()): Schemas["Sta
 
 /** A curve with its top in the middle of so many values. */
 export function curve(
-  api: string,
+  api: Schemas["Curve"]["api"],
   parameters: string[],
   values: (number | string)[][],
-  through: Record<string, unknown>,
+  through: Schemas["Curve"]["through"],
   top = 4.6,
 ): Schemas["Curve"] {
   const middle = (values.length - 1) / 2;

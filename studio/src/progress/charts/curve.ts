@@ -6,6 +6,7 @@ import type { Words } from "../../words";
 import type { Chart, Frame } from "../figure/chart";
 import { BELOW_PX, drawn, explained, type KeyEntry } from "../figure/drawing";
 import type { Formats } from "../formats";
+import { valueIn } from "../setting";
 import { axisOf } from "./axis";
 import { looksOf } from "./looks";
 
@@ -54,7 +55,7 @@ export function alongParameter(
     curve.rated.map(
       (one): Nearby => ({
         api: curve.api,
-        x: axis.at(one.parameters[nameOf(curve)] as number | string),
+        x: axis.at(valueIn(one.parameters, nameOf(curve))),
         mean: one.mean_rating,
         ratings: one.ratings,
         nearness: one.nearness,
@@ -87,7 +88,7 @@ export function alongParameter(
     const through = curves
       .filter((curve) => curve.api === recommended)
       .map((curve) => {
-        const x = axis.at(curve.through[nameOf(curve)] as number | string);
+        const x = axis.at(valueIn(curve.through, nameOf(curve)));
         return {
           x,
           mean: closest(

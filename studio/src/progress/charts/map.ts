@@ -5,6 +5,7 @@ import type { Words } from "../../words";
 import type { Chart, Frame } from "../figure/chart";
 import { BELOW_PX, bare, drawn, explained } from "../figure/drawing";
 import type { Formats } from "../formats";
+import { type Setting, valueIn } from "../setting";
 import { type Axis, axisOf } from "./axis";
 import type { Curve } from "./curve";
 
@@ -60,9 +61,9 @@ export function overTwo(curve: Curve, layer: Layer, words: Words["progress"], fo
       interpolate: "lab" as const,
     };
     const height = Math.round(Math.min(460, Math.max(260, 0.72 * width)));
-    const place = (parameters: Readonly<Record<string, unknown>>) => ({
-      x: axes[0].at(parameters[across] as number | string),
-      y: axes[1].at(parameters[up] as number | string),
+    const place = (setting: Setting) => ({
+      x: axes[0].at(valueIn(setting, across)),
+      y: axes[1].at(valueIn(setting, up)),
     });
     const rated = curve.rated.map((one) => ({ ...one, ...place(one.parameters) }));
     const told = cells.map((cell) => ({
