@@ -1,6 +1,6 @@
-/** Numbers and times as the page's language writes them. */
+/** Numbers and times as the page's language and the browser's place write them. */
 
-import type { Language } from "../words";
+import { type Language, localeOf } from "../words";
 
 export interface Formats {
   count(value: number): string;
@@ -25,11 +25,12 @@ const made = new Map<Language, Formats>();
 export function formatsOf(language: Language): Formats {
   const before = made.get(language);
   if (before !== undefined) return before;
+  const locale = localeOf(language, navigator.languages);
   const number = (options: Intl.NumberFormatOptions) => {
-    const format = new Intl.NumberFormat(language, options);
+    const format = new Intl.NumberFormat(locale, options);
     return (value: number) => format.format(value);
   };
-  const time = (options: Intl.DateTimeFormatOptions) => new Intl.DateTimeFormat(language, options);
+  const time = (options: Intl.DateTimeFormatOptions) => new Intl.DateTimeFormat(locale, options);
   const whole = number({ maximumFractionDigits: 0 });
   const exact = number({ maximumFractionDigits: 6 });
   const day = time({ dateStyle: "medium" });

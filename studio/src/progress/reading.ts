@@ -40,18 +40,6 @@ export function readStudy(name: string, signal: AbortSignal): Promise<Study> {
   return answered(api.GET("/ml/studies/{name}", { params: { path: { name } }, signal }));
 }
 
-/** Every study, page by page. */
-export async function readStudies(signal: AbortSignal): Promise<Study[]> {
-  const studies: Study[] = [];
-  for (let cursor: string | null = null; ; ) {
-    const query: { limit: number; cursor?: string } = { limit: PAGE, ...(cursor === null ? {} : { cursor }) };
-    const page: Schemas["Studies"] = await answered(api.GET("/ml/studies", { params: { query }, signal }));
-    studies.push(...page.studies);
-    cursor = page.next_cursor ?? null;
-    if (cursor === null) return studies;
-  }
-}
-
 export interface Ratings {
   /** The earliest first. */
   ratings: NumberedRating[];

@@ -4,9 +4,10 @@ import type { Schemas } from "@picture-tuning/client";
 import { useCallback, useMemo, useRef, useState } from "preact/hooks";
 import { type Mode, useChoice } from "../../choice";
 import { useLoaded } from "../../loading";
+import { allStudies } from "../../studies";
 import { type Compared, compared } from "../charts/compared";
 import { ChartFigure } from "../figure/chart-figure";
-import { readModeStats, readStudies, type Study } from "../reading";
+import { readModeStats, type Study } from "../reading";
 import { useRefreshed, useSeen } from "../refreshing";
 import { type Shown, useWriting } from "../shown";
 import { INITIAL_RATINGS, type ModeStats } from "../verdict";
@@ -65,7 +66,7 @@ function Studies({ study, mode, stats, round }: Shown) {
     async (signal) => {
       if (known.current.of !== round) known.current = { of: round, stats: new Map() };
       const { stats: found } = known.current;
-      const studies = await readStudies(signal);
+      const studies = await allStudies(signal);
       const first = inOrder(studies, study, mode).slice(0, wanted.current);
       const lacking = first.filter(
         (one) => one.name !== study && ratingsOf(one, mode) >= INITIAL_RATINGS && !found.has(keyOf(one)),
