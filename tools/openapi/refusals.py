@@ -62,8 +62,10 @@ def refusals_of(operation: str, *, needs_key: bool) -> dict[str, dict[str, str]]
     """Return references to the responses by which an operation refuses, by status.
 
     Raises:
-        KeyError: nobody has said how the operation refuses: say it in this module.
+        ValueError: nobody has said how the operation refuses.
     """
+    if operation not in _OWN:
+        raise ValueError(f"say in {__name__} how the operation {operation} refuses")
     statuses = {*_OWN[operation], *_GATEWAY} | ({403} if needs_key else set())
     return {str(status): reference("responses", _name(status)) for status in sorted(statuses)}
 

@@ -1,0 +1,77 @@
+/** The connection: `connect` sends what the document has, and `answered` gives the answer or throws its problem. */
+
+import createClient, { type Client, defaultPathSerializer } from "openapi-fetch";
+import { ApiError, type Problem } from "./errors.js";
+import { type Fetch, type Patience, patient, retryAfter } from "./retrying.js";
+import type { components, paths } from "./schema.js";
+
+export type Schemas = components["schemas"];
+
+export interface Connection {
+  /** Where the API answers, the stage or the base path included: `https://api.example.org/v1`. */
+  baseUrl: string;
+  /** The API key, or what returns it when a request is sent; none where the stack has no keys. */
+  key?: string | (() => string | null | undefined);
+  patience?: Patience;
+  fetch?: Fetch;
+}
+
+export type Api = Client<paths>;
+
+/** Updates and corrections: what an idempotency key makes harmless to send again. */
+const KEYED: readonly (readonly [method: string, path: RegExp])[] = [
+  ["POST", /\/ml\/update_model\/?$/],
+  ["PATCH", /\/ml\/history\/[^/]+\/?$/],
+  ["DELETE", /\/ml\/history\/[^/]+\/?$/],
+];
+
+/** Connects to the API. Nothing is sent yet. */
+export function connect({ baseUrl, key, patience, fetch = (request) => globalThis.fetch(request) }: Connection): Api {
+  const api = createClient<paths>({
+    baseUrl: baseUrl.replace(/\/+$/, ""),
+    fetch: patient(fetch, patience),
+    // An upload's key has slashes, which are the path's.
+    pathSerializer: (path, { key, ...others }) =>
+      defaultPathSerializer(
+        path.replace("{key}", () => encoded(key)),
+        others,
+      ),
+  });
+  api.use({
+    onRequest({ request }) {
+      const given = typeof key === "function" ? key() : key;
+      if (given) request.headers.set("x-api-key", given);
+      const path = new URL(request.url).pathname;
+      const keyed = KEYED.some(([method, pattern]) => method === request.method && pattern.test(path));
+      if (keyed && !request.headers.has("Idempotency-Key")) {
+        request.headers.set("Idempotency-Key", crypto.randomUUID());
+      }
+      return request;
+    },
+  });
+  return api;
+}
+
+/**
+ * The body of a successful answer.
+ *
+ * @throws ApiError where the API answered with an error.
+ * @throws ConnectionError where no answer arrived.
+ */
+export async function answered<T>(
+  sent: Promise<{ data?: T; error?: unknown; response: Response }>,
+): Promise<NonNullable<T>> {
+  const { data, error, response } = await sent;
+  if (response.ok && data !== undefined && data !== null) return data as NonNullable<T>;
+  throw new ApiError(response.status, asProblem(error, response), retryAfter(response.headers));
+}
+
+function encoded(key: unknown): string {
+  return String(key).split("/").map(encodeURIComponent).join("/");
+}
+
+function asProblem(error: unknown, response: Response): Problem {
+  if (typeof error === "object" && error !== null && "detail" in error) return error as Problem;
+  const title = response.statusText || `status ${response.status}`;
+  return { type: "about:blank", title, status: response.status, detail: title };
+}
