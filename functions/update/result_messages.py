@@ -30,14 +30,12 @@ class RatedResult(_Result):
     """A rating."""
 
     rating: float = Field(ge=MIN_RATING, le=MAX_RATING)
-    failed: None = None
 
 
 class FailedResult(_Result):
     """A setting that gave no picture to rate."""
 
     failed: str = Field(description="why there is no rating", max_length=MAX_COMMENT_LENGTH)
-    rating: None = None
 
 
 RESULTS = (RatedResult, FailedResult)

@@ -1,6 +1,13 @@
 /** The connection: `connect` sends what the document has, and `answered` gives the answer or throws its problem. */
 
-import createClient, { type Client, defaultPathSerializer } from "openapi-fetch";
+import createClient, {
+  type Client,
+  type ClientPathsWithMethod,
+  defaultPathSerializer,
+  type FetchResponse,
+  type MaybeOptionalInit,
+  type ParseAs,
+} from "openapi-fetch";
 import { ApiError, type Problem } from "./errors.js";
 import { type Fetch, type Patience, patient, retryAfter } from "./retrying.js";
 import type { components, paths } from "./schema.js";
@@ -11,12 +18,31 @@ export interface Connection {
   /** Where the API answers, the stage or the base path included: `https://api.example.org/v1`. */
   baseUrl: string;
   /** The API key, or what returns it when a request is sent; none where the stack has no keys. */
-  key?: string | (() => string | null | undefined);
+  key?: string | null | (() => string | null | undefined);
   patience?: Patience;
   fetch?: Fetch;
 }
 
-export type Api = Client<paths>;
+type Spoken = "application/json" | "application/problem+json";
+type Method = "get" | "post" | "patch" | "delete";
+type PathOf<M extends Method> = ClientPathsWithMethod<Client<paths, Spoken>, M>;
+type How<M extends Method, P extends PathOf<M>, As extends ParseAs> = MaybeOptionalInit<paths[P], M> & { parseAs?: As };
+
+/**
+ * Sends a request of a method. openapi-fetch infers what is sent, by which any field may be misspelt that may be left
+ * out; here what is sent is given by the path, so that a field that the API does not know does not compile.
+ */
+type Send<M extends Method> = <P extends PathOf<M>, As extends ParseAs = "json">(
+  path: P,
+  ...how: undefined extends MaybeOptionalInit<paths[P], M> ? [How<M, P, As>?] : [How<M, P, As>]
+) => Promise<FetchResponse<paths[P][M] & Record<string | number, unknown>, { parseAs: As }, Spoken>>;
+
+export interface Api {
+  GET: Send<"get">;
+  POST: Send<"post">;
+  PATCH: Send<"patch">;
+  DELETE: Send<"delete">;
+}
 
 /** Updates and corrections: what an idempotency key makes harmless to send again. */
 const KEYED: readonly (readonly [method: string, path: RegExp])[] = [
@@ -27,7 +53,7 @@ const KEYED: readonly (readonly [method: string, path: RegExp])[] = [
 
 /** Connects to the API. Nothing is sent yet. */
 export function connect({ baseUrl, key, patience, fetch = (request) => globalThis.fetch(request) }: Connection): Api {
-  const api = createClient<paths>({
+  const api = createClient<paths, Spoken>({
     baseUrl: baseUrl.replace(/\/+$/, ""),
     fetch: patient(fetch, patience),
     // An upload's key has slashes, which are the path's.
@@ -49,7 +75,8 @@ export function connect({ baseUrl, key, patience, fetch = (request) => globalThi
       return request;
     },
   });
-  return api;
+  // The same functions: that the narrower type fits them the compiler cannot see while the path is open.
+  return api as unknown as Api;
 }
 
 /**

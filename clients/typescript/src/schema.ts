@@ -328,7 +328,6 @@ export interface components {
             comment?: string | null;
             /** @description why there is no rating */
             failed: string;
-            rating?: null;
         };
         /** @description A rating. */
         RatedResult: {
@@ -343,7 +342,6 @@ export interface components {
             picture?: string | null;
             comment?: string | null;
             rating: number;
-            failed?: null;
         };
         /** @description How much each parameter of an API matters. Before many ratings this is what the model expects of any study. */
         ApiShares: {
