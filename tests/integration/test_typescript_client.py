@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.support.node import MODULES, node_tool, run_node
+from tests.support.node import MODULES, node, run_node
 from tests.support.readme import blocks
 from tests.support.stack import ROOT, Stack
 
@@ -80,7 +80,7 @@ def test_the_readmes_program_suggests_rates_and_captions(
     (tmp_path / "large.png").write_bytes(large.getvalue())
     assert 4_500_000 < large.tell() < 10 * 2**20
 
-    command, environment = [str(node_tool("node")), str(flow)], {"API_KEY": "secret"}
+    command, environment = [node(), str(flow)], {"API_KEY": "secret"}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     key = {"x-api-key": "secret"}
     history = stack.get("/ml/history", headers=key).json()["observations"]
@@ -96,7 +96,7 @@ def test_an_update_that_finds_nobody_is_recorded_once_when_the_server_is_back(pa
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [str(node_tool("node")), str(_compiled(package, "lasting", _LASTING))]
+    command = [node(), str(_compiled(package, "lasting", _LASTING))]
     environment = {"API": f"http://127.0.0.1:{port}"}
     with (
         subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as sending,

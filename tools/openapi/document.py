@@ -23,7 +23,7 @@ from web.settings import VERSION
 DOCUMENT = Path(__file__).parents[2] / "functions/suggest/openapi.json"
 
 _MODULES = ("suggest.app", "update.app", "caption.app", "caption.status")
-_WITHOUT_KEY = {"health"}
+_WITHOUT_KEY = {"index", "health"}
 _ASKED_AGAIN = "202"
 
 _DESCRIPTION = """\
@@ -34,7 +34,7 @@ Every error is `application/problem+json` (RFC 9457); `detail` says what is wron
 answered with a 5xx, or whose answer is lost, may have been recorded: send an `Idempotency-Key` with every update, and
 the same one when you try again.
 
-HEAD answers as GET without the body for /health, /generate-caption/health and /captions/{key}.
+HEAD answers as GET without the body for /, /health, /generate-caption/health and /captions/{key}.
 
 | Status | What to do |
 | --- | --- |

@@ -15,6 +15,7 @@ _BODY = (400, 413, 415)  # of whatever has a body
 _GATEWAY = (429, 500, 502, 503, 504)
 
 _OWN: Mapping[str, tuple[int, ...]] = {
+    "index": (),
     "health": (),
     "suggest_parameters": (*_BODY, 404, 409, 422),
     "outstanding": (404, 422),

@@ -1,6 +1,6 @@
 /** A typed client of the API: `connect({ baseUrl, key })`, and types made from its OpenAPI document. */
 
-export { type Api, answered, type Connection, connect, type Schemas } from "./api.js";
+export { type Api, answered, type Connection, connect, refusal, type Schemas } from "./api.js";
 export { ApiError, ConnectionError, PendingError, type Problem, UploadError } from "./errors.js";
 export { captionOf, captionOfUpload, captionPicture, LARGEST_REQUEST, uploadPicture } from "./pictures.js";
 export type { Patience } from "./retrying.js";

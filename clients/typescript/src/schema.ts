@@ -4,6 +4,26 @@
  */
 
 export interface paths {
+    "/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What there is
+         * @description Answer browsers with the way to the page, and others with the index.
+         */
+        get: operations["index"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/ml/stats": {
         parameters: {
             query?: never;
@@ -435,12 +455,29 @@ export interface components {
             /** @description where the next page begins; null at the end */
             next_cursor: string | null;
         };
+        /** @description What there is. */
+        Index: {
+            name: string;
+            version: string;
+            links: components["schemas"]["Links"];
+        };
         /** @description The ends of a 90 % interval of a true rating, in rating points: it lies within them with that probability. */
         Interval: {
             /** @example 3.72 */
             low: number;
             /** @example 4.31 */
             high: number;
+        };
+        /** @description Paths under the host that was asked, with the prefix of the stage or the domain. */
+        Links: {
+            /** @description the page where people rate, look and caption */
+            studio: string;
+            /** @description this document as a page to try requests on */
+            docs: string;
+            /** @description this document */
+            openapi: string;
+            /** @description whether the service can answer */
+            health: string;
         };
         /** @description One mode of a study. What the model says is null or empty before six ratings. */
         ModeStats: {
@@ -1246,6 +1283,38 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    index: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Index"];
+                };
+            };
+            /** @description For browsers, which prefer `text/html`: leads to the page */
+            307: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            502: components["responses"]["BadGateway"];
+            503: components["responses"]["ServiceUnavailable"];
+            504: components["responses"]["GatewayTimeout"];
+        };
+    };
     stats: {
         parameters: {
             query?: {
