@@ -172,7 +172,7 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if not generator.exists():
         go_without("openapi-python-client: make .venv-clients/stamp")
     folder = tmp_path_factory.mktemp("python")
-    command = [generator, "generate", "--path", DOCUMENT, "--meta", "none", "--output-path", "client"]
+    command = [str(generator), "generate", "--path", str(DOCUMENT), "--meta", "none", "--output-path", "client"]
     path = {"PATH": f"{PYTHON_CLIENTS}:/usr/bin:/bin"}
     done = subprocess.run(command, cwd=folder, env=path, capture_output=True, text=True, check=False)
     # It generates what it understands and warns of the rest: of nothing, then.
@@ -182,7 +182,7 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _mypy(folder: Path, program: str) -> str:
     (folder / "program.py").write_text(program)
-    command = [sys.executable, "-m", "mypy", "--strict", "--python-executable", PYTHON_CLIENTS / "python"]
+    command = [sys.executable, "-m", "mypy", "--strict", "--python-executable", str(PYTHON_CLIENTS / "python")]
     # What is judged is the program: the client is as it was generated.
     command += ["--follow-imports", "silent", "program.py"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
