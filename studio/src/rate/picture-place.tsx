@@ -65,12 +65,10 @@ export function PicturePlace({ id, label, address, name, onFile, onAddress, onRe
               <img src={source} alt={label} referrerpolicy="no-referrer" onError={() => setBroken(source)} />
             </button>
           )}
-          <p class="about">
-            {address === null && picture?.isKept === false ? <span>{words.rate.notKept}</span> : null}
-            <button type="button" class="quiet small" aria-label={words.rate.removePicture(label)} onClick={onRemove}>
-              {words.rate.remove}
-            </button>
-          </p>
+          <button type="button" class="small remove" aria-label={words.rate.removePicture(label)} onClick={onRemove}>
+            {words.rate.remove}
+          </button>
+          {address === null && picture?.isKept === false ? <p class="note">{words.rate.notKept}</p> : null}
         </>
       ) : (
         <div class="drop">

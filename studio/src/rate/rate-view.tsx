@@ -237,7 +237,7 @@ function Desk({ of }: { of: DeskName }) {
         </p>
       ) : null}
       <TroubleNote session={session} trouble={trouble} />
-      {state.isOver && set === null ? <Over session={session} /> : null}
+      {state.isOver && set === null && busy === null ? <Over session={session} /> : null}
       {set === null ? (
         <p role="status" class="note">
           {busy === "suggesting" ? rate.suggesting : busy === "saving" ? rate.saving : ""}

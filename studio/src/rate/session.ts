@@ -224,6 +224,7 @@ export class Session {
     const shown = this.state.desk.current;
     if (shown === null || !shown.cards.every(isDone)) return;
     let isKept = true;
+    this.set({ busy: "saving" });
     await exclusively(this.name, async () => {
       const desk = readDesk(this.name);
       const current = desk.current ?? shown;
