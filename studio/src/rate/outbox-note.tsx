@@ -2,7 +2,7 @@
 
 import { useEffect, useState } from "preact/hooks";
 import { useChoice } from "../choice";
-import { advice } from "../problem";
+import { isAboutKey } from "../loading";
 import type { Card } from "./desk";
 import type { Entry, Outbox } from "./outbox";
 
@@ -34,7 +34,8 @@ export function OutboxNote({ outbox, onCorrect }: Props) {
         {isStuck ? (
           <div class="waiting">
             <p>
-              <strong>{words.rate.waiting(ratings)}</strong> {advice(outbox.trouble, words)}
+              <strong>{words.rate.waiting(ratings)}</strong>{" "}
+              {isAboutKey(outbox.trouble) ? words.key.wrong : words.rate.waitingHow}
             </p>
             <button type="button" class="quiet small" onClick={() => void outbox.flush()}>
               {words.rate.sendNow}
@@ -50,11 +51,11 @@ export function OutboxNote({ outbox, onCorrect }: Props) {
 }
 
 function Refused({ entry, outbox, onCorrect }: { entry: Entry; outbox: Outbox; onCorrect(entry: Entry): void }) {
-  const { words, language } = useChoice();
+  const { words, locale } = useChoice();
   const [isSure, setIsSure] = useState(false);
   const { set, refused } = entry;
   const rate = words.rate;
-  const said = (card: Card) => (card.rating === null ? rate.itFailed : `${card.rating.toLocaleString(language)} ★`);
+  const said = (card: Card) => (card.rating === null ? rate.itFailed : `${card.rating.toLocaleString(locale)} ★`);
   // Correcting makes a new set of it, which is safe only where the API has said that it recorded nothing.
   const isCorrectable = refused?.status !== null && refused?.status !== 500;
   return (

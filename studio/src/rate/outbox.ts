@@ -58,6 +58,7 @@ export class Outbox {
   private readonly failures = new Map<string, number>();
   private readonly listeners = new Set<() => void>();
   private sending: Promise<void> | null = null;
+  private isAskedAgain = false;
   private timer: ReturnType<typeof setTimeout> | undefined;
   private wait = FIRST_WAIT_MS;
   /** What stopped the last attempt; null where nothing did. */
@@ -112,9 +113,9 @@ export class Outbox {
 
   /** Sends what waits, until all is sent or something stops it. */
   flush(): Promise<void> {
-    this.sending ??= exclusively("studio.rate.outbox", () => this.sendAll()).finally(() => {
-      this.sending = null;
-    });
+    // What came while the last one was being sent may have been missed by it.
+    this.isAskedAgain = this.sending !== null;
+    this.sending ??= this.sendWhileAsked();
     return this.sending;
   }
 
@@ -154,6 +155,17 @@ export class Outbox {
   subscribe(listener: () => void): () => void {
     this.listeners.add(listener);
     return () => this.listeners.delete(listener);
+  }
+
+  private async sendWhileAsked(): Promise<void> {
+    try {
+      do {
+        this.isAskedAgain = false;
+        await exclusively("studio.rate.outbox", () => this.sendAll());
+      } while (this.isAskedAgain);
+    } finally {
+      this.sending = null;
+    }
   }
 
   private async sendAll(): Promise<void> {

@@ -55,7 +55,7 @@ function useSession(of: DeskName, wanted: number): [Session, State] {
 }
 
 function Desk({ of }: { of: DeskName }) {
-  const { rater, words, choose, language } = useChoice();
+  const { rater, words, choose, locale } = useChoice();
   const rate = words.rate;
   const [count, setCount] = useState(() => Math.min(4, Math.max(1, kept<number>(COUNT) ?? 2)));
   const [session, state] = useSession(of, count);
@@ -164,7 +164,7 @@ function Desk({ of }: { of: DeskName }) {
     if (deed.kind === "rate" || deed.kind === "half") {
       const value = deed.kind === "rate" ? deed.value : card.rating === null ? null : withHalf(card.rating);
       session.change(card.id, { rating: value, failed: null });
-      setSaid(value === null ? "" : rate.given(letter, value.toLocaleString(language)));
+      setSaid(value === null ? "" : rate.given(letter, value.toLocaleString(locale)));
     }
   };
 
@@ -286,7 +286,7 @@ function Desk({ of }: { of: DeskName }) {
             ? said
             : rate.pending(
                 pending.kind,
-                pending.kind === "stars" ? pending.value.toLocaleString(language) : "",
+                pending.kind === "stars" ? pending.value.toLocaleString(locale) : "",
                 LETTERS.slice(0, cards.length).join(", "),
               )}
         </p>

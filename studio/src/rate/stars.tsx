@@ -16,7 +16,7 @@ interface Props {
 }
 
 export function Stars({ id, letter, value, onRate }: Props) {
-  const { words, language } = useChoice();
+  const { words, locale } = useChoice();
   const [hovered, setHovered] = useState<number | null>(null);
   const drawn = hovered ?? value ?? 0;
   return (
@@ -36,7 +36,7 @@ export function Stars({ id, letter, value, onRate }: Props) {
           step={0.5}
           value={value ?? 0}
           aria-label={words.rate.starsOf(letter)}
-          aria-valuetext={value === null ? words.rate.notRated : words.rate.stars(value.toLocaleString(language))}
+          aria-valuetext={value === null ? words.rate.notRated : words.rate.stars(value.toLocaleString(locale))}
           onInput={(event) => onRate(ratingOf(Number(event.currentTarget.value), value))}
           onMouseDown={(event) => {
             // The browser would go by the thumb, which does not lie where the stars do.
@@ -49,7 +49,7 @@ export function Stars({ id, letter, value, onRate }: Props) {
         />
       </span>
       <output for={id}>
-        {drawn === 0 ? words.rate.notRated : words.rate.starsShort(drawn.toLocaleString(language))}
+        {drawn === 0 ? words.rate.notRated : words.rate.starsShort(drawn.toLocaleString(locale))}
       </output>
     </div>
   );

@@ -94,6 +94,7 @@ export const en = {
     pending: (kind: "stars" | "skip" | "fail", value: string, letters: string) =>
       `${kind === "stars" ? `${value} stars` : kind === "skip" ? "Skip" : "Failed"}: which one? Press ${letters}.`,
     waiting: (count: number) => (count === 1 ? "1 rating waits to be sent." : `${count} ratings wait to be sent.`),
+    waitingHow: "They are kept in this browser and are sent when the server answers.",
     sendNow: "Send now",
     refused: (count: number) => (count === 1 ? "1 rating was refused:" : `${count} ratings were refused:`),
     tooOld:

@@ -98,6 +98,7 @@ export const es: Words = {
     pending: (kind, value, letters) =>
       `${kind === "stars" ? `${value} estrellas` : kind === "skip" ? "Omitir" : "Ha fallado"}: ¿cuál? Pulse ${letters}.`,
     waiting: (count) => (count === 1 ? "1 puntuación espera a enviarse." : `${count} puntuaciones esperan a enviarse.`),
+    waitingHow: "Se conservan en este navegador y se envían cuando el servidor responda.",
     sendNow: "Enviar ahora",
     refused: (count) => (count === 1 ? "Se ha rechazado 1 puntuación:" : `Se han rechazado ${count} puntuaciones:`),
     tooOld:

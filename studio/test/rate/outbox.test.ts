@@ -231,6 +231,25 @@ test("two pages that send at once record once", async () => {
   expect(recordedRatings(server)).toEqual([3]);
 });
 
+test("what is saved while the last of the others is being settled is sent too", async () => {
+  const server = new Server();
+  const outbox = server.openOutbox();
+  let added = false;
+  outbox.subscribe(() => {
+    if (added || outbox.entries().length > 0) return;
+    added = true;
+    // The outbox is empty, and has not said yet that it has finished.
+    void Promise.resolve().then(() => {
+      outbox.add(ratedSet(5), "");
+      void outbox.flush();
+    });
+  });
+  outbox.add(ratedSet(4), "");
+  await outbox.flush();
+  await vi.advanceTimersByTimeAsync(1);
+  expect(recordedRatings(server)).toEqual([4, 5]);
+});
+
 test("ratings whose key the API may have forgotten are not sent before the person has decided", async () => {
   const server = new Server();
   server.fates = ["answer lost"];
