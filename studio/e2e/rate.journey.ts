@@ -231,7 +231,16 @@ test("a half-done pair survives a reload, with its pictures", async () => {
   await page.getByRole("img", { name: "Original" }).waitFor();
   expect(await parametersOf(page)).toEqual(before);
   expect(await stars(page, "A").inputValue()).toBe("4.5");
-  await page.keyboard.press("Enter");
+  await page.getByRole("button", { name: "Picture A: see it in full" }).click();
+  await page.getByRole("dialog", { name: "Picture A" }).waitFor();
+  await page.keyboard.press("ArrowLeft");
+  await page.getByRole("dialog", { name: "Original" }).waitFor();
+  await expectAccessible(page);
+  await show(page, "look");
+  await page.keyboard.press("Escape");
+  await page.getByRole("dialog").waitFor({ state: "detached" });
+  // The picture has the focus again, which Enter alone would open.
+  await page.keyboard.press("Control+Enter");
   await page.getByText("2 ratings are recorded.").waitFor();
   const [second, first] = await history();
   expect(first).toMatchObject({ rating: 4.5, comment: "a little too dark" });

@@ -128,7 +128,7 @@ export const en = {
       ["A", "to the stars of A; then 1 … 5, a dot or the arrows, 0 for none"],
       ["S, A", "skip A"],
       ["F, A", "A failed"],
-      ["Enter", "save, and the next ones; in a comment with Ctrl"],
+      ["Enter", "save, and the next ones; from a comment or a button with Ctrl"],
       ["U", "undo"],
       ["?", "these keys"],
     ],

@@ -41,15 +41,15 @@ export const es: Words = {
   rate: {
     cards: "tarjetas",
     untilModel: (counted, missing) =>
-      `${counted === 1 ? "1 puntuación" : `${counted} puntuaciones`} en este modo hasta ahora. Con ${missing} más, el modelo elige qué probar.`,
-    counted: (counted) => `${counted} puntuaciones en este modo; el modelo elige qué probar.`,
+      `${counted === 1 ? "1 valoración" : `${counted} valoraciones`} en este modo hasta ahora. Con ${missing} más, el modelo elige qué probar.`,
+    counted: (counted) => `${counted} valoraciones en este modo; el modelo elige qué probar.`,
     suggesting: "Pidiendo sugerencias…",
     saving: "Guardando…",
     enhanced: (letter) => `Imagen ${letter}`,
     original: "Imagen original",
     originalPicture: "Original",
     whyOriginal:
-      "Opcional. Algunas imágenes quedan bien se haga lo que se haga: con la original, el modelo lo tiene en cuenta. Su huella acompaña a las puntuaciones de este grupo; la imagen, no.",
+      "Opcional. Algunas imágenes quedan bien se haga lo que se haga: con la original, el modelo lo tiene en cuenta. Su huella acompaña a las valoraciones de este grupo; la imagen, no.",
     hashIs: "SHA-256 del archivo:",
     addressHashIs: "SHA-256 de la dirección, porque esta página no lee archivos de otros servidores:",
     goesOn: "los grupos siguientes también son de esta imagen",
@@ -71,7 +71,7 @@ export const es: Words = {
     starsOf: (letter) => `Estrellas de ${letter}`,
     stars: (value) => `${value} de 5 estrellas`,
     starsShort: (value) => `${value} de 5`,
-    notRated: "sin puntuar",
+    notRated: "sin valorar",
     given: (letter, value) => `${letter}: ${value} estrellas.`,
     copyJson: "Copiar como JSON",
     comment: "Comentario",
@@ -83,12 +83,12 @@ export const es: Words = {
     failedHint: "Se guarda sin estrellas, y esta combinación de parámetros no se vuelve a sugerir.",
     reason: "¿Por qué no hay imagen?",
     reasonExample: "el servicio rechazó la petición",
-    missing: (letter) => `Puntúe ${letter}, omítala o indique que ha fallado.`,
+    missing: (letter) => `Valore ${letter}, omítala o indique que ha fallado.`,
     missingReason: (letter) => `Indique por qué ha fallado ${letter}.`,
-    freed: "Ya no está reservada para usted: ha caducado o se ha devuelto. Su puntuación cuenta igualmente.",
+    freed: "Ya no está reservada para usted: ha caducado o se ha devuelto. Su valoración cuenta igualmente.",
     save: "Guardar y seguir",
     saveOnly: "Guardar",
-    saved: (count) => (count === 1 ? "Se ha registrado 1 puntuación." : `Se han registrado ${count} puntuaciones.`),
+    saved: (count) => (count === 1 ? "Se ha registrado 1 valoración." : `Se han registrado ${count} valoraciones.`),
     undo: "Deshacer",
     undone: "Deshecho: el último grupo está de vuelta.",
     undoneInPart: (ids) =>
@@ -97,32 +97,32 @@ export const es: Words = {
     nothingToUndo: "No hay nada que deshacer.",
     pending: (kind, value, letters) =>
       `${kind === "stars" ? `${value} estrellas` : kind === "skip" ? "Omitir" : "Ha fallado"}: ¿cuál? Pulse ${letters}.`,
-    waiting: (count) => (count === 1 ? "1 puntuación espera a enviarse." : `${count} puntuaciones esperan a enviarse.`),
+    waiting: (count) => (count === 1 ? "1 valoración espera a enviarse." : `${count} valoraciones esperan a enviarse.`),
     waitingHow: "Se conservan en este navegador y se envían cuando el servidor responda.",
     sendNow: "Enviar ahora",
-    refused: (count) => (count === 1 ? "Se ha rechazado 1 puntuación:" : `Se han rechazado ${count} puntuaciones:`),
+    refused: (count) => (count === 1 ? "Se ha rechazado 1 valoración:" : `Se han rechazado ${count} valoraciones:`),
     tooOld:
-      "Estas puntuaciones han esperado un mes y puede que ya estén registradas. Vea el historial antes de volver a enviarlas:",
+      "Estas valoraciones han esperado un mes y puede que ya estén registradas. Vea el historial antes de volver a enviarlas:",
     correct: "Corregir",
     discard: "Descartar",
     discardSure: (count) =>
-      count === 1 ? "¿Descartar 1 puntuación para siempre?" : `¿Descartar ${count} puntuaciones para siempre?`,
+      count === 1 ? "¿Descartar 1 valoración para siempre?" : `¿Descartar ${count} valoraciones para siempre?`,
     isVolatile:
-      "El navegador no conserva lo que puntúa: su almacenamiento está lleno o desactivado. Deje esta página abierta hasta que se haya enviado todo.",
-    archived: "Este estudio está archivado y no admite puntuaciones. Elija otro arriba o restáurelo en",
+      "El navegador no conserva lo que valora: su almacenamiento está lleno o desactivado. Deje esta página abierta hasta que se haya enviado todo.",
+    archived: "Este estudio está archivado y no admite valoraciones. Elija otro arriba o restáurelo en",
     allPending: (count) =>
       count > 0
-        ? `No se puede sugerir nada nuevo: ${count} combinaciones de parámetros las tienen personas que aún no las han puntuado. Espere, o puntúe usted las más antiguas; ambas puntuaciones cuentan.`
+        ? `No se puede sugerir nada nuevo: ${count} combinaciones de parámetros las tienen personas que aún no las han valorado. Espere, o valore usted las más antiguas; ambas valoraciones cuentan.`
         : "Ahora no se puede sugerir nada nuevo.",
-    takeOver: "Puntuar las más antiguas",
+    takeOver: "Valorar las más antiguas",
     fixedWrong:
       "La dirección pide una combinación de parámetros que no se puede leer. Estas son sugerencias del modelo.",
-    over: "Esta combinación de parámetros está puntuada.",
-    goOn: "Puntuar lo que sugiere el modelo",
-    rateAgain: "Puntuarla otra vez",
-    whoRates: "¿Quién puntúa?",
+    over: "Esta combinación de parámetros está valorada.",
+    goOn: "Valorar lo que sugiere el modelo",
+    rateAgain: "Valorarla otra vez",
+    whoRates: "¿Quién valora?",
     whyName:
-      "Con un nombre, siempre el mismo, el modelo aprende lo exigente que es usted y da a sus puntuaciones el valor que tienen. Use un seudónimo: se guarda con cada puntuación.",
+      "Con un nombre, siempre el mismo, el modelo aprende lo exigente que es usted y da a cada valoración el peso que merece. Use un seudónimo: se guarda con cada valoración.",
     saveWithName: "Guardar con este nombre",
     saveWithoutName: "Guardar sin nombre",
     privacy:
@@ -135,7 +135,7 @@ export const es: Words = {
       ["A", "a las estrellas de A; después 1 … 5, punto o coma o flechas, 0 para ninguna"],
       ["S, A", "omitir A"],
       ["F, A", "A ha fallado"],
-      ["Intro", "guardar y seguir; en un comentario, con Ctrl"],
+      ["Intro", "guardar y seguir; desde un comentario o un botón, con Ctrl"],
       ["U", "deshacer"],
       ["?", "estas teclas"],
     ],

@@ -296,5 +296,5 @@ test("it speaks Spanish, numbers too", async () => {
   await screen.findByRole("slider", { name: "Estrellas de B" });
   for (const key of ["4", ",", "a"]) await act(() => void press(key));
   await screen.findByText("A: 4,5 estrellas.");
-  await screen.findByText(/0 puntuaciones en este modo hasta ahora. Con 6 más/);
+  await screen.findByText(/0 valoraciones en este modo hasta ahora. Con 6 más/);
 });
