@@ -248,6 +248,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/captions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What lies in uploads, and what became of it
+         * @description Go on until `next_cursor` is null: a page may have fewer pictures than `limit`; with `status`, even none.
+         */
+        get: operations["list_uploads"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/uploads": {
         parameters: {
             query?: never;
@@ -1438,6 +1458,59 @@ export interface components {
             refused_version?: string | null;
         };
         /**
+         * ListedUpload
+         * @description A picture in the bucket and what became of it.
+         */
+        ListedUpload: {
+            /**
+             * Key
+             * @example uploads/0e61f4a2c7b05f0c3a1b9e6d4c2f8a7b/dog.jpg
+             */
+            key: string;
+            status: components["schemas"]["UploadStatus"];
+            /**
+             * Caption
+             * @description null without one
+             * @example a brown dog runs through the grass
+             */
+            caption: string | null;
+            /**
+             * Confidence
+             * @description geometric mean of the words' probabilities, 0 to 1
+             */
+            confidence: number | null;
+            /** Model Version */
+            model_version: string | null;
+            /**
+             * Reason
+             * @description why it cannot be captioned, where `status` is failed
+             */
+            reason: string | null;
+            /**
+             * Size
+             * @description in bytes
+             */
+            size: number;
+            /**
+             * Uploaded At
+             * Format: date-time
+             */
+            uploaded_at: string;
+        };
+        /**
+         * ListedUploads
+         * @description A page of what lies in the bucket, by key: of `POST /uploads` the newest first.
+         */
+        ListedUploads: {
+            /** Uploads */
+            uploads: components["schemas"]["ListedUpload"][];
+            /**
+             * Next Cursor
+             * @description where the next page begins; null at the end
+             */
+            next_cursor: string | null;
+        };
+        /**
          * MediaType
          * @description The media types of the pictures that are read. Other names of theirs, in use for long, are taken for them.
          * @enum {string}
@@ -1523,6 +1596,12 @@ export interface components {
              */
             filename?: string | null;
         };
+        /**
+         * UploadStatus
+         * @description What became of a picture that lies in the bucket.
+         * @enum {string}
+         */
+        UploadStatus: "captioned" | "failed" | "pending";
     };
     responses: never;
     parameters: never;
@@ -2248,6 +2327,51 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["CaptionHealth"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    list_uploads: {
+        parameters: {
+            query?: {
+                /** @description only pictures of which this became */
+                status?: components["schemas"]["UploadStatus"] | null;
+                /** @description pictures on the page, at most */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListedUploads"];
                 };
             };
             /** @description Client Error */
