@@ -18,6 +18,9 @@ LAYERS = {
 BUNDLE = {"caption": "models/flickr8k"}
 TASK_ROOT = "/var/task"
 
+PAGE = {"suggest": f"{TASK_ROOT}/functions/suggest/studio/index.html"}
+"""What a stage of the Dockerfile builds for a function: Studio, whose other files have hashes in their names."""
+
 
 def wanted(function: str) -> set[str]:
     """The files of ours that the image of `function` is to have."""
@@ -30,6 +33,8 @@ def wanted(function: str) -> set[str]:
     files |= {f"{TASK_ROOT}/functions/{name}" for name in ("__init__.py", *shared(function))}
     if bundle := BUNDLE.get(function):
         files |= {f"{TASK_ROOT}/{bundle}/{name}" for name in sources(bundle)}
+    if page := PAGE.get(function):
+        files.add(page)
     return files
 
 
@@ -65,7 +70,10 @@ class Stage:
 
 
 def last_stage(function: str) -> Stage:
-    """Follow the Dockerfile for `function`: FROM, COPY, CMD, and the one `rm`; of packages it knows nothing."""
+    """Follow the Dockerfile for `function`: FROM, COPY, CMD, the one `rm`, and what builds the page.
+
+    Of packages it knows nothing.
+    """
     text = re.sub(r"\\\n\s*", "", DOCKERFILE.read_text())
     text = text.replace("${FUNCTION}", function).replace("${LAMBDA_TASK_ROOT}", TASK_ROOT)
     stages: dict[str, Stage] = {}
@@ -86,6 +94,8 @@ def last_stage(function: str) -> Stage:
                     stage.files |= _copied(path, target)
             case ["CMD", *_]:
                 stage.command = json.loads(line.removeprefix("CMD "))
+            case ["RUN", *words] if "build" in words:
+                stage.files |= set(PAGE.values())
             case ["RUN", "rm", str(pattern), *_]:
                 stage.files = {one for one in stage.files if not one.startswith(pattern.removesuffix("*"))}
     return stage
