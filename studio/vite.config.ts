@@ -23,5 +23,11 @@ export default defineConfig({
         process.env.API ?? "http://127.0.0.1:8000",
     },
   },
-  test: { environment: "happy-dom", include: ["test/**/*.test.{ts,tsx}"], restoreMocks: true },
+  test: {
+    environment: "happy-dom",
+    include: ["test/**/*.test.{ts,tsx}"],
+    restoreMocks: true,
+    // A browser made of scripts takes its time on a machine that has other things to do.
+    testTimeout: 30_000,
+  },
 });

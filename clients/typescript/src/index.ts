@@ -5,7 +5,7 @@ import { ApiError, ConnectionError, type Problem } from "./errors";
 import { type Patience, patient, retryAfter } from "./retrying";
 import type { components, paths } from "./schema";
 
-export type { Patience } from "./retrying";
+export { type Patience, retryAfter } from "./retrying";
 export type { components, operations, paths } from "./schema";
 export { ApiError, ConnectionError, type Problem };
 
