@@ -38,6 +38,12 @@ export interface Failure {
   reason: string | null;
 }
 
+/** The API says what it found, and after it what to do, which the page says in its own language. */
+function found(detail: string): string {
+  const remedy = detail.lastIndexOf("; ");
+  return remedy < 0 ? detail : detail.slice(0, remedy);
+}
+
 export function failureOf(error: unknown, words: Words): Failure {
   const said = words.captions.failures;
   const alone = (text: string): Failure => ({ advice: text, reason: null });
@@ -54,7 +60,7 @@ export function failureOf(error: unknown, words: Words): Failure {
     };
   }
   if (error instanceof ApiError) {
-    const reason = error.problem.detail;
+    const reason = found(error.problem.detail);
     if (error.status === 413) return { advice: said.tooMuch, reason };
     if (error.status === 415) return { advice: said.noPicture, reason };
     if (error.status === 404) return { advice: said.gone, reason };

@@ -26,38 +26,58 @@ export function PictureCard({ picture, again, remove }: Properties) {
 
   return (
     <li class="card picture">
-      <Thumbnail address={picture.address} name={file.name} caption={caption} />
+      <Thumbnail address={picture.address} name={file.name} />
       <div class="about">
         <h2>
           {file.name} <span class="hint">{sizeOf(file.size)}</span>
         </h2>
         {stage.at === "captioned" ? <CaptionFound found={stage.found} /> : <Underway picture={picture} />}
-        <p class="actions">
-          {caption === null ? null : (
-            <>
-              <CopyButton text={caption} label={said.copyText} />
-              <CopyButton text={altAttribute(caption)} label={said.copyAlt} />
-            </>
-          )}
-          {over ? (
-            <button type="button" class="quiet" onClick={again} aria-label={`${said.again}: ${file.name}`}>
-              {said.again}
-            </button>
-          ) : null}
-          <button type="button" class="quiet" onClick={remove} aria-label={`${said.remove}: ${file.name}`}>
-            {over ? said.remove : words.shell.cancel}
-          </button>
-        </p>
       </div>
+      <p class="actions">
+        {caption === null ? null : (
+          <>
+            <CopyButton text={caption} label={said.copyText} />
+            <CopyButton text={altAttribute(caption)} label={said.copyAlt} />
+          </>
+        )}
+        {over ? (
+          <button
+            type="button"
+            class="quiet"
+            onClick={(event) => {
+              // This button goes; the keyboard stays with the picture.
+              event.currentTarget.closest("li")?.querySelector<HTMLElement>(".remove")?.focus();
+              again();
+            }}
+            aria-label={said.againFor(file.name)}
+          >
+            {said.again}
+          </button>
+        ) : null}
+        <button
+          type="button"
+          class="quiet remove"
+          onClick={(event) => {
+            const card = event.currentTarget.closest("li");
+            const next = (card?.nextElementSibling ?? card?.previousElementSibling)?.querySelector(".remove");
+            ((next ?? document.querySelector(".chooser input")) as HTMLElement | null)?.focus();
+            remove();
+          }}
+          aria-label={over ? said.removeFor(file.name) : `${words.shell.cancel}: ${file.name}`}
+        >
+          {over ? said.remove : words.shell.cancel}
+        </button>
+      </p>
     </li>
   );
 }
 
-function Thumbnail({ address, name, caption }: { address: string; name: string; caption: string | null }) {
+function Thumbnail({ address, name }: { address: string; name: string }) {
   const [shown, setShown] = useState(true);
   // Browsers do not show every format that is captioned.
   if (!shown) return <span class="thumbnail none">{name.split(".").pop()}</span>;
-  return <img class="thumbnail" src={address} alt={caption ?? ""} decoding="async" onError={() => setShown(false)} />;
+  // What it shows stands beside it.
+  return <img class="thumbnail" src={address} alt="" decoding="async" onError={() => setShown(false)} />;
 }
 
 function CaptionFound({ found }: { found: Found }) {

@@ -110,7 +110,7 @@ export const en = {
   },
   captions: {
     choose: "Choose pictures",
-    orDrop: "drop them anywhere on this page, or paste one.",
+    orDrop: "or drop them anywhere on this page, or paste one.",
     formats:
       "JPEG, PNG, GIF, WebP, AVIF, BMP and TIFF, up to 10 MB each. What is larger than 4.5 MB is uploaded first.",
     beam: "beam width",
@@ -133,9 +133,11 @@ export const en = {
     beamWas: (width: number) => `beam width ${width}`,
     beamWasOfModel: "the model's own beam width",
     byUpload: "uploaded: the model's own beam width, no other captions",
-    copyText: "Copy as text",
-    copyAlt: "Copy as HTML alt",
-    again: "Caption again",
+    copyText: "Copy text",
+    copyAlt: "Copy as alt",
+    again: "Again",
+    againFor: (name: string) => `Caption again: ${name}`,
+    removeFor: (name: string) => `Remove: ${name}`,
     remove: "Remove",
     failures: {
       unreadable: "The browser cannot read this file. See that it is a file and still there, and choose it again.",

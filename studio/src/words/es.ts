@@ -113,7 +113,7 @@ export const es: Words = {
   },
   captions: {
     choose: "Elegir imágenes",
-    orDrop: "suéltelas en cualquier lugar de esta página, o pegue una.",
+    orDrop: "o suéltelas en cualquier lugar de esta página, o pegue una.",
     formats:
       "JPEG, PNG, GIF, WebP, AVIF, BMP y TIFF, de hasta 10 MB cada una. Lo que pasa de 4,5 MB se sube antes al almacenamiento.",
     beam: "ancho del haz",
@@ -137,9 +137,11 @@ export const es: Words = {
     beamWas: (width) => `ancho del haz ${width}`,
     beamWasOfModel: "el ancho del haz del modelo",
     byUpload: "subida: con el ancho del haz del modelo y sin más descripciones",
-    copyText: "Copiar como texto",
-    copyAlt: "Copiar como alt de HTML",
-    again: "Describir de nuevo",
+    copyText: "Copiar texto",
+    copyAlt: "Copiar como alt",
+    again: "De nuevo",
+    againFor: (name) => `Describir de nuevo: ${name}`,
+    removeFor: (name) => `Quitar: ${name}`,
     remove: "Quitar",
     failures: {
       unreadable:

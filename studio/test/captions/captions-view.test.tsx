@@ -72,16 +72,20 @@ test("a chosen picture gets its caption, how sure it is, others, and what to cop
   expect(card.getByText("a brown dog")).toBeTruthy();
   expect(card.getByText("not sure: look at it")).toBeTruthy();
   expect(card.getByText(/flickr8k-1.*beam width 5/)).toBeTruthy();
-  await user.click(card.getByRole("button", { name: "Copy as text" }));
-  await user.click(card.getByRole("button", { name: "Copy as HTML alt" }));
+  await user.click(card.getByRole("button", { name: "Copy text" }));
+  await user.click(card.getByRole("button", { name: "Copy as alt" }));
   expect(copied).toEqual([FOUND.caption, 'alt="a dog &amp; a &quot;ball&quot;"']);
-  expect(screen.getByTestId("news").textContent).toBe(`dog.jpg: ${FOUND.caption}. sure`);
+  await vi.waitFor(() => expect(screen.getByTestId("news").textContent).toBe(`dog.jpg: ${FOUND.caption}. sure`));
   expect(screen.getByTestId("news").getAttribute("aria-live")).toBe("polite");
 });
 
 test("a failure has its reason and what to do, and that picture alone is captioned again as the options are now", async () => {
   uploads({});
-  const refusal = new ApiError(422, { type: "", title: "", status: 422, detail: "the picture is truncated" }, null);
+  const refusal = new ApiError(
+    422,
+    { type: "", title: "", status: 422, detail: "the picture is truncated; use its whole file" },
+    null,
+  );
   const widths: (number | null)[] = [];
   show(async (_file, { beamWidth }) => {
     widths.push(beamWidth);
@@ -92,7 +96,7 @@ test("a failure has its reason and what to do, and that picture alone is caption
   await screen.findByText("the picture is truncated");
   const advice = "La imagen no se puede leer. Use el archivo completo, o ábrala y guárdela de nuevo.";
   expect(screen.getByText(advice)).toBeTruthy();
-  expect(screen.getByTestId("news").textContent).toBe(`dog.jpg: ${advice}`);
+  await vi.waitFor(() => expect(screen.getByTestId("news").textContent).toBe(`dog.jpg: ${advice}`));
   await userEvent.selectOptions(screen.getByLabelText("ancho del haz"), "5");
   await userEvent.click(screen.getByRole("button", { name: "Describir de nuevo: dog.jpg" }));
   await screen.findByText(FOUND.caption);
@@ -114,6 +118,24 @@ test("pictures are dropped and pasted anywhere on the page, and a text that is p
   fireEvent(document.body, text);
   expect(work.pictures.map((one) => one.file.name)).toEqual(["image.png", "dog.jpg"]);
   await screen.findByText("2 of 2 done");
+});
+
+test("the keyboard stays where something is left when a picture is removed or captioned again", async () => {
+  uploads({});
+  show(async () => {
+    throw new Error("no");
+  });
+  await userEvent.upload(screen.getByLabelText("Choose pictures"), [
+    dog,
+    new File(["b"], "cat.jpg", { type: "image/jpeg" }),
+  ]);
+  await screen.findByText("2 of 2 done");
+  await userEvent.click(screen.getByRole("button", { name: "Caption again: cat.jpg" }));
+  expect(document.activeElement?.getAttribute("aria-label")).toMatch(/: cat.jpg$/);
+  await userEvent.click(await screen.findByRole("button", { name: "Remove: cat.jpg" }));
+  expect(document.activeElement?.getAttribute("aria-label")).toBe("Remove: dog.jpg");
+  await userEvent.click(screen.getByRole("button", { name: "Remove: dog.jpg" }));
+  expect(document.activeElement).toBe(screen.getByLabelText("Choose pictures"));
 });
 
 test("an upload shows how far it is, and then that it waits for its caption", async () => {

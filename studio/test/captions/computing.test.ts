@@ -60,11 +60,11 @@ test("what S3 says of a form is read from its XML", () => {
 
 test("each failure says what to do in the page's language, and beside it what the API found", () => {
   const problem = (status: number) =>
-    new ApiError(status, { type: "about:blank", title: "", status, detail: "what was found" }, null);
+    new ApiError(status, { type: "about:blank", title: "", status, detail: "what; was found; what to do" }, null);
   for (const words of [WORDS.en, WORDS.es]) {
     const said = words.captions.failures;
-    expect(failureOf(problem(415), words)).toEqual({ advice: said.noPicture, reason: "what was found" });
-    expect(failureOf(problem(422), words)).toEqual({ advice: said.damaged, reason: "what was found" });
+    expect(failureOf(problem(415), words)).toEqual({ advice: said.noPicture, reason: "what; was found" });
+    expect(failureOf(problem(422), words)).toEqual({ advice: said.damaged, reason: "what; was found" });
     expect(failureOf(problem(413), words).advice).toBe(said.tooMuch);
     expect(failureOf(problem(503), words)).toEqual({ advice: words.problem.unavailable, reason: null });
     expect(failureOf(new ConnectionError(""), words).advice).toBe(said.offline);
