@@ -8,7 +8,10 @@ import { certaintyOf } from "./certainty";
 export function Confidence({ said }: { said: Pick<Said, "confidence" | "sure"> }) {
   const { language, words } = useChoice();
   const certainty = certaintyOf(said.confidence, said.sure);
-  const number = new Intl.NumberFormat(localeOf(language, navigator.languages), { maximumFractionDigits: 2 });
+  const number = new Intl.NumberFormat(localeOf(language, navigator.languages), {
+    minimumFractionDigits: 2,
+    maximumFractionDigits: 2,
+  });
   return (
     <span class={`confidence ${certainty}`} title={words.captions.confidenceHint}>
       {words.captions.certainty[certainty]} <small>{words.captions.confidence(number.format(said.confidence))}</small>
