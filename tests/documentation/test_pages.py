@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 import tuning.suggest
-from captioning import uploads
+from captioning import lookup, uploads
+from captioning.buckets import folder
 from captioning.buckets import port as bucket
 from captioning.pictures import limits
 from captioning.pictures.formats import gif, jpeg, png, tiff, tiff_directory, webp
@@ -192,6 +193,11 @@ def test_the_limits_are_those_of_the_code() -> None:
     assert table["a presigned upload"] == f"{uploads.PRESIGNED_SECONDS // 60} minutes, one key"
     assert table["an upload's `filename`"] == f"1 to {uploads.MAX_NAME_BYTES} bytes in UTF-8"
     assert table["an uploaded picture's key"] == f"{bucket.MAX_KEY_BYTES:,} bytes in UTF-8"
+    assert table["pictures in a page of uploads; that are looked at for a page of one status"] == (
+        f"1 to {lookup.MAX_LIMIT}; {lookup.MAX_EXAMINED:,}"
+    )
+    folders = "folders that are opened for a page of uploads, on one machine"
+    assert table[folders] == f"{folder.MAX_FOLDERS:,}; then it has fewer pictures"
     assert table["`Retry-After` of a pending caption"].startswith(f"1 to {upload_routes.MAX_RETRY_AFTER} s")
     assert table["a picture that costs more memory"] == (
         f"{limits.MAX_PROGRESSIVE_PIXELS // 10**6} million pixels of a progressive JPEG, "
