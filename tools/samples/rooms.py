@@ -35,7 +35,7 @@ VARIANTS = {
 """The enhanced pictures that are shipped of each room, by the last part of their names."""
 
 
-class Room:
+class Interior:
     """An empty room of three colours, and the draughtsman of what stands in it, the farthest first."""
 
     def __init__(self, *, wall: Colour, floor: Colour, ceiling: Colour) -> None:
@@ -90,7 +90,7 @@ def _lit(colour: Colour, light: float) -> Colour:
 
 def living_room() -> Image.Image:
     """Draw a sofa under a window, a table on a rug, a lamp and a plant."""
-    room = Room(wall=(214, 206, 192), floor=(168, 128, 88), ceiling=(238, 236, 230))
+    room = Interior(wall=(214, 206, 192), floor=(168, 128, 88), ceiling=(238, 236, 230))
     room.panel(-0.55, 0.35, 0.42, 0.86, (245, 245, 242))
     room.panel(-0.52, -0.12, 0.45, 0.83, (176, 208, 232))
     room.panel(-0.08, 0.32, 0.45, 0.83, (176, 208, 232))
@@ -117,7 +117,7 @@ def living_room() -> Image.Image:
 
 def kitchen() -> Image.Image:
     """Draw cupboards around a window, a stove, and a counter with stools under two lamps."""
-    room = Room(wall=(226, 226, 220), floor=(150, 146, 140), ceiling=(242, 242, 240))
+    room = Interior(wall=(226, 226, 220), floor=(150, 146, 140), ceiling=(242, 242, 240))
     room.panel(-0.95, 0.95, 0.42, 0.56, (206, 218, 214))
     room.panel(-0.28, 0.28, 0.5, 0.85, (246, 246, 244))
     room.panel(-0.25, 0.25, 0.53, 0.82, (184, 214, 236))
