@@ -56,12 +56,12 @@ class Service:
         """GET `path`."""
         return self._ask("GET", self.url + path, None, {}, keyed=keyed)
 
-    def post(self, path: str, body: object, **headers: str) -> Answer:
-        """POST `body` as JSON, with `headers` whose names have underscores in place of hyphens."""
-        return self._write("POST", path, body, **headers)
+    def post(self, path: str, body: object) -> Answer:
+        """POST `body` as JSON."""
+        return self._write("POST", path, body)
 
     def patch(self, path: str, body: object, **headers: str) -> Answer:
-        """PATCH `body` as JSON, with `headers` as in `post`."""
+        """PATCH `body` as JSON, with `headers` whose names have underscores in place of hyphens."""
         return self._write("PATCH", path, body, **headers)
 
     def delete(self, path: str) -> Answer:

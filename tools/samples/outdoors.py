@@ -101,8 +101,8 @@ def beach() -> Image.Image:
     """Draw a man who stands at the sea while the sun goes down."""
     return _figure(
         _evening(),
-        feet=(430, 640),
-        scale=2.6,
+        feet=(340, 640),
+        scale=2.9,
         limbs=(
             ((-4, -38), (-6, -18), (-6, 0)),
             ((4, -38), (6, -18), (7, 0)),
