@@ -21,6 +21,7 @@ from tools.demo.captions import PICTURES, PLAN
 from tools.demo.people import PEOPLE
 from tools.demo.studies import LATER_STUDY
 
+KEY = "secret"
 FEW = ("--structure", "11", "--surfaces", "2", "--later", "3")
 
 
@@ -56,7 +57,8 @@ class Demo:
 
     def get(self, path: str) -> Any:
         """GET `path` of its stack, which it has said to be ready."""
-        return requests.get(self.wait_for(r"ready: (http://\S+)/studio")[1] + path, timeout=30).json()
+        url = self.wait_for(r"ready: (http://\S+)/studio")[1]
+        return requests.get(url + path, headers={"x-api-key": KEY}, timeout=30).json()
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> int:
         """Stop it and return its status."""
@@ -88,7 +90,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def demo(folder: Path) -> Iterator[Demo]:
     """A demo that has been started twice; what it said at the first start is in `first.out`.
 
-    Its environment names a real study, with a rating, whose folder must stay as it is.
+    Its environment names a real study, with a rating, whose folder must stay as it is, and a key.
     """
     real = folder.with_name("real")
     real.mkdir()
@@ -104,6 +106,7 @@ def demo(folder: Path) -> Iterator[Demo]:
         "CAPTION_STORE": f"sqlite:///{real}/captions.db",
         "UPLOAD_BUCKET": f"file://{real}",
         "THROTTLE": "1",
+        "API_KEY": KEY,
     }
 
     first = Demo(folder, **named)

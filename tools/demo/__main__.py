@@ -81,8 +81,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 flush=True,
             )
             with running(folder) as stack:
-                _fill(stack, folder, plan, settings, clock)
+                page = _fill(stack, folder, plan, settings, clock)
                 is_ready = True
+                _show(page, opens=settings.opens)
                 stack.wait()
     except (DemoError, ServiceError, OSError) as error:
         print(f"demo: {error}", file=sys.stderr)
@@ -93,7 +94,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _fill(stack: LocalStack, folder: DemoFolder, plan: studies.Plan, settings: DemoSettings, clock: Clock) -> None:
+def _fill(stack: LocalStack, folder: DemoFolder, plan: studies.Plan, settings: DemoSettings, clock: Clock) -> str:
+    """Do what is missing, and return the page's address."""
     url = browser.reachable(stack.url)
     service = Service(url, settings.api_key)
     page = service.get(_PAGE, keyed=False)
@@ -104,9 +106,12 @@ def _fill(stack: LocalStack, folder: DemoFolder, plan: studies.Plan, settings: D
     studies.fill(service, folder, plan, clock.say)
     captions.await_captions(service, paths, clock.say)
     clock.say(f"ready: {url}{_PAGE}" + (" (it asks for API_KEY)" if settings.api_key else ""))
-    can_show = settings.opens and browser.has_screen(os.environ, sys.platform)
-    if not (can_show and browser.show(f"{url}{_PAGE}")):
-        print(f"Open {url}{_PAGE} in a browser.")
+    return f"{url}{_PAGE}"
+
+
+def _show(page: str, *, opens: bool) -> None:
+    if not (opens and browser.has_screen(os.environ, sys.platform) and browser.show(page)):
+        print(f"Open {page} in a browser.")
     print("Ctrl-C stops it.", flush=True)
 
 

@@ -22,7 +22,7 @@ _MIDDLE = (MIN_RATING + MAX_RATING) / 2
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
+class Rater:
     """How one person rates: how much higher than most, how widely, and how far single ratings scatter."""
 
     name: str
@@ -32,10 +32,10 @@ class Person:
 
 
 PEOPLE = (
-    Person("ana", leniency=0.6, slope=1.0, deviation=0.3),
-    Person("bo", leniency=-0.6, slope=1.1, deviation=0.35),
-    Person("carmen", leniency=0.1, slope=0.6, deviation=0.25),
-    Person("dmitri", leniency=0.0, slope=1.2, deviation=0.7),
+    Rater("ana", leniency=0.6, slope=1.0, deviation=0.3),
+    Rater("bo", leniency=-0.6, slope=1.1, deviation=0.35),
+    Rater("carmen", leniency=0.1, slope=0.6, deviation=0.25),
+    Rater("dmitri", leniency=0.0, slope=1.2, deviation=0.7),
 )
 
 PICTURES = {
@@ -86,7 +86,7 @@ SURFACES = Taste("surfaces", {"leonardo": Peak((0.4, 0.3, 0.8), 4.0), "stabledif
 
 
 @dataclass(frozen=True, slots=True)
-class Sitting:
+class Turn:
     """One rating to give: which of a study, from 0 on, by whom and of what picture."""
 
     study: str
@@ -94,7 +94,7 @@ class Sitting:
     nth: int
 
     @property
-    def person(self) -> Person:
+    def person(self) -> Rater:
         """The person: each judges two settings side by side, then it is another's turn."""
         return PEOPLE[self.nth // 2 % len(PEOPLE)]
 
@@ -104,7 +104,7 @@ class Sitting:
         return list(PICTURES)[self.nth // 2 % len(PICTURES)]
 
     def rate(self, taste: Taste, parameters: Parameters) -> float:
-        """Return the person's rating of the setting: stars and halves, the same for the same sitting and setting."""
+        """Return the person's rating of the setting: stars and halves, the same for the same turn and setting."""
         seen = taste.worth(parameters) + PICTURES[self.picture] - _MIDDLE
         error = self._chance.gauss(0.0, self.person.deviation)
         rating = _MIDDLE + self.person.slope * seen + self.person.leniency + error

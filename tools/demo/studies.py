@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import quote
 
 from tools.demo.folder import DemoFolder
-from tools.demo.people import PEOPLE, STRUCTURE, SURFACES, Sitting, Taste
+from tools.demo.people import PEOPLE, STRUCTURE, SURFACES, Taste, Turn
 from tools.service import Service, expect
 
 STUDY = "default"
@@ -59,11 +59,11 @@ def _rate(service: Service, study: str, taste: Taste, ratings: int, say: Callabl
         suggested = _suggest(service, study, taste.mode, count)
         results = []
         for nth, (identity, parameters) in enumerate(suggested, there):
-            sitting = Sitting(study, taste.mode, nth)
-            rating = sitting.rate(taste, parameters)
+            turn = Turn(study, taste.mode, nth)
+            rating = turn.rate(taste, parameters)
             result = {"suggestion_id": identity, "parameters": parameters, "rating": rating}
-            result |= {"rater": sitting.person.name, "picture": sitting.picture}
-            if comment := sitting.comment(rating):
+            result |= {"rater": turn.person.name, "picture": turn.picture}
+            if comment := turn.comment(rating):
                 result["comment"] = comment
             results.append(result)
         expect(service.post("/ml/update_model", {"results": results}), 200)

@@ -6,7 +6,7 @@ from statistics import mean
 
 import pytest
 
-from tools.demo.people import PEOPLE, PICTURES, STRUCTURE, SURFACES, Sitting, Taste
+from tools.demo.people import PEOPLE, PICTURES, STRUCTURE, SURFACES, Taste, Turn
 from tuning.observations import MAX_RATING, MIN_RATING
 from tuning.validation.space_file import load_spaces
 
@@ -44,14 +44,14 @@ def test_a_later_campaign_has_its_best_nearby() -> None:
 
 def test_ratings_are_stars_and_halves_and_the_same_each_time() -> None:
     for nth, parameters in enumerate(settings("structure")):
-        sitting = Sitting("default", "structure", nth)
-        rating = sitting.rate(STRUCTURE, parameters)
+        turn = Turn("default", "structure", nth)
+        rating = turn.rate(STRUCTURE, parameters)
         assert rating in {1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0}
-        assert rating == Sitting("default", "structure", nth).rate(STRUCTURE, parameters)
+        assert rating == Turn("default", "structure", nth).rate(STRUCTURE, parameters)
 
 
 def test_two_settings_are_judged_side_by_side_and_then_it_is_anothers_turn() -> None:
-    turns = [(one.person.name, one.picture) for one in (Sitting("default", "structure", nth) for nth in range(40))]
+    turns = [(one.person.name, one.picture) for one in (Turn("default", "structure", nth) for nth in range(40))]
     assert turns[::2] == turns[1::2]
     assert {name for name, _ in turns[:8]} == {person.name for person in PEOPLE}
     assert {picture for _, picture in turns[:10]} == PICTURES.keys()
@@ -61,9 +61,9 @@ def test_two_settings_are_judged_side_by_side_and_then_it_is_anothers_turn() -> 
 def test_the_lenient_rate_higher_and_the_timid_use_less_of_the_scale() -> None:
     given: dict[str, list[float]] = {person.name: [] for person in PEOPLE}
     for nth in range(4000):
-        sitting = Sitting("default", "structure", nth)
+        turn = Turn("default", "structure", nth)
         parameters = BEST | {"guidance_scale": 5.0 + nth % 71 / 10}
-        given[sitting.person.name].append(sitting.rate(STRUCTURE, parameters))
+        given[turn.person.name].append(turn.rate(STRUCTURE, parameters))
     assert mean(given["ana"]) > mean(given["dmitri"]) > mean(given["bo"])
 
     def width(person: str) -> float:
@@ -73,6 +73,6 @@ def test_the_lenient_rate_higher_and_the_timid_use_less_of_the_scale() -> None:
 
 
 def test_some_ratings_have_a_comment_which_fits_them() -> None:
-    said = [Sitting("default", "structure", nth).comment(4.5) for nth in range(30)]
+    said = [Turn("default", "structure", nth).comment(4.5) for nth in range(30)]
     assert sum(one is not None for one in said) == 10
-    assert set(said).isdisjoint({Sitting("default", "structure", nth).comment(1.5) for nth in range(0, 30, 3)})
+    assert set(said).isdisjoint({Turn("default", "structure", nth).comment(1.5) for nth in range(0, 30, 3)})
