@@ -111,12 +111,12 @@ def demo(folder: Path) -> Iterator[Demo]:
 
     first = Demo(folder, **named)
     counts = [len(history(first, study)) for study in ("default", LATER_STUDY)]
-    assert first.stop() == 0
+    assert first.stop() == 0, first.said
     assert "The stack has stopped." in first.said
     folder.with_name("first.out").write_text(f"{first.said}\n{json.dumps(counts)}")
     again = Demo(folder, **named)
     yield again
-    assert again.stop(signal.SIGTERM) == 0
+    assert again.stop(signal.SIGTERM) == 0, again.said
     assert held(real) == before
 
 

@@ -83,6 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             with running(folder) as stack:
                 page = _fill(stack, folder, plan, settings, clock)
                 is_ready = True
+                clock.say(f"ready: {page}" + (" (it asks for API_KEY)" if settings.api_key else ""))
                 _show(page, opens=settings.opens)
                 stack.wait()
     except (DemoError, ServiceError, OSError) as error:
@@ -105,7 +106,6 @@ def _fill(stack: LocalStack, folder: DemoFolder, plan: studies.Plan, settings: D
     paths = captions.upload(service, folder)
     studies.fill(service, folder, plan, clock.say)
     captions.await_captions(service, paths, clock.say)
-    clock.say(f"ready: {url}{_PAGE}" + (" (it asks for API_KEY)" if settings.api_key else ""))
     return f"{url}{_PAGE}"
 
 

@@ -18,7 +18,7 @@ def has_screen(environment: Mapping[str, str], platform: str) -> bool:
 def reachable(url: str) -> str:
     """Return the URL as a browser on this machine can ask for it: one that listens everywhere is asked here."""
     parts = urlsplit(url)
-    here = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(parts.hostname or "")  # noqa: S104 - it is replaced
+    here = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(parts.hostname or "")  # noqa: S104 - replaced  # nosec B104
     return url if here is None else parts._replace(netloc=f"{here}:{parts.port}").geturl()
 
 
