@@ -41,10 +41,10 @@ SERVING = "from pathlib import Path; from functions.suggest import studio; studi
 
 
 class StackWithPage(Stack):
-    """A running stack that serves the small page."""
+    """A running stack that serves the small page; none if it is not `built`."""
 
-    def __init__(self, folder: Path, **environment: str) -> None:
-        page = write_page(folder / "page")
+    def __init__(self, folder: Path, *, built: bool = True, **environment: str) -> None:
+        page = write_page(folder / "page") if built else folder / "page"
         before = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import main"
         self.program = ("-c", f"{before}; {SERVING.format(str(page))}; sys.exit(main.main())")
         super().__init__(folder, **environment)
