@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.stack import ROOT, Stack
-from tests.support.studio import StackWithPage
+from tests.support.studio import StackWithoutPage, StackWithPage
 from tools.smoke import CHECKS
 
 # Nobody listens there, so that there is no bundle; one in a folder that is not there would stop the start.
@@ -61,7 +61,7 @@ def test_the_study_of_the_test_is_archived_again_though_a_check_in_it_fails(tmp_
 
 
 def test_each_check_fails_for_itself(tmp_path: Path) -> None:
-    stack = StackWithPage(tmp_path, built=False, API_KEY="secret", CAPTION_MODEL=NO_BUNDLE)
+    stack = StackWithoutPage(tmp_path, API_KEY="secret", CAPTION_MODEL=NO_BUNDLE)
     status, said = smoke(stack.url + "/", "--key", "secret", "--patience", "2")
     wrong_key, unkeyed = smoke(stack.url, "--key", "wrong"), smoke(stack.url)
     stack.stop()
