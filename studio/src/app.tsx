@@ -1,15 +1,15 @@
 /** The page's frame: what is chosen, the tabs, the view. */
 
-import { answered, type Schemas } from "@picture-tuning/client";
 import type { ComponentType } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import { api, apiAddress } from "./api";
+import { apiAddress } from "./api";
 import { type Mode, useChoice } from "./choice";
 import { KeyDialog } from "./key-dialog";
 import { useLoaded } from "./loading";
 import { addressOf, usePlace, VIEWS, type View } from "./place";
 import { ProblemNote } from "./problem";
 import RateView from "./rate/rate-view";
+import { allStudies, STUDIES_CHANGED } from "./studies";
 import type { Language } from "./words";
 
 const MODES: readonly Mode[] = ["structure", "surfaces"];
@@ -20,19 +20,6 @@ const LATER: Record<Exclude<View, "rate">, () => Promise<{ default: ComponentTyp
   history: () => import("./history/history-view"),
   captions: () => import("./captions/captions-view"),
 };
-
-/** Every study by name, page by page. */
-async function allStudies(signal: AbortSignal): Promise<Schemas["StudyDescription"][]> {
-  const studies: Schemas["StudyDescription"][] = [];
-  let cursor: string | null = null;
-  do {
-    const query: { limit: number; cursor?: string } = cursor === null ? { limit: 200 } : { limit: 200, cursor };
-    const page: Schemas["Studies"] = await answered(api.GET("/ml/studies", { params: { query }, signal }));
-    studies.push(...page.studies);
-    cursor = page.next_cursor ?? null;
-  } while (cursor !== null);
-  return studies;
-}
 
 export function App() {
   const { study, mode, rater, language, words, choose } = useChoice();
@@ -47,8 +34,8 @@ export function App() {
 
   // Views tell by this event that studies were begun, archived or restored.
   useEffect(() => {
-    addEventListener("studio:studies", studies.reload);
-    return () => removeEventListener("studio:studies", studies.reload);
+    addEventListener(STUDIES_CHANGED, studies.reload);
+    return () => removeEventListener(STUDIES_CHANGED, studies.reload);
   }, [studies.reload]);
 
   const known = studies.data ?? [];

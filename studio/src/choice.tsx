@@ -2,7 +2,7 @@
 
 import { type ComponentChildren, createContext } from "preact";
 import { useCallback, useContext, useMemo, useState } from "preact/hooks";
-import { type Language, preferred, WORDS, type Words } from "./words";
+import { type Language, localeOf, preferred, WORDS, type Words } from "./words";
 
 export type Mode = "structure" | "surfaces";
 
@@ -16,6 +16,8 @@ export interface Choice {
 
 export interface Chosen extends Choice {
   words: Words;
+  /** For numbers and dates. */
+  locale: string;
   choose(change: Partial<Choice>): void;
 }
 
@@ -38,7 +40,15 @@ export function ChoiceOf({ initial, children }: { initial?: Partial<Choice>; chi
       return after;
     });
   }, []);
-  const value = useMemo(() => ({ ...choice, words: WORDS[choice.language], choose }), [choice, choose]);
+  const value = useMemo(
+    () => ({
+      ...choice,
+      words: WORDS[choice.language],
+      locale: localeOf(choice.language, navigator.languages),
+      choose,
+    }),
+    [choice, choose],
+  );
   return <Context.Provider value={value}>{children}</Context.Provider>;
 }
 

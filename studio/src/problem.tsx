@@ -1,6 +1,7 @@
 /** An error of the API, shown as what to do. */
 
 import { ApiError, ConnectionError } from "@picture-tuning/client";
+import { key } from "./api";
 import { useChoice } from "./choice";
 import type { Words } from "./words";
 
@@ -11,7 +12,7 @@ export function advice(error: unknown, words: Words): string {
   if (error.status === 429) return words.problem.throttled(Math.ceil(error.retryAfter ?? 1));
   if (error.status === 503 || error.status === 504) return words.problem.unavailable;
   if (error.status >= 500) return `${words.problem.failed} ${error.problem.instance ?? "-"}`;
-  if (error.status === 401 || error.status === 403) return words.key.wrong;
+  if (error.status === 401 || error.status === 403) return key.get() === null ? words.key.title : words.key.wrong;
   return error.problem.detail;
 }
 

@@ -1,10 +1,15 @@
 import { expect, test } from "vitest";
-import { preferred, WORDS } from "../src/words";
+import { localeOf, preferred, WORDS } from "../src/words";
 
 test("the first language that the page speaks is taken", () => {
   expect(preferred(["de-DE", "es-MX", "en"])).toBe("es");
   expect(preferred(["fr"])).toBe("en");
   expect(preferred([])).toBe("en");
+});
+
+test("numbers and dates are written as where the browser is at home", () => {
+  expect(localeOf("es", ["de", "es-MX", "es"])).toBe("es-MX");
+  expect(localeOf("en", ["es"])).toBe("en");
 });
 
 /** Every text of a dictionary by its path. */

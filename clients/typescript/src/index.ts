@@ -58,7 +58,12 @@ export async function answered<T>(
 ): Promise<NonNullable<T>> {
   const { data, error, response } = await sent;
   if (response.ok && data !== undefined && data !== null) return data as NonNullable<T>;
-  throw new ApiError(response.status, asProblem(error, response), retryAfter(response.headers));
+  throw refusal(error, response);
+}
+
+/** The error that an answer without success stands for. */
+export function refusal(error: unknown, response: Response): ApiError {
+  return new ApiError(response.status, asProblem(error, response), retryAfter(response.headers));
 }
 
 function asProblem(error: unknown, response: Response): Problem {

@@ -16,3 +16,8 @@ export function preferred(languages: readonly string[]): Language {
   }
   return "en";
 }
+
+/** The locale for numbers and dates: the browser's own of this language, `es-MX`, say; else the language itself. */
+export function localeOf(language: Language, languages: readonly string[]): string {
+  return languages.find((one) => one.toLowerCase().split("-")[0] === language) ?? language;
+}
