@@ -50,7 +50,8 @@ def test_the_page_names_its_files_relative_to_itself_and_they_are_there(built: P
         assert address.startswith("./studio/"), address
         assert (built / address).is_file(), address
     # Events ask for it by that name, under another hash.
-    assert [name.rpartition("-")[0] for name in studio._begins_with()] == ["index", "index"]
+    begun_with = [studio._NAME.fullmatch(name) for name in studio._begins_with()]
+    assert [found and found["stem"] for found in begun_with] == ["index", "index"]
 
 
 def test_nothing_in_the_page_is_inline_or_of_another_host(built: Path) -> None:
