@@ -34,7 +34,7 @@ def test_every_file_of_the_page_can_be_served(built: Path) -> None:
     assert beside
     for path in beside:
         assert path.parent == built / "studio", path
-        found = studio._NAME.fullmatch(path.name)
+        found = re.fullmatch(studio._NAME, path.name)
         assert found, path.name
         assert found["suffix"] in studio.MEDIA_TYPES, path.name
         assert path.stat().st_size <= studio.LARGEST_ASSET, path.name
@@ -50,7 +50,7 @@ def test_the_page_names_its_files_relative_to_itself_and_they_are_there(built: P
         assert address.startswith("./studio/"), address
         assert (built / address).is_file(), address
     # Events ask for it by that name, under another hash.
-    begun_with = [studio._NAME.fullmatch(name) for name in studio._begins_with()]
+    begun_with = [re.fullmatch(studio._NAME, name) for name in studio._begins_with()]
     assert [found and found["stem"] for found in begun_with] == ["index", "index"]
 
 
