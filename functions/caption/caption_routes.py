@@ -15,6 +15,7 @@ from web.application import create_app, entry_point
 from web.entry import Handler
 from web.metrics import Metric
 from web.multipart import FormPart
+from web.numbers import DECIMAL, WHOLE
 
 _BEAM_WIDTH = "how many partial captions go on after each word; 1 is greedy decoding (default: the bundle's)"
 _LENGTH_PENALTY = "0 prefers short captions, 1 has no preference, more prefers long ones (default: the bundle's)"
@@ -57,15 +58,16 @@ def build(resources: Resources) -> tuple[FastAPI, Handler]:
     async def generate_caption(
         file: Annotated[FormPart, Depends(picture_part)],
         beam_width: Annotated[
-            int | None,
-            Query(ge=1, le=MAX_BEAM_WIDTH, description=_BEAM_WIDTH),
+            Annotated[int, Field(ge=1, le=MAX_BEAM_WIDTH), WHOLE] | None,
+            Query(description=_BEAM_WIDTH),
         ] = None,
         length_penalty: Annotated[
-            float | None,
-            Query(ge=0, le=MAX_LENGTH_PENALTY, description=_LENGTH_PENALTY),
+            Annotated[float, Field(ge=0, le=MAX_LENGTH_PENALTY), DECIMAL] | None,
+            Query(description=_LENGTH_PENALTY),
         ] = None,
         alternatives: Annotated[
-            int | None, Query(ge=1, le=MAX_BEAM_WIDTH, description="how many captions to return at most, best first")
+            Annotated[int, Field(ge=1, le=MAX_BEAM_WIDTH), WHOLE] | None,
+            Query(description="how many captions to return at most, best first"),
         ] = None,
     ) -> CaptionedPicture:
         """`file` is a JPEG, PNG, GIF, WebP, AVIF, BMP or TIFF picture; of an animation the first frame is read."""

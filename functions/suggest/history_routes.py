@@ -12,6 +12,7 @@ from tuning.history import DEFAULT_LIMIT, browse
 from tuning.observations import DEFAULT_STUDY
 from tuning.table import to_csv
 from tuning.validation.requests import MAX_PAGE
+from web.numbers import Whole
 
 _CSV = "text/csv"
 MAX_ROWS = 2_000  # of one table
@@ -39,7 +40,7 @@ def add(function: TuningFunction) -> None:
         rater: str | None = None,
         picture: str | None = None,
         include: Literal["withdrawn"] | None = None,
-        limit: int | None = None,
+        limit: Whole | None = None,
         cursor: str | None = None,
         format: Literal["json", "csv"] | None = None,  # noqa: A002 - the parameter's name in the API
         accept: Annotated[str | None, Header(include_in_schema=False)] = None,

@@ -11,6 +11,7 @@ from tuning.insight.trajectory import follow
 from tuning.observations import DEFAULT_STUDY
 from tuning.stats import summarize
 from tuning.validation.slices import parse_pairs, refuse_values
+from web.numbers import Whole
 
 
 def add(function: TuningFunction) -> None:
@@ -38,7 +39,7 @@ def add(function: TuningFunction) -> None:
             list[str] | None, Query(description="any number of times: another parameter and its value, `name:value`")
         ] = None,
         points: Annotated[
-            int | None, Query(description="values along each: 2 to 101 of one (41), 2 to 33 of each of two (17)")
+            Whole | None, Query(description="values along each: 2 to 101 of one (41), 2 to 33 of each of two (17)")
         ] = None,
     ) -> Curves:
         refuse_values(request.query_params, function.spaces)

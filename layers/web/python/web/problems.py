@@ -22,6 +22,7 @@ from starlette.exceptions import HTTPException
 
 from storage.errors import ConflictError, MissingError, PermanentError, RequestError, TransientError
 from web import logs
+from web.numbers import spoken
 from web.text import readable
 
 MEDIA_TYPE = "application/problem+json"
@@ -147,6 +148,11 @@ _PLAIN = {
     "list_type": "must be a JSON array",
     "string_type": "must be a string",
 }
+_PLAIN_KINDS = {
+    **dict.fromkeys(("int_type", "int_parsing", "int_parsing_size", "int_from_float"), "must be a whole number"),
+    **dict.fromkeys(("float_type", "float_parsing", "finite_number"), "must be a number"),
+    **dict.fromkeys(("bool_type", "bool_parsing"), "must be true or false"),
+}
 
 
 def _message(error: Mapping[str, Any]) -> str:
@@ -155,6 +161,8 @@ def _message(error: Mapping[str, Any]) -> str:
         return "must not be null"
     if plain := _PLAIN.get(error["type"]):
         return plain
+    if kind := _PLAIN_KINDS.get(error["type"]):
+        return f"{kind}, not {spoken(error['input'])}"
     text: str = error["msg"]
     return (
         text.replace("Value error, ", "")
