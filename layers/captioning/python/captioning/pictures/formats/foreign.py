@@ -92,7 +92,7 @@ _BRANDS = (
         _MP4,
         _brands(
             "isom iso2 iso3 iso4 iso5 iso6 iso7 iso8 iso9 mp41 mp42 mp71 mmp4 avc1 av01 hvc1 M4V M4VH M4VP qt MSNV "
-            "dash msdh cmfc mjp2 mj2s F4V f4v XAVC 3gp4 3gp5 3gp6 3gp7 3gp8 3gp9 3gr6 3gs6 3ge6 3ge7 3gg6 3g2a 3g2b 3g2c"
+            "dash msdh cmfc mjp2 mj2s F4V f4v XAVC 3gp4 3gp5 3gp6 3gp7 3gp8 3gp9 3gr6 3gs6 3ge6 3ge7 3g2a 3g2b 3g2c"
         ),
     ),
 )
