@@ -23,7 +23,7 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
     "4XX": {"model": ProblemDetails},
     "5XX": {"model": ProblemDetails},
 }
-_WITHOUT_KEY = [("/health", "get")]
+_WITHOUT_KEY = [("/", "get"), ("/health", "get")]
 
 _DESCRIPTION = """\
 Learns from people's ratings which image-enhancement settings give the best pictures and suggests settings to try next.
@@ -33,7 +33,7 @@ Every error is `application/problem+json` (RFC 9457); `detail` says what is wron
 answered with a 5xx, or whose answer is lost, may have been recorded: send an `Idempotency-Key` with every update, and
 the same one when you try again.
 
-HEAD answers as GET without the body for /health, /generate-caption/health and /captions/{key}.
+HEAD answers as GET without the body for /, /health, /generate-caption/health and /captions/{key}.
 
 | Status | What to do |
 | --- | --- |

@@ -1,0 +1,24 @@
+/** What goes wrong, as callers meet it: an answer that is a problem (RFC 9457), or no answer at all. */
+
+import type { components } from "./schema";
+
+export type Problem = components["schemas"]["ProblemDetails"];
+
+/** The API answered with an error. `problem.detail` says what is wrong and what to do. */
+export class ApiError extends Error {
+  override readonly name = "ApiError";
+
+  constructor(
+    readonly status: number,
+    readonly problem: Problem,
+    /** Seconds to wait before trying again, where the answer said so. */
+    readonly retryAfter: number | null,
+  ) {
+    super(problem.detail);
+  }
+}
+
+/** No answer arrived: the network or the server is down. What was sent may have been done. */
+export class ConnectionError extends Error {
+  override readonly name = "ConnectionError";
+}
