@@ -11,11 +11,11 @@ from captioning.model.decoding import MAX_BEAM_WIDTH, MAX_LENGTH_PENALTY
 from functions.caption.picture_part import BODY, picture_part
 from functions.caption.refusals import STATUSES
 from functions.caption.resources import Resources
+from functions.query_numbers import DECIMAL, WHOLE
 from web.application import create_app, entry_point
 from web.entry import Handler
 from web.metrics import Metric
 from web.multipart import FormPart
-from web.numbers import DECIMAL, WHOLE
 
 _BEAM_WIDTH = "how many partial captions go on after each word; 1 is greedy decoding (default: the bundle's)"
 _LENGTH_PENALTY = "0 prefers short captions, 1 has no preference, more prefers long ones (default: the bundle's)"

@@ -7,12 +7,12 @@ from fastapi import Depends, Header, Request
 from fastapi.responses import Response
 
 from functions.history_messages import History
+from functions.query_numbers import Whole
 from functions.tuning_function import TuningFunction, refuse_near_parameters
 from tuning.history import DEFAULT_LIMIT, browse
 from tuning.observations import DEFAULT_STUDY
 from tuning.table import to_csv
 from tuning.validation.requests import MAX_PAGE
-from web.numbers import Whole
 
 _CSV = "text/csv"
 MAX_ROWS = 2_000  # of one table

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import Depends, Query, Request
 
+from functions.query_numbers import Whole
 from functions.suggest.insight_messages import Curves, ProgressSoFar, Stats
 from functions.tuning_function import TuningFunction, refuse_near_parameters
 from tuning.insight.slices import explore
@@ -11,7 +12,6 @@ from tuning.insight.trajectory import follow
 from tuning.observations import DEFAULT_STUDY
 from tuning.stats import summarize
 from tuning.validation.slices import parse_pairs, refuse_values
-from web.numbers import Whole
 
 
 def add(function: TuningFunction) -> None:

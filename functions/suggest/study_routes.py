@@ -3,9 +3,9 @@
 from fastapi import Depends
 
 from functions.history_messages import Studies, StudyDescription
+from functions.query_numbers import Whole
 from functions.tuning_function import TuningFunction, refuse_near_parameters
 from tuning import studies
-from web.numbers import Whole
 
 
 def add(function: TuningFunction) -> None:

@@ -1,4 +1,4 @@
-"""Numbers as texts, in a query: taken as people write them, and refused in our words.
+"""Numbers in a query, which comes as text: taken as people write them, and refused in our words.
 
 Python reads more as a number than people do: `1_0` is ten to it, `NaN` a number, and so are digits of other scripts.
 """
@@ -8,15 +8,10 @@ from typing import Annotated
 
 from pydantic import BeforeValidator
 
+from web.problems import spoken_value
+
 _WHOLE = re.compile(r"[+-]?[0-9]{1,40}(\.0*)?")
 _DECIMAL = re.compile(r"[+-]?([0-9]{1,400}(\.[0-9]{0,400})?|\.[0-9]{1,400})([eE][+-]?[0-9]{1,3})?")
-_MOST_QUOTED = 40
-
-
-def spoken(value: object) -> str:
-    """Return a value as an error names it, cut short."""
-    text = repr(value)
-    return text if len(text) <= _MOST_QUOTED else f"{text[:_MOST_QUOTED]}…"
 
 
 def _whole(value: object) -> object:
@@ -24,7 +19,7 @@ def _whole(value: object) -> object:
         return value
     text = value.strip()
     if not _WHOLE.fullmatch(text):
-        raise ValueError(f"must be a whole number, not {spoken(value)}")
+        raise ValueError(f"must be a whole number, not {spoken_value(value)}")
     return int(text.partition(".")[0])
 
 
@@ -33,7 +28,7 @@ def _decimal(value: object) -> object:
         return value
     text = value.strip()
     if not _DECIMAL.fullmatch(text):
-        raise ValueError(f"must be a number, not {spoken(value)}")
+        raise ValueError(f"must be a number, not {spoken_value(value)}")
     return float(text)
 
 
