@@ -15,7 +15,7 @@ import time
 import zlib
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from tools.service import UPLOAD_PATIENCE, Answer, NobodyThereError, Service, ServiceError, expect
 
@@ -59,12 +59,12 @@ def check_studio(service: Service) -> str:
     if answer.status == 503:  # noqa: PLR2004 - the page says so
         raise CheckError("the page is not in what answers: `make studio` builds it, and the images do by themselves")
     prefix = urlsplit(service.url).path
-    named = re.findall(f'(?:src|href)="{re.escape(prefix)}(/studio/[^"]+)"', _expect(answer, 200).body.decode())
+    named = re.findall(f'(?:src|href)="{re.escape(prefix)}(/studio/[^"]+)"', expect(answer, 200).body.decode())
     if not named:
         raise CheckError(f"/studio refers to nothing below {prefix}/studio/")
     for path in named:
-        _expect(service.get(path, keyed=False), 200)
-    form = _expect(service.post("/uploads", {"content_type": "image/png"}), 200).json()
+        expect(service.get(path, keyed=False), 200)
+    form = expect(service.post("/uploads", {"content_type": "image/png"}), 200).json()
     origin = "{0.scheme}://{0.netloc}".format(urlsplit(urljoin(service.url, form["url"])))
     (connected,) = re.findall("connect-src ([^;]*)", answer.headers["content-security-policy"])
     if not service.url.startswith(f"{origin}/") and service.url != origin and origin not in connected.split():
