@@ -34,9 +34,9 @@ export default defineConfig({
     environment: "happy-dom",
     include: ["test/**/*.test.{ts,tsx}"],
     restoreMocks: true,
-    // A browser made of scripts takes its time on a machine that has other things to do.
-    testTimeout: 30_000,
     // Tests draw with what the page draws with.
     server: { deps: { inline: [/observablehq/, /\/d3(-[a-z]+)?\//] } },
+    // A browser made of scripts takes its time on a machine that has other things to do.
+    testTimeout: 30_000,
   },
 });

@@ -35,6 +35,7 @@ _OWN: Mapping[str, tuple[int, ...]] = {
     "caption_health": (),
     "list_uploads": (422,),
     "upload": (*_BODY, 422),
+    "list_uploads": (422,),
     "upload_caption": (404, 422),
 }
 """What the function answers, by the id of the operation."""

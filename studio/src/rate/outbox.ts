@@ -260,14 +260,15 @@ export class Outbox {
   }
 }
 
+type Results = Schemas["UpdateRequest"]["results"];
+
 /** The body of the update that records a set. It is made once: a retry with the same key must say the same. */
 export function bodyOf(set: RatingSet, rater: string): Schemas["UpdateRequest"] {
-  const results = set.cards.filter(isDone).map(({ id, parameters, rating, failed, comment }) => ({
-    suggestion_id: id,
-    parameters,
-    ...(failed === null ? { rating } : { failed: failed.trim() }),
-    ...(comment.trim() === "" ? {} : { comment: comment.trim() }),
-  }));
+  const results = set.cards.filter(isDone).flatMap(({ id, parameters, rating, failed, comment }): Results => {
+    const told = { suggestion_id: id, parameters, ...(comment.trim() === "" ? {} : { comment: comment.trim() }) };
+    if (failed !== null) return [{ ...told, failed: failed.trim() }];
+    return rating === null ? [] : [{ ...told, rating }];
+  });
   return {
     study: set.study,
     mode: set.mode,

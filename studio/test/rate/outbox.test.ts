@@ -57,7 +57,12 @@ const problem = (status: number, detail: string, headers = {}) =>
 function ratedSet(rating: number): RatingSet {
   const set = setOf(
     { study: "default", mode: "structure" },
-    [{ id: `s${rating}`, parameters: { api: "leonardo" } }],
+    [
+      {
+        id: `s${rating}`,
+        parameters: { api: "leonardo", init_strength: 0.3, guidance_scale: 7, controlnet_weight: 0.8 },
+      },
+    ],
     null,
   );
   return { ...set, cards: set.cards.map((card) => ({ ...card, rating })) };
