@@ -73,7 +73,7 @@ TIMES ?= 20
 thorough: .venv/dev.stamp .venv-ministack/stamp  ## Try many more random cases than `make test` does (TIMES as many)
 	THOROUGH=$(TIMES) $(BIN)/pytest --numprocesses $(WORKERS) --dist worksteal --timeout 0 -m "hypothesis or thorough"
 
-ready: .venv/dev.stamp .venv-sam/stamp .venv-checkov/stamp .venv-ministack/stamp .venv-tflite/stamp lint template studio studio-checks
+ready: .venv/dev.stamp .venv-clients/stamp .venv-sam/stamp .venv-checkov/stamp .venv-ministack/stamp .venv-tflite/stamp build/oasdiff lint template studio studio-checks
 
 lint: .venv/dev.stamp audit  ## Check style, types, import rules and security
 	$(BIN)/ruff check .
@@ -121,7 +121,7 @@ lock: .venv/dev.stamp  ## Compile the requirements anew (UPGRADE=--upgrade takes
 		benchmarks/tuning/requirements.in
 	$(LOCK) $(UPGRADE) --output-file tools/captioner/requirements.txt tools/captioner/requirements.in
 	$(LOCK) --constraint tools/captioner/requirements.txt --output-file tests/captioners/requirements.txt tests/captioners/requirements.in
-	for part in tools/node tools/site tests/emulators/lambda tests/emulators/ministack tests/emulators/sam tests/template/checkov \
+	for part in clients/python tools/node tools/site tests/emulators/lambda tests/emulators/ministack tests/emulators/sam tests/template/checkov \
 		tests/runtimes/tflite-runtime tests/fuzz; do \
 		$(LOCK) $(UPGRADE) --output-file $$part/requirements.txt $$part/requirements.in || exit 1; done
 	$(NPM) install --package-lock-only --ignore-scripts
@@ -222,7 +222,7 @@ mutants: .venv-mutants/stamp  ## Break tuning's model and stores in small ways, 
 		$(if $(SEED),--seed $(SEED))
 
 clean:  ## Remove what make made; the data under data/ stays
-	rm -rf .venv .venv-bench .venv-captioners .venv-checkov .venv-docs .venv-ministack .venv-model .venv-mutants .venv-node .venv-optuna .venv-peers .venv-sam .venv-schemathesis .venv-tflite build .mypy_cache .pytest_cache .ruff_cache \
+	rm -rf .venv .venv-bench .venv-captioners .venv-checkov .venv-clients .venv-docs .venv-ministack .venv-model .venv-mutants .venv-node .venv-optuna .venv-peers .venv-sam .venv-schemathesis .venv-tflite build .mypy_cache .pytest_cache .ruff_cache \
 		.hypothesis .coverage .coverage.* node_modules functions/suggest/studio clients/typescript/dist
 
 # An environment cannot be used if its Python is gone or of another version, or if it was moved: its programs name their
@@ -314,6 +314,18 @@ INSTALL = --disable-pip-version-check --progress-bar on --require-hashes --only-
 	@echo "Installing the checker of the template into .venv-checkov (once; about 300 MB)" >&2
 	.venv-checkov/bin/pip install $(INSTALL) $<
 	@touch $@
+
+.venv-clients/stamp: clients/python/requirements.txt
+	$(call make_venv,.venv-clients)
+	@echo "Installing what makes a Python client of the API's document into .venv-clients (once; about 70 MB)" >&2
+	.venv-clients/bin/pip install $(INSTALL) $<
+	@touch $@
+
+# A program in Go, locked by go.sum. Where there is no Go the tests of breaking changes say that they are skipped.
+build/oasdiff: tests/documentation/oasdiff/go.mod tests/documentation/oasdiff/go.sum
+	@if ! command -v go >/dev/null; then echo "No Go here: the document is not compared with the published one" >&2; else \
+		echo "Building oasdiff, which compares the document with the published one, into build (once)" >&2; \
+		go -C $(<D) build -mod=readonly -o "$(CURDIR)/$@" github.com/oasdiff/oasdiff; fi
 
 .venv-docs/stamp: tools/site/requirements.txt
 	$(call make_venv,.venv-docs)

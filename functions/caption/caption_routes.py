@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import Depends, FastAPI, Query
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
+from pydantic.json_schema import SkipJsonSchema
 
 from captioning.captions import caption_picture, choose_decoding
 from captioning.model.decoding import MAX_BEAM_WIDTH, MAX_LENGTH_PENALTY
@@ -37,7 +38,7 @@ class CaptionedPicture(BaseModel):
     cached: bool = Field(
         description="whether the caption was stored by an earlier request, for the same picture, model and options"
     )
-    alternatives: list[RankedCaption] | None = Field(
+    alternatives: list[RankedCaption] | SkipJsonSchema[None] = Field(
         default=None, description="the best captions, `caption` first; only if the request asks for them"
     )
 

@@ -4,8 +4,11 @@ GET /generate-caption/health says whether pictures can be captioned; the routes 
 `functions.caption.upload_routes`. It is a separate function so that a flood of pictures cannot block these requests.
 """
 
+from typing import Literal
+
 from fastapi import FastAPI
 from pydantic import BaseModel, Field
+from pydantic.json_schema import SkipJsonSchema
 
 from functions.caption.refusals import STATUSES
 from functions.caption.resources import Resources
@@ -17,13 +20,14 @@ from web.entry import Handler
 class CaptionHealth(BaseModel):
     """Whether pictures can be captioned."""
 
-    status: str = Field(
-        examples=["healthy"],
+    status: Literal["healthy", "degraded"] = Field(
         description="`degraded` if a newer bundle cannot be used, or the source cannot be asked for one",
     )
     models_loaded: bool
     model_version: str
-    refused_version: str | None = Field(default=None, description="the newer bundle that cannot be used")
+    refused_version: str | SkipJsonSchema[None] = Field(
+        default=None, description="the newer bundle that cannot be used"
+    )
 
 
 def build(resources: Resources) -> tuple[FastAPI, Handler]:

@@ -2,7 +2,7 @@
 
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import quote, urljoin
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -64,7 +64,7 @@ class UploadCaption(BaseModel):
     """What an uploaded picture shows."""
 
     key: str
-    status: str = Field(examples=["captioned"])
+    status: Literal["captioned"]
     caption: str = Field(examples=["a brown dog runs through the grass"])
     confidence: float = Field(description="geometric mean of the words' probabilities, 0 to 1")
     model_version: str
@@ -74,7 +74,7 @@ class UploadPending(BaseModel):
     """A picture that is not captioned yet."""
 
     key: str
-    status: str = Field(examples=["pending"])
+    status: Literal["pending"]
 
 
 def upload_routes(resources: Resources) -> APIRouter:
@@ -119,7 +119,7 @@ def upload_routes(resources: Resources) -> APIRouter:
             raise HTTPException(422, f"the picture cannot be captioned: {found.reason}")
         return UploadCaption(
             key=key,
-            status=found.status.value,
+            status="captioned",
             caption=found.caption.text,
             confidence=round(found.caption.confidence, 4),
             model_version=found.caption.model_version,

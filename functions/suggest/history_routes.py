@@ -7,6 +7,7 @@ from fastapi import Depends, Header, Request
 from fastapi.responses import Response
 
 from functions.history_messages import History
+from functions.space_messages import ModeName
 from functions.tuning_function import TuningFunction, refuse_near_parameters
 from tuning.history import DEFAULT_LIMIT, browse
 from tuning.observations import DEFAULT_STUDY
@@ -35,7 +36,7 @@ def add(function: TuningFunction) -> None:
         request: Request,
         *,
         study: str = DEFAULT_STUDY,
-        mode: str | None = None,
+        mode: ModeName | None = None,
         rater: str | None = None,
         picture: str | None = None,
         include: Literal["withdrawn"] | None = None,

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from fastapi import Depends
 from fastapi.responses import Response
 
+from functions.space_messages import ModeName
 from functions.suggest import history_routes, index, insight_routes, pages, studio, study_routes
 from functions.suggest.document import document
 from functions.suggest.messages import (
@@ -83,7 +84,7 @@ def build(settings: Settings) -> TuningFunction:
         )
 
     @app.get("/ml/suggestions", tags=["tuning"], summary="Pending suggestions", dependencies=reading)
-    async def outstanding(study: str = DEFAULT_STUDY, mode: str | None = None) -> OutstandingSuggestions:
+    async def outstanding(study: str = DEFAULT_STUDY, mode: ModeName | None = None) -> OutstandingSuggestions:
         found = suggestions.browse(function.store, function.spaces, study=study, mode=mode, now=datetime.now(UTC))
         return OutstandingSuggestions(suggestions=[Outstanding.of(one) for one in found])
 

@@ -19,7 +19,7 @@ test("the page opens, switches its language and keeps it", async () => {
   await page.goto(`${stack.url}/studio`);
   await page.getByRole("link", { name: "Progress" }).click();
   await page.getByRole("heading", { name: "Progress" }).waitFor();
-  await page.getByRole("button", { name: "ES" }).click();
+  await page.getByRole("button", { name: "ES", exact: true }).click();
   await page.getByRole("heading", { name: "Progreso" }).waitFor();
   await page.reload();
   await page.getByRole("heading", { name: "Progreso" }).waitFor();

@@ -41,7 +41,8 @@ export function useLoaded<T>(read: (signal: AbortSignal) => Promise<T>, inputs: 
   }, [of, round]);
 
   const reload = useCallback(() => setRound((one) => one + 1), []);
-  return { ...state, reload };
+  // Between other inputs and their effect the state is still that of the former ones.
+  return state.of === of ? { ...state, reload } : { data: null, error: null, busy: true, reload };
 }
 
 /** Sends by `send`; where the stack asks for a key, asks the person for it and sends once more. */

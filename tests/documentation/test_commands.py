@@ -34,6 +34,7 @@ RUN_ELSEWHERE = {
     r"curl -X \w+ http://127\.0\.0\.1": "tests/documentation/test_pages.py",
     r"(GET|POST|PATCH) /": "tests/documentation/test_pages.py",
     r"pip install \.$": "tests/integration/test_distribution.py",
+    r"(pip install )?openapi-python-client ": "tests/integration/test_python_recipe.py",
     r"docker compose up": "tests/integration/test_compose.py",
     r"sam (build|local )": "tests/images/sam.py",
     r"make run$|CAPTION_MODEL=\S+ make run$": "tests/integration/test_local_stack.py",

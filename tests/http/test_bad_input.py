@@ -215,7 +215,7 @@ def test_the_same_idempotency_key_records_once_and_another_body_is_refused(stack
     other = stack.post("/ml/update_model", json={"results": [_result(rating=1)]}, headers=key)
     assert_is_a_problem(other, 422)
     too_long = stack.post("/ml/update_model", json={"results": [_result()]}, headers={"Idempotency-Key": "k" * 256})
-    assert assert_is_a_problem(too_long, 422)["errors"][0]["header"] == "idempotency-key"
+    assert assert_is_a_problem(too_long, 422)["errors"][0]["header"] == "Idempotency-Key"
     assert stack.get("/health").json()["optimizer_samples"] == first.json()["samples_seen"]
 
 

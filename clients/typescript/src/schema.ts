@@ -4,6 +4,26 @@
  */
 
 export interface paths {
+    "/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What there is
+         * @description Answer browsers with the way to the page, and others with the index.
+         */
+        get: operations["index"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/ml/stats": {
         parameters: {
             query?: never;
@@ -292,875 +312,456 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
-        /**
-         * ApiShares
-         * @description How much each parameter of an API matters. Before many ratings this is what the model expects of any study.
-         */
+        /** @description One thing wrong with a request, and where. */
+        FieldError: {
+            detail: string;
+            /** @description JSON pointer into the request's body, as a URI fragment */
+            pointer?: string;
+            /** @description the query or path parameter */
+            parameter?: string;
+            /** @description the request's header */
+            header?: string;
+        };
+        /** @description An error as RFC 9457 describes it. */
+        ProblemDetails: {
+            /** @example about:blank */
+            type: string;
+            title: string;
+            status: number;
+            detail: string;
+            /** @description the request's id, as in the logs */
+            instance?: string;
+            /** @description for an invalid request: everything wrong with it */
+            errors?: components["schemas"]["FieldError"][];
+        };
+        /** @description A setting that gave no picture to rate. */
+        FailedResult: {
+            /** @description as suggested, or of your own: steps need not be kept to */
+            parameters: components["schemas"]["Parameters"];
+            /** @description of a suggestion */
+            suggestion_id?: string | null;
+            mode?: components["schemas"]["Mode"] | null;
+            /** @description a pseudonym */
+            rater?: string | null;
+            /** @description an id of yours */
+            picture?: string | null;
+            comment?: string | null;
+            /** @description why there is no rating */
+            failed: string;
+        };
+        /** @description A rating. */
+        RatedResult: {
+            /** @description as suggested, or of your own: steps need not be kept to */
+            parameters: components["schemas"]["Parameters"];
+            /** @description of a suggestion */
+            suggestion_id?: string | null;
+            mode?: components["schemas"]["Mode"] | null;
+            /** @description a pseudonym */
+            rater?: string | null;
+            /** @description an id of yours */
+            picture?: string | null;
+            comment?: string | null;
+            rating: number;
+        };
+        /** @description How much each parameter of an API matters. Before many ratings this is what the model expects of any study. */
         ApiShares: {
-            /**
-             * Spread
-             * @description standard deviation of the expected rating over the API's space, in rating points: what is at stake
-             */
+            /** @description standard deviation of the expected rating over the API's space, in rating points: what is at stake */
             spread: number;
-            /** Parameters */
             parameters: {
                 [key: string]: components["schemas"]["ParameterShares"];
             };
         };
-        /**
-         * ApiStats
-         * @description The ratings of one API.
-         */
+        /** @description The ratings of one API. */
         ApiStats: {
             /**
-             * Count
              * @description ratings of this API
              * @example 12
              */
             count: number;
             /**
-             * Mean Rating
              * @description their mean; null before the first
              * @example 3.6
              */
             mean_rating: number | null;
         };
-        /**
-         * BestOfStudy
-         * @description The setting of the highest single rating, the earliest if there are several.
-         */
+        /** @description The setting of the highest single rating, the earliest if there are several. */
         BestOfStudy: {
-            /** Mode */
+            /** @description as it was recorded; the search space may have lost the mode since */
             mode: string;
-            /**
-             * Parameters
-             * @description `api` and its parameters
-             */
-            parameters: {
-                [key: string]: unknown;
-            };
-            /** Rating */
+            parameters: components["schemas"]["RecordedParameters"];
             rating: number;
         };
-        /**
-         * Curve
-         * @description The slice of one API.
-         */
+        /** @description The slice of one API. */
         Curve: {
-            /** Api */
-            api: string;
-            /**
-             * Parameters
-             * @description the one or two of its parameters that the slice is along
-             */
+            api: components["schemas"]["Api"];
+            /** @description the one or two of its parameters that the slice is along */
             parameters: string[];
-            /**
-             * Through
-             * @description `api` and the parameters of that API: `leonardo` has init_strength (0.1 to 0.5), guidance_scale (5 to 12) and controlnet_weight (0.7 to 0.99); `stablediffusion` has strength, guidance_scale and controlnet_conditioning_scale, with the same bounds
-             * @example {
-             *       "api": "leonardo",
-             *       "controlnet_weight": 0.89,
-             *       "guidance_scale": 7.2,
-             *       "init_strength": 0.28
-             *     }
-             */
-            through: {
-                [key: string]: unknown;
-            };
-            /**
-             * Points
-             * @description in order; over two parameters row by row of the first
-             */
+            through: components["schemas"]["Parameters"];
+            /** @description in order; over two parameters row by row of the first */
             points: components["schemas"]["CurvePoint"][];
-            /**
-             * Rated
-             * @description the rated settings near it, the nearest first, at most 50
-             */
+            /** @description the rated settings near it, the nearest first, at most 50 */
             rated: components["schemas"]["RatedNearby"][];
         };
-        /**
-         * CurvePoint
-         * @description What is expected at a point of a slice, in rating points.
-         */
+        /** @description What is expected at a point of a slice, in rating points. */
         CurvePoint: {
             /**
-             * Values
              * @description of the slice's `parameters`, in their order
              * @example [
              *       7
              *     ]
              */
             values: (number | string)[];
-            /**
-             * Mean
-             * @description the expected rating, 1 to 5
-             */
+            /** @description the expected rating, 1 to 5 */
             mean: number;
-            /**
-             * Deviation
-             * @description standard deviation of the posterior, before it is held to the scale
-             */
+            /** @description standard deviation of the posterior, before it is held to the scale */
             deviation: number;
             interval: components["schemas"]["Interval"];
         };
-        /**
-         * Curves
-         * @description The posterior along one parameter, or over two, of each API that can be set so.
-         */
+        /** @description The posterior along one parameter, or over two, of each API that can be set so. */
         Curves: {
-            /** Study */
             study: string;
-            /** Mode */
-            mode: string;
-            /** Samples Seen */
+            mode: components["schemas"]["Mode"];
             samples_seen: number;
-            /** Curves */
             curves: components["schemas"]["Curve"][];
         };
-        /**
-         * EarlierState
-         * @description An earlier state of an entry: revision 1 is the entry as it was recorded.
-         */
+        /** @description An earlier state of an entry: revision 1 is the entry as it was recorded. */
         EarlierState: {
-            /** Revision */
             revision: number;
-            /** Rating */
             rating: number | null;
-            /** Comment */
             comment: string | null;
-            /** Withdrawn */
             withdrawn: boolean;
-            /**
-             * Made At
-             * Format: date-time
-             */
+            /** Format: date-time */
             made_at: string;
-            /**
-             * Reviser
-             * @description who made it; null of the first and where it was not said
-             */
+            /** @description who made it; null of the first and where it was not said */
             reviser: string | null;
         };
-        /**
-         * FieldError
-         * @description One thing wrong with a request, and where.
-         */
-        FieldError: {
-            /** Detail */
-            detail: string;
-            /**
-             * Pointer
-             * @description JSON pointer into the request's body, as a URI fragment
-             */
-            pointer?: string | null;
-            /**
-             * Parameter
-             * @description the query or path parameter
-             */
-            parameter?: string | null;
-            /**
-             * Header
-             * @description the request's header
-             */
-            header?: string | null;
-        };
-        /**
-         * Health
-         * @description Whether the service can answer, and how many ratings it has.
-         */
+        /** @description Whether the service can answer, and how many ratings it has. */
         Health: {
-            /**
-             * Status
-             * @example healthy
-             */
+            /** @example healthy */
             status: string;
-            /**
-             * Service
-             * @example ml-service
-             */
+            /** @example ml-service */
             service: string;
-            /**
-             * Version
-             * @example 1.0.0
-             */
+            /** @example 1.0.0 */
             version: string;
             /**
-             * Optimizer Samples
              * @description ratings of the study `default` that count, over all modes
              * @example 23
              */
             optimizer_samples: number;
         };
-        /**
-         * History
-         * @description Entries, newest first.
-         */
+        /** @description Entries, newest first. */
         History: {
-            /** Observations */
             observations: components["schemas"]["Rated"][];
-            /**
-             * Next Cursor
-             * @description where the next page begins; null at the end
-             */
+            /** @description where the next page begins; null at the end */
             next_cursor: string | null;
         };
-        /**
-         * Interval
-         * @description The ends of a 90 % interval of a true rating, in rating points: it lies within them with that probability.
-         */
+        /** @description What there is. */
+        Index: {
+            name: string;
+            version: string;
+            links: components["schemas"]["Links"];
+        };
+        /** @description The ends of a 90 % interval of a true rating, in rating points: it lies within them with that probability. */
         Interval: {
-            /**
-             * Low
-             * @example 3.72
-             */
+            /** @example 3.72 */
             low: number;
-            /**
-             * High
-             * @example 4.31
-             */
+            /** @example 4.31 */
             high: number;
         };
-        /**
-         * ModeStats
-         * @description One mode of a study. What the model says is null or empty before six ratings.
-         */
+        /** @description Paths under the host that was asked, with the prefix of the stage or the domain. */
+        Links: {
+            /** @description the page where people rate, look and caption */
+            studio: string;
+            /** @description this document as a page to try requests on */
+            docs: string;
+            /** @description this document */
+            openapi: string;
+            /** @description whether the service can answer */
+            health: string;
+        };
+        /** @description One mode of a study. What the model says is null or empty before six ratings. */
         ModeStats: {
-            /**
-             * Samples Seen
-             * @example 24
-             */
+            /** @example 24 */
             samples_seen: number;
             /**
-             * Convergence
              * @description share of the evaluation budget used: samples / 50, at most 1
              * @example 0.48
              */
             convergence: number;
-            /**
-             * Best Parameters
-             * @description the setting with the highest single rating, which may have been luck: to show, not to use
-             */
-            best_parameters: {
-                [key: string]: unknown;
-            } | null;
-            /**
-             * Best Rating
-             * @example 4.5
-             */
+            /** @description the setting with the highest single rating, which may have been luck: to show, not to use */
+            best_parameters: components["schemas"]["RecordedParameters"] | null;
+            /** @example 4.5 */
             best_rating: number | null;
-            /**
-             * Expected Improvement
-             * @description expected gain of further ratings, in rating points; at most 5 less `recommended_mean`
-             */
+            /** @description expected gain of further ratings, in rating points; at most 5 less `recommended_mean` */
             expected_improvement: number | null;
+            /** @description the setting to use: that of the highest expected rating (posterior mean); possibly never rated */
+            recommended_parameters: components["schemas"]["Parameters"] | null;
             /**
-             * Recommended Parameters
-             * @description the setting to use: that of the highest expected rating (posterior mean); possibly never rated
-             */
-            recommended_parameters: {
-                [key: string]: unknown;
-            } | null;
-            /**
-             * Recommended Mean
              * @description the expected rating of the recommended setting, 1 to 5
              * @example 4.02
              */
             recommended_mean: number | null;
-            /**
-             * Recommended Deviation
-             * @description standard deviation of the posterior of that rating, before it is held to the scale
-             */
+            /** @description standard deviation of the posterior of that rating, before it is held to the scale */
             recommended_deviation: number | null;
             /** @description the 90 % interval of that rating */
             recommended_interval: components["schemas"]["Interval"] | null;
-            /**
-             * Recommended Rated
-             * @description whether anybody has rated the recommended setting
-             */
+            /** @description whether anybody has rated the recommended setting */
             recommended_rated: boolean | null;
-            /**
-             * Apis
-             * @description how often each API was rated, and how well
-             */
+            /** @description how often each API was rated, and how well */
             apis: {
                 [key: string]: components["schemas"]["ApiStats"];
             };
-            /**
-             * Converged
-             * @description whether the budget of 50 ratings is spent or the expected improvement is below 0.05
-             */
+            /** @description whether the budget of 50 ratings is spent or the expected improvement is below 0.05 */
             converged: boolean;
-            /**
-             * Improving
-             * @description whether more is expected and the latest ratings have gained something or opened something up
-             */
+            /** @description whether more is expected and the latest ratings have gained something or opened something up */
             improving: boolean | null;
-            /**
-             * Gained
-             * @description how much better, by what is known now, the recommendation is than that of `gained_since` ratings
-             */
+            /** @description how much better, by what is known now, the recommendation is than that of `gained_since` ratings */
             gained: number | null;
-            /**
-             * Gained Since
-             * @description the last multiple of 10 that is at least 10 ratings ago; null before the model spoke then
-             */
+            /** @description the last multiple of 10 that is at least 10 ratings ago; null before the model spoke then */
             gained_since: number | null;
-            /**
-             * Chances
-             * @description each API's chance of holding the best setting, 0 to 1
-             */
+            /** @description each API's chance of holding the best setting, 0 to 1 */
             chances: {
                 [key: string]: number;
             };
-            /**
-             * Importance
-             * @description how much the parameters of each API matter
-             */
+            /** @description how much the parameters of each API matter */
             importance: {
                 [key: string]: components["schemas"]["ApiShares"];
             };
-            /**
-             * Raters
-             * @description each rater that is named, who rated most first; the first 200
-             */
+            /** @description each rater that is named, who rated most first; the first 200 */
             raters: components["schemas"]["RaterStats"][];
-            /**
-             * Raters Total
-             * @description how many raters the model knows
-             */
+            /** @description how many raters the model knows */
             raters_total: number;
         };
-        /**
-         * Outstanding
-         * @description A suggestion that is neither rated, given back nor expired.
-         */
+        /** @description A suggestion that is neither rated, given back nor expired. */
         Outstanding: {
-            /** Suggestion Id */
             suggestion_id: string;
-            /** Study */
             study: string;
-            /** Mode */
-            mode: string;
-            /**
-             * Parameters
-             * @description `api` and the parameters of that API: `leonardo` has init_strength (0.1 to 0.5), guidance_scale (5 to 12) and controlnet_weight (0.7 to 0.99); `stablediffusion` has strength, guidance_scale and controlnet_conditioning_scale, with the same bounds
-             * @example {
-             *       "api": "leonardo",
-             *       "controlnet_weight": 0.89,
-             *       "guidance_scale": 7.2,
-             *       "init_strength": 0.28
-             *     }
-             */
-            parameters: {
-                [key: string]: unknown;
-            };
-            /**
-             * Suggested At
-             * Format: date-time
-             */
+            mode: components["schemas"]["Mode"];
+            parameters: components["schemas"]["Parameters"];
+            /** Format: date-time */
             suggested_at: string;
-            /**
-             * Expires At
-             * Format: date-time
-             */
+            /** Format: date-time */
             expires_at: string;
         };
-        /**
-         * OutstandingSuggestions
-         * @description Pending suggestions, the oldest first.
-         */
+        /** @description Pending suggestions, the oldest first. */
         OutstandingSuggestions: {
-            /** Suggestions */
             suggestions: components["schemas"]["Outstanding"][];
         };
-        /**
-         * ParameterShares
-         * @description How much a parameter matters: shares of the variance of the expected rating over the API's space, 0 to 1.
-         */
+        /** @description How much a parameter matters: shares of the variance of the expected rating over the API's space, 0 to 1. */
         ParameterShares: {
             /**
-             * First
              * @description what the parameter does alone: its first-order Sobol' index
              * @example 0.41
              */
             first: number;
             /**
-             * Total
              * @description what it does alone and together with others: its total index
              * @example 0.47
              */
             total: number;
         };
-        /**
-         * ProblemDetails
-         * @description An error as RFC 9457 describes it.
-         */
-        ProblemDetails: {
-            /**
-             * Type
-             * @default about:blank
-             */
-            type: string;
-            /** Title */
-            title: string;
-            /** Status */
-            status: number;
-            /** Detail */
-            detail: string;
-            /**
-             * Instance
-             * @description the request's id, as in the logs
-             */
-            instance?: string | null;
-            /**
-             * Errors
-             * @description for an invalid request: everything wrong with it
-             */
-            errors?: components["schemas"]["FieldError"][] | null;
-        };
-        /**
-         * ProgressSoFar
-         * @description How a mode came to where it is, rating by rating from the sixth on; past 50 ratings not every one has a step.
-         */
+        /** @description How a mode came to where it is, rating by rating from the sixth on; past 50 ratings not every one has a step. */
         ProgressSoFar: {
-            /** Study */
             study: string;
-            /** Mode */
-            mode: string;
-            /** Samples Seen */
+            mode: components["schemas"]["Mode"];
             samples_seen: number;
-            /**
-             * Steps
-             * @description the earliest first, at most 100
-             */
+            /** @description the earliest first, at most 100 */
             steps: components["schemas"]["ProgressStep"][];
-            /**
-             * Complete
-             * @description false if time ran out: ask again for the steps that are missing
-             */
+            /** @description false if time ran out: ask again for the steps that are missing */
             complete: boolean;
         };
-        /**
-         * ProgressStep
-         * @description What would have been recommended after the first `samples_seen` ratings, by the hyperparameters of now.
-         */
+        /** @description What would have been recommended after the first `samples_seen` ratings, by the hyperparameters of now. */
         ProgressStep: {
-            /** Samples Seen */
             samples_seen: number;
             /**
-             * Recorded At
              * Format: date-time
              * @description when the last of these ratings was recorded
              */
             recorded_at: string;
-            /**
-             * Best Rating
-             * @description the highest single rating among them
-             */
+            /** @description the highest single rating among them */
             best_rating: number;
-            /**
-             * Parameters
-             * @description `api` and the parameters of that API: `leonardo` has init_strength (0.1 to 0.5), guidance_scale (5 to 12) and controlnet_weight (0.7 to 0.99); `stablediffusion` has strength, guidance_scale and controlnet_conditioning_scale, with the same bounds
-             * @example {
-             *       "api": "leonardo",
-             *       "controlnet_weight": 0.89,
-             *       "guidance_scale": 7.2,
-             *       "init_strength": 0.28
-             *     }
-             */
-            parameters: {
-                [key: string]: unknown;
-            };
-            /**
-             * Mean
-             * @description the expected rating of that setting, 1 to 5
-             */
+            parameters: components["schemas"]["Parameters"];
+            /** @description the expected rating of that setting, 1 to 5 */
             mean: number;
-            /**
-             * Deviation
-             * @description standard deviation of the posterior, before it is held to the scale
-             */
+            /** @description standard deviation of the posterior, before it is held to the scale */
             deviation: number;
             interval: components["schemas"]["Interval"];
-            /** Expected Improvement */
             expected_improvement: number;
         };
-        /**
-         * Rated
-         * @description An entry of the history: a rating, or a failure whose `rating` is null, as it stands now.
-         */
+        /** @description An entry of the history: a rating, or a failure whose `rating` is null, as it stands now. */
         Rated: {
-            /**
-             * Id
-             * @example default-17
-             */
+            /** @example default-17 */
             id: string;
-            /** Study */
             study: string;
-            /** Mode */
+            /** @description as it was recorded; the search space may have lost the mode since */
             mode: string;
-            /**
-             * Parameters
-             * @description `api` and its parameters
-             */
-            parameters: {
-                [key: string]: unknown;
-            };
-            /** Rating */
+            parameters: components["schemas"]["RecordedParameters"];
             rating: number | null;
-            /**
-             * Failed
-             * @description why there is no rating; null of a rating
-             */
+            /** @description why there is no rating; null of a rating */
             failed: string | null;
-            /**
-             * Recorded At
-             * Format: date-time
-             */
+            /** Format: date-time */
             recorded_at: string;
-            /** Suggestion Id */
             suggestion_id: string | null;
-            /** Rater */
             rater: string | null;
-            /** Picture */
             picture: string | null;
-            /** Comment */
             comment: string | null;
-            /**
-             * Revision
-             * @description the number of the last revision, for If-Match
-             */
+            /** @description the number of the last revision, for If-Match */
             revision: number;
-            /** Withdrawn */
             withdrawn: boolean;
             /**
-             * Revised At
+             * Format: date-time
              * @description when it was last corrected; null if it never was
              */
             revised_at: string | null;
-            /**
-             * Reviser
-             * @description who corrected it last
-             */
+            /** @description who corrected it last */
             reviser: string | null;
-            /**
-             * Earlier
-             * @description its last 100 earlier states, oldest first, if asked for
-             */
-            earlier?: components["schemas"]["EarlierState"][] | null;
+            /** @description its last 100 earlier states, oldest first; null if they are not asked for */
+            earlier: components["schemas"]["EarlierState"][] | null;
         };
-        /**
-         * RatedNearby
-         * @description A rated setting near a slice.
-         */
+        /** @description A rated setting near a slice. */
         RatedNearby: {
-            /**
-             * Parameters
-             * @description `api` and the parameters of that API: `leonardo` has init_strength (0.1 to 0.5), guidance_scale (5 to 12) and controlnet_weight (0.7 to 0.99); `stablediffusion` has strength, guidance_scale and controlnet_conditioning_scale, with the same bounds
-             * @example {
-             *       "api": "leonardo",
-             *       "controlnet_weight": 0.89,
-             *       "guidance_scale": 7.2,
-             *       "init_strength": 0.28
-             *     }
-             */
-            parameters: {
-                [key: string]: unknown;
-            };
-            /** Ratings */
+            parameters: components["schemas"]["RecordedParameters"];
             ratings: number;
-            /** Mean Rating */
             mean_rating: number;
-            /**
-             * Nearness
-             * @description how much a rating there says of the slice: the correlation with its nearest setting, 0.5 to 1
-             */
+            /** @description how much a rating there says of the slice: the correlation with its nearest setting, 0.5 to 1 */
             nearness: number;
         };
-        /**
-         * RaterStats
-         * @description What the model has learned of a rater: how somebody rates, not how well. In rating points, but for the slope.
-         */
+        /** @description What the model has learned of a rater: how somebody rates, not how well. In rating points, but for the slope. */
         RaterStats: {
-            /** Rater */
             rater: string;
-            /** Ratings */
             ratings: number;
-            /**
-             * Leniency
-             * @description how much higher than most people the rater rates
-             */
+            /** @description how much higher than most people the rater rates */
             leniency: number;
-            /**
-             * Leniency Deviation
-             * @description standard deviation of what is known of the leniency
-             */
+            /** @description standard deviation of what is known of the leniency */
             leniency_deviation: number;
-            /**
-             * Slope
-             * @description how widely the rater uses the scale: 1 as most people do, less more narrowly
-             */
+            /** @description how widely the rater uses the scale: 1 as most people do, less more narrowly */
             slope: number;
-            /**
-             * Slope Deviation
-             * @description standard deviation of what is known of the slope
-             */
+            /** @description standard deviation of what is known of the slope */
             slope_deviation: number;
-            /**
-             * Reliability
-             * @description standard deviation of one of the rater's ratings: the smaller, the more reliable
-             */
+            /** @description standard deviation of one of the rater's ratings: the smaller, the more reliable */
             reliability: number;
-            /**
-             * Reliability Deviation
-             * @description standard deviation of what is known of the reliability
-             */
+            /** @description standard deviation of what is known of the reliability */
             reliability_deviation: number;
         };
-        /**
-         * Stats
-         * @description The progress of the tuning. Values that are not known yet are null.
-         */
+        /** @description The progress of the tuning. Values that are not known yet are null. */
         Stats: {
-            /**
-             * Samples Seen
-             * @example 24
-             */
+            /** @example 24 */
             samples_seen: number;
             /**
-             * Convergence
              * @description share of the evaluation budget used: samples / 50, at most 1
              * @example 0.48
              */
             convergence: number;
-            /**
-             * Best Parameters
-             * @description the setting with the highest single rating, which may have been luck: to show, not to use
-             */
-            best_parameters: {
-                [key: string]: unknown;
-            } | null;
-            /**
-             * Best Rating
-             * @example 4.5
-             */
+            /** @description the setting with the highest single rating, which may have been luck: to show, not to use */
+            best_parameters: components["schemas"]["RecordedParameters"] | null;
+            /** @example 4.5 */
             best_rating: number | null;
-            /**
-             * Expected Improvement
-             * @description expected gain of further ratings, in rating points; at most 5 less `recommended_mean`
-             */
+            /** @description expected gain of further ratings, in rating points; at most 5 less `recommended_mean` */
             expected_improvement: number | null;
+            /** @description the setting to use: that of the highest expected rating (posterior mean); possibly never rated */
+            recommended_parameters: components["schemas"]["Parameters"] | null;
             /**
-             * Recommended Parameters
-             * @description the setting to use: that of the highest expected rating (posterior mean); possibly never rated
-             */
-            recommended_parameters: {
-                [key: string]: unknown;
-            } | null;
-            /**
-             * Recommended Mean
              * @description the expected rating of the recommended setting, 1 to 5
              * @example 4.02
              */
             recommended_mean: number | null;
-            /**
-             * Recommended Deviation
-             * @description standard deviation of the posterior of that rating, before it is held to the scale
-             */
+            /** @description standard deviation of the posterior of that rating, before it is held to the scale */
             recommended_deviation: number | null;
             /** @description the 90 % interval of that rating */
             recommended_interval: components["schemas"]["Interval"] | null;
-            /**
-             * Recommended Rated
-             * @description whether anybody has rated the recommended setting
-             */
+            /** @description whether anybody has rated the recommended setting */
             recommended_rated: boolean | null;
-            /**
-             * Apis
-             * @description how often each API was rated, and how well
-             */
+            /** @description how often each API was rated, and how well */
             apis: {
                 [key: string]: components["schemas"]["ApiStats"];
             };
-            /**
-             * Recommended Mode
-             * @description the mode that the recommendation is for
-             */
-            recommended_mode: string | null;
-            /**
-             * Converged
-             * @description whether every mode that has begun has converged
-             */
+            /** @description the mode that the recommendation is for */
+            recommended_mode: components["schemas"]["Mode"] | null;
+            /** @description whether every mode that has begun has converged */
             converged: boolean;
-            /**
-             * Improving
-             * @description whether any mode is improving; null before six ratings of one
-             */
+            /** @description whether any mode is improving; null before six ratings of one */
             improving: boolean | null;
-            /**
-             * Modes
-             * @description each mode by itself, and what else is known of it
-             */
+            /** @description each mode by itself, and what else is known of it */
             modes: {
                 [key: string]: components["schemas"]["ModeStats"];
             };
         };
-        /**
-         * Studies
-         * @description Studies by name.
-         */
+        /** @description Studies by name. */
         Studies: {
-            /** Studies */
             studies: components["schemas"]["StudyDescription"][];
-            /**
-             * Next Cursor
-             * @description where the next page begins; null at the end
-             */
+            /** @description where the next page begins; null at the end */
             next_cursor: string | null;
         };
-        /**
-         * StudyDescription
-         * @description A study at a glance.
-         */
+        /** @description A study at a glance. */
         StudyDescription: {
-            /**
-             * Name
-             * @example kitchens-2026
-             */
+            /** @example kitchens-2026 */
             name: string;
             /**
-             * Created At
+             * Format: date-time
              * @description null of `default`, which is there from the start
              */
             created_at: string | null;
-            /**
-             * Based On
-             * @description the study whose ratings teach this one too, as far as they are alike
-             */
+            /** @description the study whose ratings teach this one too, as far as they are alike */
             based_on: string | null;
-            /** Note */
             note: string | null;
             /**
-             * Archived At
+             * Format: date-time
              * @description since when it takes nothing; null if it does
              */
             archived_at: string | null;
-            /**
-             * Samples Seen
-             * @description ratings that count, over all modes
-             */
+            /** @description ratings that count, over all modes */
             samples_seen: number;
-            /**
-             * Counts
-             * @description ratings that count, by mode
-             */
+            /** @description ratings that count, by mode */
             counts: {
                 [key: string]: number;
             };
             best: components["schemas"]["BestOfStudy"] | null;
             /**
-             * Last Activity
+             * Format: date-time
              * @description when it last took a rating, a failure or a correction
              */
             last_activity: string | null;
         };
-        /**
-         * SuggestRequest
-         * @description Which settings to suggest.
-         */
+        /** @description Which settings to suggest. */
         SuggestRequest: {
-            /**
-             * Mode
-             * @description the search problem: `structure` or `surfaces`
-             * @default structure
-             */
-            mode: string;
-            /**
-             * Num Suggestions
-             * @description how many settings to suggest, 1 to 10
-             * @default 2
-             */
-            num_suggestions: number;
-            /**
-             * Study
-             * @description the study that the ratings will belong to
-             * @default default
-             */
-            study: string | null;
-            /**
-             * Fixed
-             * @description what every suggestion is to have: an `api`, parameters, or both; the model chooses the rest
-             * @example {
-             *       "api": "leonardo",
-             *       "guidance_scale": 7
-             *     }
-             */
-            fixed?: {
-                [key: string]: unknown;
-            } | null;
-        } & {
-            [key: string]: unknown;
+            /** @description the search problem; `structure` if there is none */
+            mode?: components["schemas"]["Mode"];
+            /** @description how many settings to suggest; 2 if it is not said */
+            num_suggestions?: number;
+            /** @description the study that the ratings will belong to; `default` if there is none */
+            study?: string | null;
+            /** @description what every suggestion is to have; the model chooses the rest */
+            fixed?: components["schemas"]["Fixed"] | null;
         };
-        /**
-         * Suggestions
-         * @description Settings to try next; all differ from each other and from all suggestions that are still pending.
-         */
+        /** @description Settings to try next; all differ from each other and from all suggestions that are still pending. */
         Suggestions: {
-            /** Suggestions */
-            suggestions: {
-                [key: string]: unknown;
-            }[];
-            /**
-             * Suggestion Ids
-             * @description one id per suggestion; an update should carry it back
-             */
+            suggestions: components["schemas"]["Parameters"][];
+            /** @description one id per suggestion; an update should carry it back */
             suggestion_ids: string[];
-            /**
-             * Ignored
-             * @description JSON pointers to fields of the request that are not known
-             */
+            /** @description JSON pointers to fields of the request that are not known */
             ignored: string[];
         };
         /**
-         * Archiving
          * @description Whether a study is archived. An archived study takes nothing, and can be read and restored.
          * @example {
          *       "archived": true
          *     }
          */
         Archiving: {
-            /**
-             * Archived
-             * @description true archives it, false restores it
-             */
-            archived?: unknown;
-        } & {
-            [key: string]: unknown;
+            /** @description true archives it, false restores it */
+            archived: boolean;
         };
-        /**
-         * CorrectedEntry
-         * @description The entry as it stands after the correction.
-         */
+        /** @description The entry as it stands after the correction. */
         CorrectedEntry: {
             observation: components["schemas"]["Rated"];
-            /**
-             * Samples Seen
-             * @description ratings of the study that count, over all modes
-             */
+            /** @description ratings of the study that count, over all modes */
             samples_seen: number;
-            /**
-             * Convergence Score
-             * @description samples / 50, at most 1
-             */
+            /** @description samples / 50, at most 1 */
             convergence_score: number;
-            /**
-             * Ignored
-             * @description JSON pointers to fields of the request that are not known
-             */
+            /** @description JSON pointers to fields of the request that are not known */
             ignored: string[];
         };
         /**
-         * CorrectionRequest
          * @description What to correct of an entry of the history. What is left out stays as it is.
          * @example {
          *       "rating": 5,
@@ -1168,121 +769,67 @@ export interface components {
          *     }
          */
         CorrectionRequest: {
-            /**
-             * Rating
-             * @description 1 to 5
-             */
-            rating?: unknown;
-            /**
-             * Comment
-             * @description up to 500 characters; null or "" removes it
-             */
-            comment?: unknown;
-            /**
-             * Withdrawn
-             * @description true withdraws the entry, false restores it
-             */
-            withdrawn?: unknown;
-            /**
-             * Reviser
-             * @description who corrects it: a pseudonym
-             */
-            reviser?: unknown;
-        } & {
-            [key: string]: unknown;
+            rating?: number;
+            /** @description null or "" removes it */
+            comment?: string | null;
+            /** @description true withdraws the entry, false restores it */
+            withdrawn?: boolean;
+            /** @description who corrects it: a pseudonym */
+            reviser?: string | null;
         };
-        /**
-         * GivenBack
-         * @description A suggestion that is not pending any more.
-         */
+        /** @description A suggestion that is not pending any more. */
         GivenBack: {
-            /** Suggestion Id */
             suggestion_id: string;
-            /**
-             * Freed
-             * @description false if it was not pending any more before
-             */
+            /** @description false if it was not pending any more before */
             freed: boolean;
         };
         /**
-         * NewStudy
          * @description A study to begin.
          * @example {
          *       "name": "kitchens-2026"
          *     }
          */
         NewStudy: {
-            /**
-             * Name
-             * @description 1 to 64 of a-z, 0-9, dot, hyphen, underscore, the first a letter or a digit
-             */
-            name?: unknown;
-            /**
-             * Based On
-             * @description the study that this one goes on from: its ratings teach too
-             */
-            based_on?: unknown;
-            /**
-             * Note
-             * @description for people, up to 500 characters
-             */
-            note?: unknown;
-        } & {
-            [key: string]: unknown;
+            /** @description 1 to 64 of a-z, 0-9, dot, hyphen, underscore, the first a letter or a digit */
+            name: string;
+            /** @description the study that this one goes on from: its ratings teach too */
+            based_on?: string | null;
+            /** @description for people */
+            note?: string | null;
         };
-        /**
-         * StudyChanged
-         * @description A study that has begun, was archived or was restored.
-         */
+        /** @description A study that has begun, was archived or was restored. */
         StudyChanged: {
-            /**
-             * Name
-             * @example kitchens-2026
-             */
+            /** @example kitchens-2026 */
             name: string;
             /**
-             * Created At
+             * Format: date-time
              * @description null of `default`, which is there from the start
              */
             created_at: string | null;
-            /**
-             * Based On
-             * @description the study whose ratings teach this one too, as far as they are alike
-             */
+            /** @description the study whose ratings teach this one too, as far as they are alike */
             based_on: string | null;
-            /** Note */
             note: string | null;
             /**
-             * Archived At
+             * Format: date-time
              * @description since when it takes nothing; null if it does
              */
             archived_at: string | null;
-            /**
-             * Samples Seen
-             * @description ratings that count, over all modes
-             */
+            /** @description ratings that count, over all modes */
             samples_seen: number;
-            /**
-             * Counts
-             * @description ratings that count, by mode
-             */
+            /** @description ratings that count, by mode */
             counts: {
                 [key: string]: number;
             };
             best: components["schemas"]["BestOfStudy"] | null;
             /**
-             * Last Activity
+             * Format: date-time
              * @description when it last took a rating, a failure or a correction
              */
             last_activity: string | null;
-            /**
-             * Ignored
-             * @description JSON pointers to fields of the request that are not known
-             */
+            /** @description JSON pointers to fields of the request that are not known */
             ignored: string[];
         };
         /**
-         * UpdateRequest
          * @description What people thought of pictures. The members' values are judged by the search space, all of them at once.
          * @example {
          *       "results": [
@@ -1302,229 +849,433 @@ export interface components {
          *     }
          */
         UpdateRequest: {
-            /**
-             * Results
-             * @description 1 to 1,000 results; one that is invalid rejects all of them. Each has `parameters` (`api` and that API's parameters, as suggested or of your own) and `rating` (1 to 5), or instead `failed` (why there is none). It may have `suggestion_id`, `mode`, `rater` (a pseudonym), `picture` (an id of yours) and `comment`. Numbers may be strings
-             */
-            results: unknown[];
-            /**
-             * Study
-             * @description of all results, unless their suggestions say it; `default` without
-             */
-            study?: unknown;
-            /**
-             * Mode
-             * @description of results that do not say theirs
-             */
-            mode?: unknown;
-            /**
-             * Rater
-             * @description of results that do not say theirs: a pseudonym
-             */
-            rater?: unknown;
-            /**
-             * Picture
-             * @description of results that do not say theirs: an id of yours
-             */
-            picture?: unknown;
-        } & {
-            [key: string]: unknown;
+            /** @description one that is invalid rejects all of them */
+            results: (components["schemas"]["RatedResult"] | components["schemas"]["FailedResult"])[];
+            /** @description of all results, unless their suggestions say it; `default` without */
+            study?: string | null;
+            /** @description of results that do not say theirs */
+            mode?: components["schemas"]["Mode"] | null;
+            /** @description of results that do not say theirs: a pseudonym */
+            rater?: string | null;
+            /** @description of results that do not say theirs: an id of yours */
+            picture?: string | null;
         };
-        /**
-         * Updated
-         * @description What is recorded now.
-         */
+        /** @description What is recorded now. */
         Updated: {
-            /** Updated */
             updated: boolean;
             /**
-             * Samples Seen
              * @description ratings of the study that count, over all modes
              * @example 24
              */
             samples_seen: number;
             /**
-             * Convergence Score
              * @description samples / 50, at most 1
              * @example 0.48
              */
             convergence_score: number;
-            /**
-             * Study
-             * @example default
-             */
+            /** @example default */
             study: string;
-            /**
-             * Observation Ids
-             * @description the id of each result in the history; null of a retry of what an earlier release recorded
-             */
+            /** @description the id of each result in the history; null of a retry of what an earlier release recorded */
             observation_ids: string[] | null;
-            /**
-             * Replaced
-             * @description those that were there before: the rater had rated the same suggestion, and this is a correction
-             */
+            /** @description those that were there before: the rater had rated the same suggestion, and this is a correction */
             replaced: string[];
-            /**
-             * Ignored
-             * @description JSON pointers to fields of the request that are not known
-             */
+            /** @description JSON pointers to fields of the request that are not known */
             ignored: string[];
         };
-        /**
-         * CaptionedPicture
-         * @description What a picture shows.
-         */
+        /** @description What a picture shows. */
         CaptionedPicture: {
-            /**
-             * Filename
-             * @example image.jpg
-             */
+            /** @example image.jpg */
             filename: string;
-            /**
-             * Caption
-             * @example a brown dog runs through the grass
-             */
+            /** @example a brown dog runs through the grass */
             caption: string;
-            /**
-             * Confidence
-             * @description geometric mean of the words' probabilities, 0 to 1
-             */
+            /** @description geometric mean of the words' probabilities, 0 to 1 */
             confidence: number;
-            /** Model Version */
             model_version: string;
-            /**
-             * Cached
-             * @description whether the caption was stored by an earlier request, for the same picture, model and options
-             */
+            /** @description whether the caption was stored by an earlier request, for the same picture, model and options */
             cached: boolean;
-            /**
-             * Alternatives
-             * @description the best captions, `caption` first; only if the request asks for them
-             */
-            alternatives?: components["schemas"]["RankedCaption"][] | null;
+            /** @description the best captions, `caption` first; only if the request asks for them */
+            alternatives?: components["schemas"]["RankedCaption"][];
         };
-        /**
-         * RankedCaption
-         * @description One of several captions of a picture.
-         */
+        /** @description One of several captions of a picture. */
         RankedCaption: {
-            /** Caption */
             caption: string;
-            /**
-             * Confidence
-             * @description geometric mean of the words' probabilities, 0 to 1
-             */
+            /** @description geometric mean of the words' probabilities, 0 to 1 */
             confidence: number;
         };
-        /**
-         * CaptionHealth
-         * @description Whether pictures can be captioned.
-         */
+        /** @description Whether pictures can be captioned. */
         CaptionHealth: {
             /**
-             * Status
              * @description `degraded` if a newer bundle cannot be used, or the source cannot be asked for one
-             * @example healthy
+             * @enum {string}
              */
-            status: string;
-            /** Models Loaded */
+            status: "healthy" | "degraded";
             models_loaded: boolean;
-            /** Model Version */
             model_version: string;
-            /**
-             * Refused Version
-             * @description the newer bundle that cannot be used
-             */
-            refused_version?: string | null;
+            /** @description the newer bundle that cannot be used */
+            refused_version?: string;
         };
         /**
-         * MediaType
          * @description The media types of the pictures that are read. Other names of theirs, in use for long, are taken for them.
          * @enum {string}
          */
         MediaType: "image/jpeg" | "image/png" | "image/gif" | "image/webp" | "image/avif" | "image/bmp" | "image/tiff";
-        /**
-         * UploadCaption
-         * @description What an uploaded picture shows.
-         */
+        /** @description What an uploaded picture shows. */
         UploadCaption: {
-            /** Key */
             key: string;
-            /**
-             * Status
-             * @example captioned
-             */
-            status: string;
-            /**
-             * Caption
-             * @example a brown dog runs through the grass
-             */
+            /** @constant */
+            status: "captioned";
+            /** @example a brown dog runs through the grass */
             caption: string;
-            /**
-             * Confidence
-             * @description geometric mean of the words' probabilities, 0 to 1
-             */
+            /** @description geometric mean of the words' probabilities, 0 to 1 */
             confidence: number;
-            /** Model Version */
             model_version: string;
         };
-        /**
-         * UploadForm
-         * @description The form that uploads one picture: `fields`, and after them the picture as `file`, posted to `url`.
-         */
+        /** @description The form that uploads one picture: `fields`, and after them the picture as `file`, posted to `url`. */
         UploadForm: {
-            /**
-             * Key
-             * @example uploads/5f0c3a1b9e6d4c2f8a7b6c5d4e3f2a1b/dog.jpg
-             */
+            /** @example uploads/5f0c3a1b9e6d4c2f8a7b6c5d4e3f2a1b/dog.jpg */
             key: string;
-            /** Url */
             url: string;
-            /** Fields */
             fields: {
                 [key: string]: string;
             };
-            /** Max Bytes */
             max_bytes: number;
-            /**
-             * Expires At
-             * Format: date-time
-             */
+            /** Format: date-time */
             expires_at: string;
-            /**
-             * Caption Url
-             * @description the URL that will return the caption
-             */
+            /** @description the URL that will return the caption */
             caption_url: string;
         };
-        /**
-         * UploadPending
-         * @description A picture that is not captioned yet.
-         */
+        /** @description A picture that is not captioned yet. */
         UploadPending: {
-            /** Key */
             key: string;
-            /**
-             * Status
-             * @example pending
-             */
-            status: string;
+            /** @constant */
+            status: "pending";
         };
-        /**
-         * UploadRequest
-         * @description The picture that will be uploaded.
-         */
+        /** @description The picture that will be uploaded. */
         UploadRequest: {
             content_type: components["schemas"]["MediaType"];
             /**
-             * Filename
              * @description the end of the picture's key
              * @example dog.jpg
              */
             filename?: string | null;
         };
+        /**
+         * @description An image-enhancement API.
+         * @enum {string}
+         */
+        Api: "leonardo" | "stablediffusion";
+        /**
+         * @description A search problem.
+         * @enum {string}
+         */
+        Mode: "structure" | "surfaces";
+        /**
+         * @description An API and its parameters.
+         * @example {
+         *       "api": "leonardo",
+         *       "init_strength": 0.3,
+         *       "guidance_scale": 8.5,
+         *       "controlnet_weight": 0.84
+         *     }
+         */
+        Parameters: components["schemas"]["Parameters.leonardo"] | components["schemas"]["Parameters.stablediffusion"];
+        /**
+         * @description An API, parameters, or both; the values are ones that can be suggested.
+         * @example {
+         *       "api": "leonardo",
+         *       "init_strength": 0.3
+         *     }
+         */
+        Fixed: components["schemas"]["Fixed.leonardo"] | components["schemas"]["Fixed.stablediffusion"];
+        /** @description An API and its parameters as they were recorded; the search space may have changed since. */
+        RecordedParameters: {
+            api: string;
+        } & {
+            [key: string]: number | string;
+        };
+        "Parameters.leonardo": {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            api: "leonardo";
+            init_strength: number;
+            guidance_scale: number;
+            controlnet_weight: number;
+        };
+        "Fixed.leonardo": {
+            /** @constant */
+            api?: "leonardo";
+            init_strength?: number;
+            guidance_scale?: number;
+            controlnet_weight?: number;
+        };
+        "Parameters.stablediffusion": {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            api: "stablediffusion";
+            strength: number;
+            guidance_scale: number;
+            controlnet_conditioning_scale: number;
+        };
+        "Fixed.stablediffusion": {
+            /** @constant */
+            api?: "stablediffusion";
+            strength?: number;
+            guidance_scale?: number;
+            controlnet_conditioning_scale?: number;
+        };
     };
-    responses: never;
+    responses: {
+        /** @description Bad Request */
+        BadRequest: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Bad Request",
+                 *       "status": 400,
+                 *       "detail": "the body is not JSON: Expecting value at character 12",
+                 *       "instance": "c6af9ac6-7b61-11e6-9a41-93e8deadbeef"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["ProblemDetails"];
+            };
+        };
+        /** @description Forbidden */
+        Forbidden: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Forbidden",
+                 *       "status": 403,
+                 *       "detail": "the header x-api-key is missing or its key is not valid here",
+                 *       "instance": "c6af9ac6-7b61-11e6-9a41-93e8deadbeef"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["ProblemDetails"];
+            };
+        };
+        /** @description Not Found */
+        NotFound: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Not Found",
+                 *       "status": 404,
+                 *       "detail": "there is no study kitchen-2026; did you mean kitchens-2026?",
+                 *       "instance": "c6af9ac6-7b61-11e6-9a41-93e8deadbeef"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["ProblemDetails"];
+            };
+        };
+        /** @description Conflict */
+        Conflict: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Conflict",
+                 *       "status": 409,
+                 *       "detail": "study kitchens-2026 is archived: restore it, or name another",
+                 *       "instance": "c6af9ac6-7b61-11e6-9a41-93e8deadbeef"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["ProblemDetails"];
+            };
+        };
+        /** @description Precondition Failed */
+        PreconditionFailed: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Precondition Failed",
+                 *       "status": 412,
+                 *       "detail": "default-17 was corrected meanwhile and has revision 3: read it again, then correct that",
+                 *       "instance": "c6af9ac6-7b61-11e6-9a41-93e8deadbeef"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["ProblemDetails"];
+            };
+        };
+        /** @description Content Too Large */
+        ContentTooLarge: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Content Too Large",
+                 *       "status": 413,
+                 *       "detail": "the body has over 10 MiB once it is decompressed",
+                 *       "instance": "c6af9ac6-7b61-11e6-9a41-93e8deadbeef"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["ProblemDetails"];
+            };
+        };
+        /** @description Unsupported Media Type */
+        UnsupportedMediaType: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Unsupported Media Type",
+                 *       "status": 415,
+                 *       "detail": "the body must be application/json, not text/plain",
+                 *       "instance": "c6af9ac6-7b61-11e6-9a41-93e8deadbeef"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["ProblemDetails"];
+            };
+        };
+        /** @description Unprocessable Content */
+        UnprocessableContent: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Unprocessable Content",
+                 *       "status": 422,
+                 *       "detail": "results[0].rating: must lie within 1 to 5, not 9",
+                 *       "instance": "c6af9ac6-7b61-11e6-9a41-93e8deadbeef",
+                 *       "errors": [
+                 *         {
+                 *           "detail": "must lie within 1 to 5, not 9",
+                 *           "pointer": "#/results/0/rating"
+                 *         }
+                 *       ]
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["ProblemDetails"];
+            };
+        };
+        /** @description Too Many Requests */
+        TooManyRequests: {
+            headers: {
+                /** @description seconds to wait */
+                "Retry-After"?: number;
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Too Many Requests",
+                 *       "status": 429,
+                 *       "detail": "more requests came than are let through; try again in a second",
+                 *       "instance": "c6af9ac6-7b61-11e6-9a41-93e8deadbeef"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["ProblemDetails"];
+            };
+        };
+        /** @description Internal Server Error */
+        InternalServerError: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Internal Server Error",
+                 *       "status": 500,
+                 *       "detail": "something went wrong on our side; the log has it under this instance",
+                 *       "instance": "c6af9ac6-7b61-11e6-9a41-93e8deadbeef"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["ProblemDetails"];
+            };
+        };
+        /** @description Bad Gateway */
+        BadGateway: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Bad Gateway",
+                 *       "status": 502,
+                 *       "detail": "the function failed; the log has it under this instance",
+                 *       "instance": "c6af9ac6-7b61-11e6-9a41-93e8deadbeef"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["ProblemDetails"];
+            };
+        };
+        /** @description Service Unavailable */
+        ServiceUnavailable: {
+            headers: {
+                /** @description seconds to wait */
+                "Retry-After"?: number;
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Service Unavailable",
+                 *       "status": 503,
+                 *       "detail": "what is needed to answer cannot be reached just now; try again in 1 s",
+                 *       "instance": "c6af9ac6-7b61-11e6-9a41-93e8deadbeef"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["ProblemDetails"];
+            };
+        };
+        /** @description Gateway Timeout */
+        GatewayTimeout: {
+            headers: {
+                /** @description seconds to wait */
+                "Retry-After"?: number;
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Gateway Timeout",
+                 *       "status": 504,
+                 *       "detail": "no answer came within 29 seconds; send the same request again with the same Idempotency-Key",
+                 *       "instance": "c6af9ac6-7b61-11e6-9a41-93e8deadbeef"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["ProblemDetails"];
+            };
+        };
+    };
     parameters: never;
     requestBodies: never;
     headers: never;
@@ -1532,11 +1283,43 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    index: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Index"];
+                };
+            };
+            /** @description For browsers, which prefer `text/html`: leads to the page */
+            307: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            502: components["responses"]["BadGateway"];
+            503: components["responses"]["ServiceUnavailable"];
+            504: components["responses"]["GatewayTimeout"];
+        };
+    };
     stats: {
         parameters: {
             query?: {
                 study?: string;
-                mode?: string | null;
+                mode?: components["schemas"]["Mode"];
             };
             header?: never;
             path?: never;
@@ -1544,7 +1327,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description OK */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1553,39 +1336,29 @@ export interface operations {
                     "application/json": components["schemas"]["Stats"];
                 };
             };
-            /** @description Client Error */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDetails"];
-                };
-            };
-            /** @description Server Error */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDetails"];
-                };
-            };
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            502: components["responses"]["BadGateway"];
+            503: components["responses"]["ServiceUnavailable"];
+            504: components["responses"]["GatewayTimeout"];
         };
     };
     surrogate: {
         parameters: {
             query?: {
                 study?: string;
-                mode?: string | null;
+                mode?: components["schemas"]["Mode"];
                 /** @description one API alone; without it each that has the parameters */
-                api?: string | null;
+                api?: components["schemas"]["Api"];
                 /** @description once or twice: a name of a parameter */
-                parameter?: string[] | null;
+                parameter?: string[];
                 /** @description any number of times: another parameter and its value, `name:value` */
-                fixed?: string[] | null;
+                fixed?: string[];
                 /** @description values along each: 2 to 101 of one (41), 2 to 33 of each of two (17) */
-                points?: number | null;
+                points?: number;
             };
             header?: never;
             path?: never;
@@ -1593,7 +1366,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description OK */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1602,31 +1375,22 @@ export interface operations {
                     "application/json": components["schemas"]["Curves"];
                 };
             };
-            /** @description Client Error */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDetails"];
-                };
-            };
-            /** @description Server Error */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDetails"];
-                };
-            };
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            502: components["responses"]["BadGateway"];
+            503: components["responses"]["ServiceUnavailable"];
+            504: components["responses"]["GatewayTimeout"];
         };
     };
     progress: {
         parameters: {
             query?: {
                 study?: string;
-                mode?: string | null;
+                mode?: components["schemas"]["Mode"];
             };
             header?: never;
             path?: never;
@@ -1634,7 +1398,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description OK */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1643,37 +1407,27 @@ export interface operations {
                     "application/json": components["schemas"]["ProgressSoFar"];
                 };
             };
-            /** @description Client Error */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDetails"];
-                };
-            };
-            /** @description Server Error */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDetails"];
-                };
-            };
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            502: components["responses"]["BadGateway"];
+            503: components["responses"]["ServiceUnavailable"];
+            504: components["responses"]["GatewayTimeout"];
         };
     };
     history: {
         parameters: {
             query?: {
                 study?: string;
-                mode?: string | null;
-                rater?: string | null;
-                picture?: string | null;
-                include?: "withdrawn" | null;
-                limit?: number | null;
-                cursor?: string | null;
-                format?: ("json" | "csv") | null;
+                mode?: components["schemas"]["Mode"];
+                rater?: string;
+                picture?: string;
+                include?: "withdrawn";
+                limit?: number;
+                cursor?: string;
+                format?: "json" | "csv";
             };
             header?: never;
             path?: never;
@@ -1681,7 +1435,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description OK */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1691,31 +1445,21 @@ export interface operations {
                     "text/csv": string;
                 };
             };
-            /** @description Client Error */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDetails"];
-                };
-            };
-            /** @description Server Error */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDetails"];
-                };
-            };
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            502: components["responses"]["BadGateway"];
+            503: components["responses"]["ServiceUnavailable"];
+            504: components["responses"]["GatewayTimeout"];
         };
     };
     list_studies: {
         parameters: {
             query?: {
                 limit?: number;
-                cursor?: string | null;
+                cursor?: string;
             };
             header?: never;
             path?: never;
@@ -1723,7 +1467,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description OK */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1732,24 +1476,13 @@ export interface operations {
                     "application/json": components["schemas"]["Studies"];
                 };
             };
-            /** @description Client Error */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDetails"];
-                };
-            };
-            /** @description Server Error */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDetails"];
-                };
-            };
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            502: components["responses"]["BadGateway"];
+            503: components["responses"]["ServiceUnavailable"];
+            504: components["responses"]["GatewayTimeout"];
         };
     };
     begin_study: {
@@ -1765,7 +1498,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description Created */
             201: {
                 headers: {
                     [name: string]: unknown;
@@ -1774,24 +1507,17 @@ export interface operations {
                     "application/json": components["schemas"]["StudyChanged"];
                 };
             };
-            /** @description Client Error */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDetails"];
-                };
-            };
-            /** @description Server Error */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDetails"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            403: components["responses"]["Forbidden"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            502: components["responses"]["BadGateway"];
+            503: components["responses"]["ServiceUnavailable"];
+            504: components["responses"]["GatewayTimeout"];
         };
     };
     read_study: {
@@ -1805,7 +1531,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description OK */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1814,24 +1540,14 @@ export interface operations {
                     "application/json": components["schemas"]["StudyDescription"];
                 };
             };
-            /** @description Client Error */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDetails"];
-                };
-            };
-            /** @description Server Error */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDetails"];
-                };
-            };
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            502: components["responses"]["BadGateway"];
+            503: components["responses"]["ServiceUnavailable"];
+            504: components["responses"]["GatewayTimeout"];
         };
     };
     archive_study: {
@@ -1849,7 +1565,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description OK */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1858,24 +1574,17 @@ export interface operations {
                     "application/json": components["schemas"]["StudyChanged"];
                 };
             };
-            /** @description Client Error */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDetails"];
-                };
-            };
-            /** @description Server Error */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDetails"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            502: components["responses"]["BadGateway"];
+            503: components["responses"]["ServiceUnavailable"];
+            504: components["responses"]["GatewayTimeout"];
         };
     };
     health: {
@@ -1887,7 +1596,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description OK */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1896,24 +1605,11 @@ export interface operations {
                     "application/json": components["schemas"]["Health"];
                 };
             };
-            /** @description Client Error */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDetails"];
-                };
-            };
-            /** @description Server Error */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDetails"];
-                };
-            };
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            502: components["responses"]["BadGateway"];
+            503: components["responses"]["ServiceUnavailable"];
+            504: components["responses"]["GatewayTimeout"];
         };
     };
     suggest_parameters: {
@@ -1929,7 +1625,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description OK */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1938,31 +1634,25 @@ export interface operations {
                     "application/json": components["schemas"]["Suggestions"];
                 };
             };
-            /** @description Client Error */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDetails"];
-                };
-            };
-            /** @description Server Error */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDetails"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            502: components["responses"]["BadGateway"];
+            503: components["responses"]["ServiceUnavailable"];
+            504: components["responses"]["GatewayTimeout"];
         };
     };
     outstanding: {
         parameters: {
             query?: {
                 study?: string;
-                mode?: string | null;
+                mode?: components["schemas"]["Mode"];
             };
             header?: never;
             path?: never;
@@ -1970,7 +1660,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description OK */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1979,36 +1669,26 @@ export interface operations {
                     "application/json": components["schemas"]["OutstandingSuggestions"];
                 };
             };
-            /** @description Client Error */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDetails"];
-                };
-            };
-            /** @description Server Error */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDetails"];
-                };
-            };
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            502: components["responses"]["BadGateway"];
+            503: components["responses"]["ServiceUnavailable"];
+            504: components["responses"]["GatewayTimeout"];
         };
     };
     withdraw: {
         parameters: {
             query?: {
-                reviser?: string | null;
+                reviser?: string;
             };
             header?: {
                 /** @description recommended: makes a retry harmless (same key, same body, same answer), also after a 504 */
-                "idempotency-key"?: string | null;
+                "Idempotency-Key"?: string;
                 /** @description the entry's revision that was seen: a 412 if somebody corrected it meanwhile */
-                "if-match"?: string | null;
+                "If-Match"?: string;
             };
             path: {
                 id: string;
@@ -2017,7 +1697,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description OK */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2026,24 +1706,16 @@ export interface operations {
                     "application/json": components["schemas"]["CorrectedEntry"];
                 };
             };
-            /** @description Client Error */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDetails"];
-                };
-            };
-            /** @description Server Error */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDetails"];
-                };
-            };
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            502: components["responses"]["BadGateway"];
+            503: components["responses"]["ServiceUnavailable"];
+            504: components["responses"]["GatewayTimeout"];
         };
     };
     correct: {
@@ -2051,9 +1723,9 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description recommended: makes a retry harmless (same key, same body, same answer), also after a 504 */
-                "idempotency-key"?: string | null;
+                "Idempotency-Key"?: string;
                 /** @description the entry's revision that was seen: a 412 if somebody corrected it meanwhile */
-                "if-match"?: string | null;
+                "If-Match"?: string;
             };
             path: {
                 id: string;
@@ -2066,7 +1738,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description OK */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2075,24 +1747,19 @@ export interface operations {
                     "application/json": components["schemas"]["CorrectedEntry"];
                 };
             };
-            /** @description Client Error */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDetails"];
-                };
-            };
-            /** @description Server Error */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDetails"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            502: components["responses"]["BadGateway"];
+            503: components["responses"]["ServiceUnavailable"];
+            504: components["responses"]["GatewayTimeout"];
         };
     };
     update_model: {
@@ -2100,7 +1767,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description recommended: makes a retry harmless (same key, same body, same answer), also after a 504 */
-                "idempotency-key"?: string | null;
+                "Idempotency-Key"?: string;
             };
             path?: never;
             cookie?: never;
@@ -2111,7 +1778,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description OK */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2120,24 +1787,18 @@ export interface operations {
                     "application/json": components["schemas"]["Updated"];
                 };
             };
-            /** @description Client Error */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDetails"];
-                };
-            };
-            /** @description Server Error */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDetails"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            502: components["responses"]["BadGateway"];
+            503: components["responses"]["ServiceUnavailable"];
+            504: components["responses"]["GatewayTimeout"];
         };
     };
     give_back: {
@@ -2151,7 +1812,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description OK */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2160,35 +1821,24 @@ export interface operations {
                     "application/json": components["schemas"]["GivenBack"];
                 };
             };
-            /** @description Client Error */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDetails"];
-                };
-            };
-            /** @description Server Error */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDetails"];
-                };
-            };
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            502: components["responses"]["BadGateway"];
+            503: components["responses"]["ServiceUnavailable"];
+            504: components["responses"]["GatewayTimeout"];
         };
     };
     generate_caption: {
         parameters: {
             query?: {
                 /** @description how many partial captions go on after each word; 1 is greedy decoding (default: the bundle's) */
-                beam_width?: number | null;
+                beam_width?: number;
                 /** @description 0 prefers short captions, 1 has no preference, more prefers long ones (default: the bundle's) */
-                length_penalty?: number | null;
+                length_penalty?: number;
                 /** @description how many captions to return at most, best first */
-                alternatives?: number | null;
+                alternatives?: number;
             };
             header?: never;
             path?: never;
@@ -2203,7 +1853,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description OK */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2212,24 +1862,16 @@ export interface operations {
                     "application/json": components["schemas"]["CaptionedPicture"];
                 };
             };
-            /** @description Client Error */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDetails"];
-                };
-            };
-            /** @description Server Error */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDetails"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            403: components["responses"]["Forbidden"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            502: components["responses"]["BadGateway"];
+            503: components["responses"]["ServiceUnavailable"];
+            504: components["responses"]["GatewayTimeout"];
         };
     };
     caption_health: {
@@ -2241,7 +1883,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description OK */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2250,24 +1892,12 @@ export interface operations {
                     "application/json": components["schemas"]["CaptionHealth"];
                 };
             };
-            /** @description Client Error */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDetails"];
-                };
-            };
-            /** @description Server Error */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDetails"];
-                };
-            };
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            502: components["responses"]["BadGateway"];
+            503: components["responses"]["ServiceUnavailable"];
+            504: components["responses"]["GatewayTimeout"];
         };
     };
     upload: {
@@ -2283,7 +1913,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description OK */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2292,24 +1922,16 @@ export interface operations {
                     "application/json": components["schemas"]["UploadForm"];
                 };
             };
-            /** @description Client Error */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDetails"];
-                };
-            };
-            /** @description Server Error */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDetails"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            403: components["responses"]["Forbidden"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            502: components["responses"]["BadGateway"];
+            503: components["responses"]["ServiceUnavailable"];
+            504: components["responses"]["GatewayTimeout"];
         };
     };
     upload_caption: {
@@ -2323,7 +1945,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description OK */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2335,30 +1957,22 @@ export interface operations {
             /** @description It is not captioned yet; ask again after Retry-After */
             202: {
                 headers: {
+                    /** @description seconds to wait */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["UploadPending"];
                 };
             };
-            /** @description Client Error */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDetails"];
-                };
-            };
-            /** @description Server Error */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDetails"];
-                };
-            };
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            502: components["responses"]["BadGateway"];
+            503: components["responses"]["ServiceUnavailable"];
+            504: components["responses"]["GatewayTimeout"];
         };
     };
 }

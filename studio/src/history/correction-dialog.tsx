@@ -50,7 +50,7 @@ export function CorrectionDialog({ entry, archived, done, outdated, close }: Pro
     setBusy(true);
     setError(null);
     setConflict(false);
-    const params = { path: { id: entry.id }, header: { "if-match": String(entry.revision) } };
+    const params = { path: { id: entry.id }, header: { "If-Match": String(entry.revision) } };
     const body = { ...change, ...(rater ? { reviser: rater } : {}) };
     try {
       const answer = await withKey(() => answered(api.PATCH("/ml/history/{id}", { params, body })));

@@ -8,7 +8,7 @@
 
 import { ApiError, type Schemas } from "@picture-tuning/client";
 import { isAboutKey } from "../loading";
-import { isDone, type RatingSet } from "./desk";
+import { outcomeOf, type RatingSet } from "./desk";
 import { exclusively } from "./exclusively";
 import { forget, keep, kept, keptNames } from "./kept";
 
@@ -262,12 +262,12 @@ export class Outbox {
 
 /** The body of the update that records a set. It is made once: a retry with the same key must say the same. */
 export function bodyOf(set: RatingSet, rater: string): Schemas["UpdateRequest"] {
-  const results = set.cards.filter(isDone).map(({ id, parameters, rating, failed, comment }) => ({
-    suggestion_id: id,
-    parameters,
-    ...(failed === null ? { rating } : { failed: failed.trim() }),
-    ...(comment.trim() === "" ? {} : { comment: comment.trim() }),
-  }));
+  const results = set.cards.flatMap((card) => {
+    const outcome = outcomeOf(card);
+    const comment = card.comment.trim();
+    const given = { suggestion_id: card.id, parameters: card.parameters, ...(comment === "" ? {} : { comment }) };
+    return outcome === null ? [] : [{ ...given, ...outcome }];
+  });
   return {
     study: set.study,
     mode: set.mode,

@@ -13,8 +13,11 @@ const PLACE = { study: "default", mode: "structure", fixed: null } as const;
 const SET = setOf(
   { study: "kitchens", mode: "surfaces" },
   [
-    { id: "a", parameters: { api: "leonardo", guidance_scale: 7 } },
-    { id: "b", parameters: { api: "stablediffusion" } },
+    { id: "a", parameters: { api: "leonardo", init_strength: 0.3, guidance_scale: 7, controlnet_weight: 0.9 } },
+    {
+      id: "b",
+      parameters: { api: "stablediffusion", strength: 0.3, guidance_scale: 7, controlnet_conditioning_scale: 0.9 },
+    },
   ],
   { id: "f00d", name: "kitchen.jpg", address: null, goesOn: false },
 );

@@ -18,6 +18,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
+from pydantic.json_schema import SkipJsonSchema
 from starlette.exceptions import HTTPException
 
 from storage.errors import ConflictError, MissingError, PermanentError, RequestError, TransientError
@@ -49,20 +50,22 @@ class FieldError(BaseModel):
     """One thing wrong with a request, and where."""
 
     detail: str
-    pointer: str | None = Field(default=None, description="JSON pointer into the request's body, as a URI fragment")
-    parameter: str | None = Field(default=None, description="the query or path parameter")
-    header: str | None = Field(default=None, description="the request's header")
+    pointer: str | SkipJsonSchema[None] = Field(
+        default=None, description="JSON pointer into the request's body, as a URI fragment"
+    )
+    parameter: str | SkipJsonSchema[None] = Field(default=None, description="the query or path parameter")
+    header: str | SkipJsonSchema[None] = Field(default=None, description="the request's header")
 
 
 class ProblemDetails(BaseModel):
     """An error as RFC 9457 describes it."""
 
-    type: str = "about:blank"
+    type: str = Field(examples=["about:blank"])
     title: str
     status: int
     detail: str
-    instance: str | None = Field(default=None, description="the request's id, as in the logs")
-    errors: list[FieldError] | None = Field(
+    instance: str | SkipJsonSchema[None] = Field(default=None, description="the request's id, as in the logs")
+    errors: list[FieldError] | SkipJsonSchema[None] = Field(
         default=None, description="for an invalid request: everything wrong with it"
     )
 
@@ -91,6 +94,7 @@ def problem(
 ) -> ProblemResponse:
     """Make a response of `status` with `detail` and, for an invalid request, `errors`: all that is wrong with it."""
     body = ProblemDetails(
+        type="about:blank",
         title=title(status),
         status=status,
         detail=detail,
