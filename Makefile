@@ -10,7 +10,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 LAYERS := layers/storage/python:layers/web/python:layers/tuning/python:layers/captioning/python
 
-.PHONY: help run studio studio-checks test thorough ready lint template audit lock openapi imports wheel release fuzz fuzz-api mutants deploy smoke model captioners images \
+.PHONY: help run demo studio studio-checks test thorough ready lint template audit lock openapi imports wheel release fuzz fuzz-api mutants deploy smoke model captioners images \
 	bench-stores bench-tuning bench-captioning bench-load scale docs uploads redrive backup restore reset export clean FORCE
 
 help:  ## Say what can be made
@@ -18,6 +18,9 @@ help:  ## Say what can be made
 
 run: .venv/local.stamp build/studio.tried  ## Start the whole system on this machine (HOST, PORT, API_KEY, THROTTLE)
 	@exec $(BIN)/python main.py
+
+demo: .venv/local.stamp build/studio.tried  ## Start it with studies that simulated people rate, on data of its own (FRESH=1, OPEN=no; HOST, PORT)
+	@exec $(BIN)/python -m tools.demo
 
 # The page, studio/, with the client that it imports. A folder is newer than what was taken out of it.
 STUDIO := functions/suggest/studio/index.html

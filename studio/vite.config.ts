@@ -36,5 +36,7 @@ export default defineConfig({
     restoreMocks: true,
     // Tests draw with what the page draws with.
     server: { deps: { inline: [/observablehq/, /\/d3(-[a-z]+)?\//] } },
+    // A browser made of scripts takes its time on a machine that has other things to do.
+    testTimeout: 30_000,
   },
 });

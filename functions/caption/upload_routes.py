@@ -11,17 +11,21 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.exceptions import HTTPException
 
+from captioning.lookup import Pending, find_outcome
 from captioning.outcomes import Status
 from captioning.pictures.limits import MAX_BYTES
-from captioning.uploads import PRESIGNED_SECONDS, MediaType, Pending, checked_name, find_outcome, presign_upload
+from captioning.uploads import PRESIGNED_SECONDS, MediaType, checked_name, presign_upload
 from functions.caption.resources import Resources
 from web.application import base_path, require_json
 
 
 class _KeyConvertor(StringConvertor):
-    """The rest of a path, with any characters. Starlette's own `path` ends at a line break, which a key may have."""
+    """The rest of a path, with any characters. Starlette's own `path` ends at a line break, which a key may have.
 
-    regex = "(?s:.*)"
+    At least one: `/captions/` is the list.
+    """
+
+    regex = "(?s:.+)"
 
 
 register_url_convertor("key", _KeyConvertor())
@@ -84,8 +88,9 @@ def upload_routes(resources: Resources) -> APIRouter:
     @router.post("/uploads", summary="Presign the upload of a large picture", dependencies=[Depends(require_json)])
     async def upload(request: Request, picture: UploadRequest) -> UploadForm:
         """For pictures too large for `POST /generate-caption/`: they go straight to the storage, up to 10 MiB."""
-        expires_at = datetime.now(UTC) + timedelta(seconds=PRESIGNED_SECONDS)
-        presigned = presign_upload(resources.bucket(), media_type=picture.content_type, name=picture.filename)
+        now = datetime.now(UTC)
+        presigned = presign_upload(resources.bucket(), media_type=picture.content_type, name=picture.filename, now=now)
+        expires_at = now + timedelta(seconds=PRESIGNED_SECONDS)
         here = f"{request.url.scheme}://{request.url.netloc}{base_path(request)}/"
         return UploadForm(
             key=presigned.key,

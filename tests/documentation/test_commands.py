@@ -38,6 +38,7 @@ RUN_ELSEWHERE = {
     r"docker compose up": "tests/integration/test_compose.py",
     r"sam (build|local )": "tests/images/sam.py",
     r"make run$|CAPTION_MODEL=\S+ make run$": "tests/integration/test_local_stack.py",
+    r"make demo$": "tests/integration/test_demo.py",
     r"make (test|images|model|\.venv)": "tests/documentation/test_contributing.py",
     r"\.venv/bin/(pytest|ruff)": "tests/documentation/test_contributing.py",
     r"\.venv-optuna/bin/": "tests/unit/tools/observations/test_optuna.py",

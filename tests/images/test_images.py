@@ -90,14 +90,11 @@ def test_an_event_gets_its_answer_from_the_image(answers: dict[Path, Future[Any]
     assert_answered(event, answers[event].result())
 
 
-def test_the_readmes_requests_get_answers_of_the_shape_it_shows(
-    sam: Sam, functions: dict[str, Function], tmp_path: Path, picture: bytes
-) -> None:
-    (tmp_path / "dog.jpg").write_bytes(picture)
+def test_the_readmes_requests_get_answers_of_the_shape_it_shows(sam: Sam, functions: dict[str, Function]) -> None:
     with sam.serve() as url:
         for command, shown in requests_shown("README.md"):
             here = command.replace("http://127.0.0.1:8000", url).rstrip() + " --silent --show-error"
-            done = subprocess.run(["bash", "-c", here], cwd=tmp_path, capture_output=True, text=True, check=True)
+            done = subprocess.run(["bash", "-c", here], cwd=ROOT, capture_output=True, text=True, check=True)
             assert set(json.loads(done.stdout)) == set(shown), f"{command}{done.stdout}"
 
 

@@ -34,6 +34,7 @@ _OWN: Mapping[str, tuple[int, ...]] = {
     "generate_caption": (*_BODY, 422),
     "caption_health": (),
     "upload": (*_BODY, 422),
+    "list_uploads": (422,),
     "upload_caption": (404, 422),
 }
 """What the function answers, by the id of the operation."""

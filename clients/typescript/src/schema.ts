@@ -268,6 +268,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/captions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What lies in uploads, and what became of it
+         * @description Go on until `next_cursor` is null: a page may have fewer pictures than `limit`; with `status`, even none.
+         */
+        get: operations["list_uploads"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/uploads": {
         parameters: {
             query?: never;
@@ -914,6 +934,32 @@ export interface components {
             /** @description the newer bundle that cannot be used */
             refused_version?: string;
         };
+        /** @description A picture in the bucket and what became of it. */
+        ListedUpload: {
+            /** @example uploads/0e61f4a2c7b05f0c3a1b9e6d4c2f8a7b/dog.jpg */
+            key: string;
+            status: components["schemas"]["UploadStatus"];
+            /**
+             * @description null without one
+             * @example a brown dog runs through the grass
+             */
+            caption: string | null;
+            /** @description geometric mean of the words' probabilities, 0 to 1 */
+            confidence: number | null;
+            model_version: string | null;
+            /** @description why it cannot be captioned, where `status` is failed */
+            reason: string | null;
+            /** @description in bytes */
+            size: number;
+            /** Format: date-time */
+            uploaded_at: string;
+        };
+        /** @description A page of what lies in the bucket, by key: of `POST /uploads` the newest first. */
+        ListedUploads: {
+            uploads: components["schemas"]["ListedUpload"][];
+            /** @description where the next page begins; null at the end */
+            next_cursor: string | null;
+        };
         /**
          * @description The media types of the pictures that are read. Other names of theirs, in use for long, are taken for them.
          * @enum {string}
@@ -959,6 +1005,11 @@ export interface components {
              */
             filename?: string | null;
         };
+        /**
+         * @description What became of a picture that lies in the bucket.
+         * @enum {string}
+         */
+        UploadStatus: "captioned" | "failed" | "pending";
         /**
          * @description An image-enhancement API.
          * @enum {string}
@@ -1893,6 +1944,40 @@ export interface operations {
                 };
             };
             403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            502: components["responses"]["BadGateway"];
+            503: components["responses"]["ServiceUnavailable"];
+            504: components["responses"]["GatewayTimeout"];
+        };
+    };
+    list_uploads: {
+        parameters: {
+            query?: {
+                /** @description only pictures of which this became */
+                status?: components["schemas"]["UploadStatus"];
+                /** @description pictures on the page, at most */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListedUploads"];
+                };
+            };
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["UnprocessableContent"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalServerError"];
             502: components["responses"]["BadGateway"];

@@ -398,5 +398,64 @@ export const es: Words = {
       isArchived: "Este estudio está archivado: se puede leer, y no admite valoraciones ni correcciones.",
     },
   },
-  captions: {},
+  captions: {
+    choose: "Elegir imágenes",
+    orDrop: "o suéltelas en cualquier lugar de esta página, o pegue una.",
+    formats:
+      "JPEG, PNG, GIF, WebP, AVIF, BMP y TIFF, de hasta 10 MB cada una. Lo que pasa de 4,5 MB se sube antes al almacenamiento.",
+    beam: "ancho del haz",
+    beamOfModel: "el del modelo",
+    beamHint:
+      "Cuántas descripciones parciales siguen tras cada palabra. Un haz más ancho tarda más y ofrece más descripciones.",
+    progress: (done, all) => `${done} de ${all} terminadas`,
+    clear: "Vaciar la lista",
+    pictures: "Sus imágenes",
+    steps: {
+      waiting: "Espera a las imágenes anteriores…",
+      captioning: "Describiendo…",
+      pending: "Subida; describiendo…",
+    },
+    uploading: (percent) => `Subiendo, ${percent} %`,
+    certainty: { sure: "seguro", fairly: "bastante seguro", unsure: "no seguro: compruébelo" },
+    confidence: (number) => `confianza ${number}`,
+    confidenceHint:
+      "La probabilidad media de las palabras, de 0 a 1. Desde 0,8 se llama seguro; desde 0,5, bastante seguro.",
+    others: (count) => (count === 1 ? "1 descripción más" : `${count} descripciones más`),
+    beamWas: (width) => `ancho del haz ${width}`,
+    beamWasOfModel: "el ancho del haz del modelo",
+    byUpload: "subida: con el ancho del haz del modelo y sin más descripciones",
+    copyText: "Copiar texto",
+    copyAlt: "Copiar como alt",
+    again: "De nuevo",
+    againFor: (name) => `Describir de nuevo: ${name}`,
+    removeFor: (name) => `Quitar: ${name}`,
+    remove: "Quitar",
+    failures: {
+      unreadable:
+        "El navegador no puede leer este archivo. Compruebe que es un archivo y sigue ahí, y elíjalo de nuevo.",
+      tooLarge: (megabytes) => `La imagen tiene más de ${megabytes} MB. Redúzcala.`,
+      uploadFormat: "Una imagen tan grande tiene que ser JPEG, PNG, GIF, WebP, AVIF, BMP o TIFF. Guárdela como JPEG.",
+      stillPending:
+        "Está subida y sigue sin descripción tras un cuarto de hora. Búsquela más tarde en la lista de abajo.",
+      offline: "El servidor no responde. Descríbala de nuevo cuando vuelva.",
+      expired: "La subida ya no estaba permitida. Descríbala de nuevo: recibirá otro permiso.",
+      bucket:
+        "El almacenamiento no ha aceptado la imagen. Descríbala de nuevo; si persiste, avise a quien administra el servicio.",
+      tooMuch: "La imagen es demasiado grande. Redúzcala.",
+      noPicture: "No es una imagen que se pueda leer. Guárdela como JPEG o PNG corriente.",
+      gone: "La imagen se borró antes de describirla. Descríbala de nuevo.",
+      damaged: "La imagen no se puede leer. Use el archivo completo, o ábrala y guárdela de nuevo.",
+    },
+    uploads: "Subidas",
+    uploadsHint:
+      "Lo que hay en el almacenamiento de subidas. Lo subido desde aquí va primero, con lo más reciente arriba.",
+    status: "estado",
+    anyStatus: "todos",
+    statuses: { captioned: "descrita", pending: "pendiente", failed: "fallida" },
+    refresh: "Actualizar",
+    listed: (shown, more) =>
+      more ? `${shown} imágenes hasta aquí; hay más` : shown === 1 ? "1 imagen" : `${shown} imágenes`,
+    more: "Mostrar más",
+    columns: { picture: "imagen", status: "estado", said: "descripción o motivo", uploaded: "subida" },
+  },
 };

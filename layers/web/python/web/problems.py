@@ -150,6 +150,7 @@ _PLAIN = {
     "dict_type": "must be a JSON object",
     "list_type": "must be a JSON array",
     "string_type": "must be a string",
+    "extra_forbidden": "is not known here",
 }
 
 

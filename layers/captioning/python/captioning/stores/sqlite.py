@@ -10,6 +10,7 @@ The file may be deleted or replaced at any time: the new one is opened, or made,
 
 import json
 import sqlite3
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from captioning.caption import Caption
@@ -76,7 +77,12 @@ class SqliteCaptionStore(CaptionStore):
     def outcome(self, key: str) -> Outcome | None:
         """See CaptionStore."""
         with self._database.reading() as lent:
-            return self._outcome(lent.connection, key)
+            return self._outcomes(lent.connection, (key,)).get(key)
+
+    def outcomes(self, keys: Sequence[str]) -> Mapping[str, Outcome]:
+        """See CaptionStore."""
+        with self._database.reading() as lent:
+            return self._outcomes(lent.connection, keys)
 
     def record(self, outcome: Outcome) -> Outcome:
         """See CaptionStore."""
@@ -92,16 +98,20 @@ class SqliteCaptionStore(CaptionStore):
                 " WHERE sequencer < excluded.sequencer",
                 (outcome.key, outcome.sequencer, *made, outcome.reason),
             )
-            return self._outcome(connection, outcome.key)
+            return self._outcomes(connection, (outcome.key,)).get(outcome.key)
 
         return self._database.write(write) or outcome
 
-    def _outcome(self, connection: sqlite3.Connection, key: str) -> Outcome | None:
-        row = connection.execute(
-            "SELECT sequencer, reason, text, confidence, model_version FROM outcomes WHERE key = ?", (key,)
-        ).fetchone()
-        if row is None:
-            return None
+    def _outcomes(self, connection: sqlite3.Connection, keys: Sequence[str]) -> dict[str, Outcome]:
+        # The keys are one value, because a statement has a limit of values.
+        rows = connection.execute(
+            "SELECT key, sequencer, reason, text, confidence, model_version FROM outcomes"
+            " WHERE key IN (SELECT value FROM json_each(?))",
+            (json.dumps(keys),),
+        ).fetchall()
+        return {key: self._loaded(key, row) for key, *row in rows}
+
+    def _loaded(self, key: str, row: Sequence[object]) -> Outcome:
         try:
             sequencer, reason, *made = row
             return load_outcome(key, sequencer, reason, made)
