@@ -264,12 +264,6 @@ def studio_may_post_to_where_uploads_are_presigned_for(document: Document) -> No
     assert variables["UPLOAD_ORIGIN"] == {"Fn::Sub": "https://${UploadBucket.RegionalDomainName}"}
 
 
-def the_function_that_lists_uploads_lists_nothing_else(document: Document) -> None:
-    (policy,) = (one for one in _functions(document)["StatusFunction"]["Policies"] if "Statement" in one)
-    (listing,) = (one for one in policy["Statement"] if one["Action"] == "s3:ListBucket")
-    assert listing["Condition"] == {"StringLikeIfExists": {"s3:prefix": ["", "uploads/*"]}}
-
-
 def a_domain_of_ones_own_speaks_tls_and_leads_to_the_stage(document: Document) -> None:
     domain, mapping = (document["Resources"][name] for name in ("Domain", "DomainMapping"))
     assert (domain["Condition"], mapping["Condition"]) == ("MakesDomain", "HasDomain")
@@ -301,7 +295,6 @@ GUARDS: tuple[Guard, ...] = (
     the_functions_that_tune_work_in_the_same_search_space,
     every_answer_carries_the_allowed_origin,
     studio_may_post_to_where_uploads_are_presigned_for,
-    the_function_that_lists_uploads_lists_nothing_else,
 )
 
 GUARDED = re.compile(

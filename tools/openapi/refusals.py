@@ -33,7 +33,6 @@ _OWN: Mapping[str, tuple[int, ...]] = {
     "archive_study": (*_BODY, 404, 422),
     "generate_caption": (*_BODY, 422),
     "caption_health": (),
-    "list_uploads": (422,),
     "upload": (*_BODY, 422),
     "list_uploads": (422,),
     "upload_caption": (404, 422),
