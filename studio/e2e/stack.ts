@@ -7,9 +7,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+export const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 /** The Python that has the requirements; the tests of Python that start a journey name theirs. */
-const PYTHON = process.env.PYTHON ?? join(ROOT, ".venv/bin/python");
+export const PYTHON = process.env.PYTHON ?? join(ROOT, ".venv/bin/python");
 const START_S = 90;
 
 export class Stack {
@@ -83,7 +83,7 @@ export class Stack {
   }
 }
 
-function freePort(): Promise<number> {
+export function freePort(): Promise<number> {
   return new Promise((found, failed) => {
     const server = createServer();
     server.once("error", failed);
