@@ -34,10 +34,10 @@ $(STUDIO): node_modules/.package-lock.json $(STUDIO_SOURCES)
 	@touch $@
 
 studio-checks: node_modules/.package-lock.json  ## Check Studio and the TypeScript client: types, style, unit tests, build
-	$(NPM) run types
-	$(NPM) run lint
-	$(NPM) test
-	$(NPM) run build --workspace clients/typescript
+	@$(NPM) run types
+	@$(NPM) run lint
+	@$(NPM) test
+	@$(NPM) run build --workspace clients/typescript
 
 # Once for each state of the sources. A machine that cannot build the page starts all the same, soon, and the next time
 # at once; the page then says how it is built.

@@ -33,6 +33,9 @@ closed earlier, it would be reset, and the caller would see a broken pipe and no
 _OWN = frozenset({upload_forms.PATH, meters.PATH})
 """The paths that are the local stack's own, and in no template."""
 
+_READ = frozenset({"GET", "HEAD"})
+"""The methods that read a page; the body of an answer to HEAD is left out in the end."""
+
 
 class _GoneError(Exception):
     """The caller has disconnected."""
@@ -92,7 +95,7 @@ class Application:
         if self._forms and (head.method, head.path) == ("OPTIONS", upload_forms.PATH):
             return self._forms.preflight(head)
         try:
-            if (head.method, head.path) == ("GET", meters.PATH):
+            if head.path == meters.PATH and head.method in _READ:
                 return self._gateway.admit_own(head) or self._meters.page(head.header("accept"))
             return await (self._ask(exchange) if forms is None else self._post(exchange, forms))
         except _RefusedError as refusal:

@@ -15,7 +15,7 @@ import time
 import zlib
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from tools.service import UPLOAD_PATIENCE, Answer, NobodyThereError, Service, ServiceError, expect
 
@@ -51,6 +51,25 @@ def check_pages(service: Service) -> str:
             raise CheckError(f"/docs does not refer to {prefix}{path}")
         expect(service.get(found[1], keyed=False), 200)
     return "the document and the styles are where the page says"
+
+
+def check_studio(service: Service) -> str:
+    """See that Studio is there with its files, wherever the API's paths begin, and may post to where uploads go."""
+    answer = service.get("/studio", keyed=False)
+    if answer.status == 503:  # noqa: PLR2004 - the page says so
+        raise CheckError("the page is not in what answers: `make studio` builds it, and the images do by themselves")
+    prefix = urlsplit(service.url).path
+    named = re.findall(f'(?:src|href)="{re.escape(prefix)}(/studio/[^"]+)"', expect(answer, 200).body.decode())
+    if not named:
+        raise CheckError(f"/studio refers to nothing below {prefix}/studio/")
+    for path in named:
+        expect(service.get(path, keyed=False), 200)
+    form = expect(service.post("/uploads", {"content_type": "image/png"}), 200).json()
+    origin = "{0.scheme}://{0.netloc}".format(urlsplit(urljoin(service.url, form["url"])))
+    (connected,) = re.findall("connect-src ([^;]*)", answer.headers["content-security-policy"])
+    if not service.url.startswith(f"{origin}/") and service.url != origin and origin not in connected.split():
+        raise CheckError(f"uploads go to {origin}, and UPLOAD_ORIGIN lets the page connect to {connected} alone")
+    return f"{len(named)} files are where the page says"
 
 
 def check_keys(service: Service) -> str:
@@ -171,6 +190,7 @@ def check_uploads(service: Service) -> str:
 CHECKS: tuple[Callable[[Service], str], ...] = (
     check_health,
     check_pages,
+    check_studio,
     check_keys,
     check_unknown_paths,
     check_stats,

@@ -12,6 +12,7 @@ from captioning.model.decoding import MAX_BEAM_WIDTH, MAX_LENGTH_PENALTY
 from functions.caption.picture_part import BODY, picture_part
 from functions.caption.refusals import STATUSES
 from functions.caption.resources import Resources
+from functions.query_numbers import DECIMAL, WHOLE
 from web.application import create_app, entry_point
 from web.entry import Handler
 from web.metrics import Metric
@@ -58,15 +59,16 @@ def build(resources: Resources) -> tuple[FastAPI, Handler]:
     async def generate_caption(
         file: Annotated[FormPart, Depends(picture_part)],
         beam_width: Annotated[
-            int | None,
-            Query(ge=1, le=MAX_BEAM_WIDTH, description=_BEAM_WIDTH),
+            Annotated[int, Field(ge=1, le=MAX_BEAM_WIDTH), WHOLE] | None,
+            Query(description=_BEAM_WIDTH),
         ] = None,
         length_penalty: Annotated[
-            float | None,
-            Query(ge=0, le=MAX_LENGTH_PENALTY, description=_LENGTH_PENALTY),
+            Annotated[float, Field(ge=0, le=MAX_LENGTH_PENALTY), DECIMAL] | None,
+            Query(description=_LENGTH_PENALTY),
         ] = None,
         alternatives: Annotated[
-            int | None, Query(ge=1, le=MAX_BEAM_WIDTH, description="how many captions to return at most, best first")
+            Annotated[int, Field(ge=1, le=MAX_BEAM_WIDTH), WHOLE] | None,
+            Query(description="how many captions to return at most, best first"),
         ] = None,
     ) -> CaptionedPicture:
         """`file` is a JPEG, PNG, GIF, WebP, AVIF, BMP or TIFF picture; of an animation the first frame is read."""

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import Depends, Query, Request
 
+from functions.query_numbers import Whole
 from functions.space_messages import ApiName, ModeName
 from functions.suggest.insight_messages import Curves, ProgressSoFar, Stats
 from functions.tuning_function import TuningFunction, refuse_near_parameters
@@ -41,7 +42,7 @@ def add(function: TuningFunction) -> None:
             list[str] | None, Query(description="any number of times: another parameter and its value, `name:value`")
         ] = None,
         points: Annotated[
-            int | None, Query(description="values along each: 2 to 101 of one (41), 2 to 33 of each of two (17)")
+            Whole | None, Query(description="values along each: 2 to 101 of one (41), 2 to 33 of each of two (17)")
         ] = None,
     ) -> Curves:
         refuse_values(request.query_params, function.spaces)

@@ -6,7 +6,8 @@ Nothing of it is secret, so that it takes no key. The gateway compresses the ans
 
 A page is good for a day without a question. What it names must answer for as long, and while two versions are deployed
 at once: its script and its style are served under any hash, as the version that is here. A file that a script loads
-later is of one version with that script, and under another hash it is not found; the script then loads the page again.
+later is of one version with that script, and under another hash it is not found; the page then offers to load itself
+again.
 """
 
 import re
@@ -30,10 +31,11 @@ MEDIA_TYPES: Final = {".css": "text/css; charset=utf-8", ".js": "text/javascript
 LARGEST_ASSET = 300_000
 """Bytes of the largest file, uncompressed: docs/operations.md reckons what a stranger can cost with it."""
 
-_NAME = re.compile(r"(?P<stem>[\w.-]+)-(?P<hash>[\w-]{8})(?P<suffix>\.\w+)")
-_ADDRESS = re.compile(r'\b(src|href)="\./')
+# Compiled when they are first used, and not while the function starts.
+_NAME = r"(?P<stem>[\w.-]+)-(?P<hash>[\w-]{8})(?P<suffix>\.\w+)"
+_ADDRESS = r'\b(src|href)="\./'
 # The script and the style that the page begins with; what it only preloads is loaded by the script, under its own name.
-_BEGINS_WITH = re.compile(r'<(?:script|link rel="stylesheet")[^>]*?\b(?:src|href)="\./studio/([^"]+)"')
+_BEGINS_WITH = r'<(?:script|link rel="stylesheet")[^>]*?\b(?:src|href)="\./studio/([^"]+)"'
 
 _FOR_GOOD = "public, max-age=31536000, immutable"
 _FOR_A_DAY = "public, max-age=86400, must-revalidate"
@@ -74,7 +76,7 @@ def pages(upload_origin: str | None) -> APIRouter:
             return HTMLResponse(
                 _NOT_BUILT.format(base=base), status_code=503, headers={**guarded, "Cache-Control": "no-store"}
             )
-        content = _ADDRESS.sub(rf'\1="{base}/', page).encode()
+        content = re.sub(_ADDRESS, rf'\1="{base}/', page).encode()
         # Weak: what travels may be compressed.
         tag = f'W/"{sha256(content).hexdigest()[:32]}"'
         headers = {**guarded, "Cache-Control": _FOR_A_DAY, "ETag": tag}
@@ -89,7 +91,7 @@ def pages(upload_origin: str | None) -> APIRouter:
         Raises:
             HTTPException: 404 for a name that no file has.
         """
-        found = _NAME.fullmatch(asset)
+        found = re.fullmatch(_NAME, asset)
         if found and found["suffix"] in MEDIA_TYPES:
             here = [asset, *(one for one in _begins_with() if _is_other_version(one, found))]
             for name in here:
@@ -133,11 +135,11 @@ def _page() -> str | None:
 
 
 def _begins_with() -> list[str]:
-    return _BEGINS_WITH.findall(_page() or "")
+    return re.findall(_BEGINS_WITH, _page() or "")
 
 
 def _is_other_version(name: str, asked: "re.Match[str]") -> bool:
-    found = _NAME.fullmatch(name)
+    found = re.fullmatch(_NAME, name)
     return found is not None and (found["stem"], found["suffix"]) == (asked["stem"], asked["suffix"])
 
 

@@ -113,7 +113,7 @@ def test_the_apis_page_shows_what_is_answered_of_a_rated_study(stack: Stack) -> 
     asked = [
         (text.removeprefix("GET ").strip(), json.loads(shown[at + 1][1]))
         for at, (_, text) in enumerate(shown)
-        if text.startswith("GET /")
+        if text.startswith("GET /ml/")
     ]
     (steps,) = (json.loads(text) for language, text in shown if language == "json" and '"steps"' in text)
     asked.append(("/ml/progress?study=kitchens-2026", steps))
@@ -144,6 +144,12 @@ def test_the_apis_page_shows_what_is_answered_of_a_rated_study(stack: Stack) -> 
     assert {one["rater"]: one["ratings"] for one in mode["raters"]}["bo"] == mode_shown["raters"][0]["ratings"]
     drawn = [[point["values"] for point in one["curves"][0]["points"]] for one in (surrogate, surrogate_shown)]
     assert drawn[0] == drawn[1]
+
+
+def test_the_apis_page_shows_the_index_as_it_is_answered(stack: Stack) -> None:
+    shown = [text for _, text in blocks("docs/api.md")]
+
+    assert stack.get("/").json() == json.loads(shown[shown.index("GET /\n") + 1])
 
 
 def test_both_readmes_show_the_same_requests_and_the_committed_model() -> None:

@@ -194,7 +194,14 @@ def test_an_unknown_mode_of_stats_is_refused(stack: Stack) -> None:
 
 
 @pytest.mark.parametrize(
-    ("query", "parameter"), [("limit=0", "limit"), ("limit=201", "limit"), ("limit=x", "limit"), ("cursor=x", "cursor")]
+    ("query", "parameter"),
+    [
+        ("limit=0", "limit"),
+        ("limit=201", "limit"),
+        ("limit=x", "limit"),
+        ("limit=1_0", "limit"),
+        ("cursor=x", "cursor"),
+    ],
 )
 def test_a_page_of_history_that_does_not_exist_is_refused(stack: Stack, query: str, parameter: str) -> None:
     problem = assert_is_a_problem(stack.get(f"/ml/history?{query}"), 422)

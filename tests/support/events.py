@@ -158,6 +158,7 @@ EXPECTED: dict[str, int | list[str] | dict[str, Any] | str] = {
     "upload-of-the-gateway": "not an event of S3: a request of API Gateway",
     "upload-outside": [],
     "upload-ping-of-a-schedule": WARM,
+    "upload-ping-of-a-schedules-input": WARM,
     "upload-plain": ["gone"],
     "upload-removed": [],
     "upload-replaced": ["gone"],

@@ -41,10 +41,21 @@ SERVING = "from pathlib import Path; from functions.suggest import studio; studi
 
 
 class StackWithPage(Stack):
-    """A running stack that serves the small page."""
+    """A running stack that serves the small page, `page` below the folder of its data."""
 
     def __init__(self, folder: Path, **environment: str) -> None:
-        page = write_page(folder / "page")
+        self.prepare(folder / "page")
         before = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import main"
-        self.program = ("-c", f"{before}; {SERVING.format(str(page))}; sys.exit(main.main())")
+        self.program = ("-c", f"{before}; {SERVING.format(str(folder / 'page'))}; sys.exit(main.main())")
         super().__init__(folder, **environment)
+
+    def prepare(self, page: Path) -> None:
+        """Writes the page."""
+        write_page(page)
+
+
+class StackWithoutPage(StackWithPage):
+    """A running stack whose page was not built."""
+
+    def prepare(self, page: Path) -> None:
+        """Writes none."""

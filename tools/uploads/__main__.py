@@ -16,7 +16,7 @@ from captioning.lookup import MAX_EXAMINED, UploadedPicture, UploadStatus, brows
 from captioning.stores import open_caption_store
 from storage.errors import UrlError
 from tools.stack import Stack, StackError, connect
-from tools.uploads.letters import Letter, Queue
+from tools.uploads.letters import Letter, Queue, region_of
 from tools.uploads.redriving import Choice, giver, redrive
 from web.settings import SettingError, Settings
 
@@ -35,7 +35,8 @@ Without --stack: of the bucket UPLOAD_BUCKET and the store CAPTION_STORE, which 
 _REDRIVE = """\
 Give the events in the dead-letter queue to the upload function again, all or those that are chosen. Remove the cause
 first; --dry-run shows what would be given. A letter is deleted once Lambda has taken its event. An upload that was
-captioned meanwhile is not captioned twice, and what fails again comes back after some minutes."""
+captioned meanwhile is not captioned twice, and what fails again comes back after some minutes. With --queue and
+--function no stack is looked up, and the region is that of the queue's URL."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -116,7 +117,9 @@ def _redrive(options: argparse.Namespace) -> bool:
     stack = Stack(options.stack) if options.stack else None
     url = options.queue or (stack.physical("UploadDeadLetters") if stack else "")
     function = options.function or (f"{stack.physical('UploadFunction')}:live" if stack else "")
-    queue = Queue(connect("sqs"), url)
+    # Lambda keeps a function's dead letters in the function's own region.
+    region = region_of(url)
+    queue = Queue(connect("sqs", region_name=region), url)
     choice = Choice(keys=tuple(options.key), error=options.error, limit=options.limit)
     with tqdm(total=queue.count(), unit=" letters", disable=None, leave=False, dynamic_ncols=True) as bar:
 
@@ -127,7 +130,7 @@ def _redrive(options: argparse.Namespace) -> bool:
 
         done = redrive(
             queue,
-            giver(connect("lambda"), function),
+            giver(connect("lambda", region_name=region), function),
             choice,
             dry_run=options.dry_run,
             tell=tell,

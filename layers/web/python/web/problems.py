@@ -127,6 +127,12 @@ _PLACES = {"body": _body_error, "query": _query_error, "header": _header_error}
 """Per root of a field's location, what makes the error."""
 
 
+def spoken_value(value: object) -> str:
+    """Return a value of the request's as an error names it, cut short."""
+    text = repr(value)
+    return text if len(text) <= _MOST_QUOTED else f"{text[:_MOST_QUOTED]}…"
+
+
 def _spoken(location: Sequence[str | int]) -> str:
     """Return the path as people write it: ("results", 3, "rating") is `results[3].rating`."""
     text = ""
@@ -152,6 +158,12 @@ _PLAIN = {
     "string_type": "must be a string",
     "extra_forbidden": "is not known here",
 }
+_MOST_QUOTED = 40
+_PLAIN_KINDS = {
+    **dict.fromkeys(("int_type", "int_parsing", "int_parsing_size", "int_from_float"), "must be a whole number"),
+    **dict.fromkeys(("float_type", "float_parsing", "finite_number"), "must be a number"),
+    **dict.fromkeys(("bool_type", "bool_parsing"), "must be true or false"),
+}
 
 
 def _message(error: Mapping[str, Any]) -> str:
@@ -160,6 +172,8 @@ def _message(error: Mapping[str, Any]) -> str:
         return "must not be null"
     if plain := _PLAIN.get(error["type"]):
         return plain
+    if kind := _PLAIN_KINDS.get(error["type"]):
+        return f"{kind}, not {spoken_value(error['input'])}"
     text: str = error["msg"]
     return (
         text.replace("Value error, ", "")

@@ -10,7 +10,7 @@ from storage.documents import quote
 from tuning.errors import InvalidField, InvalidRequestError, Location, Root
 from tuning.observations import DEFAULT_STUDY, MAX_POSITION, MAX_RATING, MIN_RATING, Correction
 from tuning.spaces import Fixed, Mode, Spaces
-from tuning.validation.fields import Level, capped, judge
+from tuning.validation.fields import Level, capped, judge, nearest_field
 from tuning.validation.settings import parse_fixed, parse_number
 
 MAX_COUNT = 10  # suggestions in one request
@@ -335,8 +335,10 @@ def find_mode(
     """Return the mode of that name; None, and one invalid field more, if there is none."""
     mode = spaces.find_mode(raw)
     if mode is None:
-        names = ", ".join(known.name for known in spaces.modes)
-        invalid.append(InvalidField(at, f"must be one of {names}, not {quote(raw)}", root))
+        names = [known.name for known in spaces.modes]
+        near = nearest_field(raw, names) if isinstance(raw, str) else None
+        hint = f"; did you mean {near}?" if near else ""
+        invalid.append(InvalidField(at, f"must be one of {', '.join(names)}, not {quote(raw)}{hint}", root))
     return mode
 
 
