@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from captioning.outcomes import Status
 from captioning.pictures.limits import MAX_BYTES
 from captioning.uploads import PRESIGNED_SECONDS, MediaType, Pending, checked_name, find_outcome, presign_upload
+from functions.caption.confidence import CONFIDENCE, SURE
 from functions.caption.resources import Resources
 from web.application import base_path, require_json
 
@@ -66,7 +67,8 @@ class UploadCaption(BaseModel):
     key: str
     status: str = Field(examples=["captioned"])
     caption: str = Field(examples=["a brown dog runs through the grass"])
-    confidence: float = Field(description="geometric mean of the words' probabilities, 0 to 1")
+    confidence: float = Field(description=CONFIDENCE)
+    sure: bool | None = Field(default=None, description=SURE)
     model_version: str
 
 
@@ -100,6 +102,7 @@ def upload_routes(resources: Resources) -> APIRouter:
         "/captions/{key:key}",
         summary="The caption of an uploaded picture",
         response_model=UploadCaption,
+        response_model_exclude_none=True,
         responses={202: {"model": UploadPending, "description": _NOT_YET}},
     )
     async def upload_caption(key: str) -> UploadCaption | Response:
@@ -122,6 +125,7 @@ def upload_routes(resources: Resources) -> APIRouter:
             status=found.status.value,
             caption=found.caption.text,
             confidence=round(found.caption.confidence, 4),
+            sure=found.sure,
             model_version=found.caption.model_version,
         )
 

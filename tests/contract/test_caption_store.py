@@ -101,6 +101,8 @@ KEY = "uploads/two dogs + a été 🐶/100%.jpg"
     "outcome",
     [
         Outcome(KEY, "0065A1", caption=DOG),
+        Outcome(KEY, "0065A1", caption=DOG, sure=True),
+        Outcome(KEY, "0065A1", caption=DOG, sure=False),
         Outcome(KEY, "0065A1", caption=replace(OTHER, alternatives=())),
         Outcome(KEY, "0065A1", reason="the picture is empty"),
         Outcome(KEY, "0065A1"),
@@ -113,6 +115,17 @@ def test_an_outcome_comes_back_equal(reopen: Opener, outcome: Outcome) -> None:
     store.close()
     assert reopen().outcome(KEY) == outcome
     assert store.outcome(KEY.upper()) is None
+
+
+def test_how_sure_the_captioner_was_is_told_of_the_version_that_stays(reopen: Opener) -> None:
+    store = reopen()
+    sure, unsure = Outcome(KEY, "0A", caption=DOG, sure=True), Outcome(KEY, "0A1", caption=DOG, sure=False)
+    assert store.record(sure) == sure
+    assert store.record(replace(unsure, sequencer="09")) == sure
+    assert store.record(unsure) == unsure
+    uncalibrated = Outcome(KEY, "0B", caption=DOG)
+    assert store.record(uncalibrated) == uncalibrated
+    assert store.outcome(KEY) == uncalibrated
 
 
 def test_the_newest_version_of_an_upload_stays_and_of_one_version_the_first_outcome(reopen: Opener) -> None:

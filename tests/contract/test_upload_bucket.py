@@ -94,6 +94,16 @@ def test_when_a_picture_was_uploaded_is_known_while_it_is_there(there: Fixture) 
                 "model_version": "v1",
             },
         ),
+        (
+            Outcome(KEY, "A1", caption=CAPTION, sure=False),
+            {
+                "status": "captioned",
+                "caption": CAPTION.text,
+                "confidence": CAPTION.confidence,
+                "model_version": CAPTION.model_version,
+                "sure": False,
+            },
+        ),
         (Outcome(KEY, "A1", reason="the picture is empty"), {"status": "failed", "reason": "the picture is empty"}),
         (Outcome(KEY, "A1"), {"status": "gone"}),
     ],

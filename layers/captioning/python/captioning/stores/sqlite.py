@@ -37,6 +37,12 @@ _TABLES = {
         reason TEXT -- null where there is one
     ) STRICT, WITHOUT ROWID
     """,
+    # A table of its own, so that a file serves this release and the one before.
+    "sureness": """
+    CREATE TABLE sureness (
+        key TEXT PRIMARY KEY, sequencer TEXT NOT NULL, sure INTEGER NOT NULL -- of the outcome of this sequencer
+    ) STRICT, WITHOUT ROWID
+    """,
 }
 
 
@@ -92,19 +98,26 @@ class SqliteCaptionStore(CaptionStore):
                 " WHERE sequencer < excluded.sequencer",
                 (outcome.key, outcome.sequencer, *made, outcome.reason),
             )
+            if connection.execute("SELECT changes()").fetchone()[0] and outcome.sure is not None:
+                connection.execute(
+                    "INSERT OR REPLACE INTO sureness VALUES (?, ?, ?)",
+                    (outcome.key, outcome.sequencer, int(outcome.sure)),
+                )
             return self._outcome(connection, outcome.key)
 
         return self._database.write(write) or outcome
 
     def _outcome(self, connection: sqlite3.Connection, key: str) -> Outcome | None:
         row = connection.execute(
-            "SELECT sequencer, reason, text, confidence, model_version FROM outcomes WHERE key = ?", (key,)
+            "SELECT sequencer, reason, text, confidence, model_version, sure"
+            " FROM outcomes LEFT JOIN sureness USING (key, sequencer) WHERE key = ?",
+            (key,),
         ).fetchone()
         if row is None:
             return None
         try:
-            sequencer, reason, *made = row
-            return load_outcome(key, sequencer, reason, made)
+            sequencer, reason, *made, sure = row
+            return load_outcome(key, sequencer, reason, made, sure)
         except DocumentError as error:
             raise CaptionStoreDamagedError(f"{self._path}: the outcome of {key!r} is damaged: {error}") from error
 
