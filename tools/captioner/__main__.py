@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from captioning.errors import CaptioningError
 from tools.captioner.errors import CaptionerToolError
-from tools.captioner.settings import RewardSettings, TrainingSettings
+from tools.captioner.settings import ProductSettings, RewardSettings, TrainingSettings
 from tools.captioner.toolchain import require
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from captioning.model.bundle import Quantization
     from tools.captioner.workshop import Workshop
 
-_Settings = TypeVar("_Settings", TrainingSettings, RewardSettings)
+_Settings = TypeVar("_Settings", TrainingSettings, RewardSettings, ProductSettings)
 
 _DESCRIPTION: Final = """\
 Make the bundle of a picture captioner: an InceptionV3 encoder and an LSTM decoder, as TensorFlow Lite files.
@@ -130,8 +130,7 @@ def _encode(options: argparse.Namespace) -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
-    settings = _settings(TrainingSettings, options), _settings(RewardSettings, options)
-    _workshop(options).train(options.data, *settings)
+    _workshop(options).train(options.data, *_all_settings(options))
 
 
 def _bundle(options: argparse.Namespace) -> None:
@@ -141,7 +140,7 @@ def _bundle(options: argparse.Namespace) -> None:
 
 
 def _build(options: argparse.Namespace) -> None:
-    settings = _settings(TrainingSettings, options), _settings(RewardSettings, options)
+    settings = _all_settings(options)
     workshop = _workshop(options)
     workshop.convert(options.weights, _quantization(options))
     workshop.encode(options.data, options.pictures)
@@ -158,6 +157,7 @@ def _evaluate(options: argparse.Namespace) -> None:
         options.pictures,
         options.beam_width,
         options.length_penalty,
+        part=options.part,
         report=options.report,
     )
     print(figures.to_markdown(evaluations), end="")
@@ -184,6 +184,10 @@ def _workshop(options: argparse.Namespace) -> "Workshop":
     options.work.mkdir(parents=True, exist_ok=True)
     workshop: Workshop = require("tools.captioner.workshop").Workshop(options.work)
     return workshop
+
+
+def _all_settings(options: argparse.Namespace) -> tuple[TrainingSettings, RewardSettings, ProductSettings]:
+    return _settings(TrainingSettings, options), _settings(RewardSettings, options), _settings(ProductSettings, options)
 
 
 def _settings(kind: type[_Settings], options: argparse.Namespace) -> _Settings:
@@ -376,7 +380,7 @@ def _own_run(command: argparse.ArgumentParser) -> None:
 
 
 def _training(command: argparse.ArgumentParser) -> None:
-    for field in (*fields(TrainingSettings), *fields(RewardSettings)):
+    for field in (*fields(TrainingSettings), *fields(RewardSettings), *fields(ProductSettings)):
         command.add_argument(
             "--" + field.name.replace("_", "-"),
             type=type(field.default),
@@ -391,6 +395,12 @@ def _evaluation(command: argparse.ArgumentParser) -> None:
     command.add_argument("--beam-width", type=int, nargs="+", metavar="N", help="beams to try (default: 1 3 5)")
     command.add_argument(
         "--length-penalty", type=float, nargs="+", metavar="P", help="length penalties to try (default: 0 0.7 1)"
+    )
+    command.add_argument(
+        "--part",
+        choices=("all", "choosing", "reporting"),
+        default="all",
+        help="all validation pictures, the half by which settings are chosen, or the other (default: %(default)s)",
     )
     command.add_argument("--json", type=Path, metavar="FILE", help="also write the figures as JSON")
     command.add_argument(
