@@ -163,6 +163,9 @@ def _evaluate(options: argparse.Namespace) -> None:
     print(figures.to_markdown(evaluations), end="")
     if options.json:
         options.json.write_text(figures.to_json(evaluations), encoding="utf-8")
+    if options.reliability and evaluations[0].trust:
+        drawing = require("tools.captioner.reliability").to_svg(evaluations[0].trust.bins, options.bundle.name)
+        options.reliability.write_text(drawing, encoding="utf-8")
     if options.markdown:
         options.markdown.write_text(figures.to_markdown(evaluations), encoding="utf-8")
 
@@ -401,6 +404,9 @@ def _evaluation(command: argparse.ArgumentParser) -> None:
         choices=("all", "choosing", "reporting"),
         default="all",
         help="all validation pictures, the half by which settings are chosen, or the other (default: %(default)s)",
+    )
+    command.add_argument(
+        "--reliability", type=Path, metavar="FILE", help="also draw how often confidences come true, as an SVG"
     )
     command.add_argument("--json", type=Path, metavar="FILE", help="also write the figures as JSON")
     command.add_argument(

@@ -41,12 +41,13 @@ class Trust:
     `as_good` is the share of captions that are as good as a person's. `calibration_error` is the expected calibration
     error over ten bins of equal width: the mean distance, over captions, between a bin's mean confidence and the share
     that came true. `area` is that under the ROC curve: the chance that of two captions, one as good and one not, the
-    good one has the higher confidence; None if all are alike.
+    good one has the higher confidence; None if all are alike. `bins` are the ten, without those that are empty.
     """
 
     as_good: float
     calibration_error: float
     area: float | None
+    bins: "tuple[Bin, ...]" = ()
 
 
 def typical_score(references: "Sequence[Sequence[Sequence[str]]]") -> float:
@@ -72,7 +73,7 @@ def judge_trust(confidences: "Sequence[float]", came_true: "NDArray[np.bool_]") 
     """Compare confidences, 0 to 1, with what came true."""
     bins = bins_of(confidences, came_true)
     error = sum(one.captions * abs(one.confidence - one.came_true) for one in bins) / len(confidences)
-    return Trust(float(came_true.mean()), error, area_under_curve(confidences, came_true))
+    return Trust(float(came_true.mean()), error, area_under_curve(confidences, came_true), tuple(bins))
 
 
 def bins_of(confidences: "Sequence[float]", came_true: "NDArray[np.bool_]") -> list[Bin]:

@@ -271,7 +271,7 @@ class Workshop:
                 "cider": round(reported.scores.cider, 4),
                 "loops": reported.scores.loops,
                 "sentences": _rounded(asdict(reported.sentences)),
-                "trust": reported.trust and _rounded(asdict(reported.trust)),
+                "trust": reported.trust and _rounded(asdict(replace(reported.trust, bins=()))),
                 "pictures": len(reporting.names),
                 "chosen_on": len(choosing.names),
                 "decoding": asdict(best.decoding),
