@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from captioning.errors import CaptioningError
 from tools.captioner.errors import CaptionerToolError
-from tools.captioner.settings import ProductSettings, RewardSettings, TrainingSettings
+from tools.captioner.settings import GrammarSettings, ProductSettings, Recipe, RewardSettings, TrainingSettings
 from tools.captioner.toolchain import require
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from captioning.model.bundle import Quantization
     from tools.captioner.workshop import Workshop
 
-_Settings = TypeVar("_Settings", TrainingSettings, RewardSettings, ProductSettings)
+_Settings = TypeVar("_Settings", TrainingSettings, RewardSettings, GrammarSettings, ProductSettings)
 
 _DESCRIPTION: Final = """\
 Make the bundle of a picture captioner: an InceptionV3 encoder and an LSTM decoder, as TensorFlow Lite files.
@@ -130,7 +130,7 @@ def _encode(options: argparse.Namespace) -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
-    _workshop(options).train(options.data, *_all_settings(options))
+    _workshop(options).train(options.data, _recipe(options))
 
 
 def _bundle(options: argparse.Namespace) -> None:
@@ -140,11 +140,11 @@ def _bundle(options: argparse.Namespace) -> None:
 
 
 def _build(options: argparse.Namespace) -> None:
-    settings = _all_settings(options)
+    recipe = _recipe(options)
     workshop = _workshop(options)
     workshop.convert(options.weights, _quantization(options))
     workshop.encode(options.data, options.pictures)
-    workshop.train(options.data, *settings)
+    workshop.train(options.data, recipe)
     workshop.evaluate(options.data)
     print(workshop.bundle(options.out, options.data_notice))
 
@@ -189,12 +189,18 @@ def _workshop(options: argparse.Namespace) -> "Workshop":
     return workshop
 
 
-def _all_settings(options: argparse.Namespace) -> tuple[TrainingSettings, RewardSettings, ProductSettings]:
-    return _settings(TrainingSettings, options), _settings(RewardSettings, options), _settings(ProductSettings, options)
+def _recipe(options: argparse.Namespace) -> Recipe:
+    return Recipe(
+        _settings(TrainingSettings, options),
+        _settings(RewardSettings, options),
+        _settings(GrammarSettings, options),
+        _settings(ProductSettings, options),
+    )
 
 
 def _settings(kind: type[_Settings], options: argparse.Namespace) -> _Settings:
-    return kind(**{field.name: getattr(options, field.name) for field in fields(kind)})
+    chosen = {field.name: getattr(options, field.name) for field in fields(kind) if field.metadata}
+    return kind(**{name: tuple(one) if isinstance(one, list) else one for name, one in chosen.items()})
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -272,7 +278,7 @@ def _quantize(command: argparse.ArgumentParser) -> None:
         "--quantize",
         choices=("dynamic", "none"),
         default="dynamic",
-        help="the encoder's kernels in 8 bits, or in float32; the decoder is float32 (default: dynamic)",
+        help="the encoder's kernels in 8 bits, or in float32 (default: dynamic)",
     )
 
 
@@ -383,10 +389,12 @@ def _own_run(command: argparse.ArgumentParser) -> None:
 
 
 def _training(command: argparse.ArgumentParser) -> None:
-    for field in (*fields(TrainingSettings), *fields(RewardSettings), *fields(ProductSettings)):
+    kinds = (TrainingSettings, RewardSettings, GrammarSettings, ProductSettings)
+    for field in (field for kind in kinds for field in fields(kind) if field.metadata):
         command.add_argument(
             "--" + field.name.replace("_", "-"),
-            type=type(field.default),
+            type=float if isinstance(field.default, tuple) else type(field.default),
+            nargs="+" if isinstance(field.default, tuple) else None,
             default=field.default,
             metavar="N",
             help=f"{field.metadata['help']} (default: %(default)s)",

@@ -3,11 +3,11 @@
 Refuses values that cannot train. Each field's `help` is what the command line says of it.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tools.captioner.errors import SettingsError
 
-__all__ = ["ProductSettings", "RewardSettings", "TrainingSettings"]
+__all__ = ["GrammarSettings", "ProductSettings", "Recipe", "RewardSettings", "TrainingSettings"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,13 +17,8 @@ class TrainingSettings:
     seed: int = field(
         default=1, metadata={"help": "of the first weights, of the order of the batches and of the draws"}
     )
-    min_count: int = field(default=8, metadata={"help": "words said less often in the training captions are cut"})
-    epochs: int = field(
-        default=16, metadata={"help": "at most so many passes over the training captions, over which the rate falls"}
-    )
-    stop_after: int = field(
-        default=8, metadata={"help": "end after so many passes, with the rate still high: rewards go on from there"}
-    )
+    min_count: int = field(default=3, metadata={"help": "words said less often in the training captions are cut"})
+    epochs: int = field(default=20, metadata={"help": "at most so many passes over the training captions"})
     patience: int = field(default=3, metadata={"help": "stop after so many epochs without a better validation loss"})
     batch_size: int = field(default=128, metadata={"help": "captions learned from at once"})
     learning_rate: float = field(
@@ -36,7 +31,7 @@ class TrainingSettings:
     max_words: int = field(default=30, metadata={"help": "longer training captions are cut there"})
 
     def __post_init__(self) -> None:
-        for name in ("min_count", "epochs", "stop_after", "patience", "batch_size", "max_words"):
+        for name in ("min_count", "epochs", "patience", "batch_size", "max_words"):
             if getattr(self, name) < 1:
                 raise SettingsError(f"{name} must be at least 1, not {getattr(self, name)}")
         if self.seed < 0 or not 0 < self.learning_rate < 1:
@@ -47,35 +42,28 @@ class TrainingSettings:
 
 @dataclass(frozen=True, slots=True)
 class RewardSettings:
-    """How the trained decoder then learns from its own. Raises SettingsError for a value that cannot train."""
+    """How the trained decoder then learns from its own. Raises SettingsError for a value that cannot train.
+
+    The two weights without a help of their own belong to the stage after this one: see `GrammarSettings`.
+    """
 
     reward_epochs: int = field(
-        default=8,
+        default=16,
         metadata={"help": "passes over the training pictures that learn from rewards; 0 leaves them out"},
     )
     reward_rate: float = field(default=5e-4, metadata={"help": "Adam's rate then; it falls to a tenth along a line"})
     pictures_at_once: int = field(default=50, metadata={"help": "pictures that rewards are learned from at once"})
     draws: int = field(default=5, metadata={"help": "captions drawn per picture and compared with each other"})
-    cider_weight: float = field(default=1.5, metadata={"help": "weight of CIDEr-D beside BLEU-4's logarithm"})
-    grammar_weight: float = field(
-        default=0.4,
-        metadata={"help": "what a word triple or an ending that no reference has costs, and a missing verb"},
-    )
-    example_weight: float = field(default=0.1, metadata={"help": "weight of learning from people's captions meanwhile"})
+    cider_weight: float = field(default=0.8, metadata={"help": "weight of CIDEr-D beside BLEU-4's logarithm"})
     feature_dropout: float = field(
         default=0.5, metadata={"help": "share of a picture's features hidden while learning from rewards"}
     )
     averaging: float = field(default=0.99, metadata={"help": "share of the weights' mean that each step keeps"})
+    grammar_weight: float = 0.0
+    example_weight: float = 0.0
 
     def __post_init__(self) -> None:
-        for name, least in (
-            ("reward_epochs", 0),
-            ("pictures_at_once", 1),
-            ("draws", 2),
-            ("cider_weight", 0),
-            ("grammar_weight", 0),
-            ("example_weight", 0),
-        ):
+        for name, least in (("reward_epochs", 0), ("pictures_at_once", 1), ("draws", 2), ("cider_weight", 0)):
             if not getattr(self, name) >= least:
                 raise SettingsError(f"{name} must be at least {least}, not {getattr(self, name)}")
         if not 0 < self.reward_rate < 1:
@@ -86,23 +74,83 @@ class RewardSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class ProductSettings:
-    """Which decoders become one, and when it is sure. Raises SettingsError for values that cannot be."""
+class GrammarSettings:
+    """How it learns in the end to say sentences: several times, each from the same start, with the nth value of each.
 
-    members: int = field(
-        default=2, metadata={"help": "decoders that are trained, each with the next seed; their product is served"}
+    What the stages end with is multiplied (see `ProductSettings`). Raises SettingsError for a value that cannot train.
+    """
+
+    grammar_epochs: int = field(
+        default=1, metadata={"help": "last passes, in which rewards know grammar; 0 leaves them out"}
     )
-    people_weight: float = field(
-        default=0.3,
-        metadata={"help": "weight in the product of the decoders as they were before they learned from rewards"},
+    grammar_rate: tuple[float, ...] = field(
+        default=(3e-4, 5e-4),
+        metadata={"help": "Adam's rates then, one per decoder; they fall to a tenth along a line"},
+    )
+    grammar_cider_weight: tuple[float, ...] = field(
+        default=(1.5, 3.0), metadata={"help": "weights of CIDEr-D then, one per decoder"}
+    )
+    grammar_weight: tuple[float, ...] = field(
+        default=(0.4, 0.8),
+        metadata={"help": "what a foreign word triple or ending costs, and a missing verb, one value per decoder"},
+    )
+    example_weight: float = field(default=0.1, metadata={"help": "weight of learning from people's captions meanwhile"})
+
+    def __post_init__(self) -> None:
+        series = self.grammar_rate, self.grammar_cider_weight, self.grammar_weight
+        if len(set(map(len, series))) > 1 or not self.grammar_rate:
+            raise SettingsError(
+                "grammar_rate, grammar_cider_weight and grammar_weight need as many values as each other, one at least"
+            )
+        if not min(self.grammar_epochs, self.example_weight) >= 0:
+            raise SettingsError("grammar_epochs and example_weight must be at least 0")
+        if not min(*self.grammar_cider_weight, *self.grammar_weight) >= 0:
+            raise SettingsError("grammar_cider_weight and grammar_weight must be at least 0")
+        if not all(0 < rate < 1 for rate in self.grammar_rate):
+            raise SettingsError("grammar_rate must lie between 0 and 1")
+
+    def after(self, rewards: RewardSettings) -> list[RewardSettings]:
+        """Return these stages as stages that learn from rewards, in all else as the stage before."""
+        return [
+            replace(
+                rewards,
+                reward_epochs=self.grammar_epochs,
+                reward_rate=rate,
+                cider_weight=cider_weight,
+                grammar_weight=grammar_weight,
+                example_weight=self.example_weight,
+            )
+            for rate, cider_weight, grammar_weight in zip(
+                self.grammar_rate, self.grammar_cider_weight, self.grammar_weight, strict=True
+            )
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class ProductSettings:
+    """How decoders become one, and when it is sure. Raises SettingsError for values that cannot be."""
+
+    seeds: int = field(
+        default=1,
+        metadata={"help": "runs of all stages, each with the next seed; their decoders are multiplied"},
     )
     decoder_bits: int = field(default=8, metadata={"help": "8 for kernels in 8 bits, 32 for float32, which is exact"})
     sure_from: float = field(default=0.3, metadata={"help": "probability from which the captioner says it is sure"})
 
     def __post_init__(self) -> None:
-        if self.members < 1:
-            raise SettingsError(f"members must be at least 1, not {self.members}")
-        if not 0 <= self.people_weight < 1 or not 0 <= self.sure_from <= 1:
-            raise SettingsError("people_weight must be at least 0 and less than 1, and sure_from lie within 0 to 1")
+        if self.seeds < 1:
+            raise SettingsError(f"seeds must be at least 1, not {self.seeds}")
+        if not 0 <= self.sure_from <= 1:
+            raise SettingsError(f"sure_from must lie within 0 to 1, not {self.sure_from}")
         if self.decoder_bits not in {8, 32}:
             raise SettingsError(f"decoder_bits must be 8 or 32, not {self.decoder_bits}")
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """All stages' settings."""
+
+    training: TrainingSettings = TrainingSettings()
+    rewards: RewardSettings = RewardSettings()
+    grammar: GrammarSettings = GrammarSettings()
+    product: ProductSettings = ProductSettings()

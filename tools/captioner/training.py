@@ -1,7 +1,7 @@
 """Trains the decoder on people's captions.
 
 Teacher forcing over whole captions, label smoothing (Szegedy et al. 2016, section 7), Adam with a cosine schedule,
-early stopping on the loss of the validation captions or after so many passes; the best weights are kept. One seed gives
+early stopping on the loss of the validation captions; the best weights are kept. One seed gives
 the same batches and the same first weights; the sums of several threads still differ in their last digits. A run that
 is interrupted goes on after its last whole epoch, and ends as if it had not been.
 
@@ -125,7 +125,7 @@ def train_decoder(
         losses, validation_losses = state.notes["losses"], state.notes["validation_losses"]
         best_epoch, seconds = state.notes["best_epoch"], state.notes["seconds"]
         announce(f"going on after {len(losses)} of {settings.epochs} epochs")
-    for epoch in range(len(losses) + 1, min(settings.epochs, settings.stop_after) + 1):
+    for epoch in range(len(losses) + 1, settings.epochs + 1):
         if epoch - best_epoch > settings.patience:
             break
         began = time.monotonic()

@@ -45,8 +45,8 @@ MIN_COSINE: Final = 0.99
 # An 8-bit encoder beside its own float32, over drawn pictures as well; another last pool gives .95.
 _MIN_COSINE_DYNAMIC: Final = 0.97
 MAX_PROBABILITY_DIFFERENCE: Final = 1e-5
-# Of a decoder with 8-bit kernels: one of some thousand words, of which two are about as likely as each other.
-_MAX_DYNAMIC_DIFFERENCE: Final = 0.25
+# Of a decoder with 8-bit kernels; the default one differs by .02.
+_MAX_DYNAMIC_DIFFERENCE: Final = 0.1
 _BEAM_WIDTH: Final = 5
 
 
@@ -81,7 +81,7 @@ def verify_decoder(
     networks whose product the decoder is, and their weights.
 
     Raises:
-        UnfitBundleError: it is over 1e-5, or over .25 with 8-bit kernels.
+        UnfitBundleError: it is over 1e-5, or over .1 with 8-bit kernels.
     """
     most = MAX_PROBABILITY_DIFFERENCE if quantization is Quantization.NONE else _MAX_DYNAMIC_DIFFERENCE
     converted = Decoder(decoder)

@@ -81,7 +81,6 @@ def test_the_order_follows_the_seed_and_differs_from_pass_to_pass() -> None:
         {"min_count": 0},
         {"batch_size": 0},
         {"patience": 0},
-        {"stop_after": 0},
         {"max_words": 0},
         {"seed": -1},
         {"learning_rate": 0.0},
@@ -125,7 +124,7 @@ def test_the_decoder_learns_to_name_what_the_features_show_and_converts_exactly(
 ) -> None:
     vocabulary = vocabulary_of(animals)
     settings = TrainingSettings(
-        epochs=40, stop_after=40, patience=40, batch_size=16, dropout=0.0, label_smoothing=0.0, learning_rate=5e-3
+        epochs=40, patience=40, batch_size=16, dropout=0.0, label_smoothing=0.0, learning_rate=5e-3
     )
     network, summary = train(animals, animals, settings, tmp_path)
     # Perfect foresight of three kinds of animal and of action leaves nothing to be surprised by.
@@ -143,7 +142,7 @@ def test_the_decoder_learns_to_name_what_the_features_show_and_converts_exactly(
 
 
 def test_training_stops_when_patience_ends_and_gives_the_best_weights_back(animals: Dataset, tmp_path: Path) -> None:
-    settings = TrainingSettings(epochs=60, stop_after=60, patience=2, batch_size=16, dropout=0.0, learning_rate=2e-2)
+    settings = TrainingSettings(epochs=60, patience=2, batch_size=16, dropout=0.0, learning_rate=2e-2)
     wrong = replace(animals, captions=animals.captions[::-1])
     _, summary = train(animals, wrong, settings, tmp_path)
     assert len(summary.validation_losses) == summary.best_epoch + 2 < 60
