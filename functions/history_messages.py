@@ -1,10 +1,10 @@
 """Entries of the history and studies as the API gives them: what both functions of tuning answer with."""
 
 from datetime import datetime
-from typing import Any
 
 from pydantic import BaseModel, Field
 
+from functions.space_messages import RecordedMode, RecordedParameters
 from tuning.history import Page
 from tuning.observations import Entry, Failure, Revision
 from tuning.spaces import Spaces
@@ -42,8 +42,8 @@ class Rated(BaseModel):
 
     id: str = Field(examples=["default-17"])
     study: str
-    mode: str
-    parameters: dict[str, Any] = Field(description="`api` and its parameters")
+    mode: RecordedMode
+    parameters: RecordedParameters
     rating: float | None
     failed: str | None = Field(description="why there is no rating; null of a rating")
     recorded_at: datetime
@@ -56,7 +56,7 @@ class Rated(BaseModel):
     revised_at: datetime | None = Field(description="when it was last corrected; null if it never was")
     reviser: str | None = Field(description="who corrected it last")
     earlier: list[EarlierState] | None = Field(
-        None, description="its last 100 earlier states, oldest first, if asked for"
+        description="its last 100 earlier states, oldest first; null if they are not asked for"
     )
 
     @classmethod
@@ -101,8 +101,8 @@ class History(BaseModel):
 class BestOfStudy(BaseModel):
     """The setting of the highest single rating, the earliest if there are several."""
 
-    mode: str
-    parameters: dict[str, Any] = Field(description="`api` and its parameters")
+    mode: RecordedMode
+    parameters: RecordedParameters
     rating: float
 
 

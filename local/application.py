@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import unquote
 
@@ -31,6 +32,9 @@ closed earlier, it would be reset, and the caller would see a broken pipe and no
 
 _OWN = frozenset({upload_forms.PATH, meters.PATH})
 """The paths that are the local stack's own, and in no template."""
+
+_READ = frozenset({"GET", "HEAD"})
+"""The methods that read a page; the body of an answer to HEAD is left out in the end."""
 
 
 class _GoneError(Exception):
@@ -88,8 +92,10 @@ class Application:
     async def _answer(self, exchange: "_Exchange") -> Response:
         head = exchange.head
         forms = self._forms if (head.method, head.path) == ("POST", upload_forms.PATH) else None
+        if self._forms and (head.method, head.path) == ("OPTIONS", upload_forms.PATH):
+            return self._forms.preflight(head)
         try:
-            if (head.method, head.path) == ("GET", meters.PATH):
+            if head.path == meters.PATH and head.method in _READ:
                 return self._gateway.admit_own(head) or self._meters.page(head.header("accept"))
             return await (self._ask(exchange) if forms is None else self._post(exchange, forms))
         except _RefusedError as refusal:
@@ -242,7 +248,8 @@ def _head(scope: Scope) -> Request:
 
 async def _send(response: Response, send: Send, *, last: bool, of_head: bool) -> None:
     # What a GET would have sent is not known any more where the function has left the body out.
-    length = [] if of_head else [(b"content-length", str(len(response.body)).encode("ascii"))]
+    unknown = of_head or response.status == HTTPStatus.NOT_MODIFIED
+    length = [] if unknown else [(b"content-length", str(len(response.body)).encode("ascii"))]
     headers = [
         *((name.encode("latin-1"), value.encode("latin-1", errors="replace")) for name, value in response.headers),
         *length,

@@ -45,19 +45,26 @@ def readable(request: Request, *, minimum: int | None) -> Request:
 async def compressed(response: Response, *, accept_encoding: str, minimum: int | None) -> Response:
     """Return `response`, compressed if it has `minimum` bytes and the caller prefers a coding that API Gateway has.
 
-    `minimum` None is no compression.
+    `minimum` None is no compression. With it each answer says that it varies, so that no cache between gives a coding
+    to a caller that does not read it (RFC 9110, 12.5.5); an answer to HEAD has no size that would tell.
     """
+    if minimum is None or any(name == "content-encoding" for name, _ in response.headers):
+        return response
+    response = replace(response, headers=_varying(response.headers))
     coding = _preferred(accept_encoding)
-    if (
-        minimum is None
-        or len(response.body) < minimum
-        or coding not in _CODINGS
-        or any(name == "content-encoding" for name, _ in response.headers)
-    ):
+    if len(response.body) < minimum or coding not in _CODINGS:
         return response
     # Not on the event loop, which would block all other requests.
     body = await asyncio.to_thread(_CODINGS[coding], response.body)
     return replace(response, body=body, headers=(*response.headers, ("content-encoding", coding)))
+
+
+def _varying(headers: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+    """Return the headers with Accept-Encoding among the fields by which the answer varies."""
+    fields = [field.strip() for name, value in headers if name == "vary" for field in value.split(",")]
+    if {"*", "accept-encoding"} & {field.lower() for field in fields}:
+        return headers
+    return (*(pair for pair in headers if pair[0] != "vary"), ("vary", ", ".join((*fields, "Accept-Encoding"))))
 
 
 def _preferred(accept_encoding: str) -> str:

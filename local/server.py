@@ -53,7 +53,7 @@ _PRELOAD_AFTER = 5.0
 
 
 def greeting(url: str, spaces: Spaces, *, api_key: bool, folder: Path | None) -> str:
-    """Return the text at start: the address, three requests to try, and the folder that is watched, if there is one."""
+    """Return the text at start: address and pages, three requests to try, and the folder that is watched, if any."""
     key = ' -H "x-api-key: $API_KEY"' if api_key else ""
     json_type = '-H "Content-Type: application/json"'
     # A choice's apostrophe must not end the shell's quotes.
@@ -66,7 +66,8 @@ Or drop pictures into {folder}/ and find their captions at {url}/captions/upload
 """
     )
     return f"""\
-Listening on {url} - the API's pages are at {url}/docs. Ctrl-C stops it. Try:
+Listening on {url} - Studio, the page to rate and look at results, is at {url}/studio,
+the API's pages are at {url}/docs. Ctrl-C stops it. Try:
 
   curl -X POST {url}/ml/suggest_parameters{key} {json_type} -d '{{"mode": {mode}, "num_suggestions": 2}}'
   curl -X POST {url}/ml/update_model{key} {json_type} -d '{{"results": [{{"parameters": {parameters}, "rating": 4}}]}}'

@@ -31,6 +31,8 @@ LIMIT = MAX_BYTES + 64 * 1024
 _TOO_LARGE = "Your proposed upload exceeds the maximum allowed size"
 _TOO_SMALL = "Your proposed upload is smaller than the minimum allowed size"
 _RETRY_AFTER = "1"
+_PREFLIGHT_SECONDS = "7200"
+"""As the template has it for the bucket."""
 
 # Starlette would write a picture of over 1 MiB to a temporary file, though the whole form is in memory already.
 MultiPartParser.spool_max_size = LIMIT
@@ -71,6 +73,13 @@ class UploadForms:
         etag = md5(picture, usedforsecurity=False).hexdigest()
         location = f"http://{request.header('host')}{PATH}/{quote(fields['key'])}"
         return Response(204, (*self._headers, ("etag", f'"{etag}"'), ("location", location)), b"")
+
+    def preflight(self, head: Request) -> Response:
+        """Answer a preflight, which browsers send before a form whose progress a page watches, as the bucket does."""
+        asked = head.header("access-control-request-headers")
+        allowed = (("access-control-allow-headers", asked),) if asked else ()
+        methods = (("access-control-allow-methods", "POST"), ("access-control-max-age", _PREFLIGHT_SECONDS))
+        return Response(200, (*self._headers, *methods, *allowed), b"")
 
     def too_large(self) -> Response:
         """Answer a form of over `LIMIT` bytes; the rest of it need not be read."""

@@ -8,127 +8,28 @@ at once on one stack, one may fail.
 """
 
 import argparse
-import json
 import re
-import secrets
-import socket
 import struct
 import sys
 import time
-import urllib.error
-import urllib.request
 import zlib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from email.message import Message
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
+from tools.service import UPLOAD_PATIENCE, Answer, NobodyThereError, Service, ServiceError, expect
+
 _STUDY = "smoke-test"
-_PATIENCE = 35  # seconds for one answer: the API's own 29, and the network
 _NOBODY = "nothing is checked any more: start it (`make run`), or name another address (make smoke URL=...)"
-_UPLOAD_PATIENCE = 120.0  # seconds for an upload's caption; the first one may have to wait for a function to start
 
 
-class CheckError(Exception):
+class CheckError(ServiceError):
     """A check failed; the message says what was expected and what was received."""
-
-
-class NobodyThereError(CheckError):
-    """No connection is made at all: no other check can succeed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """An HTTP answer. Header names in lower case."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-    def json(self) -> Any:
-        """Return the body as JSON.
-
-        Raises:
-            CheckError: it is not JSON.
-        """
-        try:
-            return json.loads(self.body)
-        except ValueError:
-            raise CheckError(f"the body is not JSON: {self.body[:100]!r}") from None
-
-
-@dataclass(frozen=True, slots=True)
-class Service:
-    """The service under test: its URL without a last slash, the key, and the seconds that an upload may take."""
-
-    url: str
-    key: str | None
-    patience: float
-
-    def get(self, path: str, *, keyed: bool = True) -> Answer:
-        """GET `path`."""
-        return self._ask("GET", self.url + path, None, {}, keyed=keyed)
-
-    def post(self, path: str, body: object) -> Answer:
-        """POST `body` as JSON."""
-        return self._write("POST", path, body)
-
-    def patch(self, path: str, body: object, **headers: str) -> Answer:
-        """PATCH `body` as JSON, with `headers` whose names have underscores in place of hyphens."""
-        return self._write("PATCH", path, body, **headers)
-
-    def delete(self, path: str) -> Answer:
-        """DELETE `path`."""
-        return self._ask("DELETE", self.url + path, None, {})
-
-    def post_form(self, url: str, fields: Mapping[str, str], picture: bytes, *, keyed: bool) -> Answer:
-        """POST a form with `fields` and then the picture as `file`; `url` may be a path of this service."""
-        boundary = secrets.token_hex(16)
-        parts = [
-            f'--{boundary}\r\nContent-Disposition: form-data; name="{k}"\r\n\r\n{v}\r\n' for k, v in fields.items()
-        ]
-        parts += [f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="smoke.png"\r\n']
-        parts += ["Content-Type: image/png\r\n\r\n"]
-        body = "".join(parts).encode() + picture + f"\r\n--{boundary}--\r\n".encode()
-        headers = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
-        return self._ask("POST", urljoin(self.url, url), body, headers, keyed=keyed)
-
-    def _write(self, method: str, path: str, body: object, **headers: str) -> Answer:
-        sent = {name.replace("_", "-"): value for name, value in headers.items()} | {"Content-Type": "application/json"}
-        return self._ask(method, self.url + path, json.dumps(body).encode(), sent)
-
-    def _ask(
-        self, method: str, url: str, body: bytes | None, headers: Mapping[str, str], *, keyed: bool = True
-    ) -> Answer:
-        sent = {**headers, **({"x-api-key": self.key} if self.key and keyed else {})}
-        request = urllib.request.Request(url, data=body, headers=sent, method=method)  # noqa: S310 - checked in `main`
-        try:
-            with urllib.request.urlopen(request, timeout=_PATIENCE) as answer:  # noqa: S310 - as above  # nosec B310
-                return Answer(answer.status, _lower(answer.headers), answer.read())
-        except urllib.error.HTTPError as error:
-            with error:
-                return Answer(error.code, _lower(error.headers), error.read())
-        except OSError as error:
-            reason = getattr(error, "reason", error)
-            nobody = isinstance(reason, ConnectionRefusedError | socket.gaierror) and url.startswith(self.url)
-            raise (NobodyThereError if nobody else CheckError)(f"{method} {url}: no answer: {reason}") from None
-
-
-def _lower(headers: Message) -> dict[str, str]:
-    return {name.lower(): value for name, value in headers.items()}
-
-
-def _expect(answer: Answer, status: int) -> Answer:
-    if answer.status == status:
-        return answer
-    text = answer.body[:300].decode(errors="replace")
-    raise CheckError(f"expected {status}, got {answer.status}: {text}")
 
 
 def _refused(answer: Answer, status: int) -> str:
     """Return the detail of a refusal, which must be a problem as every error of the API is."""
-    problem = _expect(answer, status).json()
+    problem = expect(answer, status).json()
     media_type = answer.headers.get("content-type")
     if media_type != "application/problem+json" or problem.get("status") != status:
         raise CheckError(f"the error is not application/problem+json: {media_type}, {problem}")
@@ -137,25 +38,44 @@ def _refused(answer: Answer, status: int) -> str:
 
 def check_health(service: Service) -> str:
     """See that the service answers without a key."""
-    return f"version {_expect(service.get('/health', keyed=False), 200).json()['version']}"
+    return f"version {expect(service.get('/health', keyed=False), 200).json()['version']}"
 
 
 def check_pages(service: Service) -> str:
     """See that the pages find their own document and assets, wherever the API's paths begin."""
-    page = _expect(service.get("/docs", keyed=False), 200).body.decode()
+    page = expect(service.get("/docs", keyed=False), 200).body.decode()
     prefix = urlsplit(service.url).path
     for path in (r"/openapi\.json", r"/docs/swagger-ui\.\w+\.css"):
         found = re.search(f"[\"']{re.escape(prefix)}({path})[\"']", page)
         if not found:
             raise CheckError(f"/docs does not refer to {prefix}{path}")
-        _expect(service.get(found[1], keyed=False), 200)
+        expect(service.get(found[1], keyed=False), 200)
     return "the document and the styles are where the page says"
+
+
+def check_studio(service: Service) -> str:
+    """See that Studio is there with its files, wherever the API's paths begin, and may post to where uploads go."""
+    answer = service.get("/studio", keyed=False)
+    if answer.status == 503:  # noqa: PLR2004 - the page says so
+        raise CheckError("the page is not in what answers: `make studio` builds it, and the images do by themselves")
+    prefix = urlsplit(service.url).path
+    named = re.findall(f'(?:src|href)="{re.escape(prefix)}(/studio/[^"]+)"', expect(answer, 200).body.decode())
+    if not named:
+        raise CheckError(f"/studio refers to nothing below {prefix}/studio/")
+    for path in named:
+        expect(service.get(path, keyed=False), 200)
+    form = expect(service.post("/uploads", {"content_type": "image/png"}), 200).json()
+    origin = "{0.scheme}://{0.netloc}".format(urlsplit(urljoin(service.url, form["url"])))
+    (connected,) = re.findall("connect-src ([^;]*)", answer.headers["content-security-policy"])
+    if not service.url.startswith(f"{origin}/") and service.url != origin and origin not in connected.split():
+        raise CheckError(f"uploads go to {origin}, and UPLOAD_ORIGIN lets the page connect to {connected} alone")
+    return f"{len(named)} files are where the page says"
 
 
 def check_keys(service: Service) -> str:
     """See that a request without a key is refused."""
     if service.key is None:
-        _expect(service.get("/ml/stats"), 200)
+        expect(service.get("/ml/stats"), 200)
         return "none is asked for"
     return _refused(service.get("/ml/stats", keyed=False), 403)
 
@@ -167,12 +87,12 @@ def check_unknown_paths(service: Service) -> str:
 
 def check_stats(service: Service) -> str:
     """See that the observation store answers."""
-    return f"{_expect(service.get('/ml/stats'), 200).json()['samples_seen']} ratings"
+    return f"{expect(service.get('/ml/stats'), 200).json()['samples_seen']} ratings"
 
 
 def check_suggestions(service: Service) -> str:
     """See that a suggestion is made and kept."""
-    (found,) = _expect(service.post("/ml/suggest_parameters", {"num_suggestions": 1}), 200).json()["suggestions"]
+    (found,) = expect(service.post("/ml/suggest_parameters", {"num_suggestions": 1}), 200).json()["suggestions"]
     return ", ".join(f"{name} {value}" for name, value in found.items())
 
 
@@ -186,7 +106,7 @@ def check_studies(service: Service) -> str:
     # A study stays for good, so that every run takes the same one.
     begun = service.post("/ml/studies", {"name": _STUDY, "note": "of python -m tools.smoke; nothing in it counts"})
     if begun.status != 409:  # noqa: PLR2004 - it is there
-        _expect(begun, 201)
+        expect(begun, 201)
     _archive(service, archived=False)
     try:
         return _rate_and_withdraw(service)
@@ -195,7 +115,7 @@ def check_studies(service: Service) -> str:
 
 
 def _archive(service: Service, *, archived: bool) -> None:
-    study = _expect(service.patch(f"/ml/studies/{_STUDY}", {"archived": archived}), 200).json()
+    study = expect(service.patch(f"/ml/studies/{_STUDY}", {"archived": archived}), 200).json()
     _see((study["archived_at"] is not None) == archived, f"the study {_STUDY} is not as asked for: {study}")
 
 
@@ -206,29 +126,29 @@ def _rate_and_withdraw(service: Service) -> str:
     _see(other["api"] == api, f"{api} was asked for, and {other['api']} suggested")
 
     result = {"suggestion_id": first, "parameters": parameters, "rating": 2, "rater": _STUDY}
-    told = _expect(service.post("/ml/update_model", {"results": [result]}), 200).json()
+    told = expect(service.post("/ml/update_model", {"results": [result]}), 200).json()
     (identity,), rated = told["observation_ids"], told["samples_seen"]
     _see(told["study"] == _STUDY, f"the rating went to the study {told['study']}")
 
     path = f"/ml/history/{identity}"
-    corrected = _expect(service.patch(path, {"rating": 4, "reviser": _STUDY}, If_Match="1"), 200).json()["observation"]
+    corrected = expect(service.patch(path, {"rating": 4, "reviser": _STUDY}, If_Match="1"), 200).json()["observation"]
     _see((corrected["rating"], corrected["revision"]) == (4, 2), f"the rating was not corrected: {corrected}")
     _refused(service.patch(path, {"rating": 3}, If_Match="1"), 412)
-    (newest,) = _expect(service.get(f"/ml/history?study={_STUDY}&limit=1"), 200).json()["observations"]
+    (newest,) = expect(service.get(f"/ml/history?study={_STUDY}&limit=1"), 200).json()["observations"]
     _see(newest == corrected, f"the history has not the corrected rating: {newest}")
 
-    withdrawn = _expect(service.delete(f"{path}?reviser={_STUDY}"), 200).json()
+    withdrawn = expect(service.delete(f"{path}?reviser={_STUDY}"), 200).json()
     _see(withdrawn["observation"]["withdrawn"], f"the rating was not withdrawn: {withdrawn}")
     _see(withdrawn["samples_seen"] == rated - 1, f"{withdrawn['samples_seen']} ratings count, of {rated} less 1")
-    freed = _expect(service.delete(f"/ml/suggestions/{second}"), 200).json()["freed"]
-    outstanding = _expect(service.get(f"/ml/suggestions?study={_STUDY}"), 200).json()["suggestions"]
+    freed = expect(service.delete(f"/ml/suggestions/{second}"), 200).json()["freed"]
+    outstanding = expect(service.get(f"/ml/suggestions?study={_STUDY}"), 200).json()["suggestions"]
     _see(freed and second not in [one["suggestion_id"] for one in outstanding], "the suggestion was not given back")
     return f"{identity} rated, corrected and withdrawn"
 
 
 def _suggest(service: Service, **more: object) -> tuple[Any, Any]:
     asked = {"num_suggestions": 1, "study": _STUDY, **more}
-    found = _expect(service.post("/ml/suggest_parameters", asked), 200).json()
+    found = expect(service.post("/ml/suggest_parameters", asked), 200).json()
     return found["suggestion_ids"], found["suggestions"]
 
 
@@ -239,19 +159,21 @@ def _see(fact: bool, otherwise: str) -> None:
 
 def check_models(service: Service) -> str:
     """See that the caption bundle is loaded."""
-    return str(_expect(service.get("/generate-caption/health"), 200).json()["model_version"])
+    return str(expect(service.get("/generate-caption/health"), 200).json()["model_version"])
 
 
 def check_captions(service: Service) -> str:
     """See that a picture is captioned."""
-    found = _expect(service.post_form(f"{service.url}/generate-caption/", {}, picture(), keyed=True), 200).json()
+    found = expect(
+        service.post_form(f"{service.url}/generate-caption/", {}, picture(), filename="smoke.png", keyed=True), 200
+    ).json()
     return repr(found["caption"])
 
 
 def check_uploads(service: Service) -> str:
     """See that a picture is uploaded past the API and captioned."""
-    form = _expect(service.post("/uploads", {"content_type": "image/png", "filename": "smoke.png"}), 200).json()
-    posted = service.post_form(form["url"], form["fields"], picture(), keyed=False)
+    form = expect(service.post("/uploads", {"content_type": "image/png", "filename": "smoke.png"}), 200).json()
+    posted = service.post_form(form["url"], form["fields"], picture(), filename="smoke.png", keyed=False)
     if posted.status not in {200, 201, 204}:
         raise CheckError(f"the upload was answered with {posted.status}: {posted.body[:300].decode(errors='replace')}")
     path = form["caption_url"].removeprefix(service.url)
@@ -262,12 +184,13 @@ def check_uploads(service: Service) -> str:
         if time.monotonic() > end:
             raise CheckError(f"{form['caption_url']} has been pending for {service.patience:g} s")
         time.sleep(1)
-    return repr(_expect(answer, 200).json()["caption"])
+    return repr(expect(answer, 200).json()["caption"])
 
 
 CHECKS: tuple[Callable[[Service], str], ...] = (
     check_health,
     check_pages,
+    check_studio,
     check_keys,
     check_unknown_paths,
     check_stats,
@@ -298,7 +221,7 @@ def main() -> int:
     parser.add_argument("url", help="where it answers: the stack's output Url, or http://127.0.0.1:8000")
     parser.add_argument("--key", help="the API key, if one is asked for")
     parser.add_argument(
-        "--patience", type=float, default=_UPLOAD_PATIENCE, help="seconds for an upload to be captioned (%(default)g)"
+        "--patience", type=float, default=UPLOAD_PATIENCE, help="seconds for an upload to be captioned (%(default)g)"
     )
     arguments = parser.parse_args()
     if urlsplit(arguments.url).scheme not in {"http", "https"} or not urlsplit(arguments.url).netloc:
@@ -317,7 +240,7 @@ def check_all(service: Service) -> int:
         except NobodyThereError as error:
             print(f"{error}\n{_NOBODY}", file=sys.stderr)
             return 1
-        except CheckError as error:
+        except ServiceError as error:
             outcome, said = "FAILED", str(error)
         except (KeyError, TypeError, ValueError) as error:
             outcome, said = "FAILED", f"the answer is not of the shape that it should have: {error!r}"

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import boto3
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 
 _CONNECT_SECONDS = 10
 
@@ -26,6 +26,8 @@ def told() -> Iterator[None]:
     """
     try:
         yield
+    except NoRegionError as error:
+        raise StackError("no region is set: name it in AWS_DEFAULT_REGION, or with `aws configure`") from error
     except (BotoCoreError, ClientError, ValueError) as error:
         raise StackError(" ".join(str(error).split())) from error
 

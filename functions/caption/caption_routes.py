@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import Depends, FastAPI, Query
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
+from pydantic.json_schema import SkipJsonSchema
 
 from captioning.captions import caption_picture, choose_decoding
 from captioning.model.decoding import MAX_BEAM_WIDTH, MAX_LENGTH_PENALTY
@@ -12,6 +13,7 @@ from functions.caption.confidence import CONFIDENCE, SURE
 from functions.caption.picture_part import BODY, picture_part
 from functions.caption.refusals import STATUSES
 from functions.caption.resources import Resources
+from functions.query_numbers import DECIMAL, WHOLE
 from web.application import create_app, entry_point
 from web.entry import Handler
 from web.metrics import Metric
@@ -40,7 +42,7 @@ class CaptionedPicture(BaseModel):
     cached: bool = Field(
         description="whether the caption was stored by an earlier request, for the same picture, model and options"
     )
-    alternatives: list[RankedCaption] | None = Field(
+    alternatives: list[RankedCaption] | SkipJsonSchema[None] = Field(
         default=None, description="the best captions, `caption` first; only if the request asks for them"
     )
 
@@ -60,15 +62,16 @@ def build(resources: Resources) -> tuple[FastAPI, Handler]:
     async def generate_caption(
         file: Annotated[FormPart, Depends(picture_part)],
         beam_width: Annotated[
-            int | None,
-            Query(ge=1, le=MAX_BEAM_WIDTH, description=_BEAM_WIDTH),
+            Annotated[int, Field(ge=1, le=MAX_BEAM_WIDTH), WHOLE] | None,
+            Query(description=_BEAM_WIDTH),
         ] = None,
         length_penalty: Annotated[
-            float | None,
-            Query(ge=0, le=MAX_LENGTH_PENALTY, description=_LENGTH_PENALTY),
+            Annotated[float, Field(ge=0, le=MAX_LENGTH_PENALTY), DECIMAL] | None,
+            Query(description=_LENGTH_PENALTY),
         ] = None,
         alternatives: Annotated[
-            int | None, Query(ge=1, le=MAX_BEAM_WIDTH, description="how many captions to return at most, best first")
+            Annotated[int, Field(ge=1, le=MAX_BEAM_WIDTH), WHOLE] | None,
+            Query(description="how many captions to return at most, best first"),
         ] = None,
     ) -> CaptionedPicture:
         """`file` is a JPEG, PNG, GIF, WebP, AVIF, BMP or TIFF picture; of an animation the first frame is read."""

@@ -1,12 +1,17 @@
 """The status function: requests about captions that need no captioning.
 
 GET /generate-caption/health says whether pictures can be captioned; the routes of uploads are in
-`functions.caption.upload_routes`. It is a separate function so that a flood of pictures cannot block these requests.
+`functions.caption.upload_routes`, and the list of them is in `functions.caption.listing_routes`. It is a separate
+function so that a flood of pictures cannot block these requests.
 """
+
+from typing import Literal
 
 from fastapi import FastAPI
 from pydantic import BaseModel, Field
+from pydantic.json_schema import SkipJsonSchema
 
+from functions.caption.listing_routes import listing_routes
 from functions.caption.refusals import STATUSES
 from functions.caption.resources import Resources
 from functions.caption.upload_routes import upload_routes
@@ -17,13 +22,14 @@ from web.entry import Handler
 class CaptionHealth(BaseModel):
     """Whether pictures can be captioned."""
 
-    status: str = Field(
-        examples=["healthy"],
+    status: Literal["healthy", "degraded"] = Field(
         description="`degraded` if a newer bundle cannot be used, or the source cannot be asked for one",
     )
     models_loaded: bool
     model_version: str
-    refused_version: str | None = Field(default=None, description="the newer bundle that cannot be used")
+    refused_version: str | SkipJsonSchema[None] = Field(
+        default=None, description="the newer bundle that cannot be used"
+    )
 
 
 def build(resources: Resources) -> tuple[FastAPI, Handler]:
@@ -48,5 +54,6 @@ def build(resources: Resources) -> tuple[FastAPI, Handler]:
             refused_version=service.refused_version,
         )
 
+    app.include_router(listing_routes(resources))
     app.include_router(upload_routes(resources))
     return app, entry_point(app, resources.metrics)

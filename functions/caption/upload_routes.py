@@ -2,7 +2,7 @@
 
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import quote, urljoin
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -11,18 +11,22 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.exceptions import HTTPException
 
+from captioning.lookup import Pending, find_outcome
 from captioning.outcomes import Status
 from captioning.pictures.limits import MAX_BYTES
-from captioning.uploads import PRESIGNED_SECONDS, MediaType, Pending, checked_name, find_outcome, presign_upload
+from captioning.uploads import PRESIGNED_SECONDS, MediaType, checked_name, presign_upload
 from functions.caption.confidence import CONFIDENCE, SURE
 from functions.caption.resources import Resources
 from web.application import base_path, require_json
 
 
 class _KeyConvertor(StringConvertor):
-    """The rest of a path, with any characters. Starlette's own `path` ends at a line break, which a key may have."""
+    """The rest of a path, with any characters. Starlette's own `path` ends at a line break, which a key may have.
 
-    regex = "(?s:.*)"
+    At least one: `/captions/` is the list.
+    """
+
+    regex = "(?s:.+)"
 
 
 register_url_convertor("key", _KeyConvertor())
@@ -65,7 +69,7 @@ class UploadCaption(BaseModel):
     """What an uploaded picture shows."""
 
     key: str
-    status: str = Field(examples=["captioned"])
+    status: Literal["captioned"]
     caption: str = Field(examples=["a brown dog runs through the grass"])
     confidence: float = Field(description=CONFIDENCE)
     sure: bool | None = Field(default=None, description=SURE)
@@ -76,7 +80,7 @@ class UploadPending(BaseModel):
     """A picture that is not captioned yet."""
 
     key: str
-    status: str = Field(examples=["pending"])
+    status: Literal["pending"]
 
 
 def upload_routes(resources: Resources) -> APIRouter:
@@ -86,8 +90,9 @@ def upload_routes(resources: Resources) -> APIRouter:
     @router.post("/uploads", summary="Presign the upload of a large picture", dependencies=[Depends(require_json)])
     async def upload(request: Request, picture: UploadRequest) -> UploadForm:
         """For pictures too large for `POST /generate-caption/`: they go straight to the storage, up to 10 MiB."""
-        expires_at = datetime.now(UTC) + timedelta(seconds=PRESIGNED_SECONDS)
-        presigned = presign_upload(resources.bucket(), media_type=picture.content_type, name=picture.filename)
+        now = datetime.now(UTC)
+        presigned = presign_upload(resources.bucket(), media_type=picture.content_type, name=picture.filename, now=now)
+        expires_at = now + timedelta(seconds=PRESIGNED_SECONDS)
         here = f"{request.url.scheme}://{request.url.netloc}{base_path(request)}/"
         return UploadForm(
             key=presigned.key,
@@ -122,7 +127,7 @@ def upload_routes(resources: Resources) -> APIRouter:
             raise HTTPException(422, f"the picture cannot be captioned: {found.reason}")
         return UploadCaption(
             key=key,
-            status=found.status.value,
+            status="captioned",
             caption=found.caption.text,
             confidence=round(found.caption.confidence, 4),
             sure=found.sure,

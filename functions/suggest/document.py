@@ -1,7 +1,7 @@
 """The OpenAPI document: the committed one, adapted to the search space in use.
 
-The committed document (`make openapi`) describes the shipped space. For a team's own space, its descriptions and
-examples of modes, APIs and parameters are replaced; the shapes are the same in any space, and nothing else changes.
+The committed document (`make openapi`) describes the shipped space. For a team's own space, the schemas that the space
+decides are replaced, and the examples of settings with them; nothing else changes.
 """
 
 import json
@@ -9,8 +9,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from functions.suggest.messages import EXAMPLE, FIXED, MODE, MODES, PARAMETERS
-from tuning.spaces import Api, CategoricalParameter, IntegerParameter, Parameter, Spaces
+from functions.space_messages import EXAMPLE
+from functions.suggest.messages import MODE_IF_NONE, mode_if_none
+from functions.suggest.space_schemas import space_schemas
+from tuning.spaces import Spaces
+from tuning.validation.space_file import load_spaces
 
 _COMMITTED = Path(__file__).with_name("openapi.json")
 
@@ -22,13 +25,15 @@ def document(own: Spaces | None) -> bytes:
     if own is None:
         return committed
     words: list[tuple[object, object]] = [
-        (PARAMETERS, f"`api` and the parameters of that API: {'; '.join(map(_describe_api, own.apis))}"),
         (EXAMPLE, own.example),
-        (FIXED, dict(list(own.example.items())[: len(FIXED)])),
-        (MODES, f"the search problem: {_listed([f'`{mode.name}`' for mode in own.modes], 'or')}"),
-        (MODE, own.default_mode),
+        (MODE_IF_NONE, mode_if_none(own.default_mode)),
     ]
-    return json.dumps(_reworded(json.loads(committed), words), ensure_ascii=False).encode()
+    adapted = _reworded(json.loads(committed), words)
+    schemas = adapted["components"]["schemas"]
+    for name in space_schemas(load_spaces()):
+        del schemas[name]
+    schemas.update(space_schemas(own))
+    return json.dumps(adapted, ensure_ascii=False).encode()
 
 
 def _reworded(node: Any, words: list[tuple[object, object]]) -> Any:
@@ -40,19 +45,3 @@ def _reworded(node: Any, words: list[tuple[object, object]]) -> Any:
     if isinstance(node, list):
         return [_reworded(member, words) for member in node]
     return node
-
-
-def _describe_api(api: Api) -> str:
-    parameters = [f"{parameter.name} ({_describe_values(parameter)})" for parameter in api.parameters]
-    return f"`{api.name}` has {_listed(parameters, 'and')}"
-
-
-def _describe_values(parameter: Parameter) -> str:
-    if isinstance(parameter, CategoricalParameter):
-        return _listed([f"`{choice}`" for choice in parameter.choices], "or")
-    whole = "a whole number, " if isinstance(parameter, IntegerParameter) else ""
-    return f"{whole}{parameter.low:.10g} to {parameter.high:.10g}"
-
-
-def _listed(names: list[str], conjunction: str) -> str:
-    return f" {conjunction} ".join(filter(None, [", ".join(names[:-1]), names[-1]]))

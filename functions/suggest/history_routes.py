@@ -7,6 +7,8 @@ from fastapi import Depends, Header, Request
 from fastapi.responses import Response
 
 from functions.history_messages import History
+from functions.query_numbers import Whole
+from functions.space_messages import ModeName
 from functions.tuning_function import TuningFunction, refuse_near_parameters
 from tuning.history import DEFAULT_LIMIT, browse
 from tuning.observations import DEFAULT_STUDY
@@ -35,11 +37,11 @@ def add(function: TuningFunction) -> None:
         request: Request,
         *,
         study: str = DEFAULT_STUDY,
-        mode: str | None = None,
+        mode: ModeName | None = None,
         rater: str | None = None,
         picture: str | None = None,
         include: Literal["withdrawn"] | None = None,
-        limit: int | None = None,
+        limit: Whole | None = None,
         cursor: str | None = None,
         format: Literal["json", "csv"] | None = None,  # noqa: A002 - the parameter's name in the API
         accept: Annotated[str | None, Header(include_in_schema=False)] = None,

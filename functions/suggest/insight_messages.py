@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from functions.suggest.messages import Parameters
+from functions.space_messages import ApiName, ModeName, Parameters, RecordedParameters
 from tuning.insight.importance import ApiImportance
 from tuning.insight.people import RaterProfile
 from tuning.insight.recommendation import Recommendation
@@ -104,7 +104,7 @@ class _Estimates(BaseModel):
     convergence: float = Field(
         description="share of the evaluation budget used: samples / 50, at most 1", examples=[0.48]
     )
-    best_parameters: Parameters | None = Field(
+    best_parameters: RecordedParameters | None = Field(
         description="the setting with the highest single rating, which may have been luck: to show, not to use"
     )
     best_rating: float | None = Field(examples=[4.5])
@@ -167,7 +167,7 @@ class ModeStats(_Estimates):
 class Stats(_Estimates):
     """The progress of the tuning. Values that are not known yet are null."""
 
-    recommended_mode: str | None = Field(description="the mode that the recommendation is for")
+    recommended_mode: ModeName | None = Field(description="the mode that the recommendation is for")
     converged: bool = Field(description="whether every mode that has begun has converged")
     improving: bool | None = Field(description="whether any mode is improving; null before six ratings of one")
     modes: dict[str, ModeStats] = Field(description="each mode by itself, and what else is known of it")
@@ -197,7 +197,7 @@ class CurvePoint(BaseModel):
 class RatedNearby(BaseModel):
     """A rated setting near a slice."""
 
-    parameters: Parameters
+    parameters: RecordedParameters
     ratings: int
     mean_rating: float
     nearness: float = Field(
@@ -208,7 +208,7 @@ class RatedNearby(BaseModel):
 class Curve(BaseModel):
     """The slice of one API."""
 
-    api: str
+    api: ApiName
     parameters: list[str] = Field(description="the one or two of its parameters that the slice is along")
     through: Parameters
     points: list[CurvePoint] = Field(description="in order; over two parameters row by row of the first")
@@ -246,7 +246,7 @@ class Curves(BaseModel):
     """The posterior along one parameter, or over two, of each API that can be set so."""
 
     study: str
-    mode: str
+    mode: ModeName
     samples_seen: int
     curves: list[Curve]
 
@@ -293,7 +293,7 @@ class ProgressSoFar(BaseModel):
     """How a mode came to where it is, rating by rating from the sixth on; past 50 ratings not every one has a step."""
 
     study: str
-    mode: str
+    mode: ModeName
     samples_seen: int
     steps: list[ProgressStep] = Field(description="the earliest first, at most 100")
     complete: bool = Field(description="false if time ran out: ask again for the steps that are missing")

@@ -4,6 +4,8 @@ from typing import Annotated
 
 from fastapi import Depends, Query, Request
 
+from functions.query_numbers import Whole
+from functions.space_messages import ApiName, ModeName
 from functions.suggest.insight_messages import Curves, ProgressSoFar, Stats
 from functions.tuning_function import TuningFunction, refuse_near_parameters
 from tuning.insight.slices import explore
@@ -18,7 +20,7 @@ def add(function: TuningFunction) -> None:
     app, reading = function.app, [Depends(refuse_near_parameters)]
 
     @app.get("/ml/stats", tags=["tuning"], summary="How the tuning stands", dependencies=reading)
-    async def stats(study: str = DEFAULT_STUDY, mode: str | None = None) -> Stats:
+    async def stats(study: str = DEFAULT_STUDY, mode: ModeName | None = None) -> Stats:
         return Stats.of(summarize(function.store, function.spaces, study=study, mode=mode))
 
     @app.get(
@@ -31,14 +33,16 @@ def add(function: TuningFunction) -> None:
         request: Request,
         *,
         study: str = DEFAULT_STUDY,
-        mode: str | None = None,
-        api: Annotated[str | None, Query(description="one API alone; without it each that has the parameters")] = None,
+        mode: ModeName | None = None,
+        api: Annotated[
+            ApiName | None, Query(description="one API alone; without it each that has the parameters")
+        ] = None,
         parameter: Annotated[list[str] | None, Query(description="once or twice: a name of a parameter")] = None,
         fixed: Annotated[
             list[str] | None, Query(description="any number of times: another parameter and its value, `name:value`")
         ] = None,
         points: Annotated[
-            int | None, Query(description="values along each: 2 to 101 of one (41), 2 to 33 of each of two (17)")
+            Whole | None, Query(description="values along each: 2 to 101 of one (41), 2 to 33 of each of two (17)")
         ] = None,
     ) -> Curves:
         refuse_values(request.query_params, function.spaces)
@@ -53,6 +57,6 @@ def add(function: TuningFunction) -> None:
         summary="What would have been recommended after each rating",
         dependencies=reading,
     )
-    async def progress(study: str = DEFAULT_STUDY, mode: str | None = None) -> ProgressSoFar:
+    async def progress(study: str = DEFAULT_STUDY, mode: ModeName | None = None) -> ProgressSoFar:
         found = follow(function.store, function.spaces, study=study, mode=mode, deadline=function.deadline())
         return ProgressSoFar.of(found)

@@ -1,24 +1,24 @@
 """The requests and answers of the suggest function, as the OpenAPI document describes them."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from functions.space_messages import Fixed, ModeName, Parameters
 from tuning.observations import DEFAULT_STUDY, Suggestion
+from tuning.suggest import DEFAULT_COUNT
+from tuning.validation.requests import MAX_COUNT
 
-# How the document describes the shipped search space; `functions.suggest.document` replaces these for another.
-PARAMETERS = (
-    "`api` and the parameters of that API: `leonardo` has init_strength (0.1 to 0.5), guidance_scale (5 to 12) "
-    "and controlnet_weight (0.7 to 0.99); `stablediffusion` has strength, guidance_scale and "
-    "controlnet_conditioning_scale, with the same bounds"
-)
-EXAMPLE = {"api": "leonardo", "init_strength": 0.28, "guidance_scale": 7.2, "controlnet_weight": 0.89}
-FIXED = {"api": "leonardo", "guidance_scale": 7.0}
-MODE = "structure"
-MODES = "the search problem: `structure` or `surfaces`"
 
-Parameters = Annotated[dict[str, Any], Field(description=PARAMETERS, examples=[EXAMPLE])]
+def mode_if_none(default_mode: str) -> str:
+    """Say which mode a request has that names none."""
+    return f"the search problem; `{default_mode}` if there is none"
+
+
+MODE = "structure"  # of the shipped search space; that of another is found when the request is judged
+MODE_IF_NONE = mode_if_none(MODE)
+"""What `functions.suggest.document` replaces for another search space."""
 
 
 def _refuse_truth(value: object) -> object:
@@ -51,14 +51,16 @@ class SuggestRequest(BaseModel):
 
     model_config = ConfigDict(extra="allow")  # what is not known is judged with the rest, and told
 
-    mode: str = Field(MODE, description=MODES)
-    num_suggestions: Count = Field(2, description="how many settings to suggest, 1 to 10")
-    study: str | None = Field(DEFAULT_STUDY, description="the study that the ratings will belong to")
-    fixed: dict[str, Any] | None = Field(
-        None,
-        description="what every suggestion is to have: an `api`, parameters, or both; the model chooses the rest",
-        examples=[FIXED],
+    mode: ModeName = Field(MODE, description=MODE_IF_NONE)
+    num_suggestions: Count = Field(
+        DEFAULT_COUNT,
+        description=f"how many settings to suggest; {DEFAULT_COUNT} if it is not said",
+        json_schema_extra={"minimum": 1, "maximum": MAX_COUNT},
     )
+    study: str | None = Field(
+        DEFAULT_STUDY, description=f"the study that the ratings will belong to; `{DEFAULT_STUDY}` if there is none"
+    )
+    fixed: Fixed | None = Field(None, description="what every suggestion is to have; the model chooses the rest")
 
 
 class Suggestions(BaseModel):
@@ -74,7 +76,7 @@ class Outstanding(BaseModel):
 
     suggestion_id: str
     study: str
-    mode: str
+    mode: ModeName
     parameters: Parameters
     suggested_at: datetime
     expires_at: datetime

@@ -2,26 +2,28 @@
 
 Scripts and styles are files of the package fastapi-offline, served by this function. The pages' addresses begin with
 the prefix of the stage or the domain, if there is one. The pages name an asset with part of its hash, so that browsers
-may cache it for ever and still get a new one; its plain name works too. The gateway compresses the answers.
+may cache it for ever and still get a new one; its plain name works too. The gateway compresses the answers. Each page
+begins with a link to Studio, which `functions.suggest.studio` serves.
 """
 
 import re
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
+from html import escape
 from importlib.util import find_spec
 from pathlib import Path
 
 from fastapi import APIRouter, Request
 from fastapi.openapi.docs import get_redoc_html, get_swagger_ui_html
-from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from fastapi.responses import HTMLResponse, Response
 from starlette.exceptions import HTTPException
 
+from functions.suggest.index import NAME
 from web.application import base_path
 
 router = APIRouter(include_in_schema=False)
 
-_TITLE = "Picture tuning and captioning"
 _ASSETS = {
     "swagger-ui-bundle.js": "text/javascript; charset=utf-8",
     "swagger-ui.css": "text/css; charset=utf-8",
@@ -61,37 +63,39 @@ def _address(base: str, name: str) -> str:
     return f"{base}/docs/{_asset(name).hashed}"
 
 
-@router.get("/")
-async def root(request: Request) -> RedirectResponse:
-    """Lead to the page."""
-    return RedirectResponse(f"{base_path(request)}/docs")
+def _linked(page: HTMLResponse, base: str) -> HTMLResponse:
+    """Return `page` with a link to Studio at its top."""
+    link = f'<p><a href="{escape(base)}/studio">Studio</a></p>'
+    return HTMLResponse(bytes(page.body).replace(b"<body>", f"<body>{link}".encode(), 1))
 
 
 @router.get("/docs")
 async def docs(request: Request) -> HTMLResponse:
     """Answer with Swagger UI."""
     base = base_path(request)
-    return get_swagger_ui_html(
+    page = get_swagger_ui_html(
         openapi_url=f"{base}/openapi.json",
-        title=_TITLE,
+        title=NAME,
         swagger_js_url=_address(base, "swagger-ui-bundle.js"),
         swagger_css_url=_address(base, "swagger-ui.css"),
         swagger_favicon_url=_NO_ICON,
         swagger_ui_parameters={"tryItOutEnabled": True, "persistAuthorization": True},
     )
+    return _linked(page, base)
 
 
 @router.get("/redoc")
 async def redoc(request: Request) -> HTMLResponse:
     """Answer with ReDoc."""
     base = base_path(request)
-    return get_redoc_html(
+    page = get_redoc_html(
         openapi_url=f"{base}/openapi.json",
-        title=_TITLE,
+        title=NAME,
         redoc_js_url=_address(base, "redoc.standalone.js"),
         redoc_favicon_url=_NO_ICON,
         with_google_fonts=False,
     )
+    return _linked(page, base)
 
 
 @router.get("/docs/{asset}")

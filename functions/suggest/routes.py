@@ -1,8 +1,8 @@
-"""The suggest function: all requests that read about tuning, and the API's pages.
+"""The suggest function: all requests that read about tuning, and the pages.
 
 POST /ml/suggest_parameters, GET /ml/suggestions, GET /health, GET /openapi.json; what people ask of a study is in
-`insight_routes` beside it, what is read of the history and of studies in `history_routes` and `study_routes`, the pages
-are in `pages`.
+`insight_routes` beside it, what is read of the history and of studies in `history_routes` and `study_routes`. What is
+at `/` is in `index`, the API's pages are in `pages`, and Studio in `studio`.
 """
 
 from datetime import UTC, datetime
@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from fastapi import Depends
 from fastapi.responses import Response
 
-from functions.suggest import history_routes, insight_routes, pages, study_routes
+from functions.space_messages import ModeName
+from functions.suggest import history_routes, index, insight_routes, pages, studio, study_routes
 from functions.suggest.document import document
 from functions.suggest.messages import (
     Health,
@@ -37,7 +38,9 @@ def build(settings: Settings) -> TuningFunction:
     """Build the function. A store or space that cannot be opened is logged and does not stop the start."""
     function = TuningFunction("suggest", settings, answer_seconds=ANSWER_SECONDS)
     app, metrics = function.app, function.metrics
+    app.include_router(index.router)
     app.include_router(pages.router)
+    app.include_router(studio.pages(settings.upload_origin))
     insight_routes.add(function)
     history_routes.add(function)
     study_routes.add(function)
@@ -81,7 +84,7 @@ def build(settings: Settings) -> TuningFunction:
         )
 
     @app.get("/ml/suggestions", tags=["tuning"], summary="Pending suggestions", dependencies=reading)
-    async def outstanding(study: str = DEFAULT_STUDY, mode: str | None = None) -> OutstandingSuggestions:
+    async def outstanding(study: str = DEFAULT_STUDY, mode: ModeName | None = None) -> OutstandingSuggestions:
         found = suggestions.browse(function.store, function.spaces, study=study, mode=mode, now=datetime.now(UTC))
         return OutstandingSuggestions(suggestions=[Outstanding.of(one) for one in found])
 

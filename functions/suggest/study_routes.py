@@ -3,6 +3,7 @@
 from fastapi import Depends
 
 from functions.history_messages import Studies, StudyDescription
+from functions.query_numbers import Whole
 from functions.tuning_function import TuningFunction, refuse_near_parameters
 from tuning import studies
 
@@ -12,7 +13,7 @@ def add(function: TuningFunction) -> None:
     app, reading = function.app, [Depends(refuse_near_parameters)]
 
     @app.get("/ml/studies", tags=["studies"], summary="Every study, by name", dependencies=reading)
-    async def list_studies(limit: int = studies.DEFAULT_LIMIT, cursor: str | None = None) -> Studies:
+    async def list_studies(limit: Whole = studies.DEFAULT_LIMIT, cursor: str | None = None) -> Studies:
         return Studies.of(studies.browse(function.store, limit=limit, cursor=cursor), function.spaces)
 
     @app.get("/ml/studies/{name}", tags=["studies"], summary="One study", dependencies=reading)

@@ -3,27 +3,54 @@
 Requests let every field through: `tuning.validation` judges them by the search space, all of them at once.
 """
 
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from functions.history_messages import Rated, StudyDescription
+from functions.space_messages import EXAMPLE, REFERENCE
+from tuning.observations import MAX_RATING, MIN_RATING
 from tuning.spaces import Spaces
 from tuning.study import StudySummary
 from tuning.update import Acknowledgement
+from tuning.validation.requests import (
+    MAX_COMMENT_LENGTH,
+    MAX_NOTE_LENGTH,
+    MAX_PICTURE_LENGTH,
+    MAX_RATER_LENGTH,
+    STUDY_NAME,
+)
+from tuning.validation.update import MAX_RESULTS
 
 # Of a study that is not there: whoever sends the example as it is records no invented rating.
 _EXAMPLE: dict[str, Any] = {
     "study": "my-study",
     "results": [
-        {
-            "suggestion_id": "5f1d7e0a2b9c4d3e8f6a1b2c",
-            "parameters": {"api": "leonardo", "init_strength": 0.28, "guidance_scale": 7.2, "controlnet_weight": 0.89},
-            "rating": 4.0,
-            "rater": "ana",
-        }
+        {"suggestion_id": "5f1d7e0a2b9c4d3e8f6a1b2c", "parameters": EXAMPLE, "rating": 4.0, "rater": "ana"},
     ],
 }
+
+# What callers should send. Numbers may come as strings all the same, and what is wrong is told in the API's own words.
+_Results = Annotated[
+    list[Any],
+    WithJsonSchema(
+        {
+            "type": "array",
+            "minItems": 1,
+            "maxItems": MAX_RESULTS,
+            "items": {"anyOf": [{REFERENCE: "RatedResult"}, {REFERENCE: "FailedResult"}]},
+        }
+    ),
+]
+_Mode = Annotated[Any, WithJsonSchema({"anyOf": [{REFERENCE: "Mode"}, {"type": "null"}]})]
+_Study = Annotated[Any, WithJsonSchema({"type": ["string", "null"]})]
+_NewStudy = Annotated[Any, WithJsonSchema({"type": "string", "pattern": f"^{STUDY_NAME.pattern}$"})]
+_Rater = Annotated[Any, WithJsonSchema({"type": ["string", "null"], "maxLength": MAX_RATER_LENGTH})]
+_Picture = Annotated[Any, WithJsonSchema({"type": ["string", "null"], "maxLength": MAX_PICTURE_LENGTH})]
+_Comment = Annotated[Any, WithJsonSchema({"type": ["string", "null"], "maxLength": MAX_COMMENT_LENGTH})]
+_Note = Annotated[Any, WithJsonSchema({"type": ["string", "null"], "maxLength": MAX_NOTE_LENGTH})]
+_Rating = Annotated[Any, WithJsonSchema({"type": "number", "minimum": MIN_RATING, "maximum": MAX_RATING})]
+_Truth = Annotated[Any, WithJsonSchema({"type": "boolean"})]
 
 
 class UpdateRequest(BaseModel):
@@ -31,18 +58,11 @@ class UpdateRequest(BaseModel):
 
     model_config = ConfigDict(extra="allow", json_schema_extra={"examples": [_EXAMPLE]})
 
-    results: list[Any] = Field(
-        description=(
-            "1 to 1,000 results; one that is invalid rejects all of them. Each has `parameters` (`api` and that API's "
-            "parameters, as suggested or of your own) and `rating` (1 to 5), or instead `failed` (why there is none). "
-            "It may have `suggestion_id`, `mode`, `rater` (a pseudonym), `picture` (an id of yours) and `comment`. "
-            "Numbers may be strings"
-        )
-    )
-    study: Any = Field(None, description="of all results, unless their suggestions say it; `default` without")
-    mode: Any = Field(None, description="of results that do not say theirs")
-    rater: Any = Field(None, description="of results that do not say theirs: a pseudonym")
-    picture: Any = Field(None, description="of results that do not say theirs: an id of yours")
+    results: _Results = Field(description="one that is invalid rejects all of them")
+    study: _Study = Field(None, description="of all results, unless their suggestions say it; `default` without")
+    mode: _Mode = Field(None, description="of results that do not say theirs")
+    rater: _Rater = Field(None, description="of results that do not say theirs: a pseudonym")
+    picture: _Picture = Field(None, description="of results that do not say theirs: an id of yours")
 
 
 class Updated(BaseModel):
@@ -79,10 +99,10 @@ class CorrectionRequest(BaseModel):
 
     model_config = ConfigDict(extra="allow", json_schema_extra={"examples": [{"rating": 5, "reviser": "ana"}]})
 
-    rating: Any = Field(None, description="1 to 5")
-    comment: Any = Field(None, description='up to 500 characters; null or "" removes it')
-    withdrawn: Any = Field(None, description="true withdraws the entry, false restores it")
-    reviser: Any = Field(None, description="who corrects it: a pseudonym")
+    rating: _Rating = Field(None)
+    comment: _Comment = Field(None, description='null or "" removes it')
+    withdrawn: _Truth = Field(None, description="true withdraws the entry, false restores it")
+    reviser: _Rater = Field(None, description="who corrects it: a pseudonym")
 
 
 class CorrectedEntry(BaseModel):
@@ -104,19 +124,25 @@ class GivenBack(BaseModel):
 class NewStudy(BaseModel):
     """A study to begin."""
 
-    model_config = ConfigDict(extra="allow", json_schema_extra={"examples": [{"name": "kitchens-2026"}]})
+    model_config = ConfigDict(
+        extra="allow", json_schema_extra={"required": ["name"], "examples": [{"name": "kitchens-2026"}]}
+    )
 
-    name: Any = Field(None, description="1 to 64 of a-z, 0-9, dot, hyphen, underscore, the first a letter or a digit")
-    based_on: Any = Field(None, description="the study that this one goes on from: its ratings teach too")
-    note: Any = Field(None, description="for people, up to 500 characters")
+    name: _NewStudy = Field(
+        None, description="1 to 64 of a-z, 0-9, dot, hyphen, underscore, the first a letter or a digit"
+    )
+    based_on: _Study = Field(None, description="the study that this one goes on from: its ratings teach too")
+    note: _Note = Field(None, description="for people")
 
 
 class Archiving(BaseModel):
     """Whether a study is archived. An archived study takes nothing, and can be read and restored."""
 
-    model_config = ConfigDict(extra="allow", json_schema_extra={"examples": [{"archived": True}]})
+    model_config = ConfigDict(
+        extra="allow", json_schema_extra={"required": ["archived"], "examples": [{"archived": True}]}
+    )
 
-    archived: Any = Field(None, description="true archives it, false restores it")
+    archived: _Truth = Field(None, description="true archives it, false restores it")
 
 
 class StudyChanged(StudyDescription):

@@ -1,4 +1,4 @@
-"""The API's pages in a real browser that reaches this machine alone. Needs Chromium; without it the tests say so."""
+"""The pages in a real browser that reaches this machine alone. Needs Chromium; without it the tests say so."""
 
 import shutil
 import subprocess
@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from functions.suggest import studio
+from tests.conftest import go_without
 from tests.support.stack import Stack
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -43,3 +45,12 @@ def test_redoc_lists_the_operations_of_all_functions(stack: Stack, tmp_path: Pat
 
     for summary in ("Suggest settings to try next", "Record ratings and learn", "Say in words what a picture shows"):
         assert summary in page
+
+
+def test_studio_shows_itself_under_its_own_policy(stack: Stack, tmp_path: Path) -> None:
+    if not (studio.FOLDER / "index.html").is_file():
+        go_without("Studio's page: `make studio` builds it")
+    page = _rendered(f"{stack.url}/studio/", tmp_path)
+
+    for tab in ("Rate", "Progress", "History", "Captions"):
+        assert tab in page

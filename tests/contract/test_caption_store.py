@@ -128,6 +128,25 @@ def test_how_sure_the_captioner_was_is_told_of_the_version_that_stays(reopen: Op
     assert store.outcome(KEY) == uncalibrated
 
 
+def test_outcomes_are_asked_for_together_and_those_that_are_not_there_are_left_out(reopen: Opener) -> None:
+    store = reopen()
+    kinds = (
+        lambda key: Outcome(key, "A", caption=DOG),
+        lambda key: Outcome(key, "A", reason="no"),
+        lambda key: Outcome(key, "A"),
+        lambda key: Outcome(key, "A", caption=DOG, sure=True),
+        lambda key: Outcome(key, "A", caption=DOG, sure=False),
+    )
+    # More than one request of DynamoDB has.
+    recorded = [kinds[number % len(kinds)](f"uploads/été 🐶/{number}") for number in range(105)]
+    for outcome in recorded:
+        store.record(outcome)
+    keys = [outcome.key for outcome in recorded]
+    assert reopen().outcomes([*keys, "uploads/none of them", KEY]) == {outcome.key: outcome for outcome in recorded}
+    assert store.outcomes(keys[:1]) == {keys[0]: recorded[0]}
+    assert store.outcomes([]) == {}
+
+
 def test_the_newest_version_of_an_upload_stays_and_of_one_version_the_first_outcome(reopen: Opener) -> None:
     store = reopen()
     first = Outcome(KEY, "0A", caption=DOG)

@@ -35,6 +35,7 @@ USES: dict[str, Callable[[CaptionStore], object]] = {
     "caption": lambda store: store.get("a"),
     "outcome": lambda store: store.outcome("uploads/a"),
     "reason": lambda store: store.outcome("uploads/b"),
+    "outcomes": lambda store: store.outcomes(["uploads/a", "uploads/b"]),
     "record": lambda store: store.record(Outcome("uploads/a", "A")),
 }
 NO_UTF8 = b"\xff\xfe"
@@ -98,6 +99,7 @@ def raised(store: CaptionStore, use: Callable[[CaptionStore], object]) -> Captio
         ("outcomes", "uploads/a", "sequencer", "yesterday", "outcome"),
         ("outcomes", "uploads/b", "sequencer", "", "reason"),
         ("sureness", "uploads/a", "sure", 7, "outcome"),
+        ("outcomes", "uploads/b", "sequencer", "", "outcomes"),
     ],
 )
 def test_a_damaged_row_of_a_file_is_damaged_by_name(
@@ -137,7 +139,7 @@ def test_no_value_in_any_column_is_more_than_an_error_of_ours(path: Path, data: 
     table, key = data.draw(st.sampled_from(sorted(COLUMNS)))
     column = data.draw(st.sampled_from(COLUMNS[table, key]))
     with damaged(path, table, key, column, data.draw(VALUES)):
-        for use in ("caption", "outcome", "reason"):
+        for use in ("caption", "outcome", "reason", "outcomes"):
             raised(open_caption_store(f"sqlite:///{path}"), USES[use])
 
 
@@ -168,10 +170,12 @@ def garbled(url: str, name: str, value: object, use: str) -> CaptioningError | N
     assert isinstance(store, DynamoDbCaptionStore)
 
     def garble(parsed: dict[str, Any], **_: Any) -> None:
-        if item := parsed.get("Item"):
-            item[name] = value
-            if value is None:
-                del item[name]
+        several = [item for items in parsed.get("Responses", {}).values() for item in items]
+        for item in (parsed.get("Item"), *several):
+            if item:
+                item[name] = value
+                if value is None:
+                    del item[name]
 
     store._table.connect().meta.events.register("after-call.dynamodb", garble)
     return raised(store, USES[use])
@@ -192,6 +196,8 @@ def garbled(url: str, name: str, value: object, use: str) -> CaptioningError | N
         ("sequencer", None, "record"),
         ("reason", {"S": "and a reason"}, "outcome"),
         ("reason", {"N": "1"}, "reason"),
+        ("sequencer", None, "outcomes"),
+        ("reason", {"N": "1"}, "outcomes"),
     ],
 )
 def test_a_garbled_item_of_a_table_is_damaged_by_name(table: str, name: str, value: object, use: str) -> None:

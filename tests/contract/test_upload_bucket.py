@@ -11,11 +11,13 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from captioning.buckets import folder as folder_bucket
 from captioning.buckets import open_bucket
-from captioning.buckets.port import PresignedPost
+from captioning.buckets.port import Listing, PresignedPost
 from captioning.caption import Caption
 from captioning.errors import (
     BucketRefusedError,
@@ -80,6 +82,136 @@ def test_when_a_picture_was_uploaded_is_known_while_it_is_there(there: Fixture) 
     assert abs(datetime.now(UTC) - since) < timedelta(seconds=60)
     there.delete(KEY)
     assert there.bucket.uploaded_at(KEY) is None
+
+
+def listed(there: Fixture, *, prefix: str = "uploads/", most: int) -> list[list[str]]:
+    """The keys, listing by listing."""
+    found, after = [], ""
+    while True:
+        listing = there.bucket.pictures(after=after, prefix=prefix, most=most)
+        found.append([picture.key for picture in listing.pictures])
+        if listing.next_after is None:
+            return found
+        assert listing.next_after > after
+        after = listing.next_after
+
+
+# A folder beside names that begin as its own, of which some sort before its slash and some after it.
+LYING = sorted(
+    [
+        *("uploads/a-b.jpg", "uploads/a.jpg", "uploads/a/1.jpg", "uploads/a/b/c/d.jpg", "uploads/a/z.jpg"),
+        *(
+            "uploads/a0.jpg",
+            "uploads/A.jpg",
+            "uploads/été/🐶.jpg",
+            "uploads/ﬁ.jpg",
+            "uploads/🐶.jpg",
+            "uploads/a b+c%.jpg",
+        ),
+    ],
+    key=str.encode,
+)
+
+
+@pytest.mark.parametrize("most", [1, 2, 5, 11, 1000])
+def test_what_lies_there_is_listed_by_key_and_each_picture_once(there: Fixture, most: int) -> None:
+    for key in reversed(LYING):
+        there.put(key, b"a")
+    there.put("captions/uploads/a.jpg.json", b"{}")
+    pages = listed(there, most=most)
+    assert [key for page in pages for key in page] == LYING
+    assert all(len(page) <= most for page in pages)
+    assert len(pages) <= -(-len(LYING) // most) + 1
+
+
+def test_a_listed_picture_has_its_size_and_when_it_was_uploaded(there: Fixture) -> None:
+    there.put(KEY, b"a" * 77)
+    (picture,) = there.bucket.pictures(most=10).pictures
+    assert (picture.key, picture.size) == (KEY, 77)
+    since = there.bucket.uploaded_at(KEY)
+    # S3 says the second alone.
+    assert since is not None
+    assert abs(picture.uploaded_at - since) < timedelta(seconds=1)
+    there.delete(KEY)
+    assert there.bucket.pictures(most=10) == Listing((), None)
+
+
+@pytest.mark.parametrize("prefix", ["uploads/a", "uploads/a/", "uploads/a/b", "uploads/a/b/c/d.jpg", "uploads/zz"])
+def test_a_listing_may_be_of_keys_that_begin_alike(there: Fixture, prefix: str) -> None:
+    for key in LYING:
+        there.put(key, b"a")
+    for most in (2, 1000):
+        found = [key for page in listed(there, prefix=prefix, most=most) for key in page]
+        assert found == [key for key in LYING if key.startswith(prefix)]
+
+
+def test_a_listing_goes_on_after_what_was_deleted_and_sees_what_came(there: Fixture) -> None:
+    for name in "bdf":
+        there.put(f"uploads/{name}", b"a")
+    first = there.bucket.pictures(most=2)
+    assert first.next_after == "uploads/d"
+    there.delete("uploads/d")
+    there.put("uploads/a", b"a")
+    there.put("uploads/e", b"a")
+    rest = there.bucket.pictures(after=first.next_after, most=10)
+    assert [picture.key for picture in rest.pictures] == ["uploads/e", "uploads/f"]
+
+
+def test_a_consoles_folder_is_no_picture(ministack_endpoint: str, request: pytest.FixtureRequest) -> None:
+    there = bucket_fixture(request, "ministack")
+    for key in ("uploads/", "uploads/a/", "uploads/a/b.jpg"):
+        there.put(key, b"")
+    assert [key for page in listed(there, most=1) for key in page] == ["uploads/a/b.jpg"]
+
+
+def test_what_is_hidden_or_no_file_or_no_text_or_longer_than_a_key_is_not_listed(tmp_path: Path) -> None:
+    folder = tmp_path / "uploads"
+    (folder / ".hidden").mkdir(parents=True)
+    (folder / ".hidden/a.jpg").touch()
+    (folder / ".b.jpg").touch()
+    os.mkfifo(folder / "queue")
+    (folder / "nowhere").symlink_to(tmp_path / "none")
+    Path(os.fsdecode(bytes(folder) + b"/\xff.jpg")).touch()
+    deep = folder.joinpath(*["d" * 200] * 5)
+    deep.mkdir(parents=True)
+    (deep / "short").touch()
+    (deep / ("x" * 50)).touch()
+    bucket = open_bucket(f"file://{tmp_path}")
+    found = bucket.pictures(most=10)
+    assert [picture.key for picture in found.pictures] == [f"{(deep / 'short').relative_to(tmp_path)}"]
+    assert found.next_after is None
+
+
+def test_a_listing_opens_a_bounded_number_of_folders_and_the_next_one_goes_on(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = bucket_fixture(request, "folder")
+    root = Path(there.url.removeprefix("file://"))
+    monkeypatch.setattr(folder_bucket, "MAX_FOLDERS", 10)
+    for number in range(50):
+        (root / f"uploads/{number:03}/empty").mkdir(parents=True)
+    there.put("uploads/030/empty/a.jpg", b"a")
+    there.put("uploads/z.jpg", b"a")
+    opened: list[str] = []
+    scan = os.scandir
+
+    def counted(path: Path) -> Any:
+        opened.append(str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", counted)
+    pages, after = [], ""
+    while True:
+        opened.clear()
+        listing = there.bucket.pictures(after=after, most=5)
+        pages.append([picture.key for picture in listing.pictures])
+        # And those above it, again.
+        assert len(opened) <= 10 + 3
+        if listing.next_after is None:
+            break
+        after = listing.next_after
+    assert [key for page in pages for key in page] == ["uploads/030/empty/a.jpg", "uploads/z.jpg"]
+    assert len(pages) >= 10
 
 
 @pytest.mark.parametrize(
@@ -295,6 +427,7 @@ def test_a_queue_in_a_pictures_place_is_not_waited_for(tmp_path: Path) -> None:
 def test_opening_a_folder_touches_nothing_until_it_is_written_to(tmp_path: Path) -> None:
     bucket = open_bucket(f"file://{tmp_path}/new")
     assert bucket.uploaded_at(KEY) is None
+    assert bucket.pictures(most=10) == Listing((), None)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -302,6 +435,8 @@ def test_a_folder_that_cannot_be_written_is_unavailable(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(BucketUnavailableError, match="file"):
         open_bucket(f"file://{tmp_path}/file").publish(Outcome(KEY, "1"))
+    with pytest.raises(BucketUnavailableError, match="file"):
+        open_bucket(f"file://{tmp_path}/file").pictures(most=10)
 
 
 def test_a_bucket_that_is_not_there_is_refused(ministack_endpoint: str) -> None:

@@ -32,7 +32,7 @@ def there() -> set[str]:
 
 
 def test_the_tree_on_the_page_is_the_tree_that_there_is() -> None:
-    assert there() | {"layers", "models", "events", "benchmarks", "tests", "docs"} == drawn()
+    assert there() | {"layers", "models", "samples", "events", "benchmarks", "tests", "docs"} == drawn()
     assert all((ROOT / folder).is_dir() for folder in drawn() if not folder.startswith("layers/"))
 
 

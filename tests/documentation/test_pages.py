@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 import tuning.suggest
-from captioning import uploads
+from captioning import lookup, uploads
+from captioning.buckets import folder
 from captioning.buckets import port as bucket
 from captioning.pictures import limits
 from captioning.pictures.formats import gif, jpeg, png, tiff, tiff_directory, webp
@@ -30,17 +31,24 @@ from tuning.validation.update import MAX_RESULTS
 from web.settings import Settings
 
 
-@pytest.mark.parametrize(("readme", "file"), [("README.md", "dog.jpg"), ("README.es.md", "perro.jpg")])
-def test_the_readmes_requests_get_answers_of_the_shape_it_shows(
-    stack: Stack, tmp_path: Path, picture: bytes, readme: str, file: str
-) -> None:
-    (tmp_path / file).write_bytes(picture)
+@pytest.mark.parametrize("readme", ["README.md", "README.es.md"])
+def test_the_readmes_requests_get_answers_of_the_shape_it_shows(stack: Stack, readme: str) -> None:
     requests = requests_shown(readme)
     assert len(requests) == 5
     for command, shown in requests:
         here = command.replace("http://127.0.0.1:8000", stack.url).rstrip() + " --silent --show-error"
-        done = subprocess.run(["bash", "-c", here], cwd=tmp_path, capture_output=True, text=True, check=True)
+        done = subprocess.run(["bash", "-c", here], cwd=ROOT, capture_output=True, text=True, check=True)
         assert set(json.loads(done.stdout)) == set(shown), command
+
+
+def test_the_sample_gets_the_caption_that_the_readmes_show(stack: Stack) -> None:
+    (shown,) = [answer for command, answer in requests_shown("README.md") if "samples/dog.jpg" in command]
+    dog = ("dog.jpg", (ROOT / "samples/dog.jpg").read_bytes())
+    said = stack.post("/generate-caption/", files={"file": dog}).json()
+    for name in ("filename", "caption", "model_version"):
+        assert said[name] == shown[name]
+    # Its last digits are the machine's own.
+    assert said["confidence"] == pytest.approx(shown["confidence"], abs=0.02)
 
 
 def test_the_apis_page_shows_how_to_upload(stack: Stack, tmp_path: Path, picture: bytes) -> None:
@@ -105,7 +113,7 @@ def test_the_apis_page_shows_what_is_answered_of_a_rated_study(stack: Stack) -> 
     asked = [
         (text.removeprefix("GET ").strip(), json.loads(shown[at + 1][1]))
         for at, (_, text) in enumerate(shown)
-        if text.startswith("GET /")
+        if text.startswith("GET /ml/")
     ]
     (steps,) = (json.loads(text) for language, text in shown if language == "json" and '"steps"' in text)
     asked.append(("/ml/progress?study=kitchens-2026", steps))
@@ -138,11 +146,17 @@ def test_the_apis_page_shows_what_is_answered_of_a_rated_study(stack: Stack) -> 
     assert drawn[0] == drawn[1]
 
 
+def test_the_apis_page_shows_the_index_as_it_is_answered(stack: Stack) -> None:
+    shown = [text for _, text in blocks("docs/api.md")]
+
+    assert stack.get("/").json() == json.loads(shown[shown.index("GET /\n") + 1])
+
+
 def test_both_readmes_show_the_same_requests_and_the_committed_model() -> None:
     english, spanish = ([content for _, content in blocks(name)] for name in ("README.md", "README.es.md"))
     version = json.loads((ROOT / "models/flickr8k/manifest.json").read_text())["model_version"]
 
-    assert [content.replace("perro.jpg", "dog.jpg") for content in spanish] == english
+    assert spanish == english
     assert f'"model_version": "{version}"' in (ROOT / "README.md").read_text()
 
 
@@ -192,6 +206,11 @@ def test_the_limits_are_those_of_the_code() -> None:
     assert table["a presigned upload"] == f"{uploads.PRESIGNED_SECONDS // 60} minutes, one key"
     assert table["an upload's `filename`"] == f"1 to {uploads.MAX_NAME_BYTES} bytes in UTF-8"
     assert table["an uploaded picture's key"] == f"{bucket.MAX_KEY_BYTES:,} bytes in UTF-8"
+    assert table["pictures in a page of uploads; that are looked at for a page of one status"] == (
+        f"1 to {lookup.MAX_LIMIT}; {lookup.MAX_EXAMINED:,}"
+    )
+    folders = "folders that are opened for a page of uploads, on one machine"
+    assert table[folders] == f"{folder.MAX_FOLDERS:,}; then it has fewer pictures"
     assert table["`Retry-After` of a pending caption"].startswith(f"1 to {upload_routes.MAX_RETRY_AFTER} s")
     assert table["a picture that costs more memory"] == (
         f"{limits.MAX_PROGRESSIVE_PIXELS // 10**6} million pixels of a progressive JPEG, "

@@ -105,6 +105,20 @@ def test_the_apis_page_in_spanish_has_the_same_sections_examples_and_statuses() 
     assert numbers[0] == numbers[1]
 
 
+def test_studios_page_in_spanish_has_the_same_sections_keys_commands_and_pictures() -> None:
+    english, spanish = ((DOCS / name).read_text() for name in ("studio.md", "es/studio.md"))
+
+    assert blocks("docs/es/studio.md") == blocks("docs/studio.md")
+    assert _outline(english) == _outline(spanish)
+    # Paths, settings, names and keys are the same in every language.
+    spans = [sorted(re.findall(r"`([^`\n]+)`", text.replace("```", ""))) for text in (english, spanish)]
+    assert spans[0] == spans[1]
+    assert {"FRESH=1 make demo", "OPEN=no make demo", "data/demo/"} <= set(spans[0])
+    drawn = [re.findall(r"<!-- .*(docs/studio/[a-z-]+\.png) -->", text) for text in (english, spanish)]
+    assert drawn[0] == drawn[1]
+    assert len(set(drawn[0])) == len(drawn[0]) > 0
+
+
 def test_the_glossary_has_what_the_field_calls_things() -> None:
     text = (DOCS / "glossary.md").read_text()
     terms = [

@@ -29,7 +29,7 @@ RATE = (
 """The distributive "a": "8 requests a second", "one id a suggestion"."""
 
 SAME_MEANING = {
-    "Answer": "an HTTP answer in both `benchmarks.load` and `tools.smoke`, each of which has a client of its own",
+    "Answer": "an HTTP answer in both `benchmarks.load` and `tools.service`, each of which has a client of its own",
     "SuggestRequest": "a request for suggestions: as the document describes it, and once it is valid",
 }
 """Names that two classes may have, and why."""

@@ -194,7 +194,14 @@ def test_an_unknown_mode_of_stats_is_refused(stack: Stack) -> None:
 
 
 @pytest.mark.parametrize(
-    ("query", "parameter"), [("limit=0", "limit"), ("limit=201", "limit"), ("limit=x", "limit"), ("cursor=x", "cursor")]
+    ("query", "parameter"),
+    [
+        ("limit=0", "limit"),
+        ("limit=201", "limit"),
+        ("limit=x", "limit"),
+        ("limit=1_0", "limit"),
+        ("cursor=x", "cursor"),
+    ],
 )
 def test_a_page_of_history_that_does_not_exist_is_refused(stack: Stack, query: str, parameter: str) -> None:
     problem = assert_is_a_problem(stack.get(f"/ml/history?{query}"), 422)
@@ -215,7 +222,7 @@ def test_the_same_idempotency_key_records_once_and_another_body_is_refused(stack
     other = stack.post("/ml/update_model", json={"results": [_result(rating=1)]}, headers=key)
     assert_is_a_problem(other, 422)
     too_long = stack.post("/ml/update_model", json={"results": [_result()]}, headers={"Idempotency-Key": "k" * 256})
-    assert assert_is_a_problem(too_long, 422)["errors"][0]["header"] == "idempotency-key"
+    assert assert_is_a_problem(too_long, 422)["errors"][0]["header"] == "Idempotency-Key"
     assert stack.get("/health").json()["optimizer_samples"] == first.json()["samples_seen"]
 
 

@@ -19,6 +19,7 @@ import yaml
 from local.template import _Loader, read
 from tests.support.events import ENVIRONMENT, EVENTS, EXPECTED, HANDLERS, assert_answered, events_for
 from tests.support.stack import ROOT
+from tests.support.studio import SERVING, write_page
 from tuning.observations import Observation, Setting, Suggestion
 from tuning.stores import open_store
 from tuning.study import Study
@@ -26,16 +27,17 @@ from web.settings import Settings
 
 _REPLAY = """
 import importlib, json, sys
+{prepared}
 module, _, name = sys.argv[1].rpartition(".")
 handler = getattr(importlib.import_module(module), name)
-answers = {}
+answers = {{}}
 for path in sys.argv[2:]:
     with open(path) as stream:
         event = json.load(stream)
     try:
         answers[path] = handler(event, None)
     except Exception as error:  # as Lambda reports it
-        answers[path] = {"errorType": type(error).__name__, "errorMessage": str(error)}
+        answers[path] = {{"errorType": type(error).__name__, "errorMessage": str(error)}}
 print("\\n" + json.dumps(answers))
 """
 
@@ -50,7 +52,11 @@ def replay(recipient: str, folder: Path, *events: Path) -> dict[Path, dict[str, 
         # What a Lambda has, and the functions may look for.
         "AWS_LAMBDA_FUNCTION_NAME": recipient,
     }
-    command = [sys.executable, "-c", _REPLAY, HANDLERS[recipient], *map(str, events)]
+    page = folder / "studio"
+    if recipient == "suggest" and not page.exists():
+        write_page(page)
+    program = _REPLAY.format(prepared=SERVING.format(str(page)) if recipient == "suggest" else "")
+    command = [sys.executable, "-c", program, HANDLERS[recipient], *map(str, events)]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     answers: dict[str, dict[str, Any]] = json.loads(done.stdout.splitlines()[-1])

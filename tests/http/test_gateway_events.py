@@ -43,19 +43,19 @@ def test_pages_under_a_domain_lead_to_what_is_there(tmp_path: Path) -> None:
     pages = ("root", "docs", "redoc", "openapi")
     root, docs, redoc, document = answers("suggest", tmp_path, *(f"{name}-of-a-domain" for name in pages))
 
-    assert root["headers"]["location"] == "/pictures/docs"
+    assert root["headers"]["location"] == "/pictures/studio"
     named = re.findall(r"""(?:src|href|spec-url)="([^"]+)"|\burl: '([^']+)'""", docs["body"] + redoc["body"])
     addresses = {address for pair in named for address in pair} - {"", "data:,"}
-    assert len(addresses) == 4
-    assert all(re.fullmatch(r"/pictures/(openapi\.json|docs/[\w.-]+)", address) for address in addresses)
+    assert len(addresses) == 5
+    assert all(re.fullmatch(r"/pictures/(studio|openapi\.json|docs/[\w.-]+)", address) for address in addresses)
     (server,) = json.loads(document["body"])["servers"]
     assert urljoin(f"{DOMAIN}/pictures/openapi.json", server["url"]) == f"{DOMAIN}/pictures/"
 
 
 def test_behind_the_gateways_own_name_they_carry_the_stage(tmp_path: Path) -> None:
-    root, docs = answers("suggest", tmp_path, "root", "docs-of-an-http-api")
+    root, docs = answers("suggest", tmp_path, "root-of-a-browser", "docs-of-an-http-api")
 
-    assert root["headers"]["location"] == "/v1/docs"
+    assert root["headers"]["location"] == "/v1/studio"
     assert "url: '/v1/openapi.json'" in docs["body"]
 
 

@@ -41,6 +41,8 @@ AGAIN = {
 """The messages that the queue is to deliver again."""
 
 ANSWERS = {
+    "status-captions": 200,
+    "status-captions-of-a-status": 200,
     "status-of-upload": 200,
     "status-of-upload-encoded": 200,
     "status-of-upload-pending": 202,
@@ -112,5 +114,14 @@ def test_each_event_of_the_bucket_has_its_outcome_and_callers_are_told(tmp_path:
     assert {name: answer["statusCode"] for name, answer in told.items()} == ANSWERS
     assert json.loads(told["status-of-upload"]["body"])["caption"] == dog["caption"]
     assert json.loads(told["status-of-upload-encoded"]["body"])["key"] == "uploads/two dogs + a été 🐶/100%.jpg"
+    lying = {one["key"]: one["status"] for one in json.loads(told["status-captions"]["body"])["uploads"]}
+    assert lying == {
+        **dict.fromkeys((f"uploads/{name}" for name in CAPTIONED), "captioned"),
+        **dict.fromkeys(("uploads/pending.jpg", "uploads/replaced.jpg"), "pending"),
+        "uploads/damaged.jpg": "failed",
+    }
+    (damaged,) = json.loads(told["status-captions-of-a-status"]["body"])["uploads"]
+    assert (damaged["key"], damaged["size"], damaged["caption"]) == ("uploads/damaged.jpg", 5, None)
+    assert damaged["reason"].startswith("the bytes are not a picture")
     for name, answer in told.items():
         assert ("retry-after" in answer["headers"]) == (ANSWERS[name] == 202)

@@ -6,6 +6,7 @@ would end up in what is deployed.
 
 import hashlib
 import json
+import os
 import platform
 import re
 import shutil
@@ -16,6 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.images import packages_of_npm
 from tests.images.engine import DockerError, Engine, EngineMissingError, install
 from tests.images.recipe import DOCKERFILE
 from tests.images.wheels import fetch
@@ -28,6 +30,8 @@ _SAM = ROOT / ".venv-sam" / "lib"
 _SUITE = "trixie"  # the release of Debian that has Python 3.13
 _PACKAGES = ("python3.13", "libstdc++6")
 _PIP = ROOT / "build" / "pip"
+_NPM = ROOT / "build" / "npm"
+_NODE = ROOT / "tools" / "node" / "requirements.txt"
 _OURS = "# made for one run of the images' tests\n"
 _ARCHITECTURES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "aarch64", "arm64": "aarch64"}
 
@@ -75,11 +79,29 @@ def wheelhouse() -> Iterator[None]:
     _PIP.mkdir(parents=True)
     try:
         configuration.write_text(f"{_OURS}[global]\nno-index = true\nfind-links = /packages\n")
-        for wheel in fetch(architecture()):
+        for wheel in (*fetch(architecture()), *fetch(architecture(), (_NODE,), keep="node")):
             (_PIP / wheel.name).hardlink_to(wheel)
         yield
     finally:
         shutil.rmtree(_PIP)
+
+
+@contextmanager
+def npm_cache() -> Iterator[None]:
+    """Gives the builds of this run the packages of npm in the same way, under build/npm/."""
+    configuration = _NPM / "npmrc"
+    if _NPM.exists() and not (configuration.is_file() and configuration.read_text().startswith(_OURS)):
+        yield
+        return
+    shutil.rmtree(_NPM, ignore_errors=True)
+    _NPM.mkdir(parents=True)
+    try:
+        shutil.copytree(packages_of_npm.fetch(), _NPM / "cache", copy_function=os.link)
+        settings = {"cache": "/packages/cache", "offline": "true", "registry": packages_of_npm.registry()}
+        configuration.write_text(_OURS + "".join(f"{name}={value}\n" for name, value in settings.items()))
+        yield
+    finally:
+        shutil.rmtree(_NPM)
 
 
 def _make_stand_in(engine: Engine, name: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.images.base import prepare, wheelhouse
+from tests.images.base import npm_cache, prepare, wheelhouse
 from tests.images.engine import Engine, EngineMissingError, engine
 from tests.images.sam import BUILT, Function, Sam
 from tests.images.wheels import WheelsMissingError
@@ -87,7 +87,7 @@ def sam(docker: Engine) -> Sam:
 @pytest.fixture(scope="session")
 def functions(sam: Sam, report: Report) -> dict[str, Function]:
     """The functions by their handlers, their images built."""
-    with wheelhouse():
+    with wheelhouse(), npm_cache():
         return {function.handler: function for function in sam.build()}
 
 

@@ -27,11 +27,13 @@ def test_the_build_context_holds_what_the_images_copy_and_nothing_else() -> None
     if not python.is_file():
         go_without("SAM: `make .venv-sam/stamp` installs it")
     done = subprocess.run([python, "-c", _LIST], cwd=ROOT, capture_output=True, text=True, check=True)
-    # The rules go along with what they leave in; what a machine gives pip is its own affair.
-    sent = {path for path in json.loads(done.stdout) if path != ".dockerignore" and not path.startswith("build/pip/")}
+    # The rules go along with what they leave in; what a machine gives pip and npm is its own affair.
+    own = ("build/pip/", "build/npm/")
+    sent = {path for path in json.loads(done.stdout) if path != ".dockerignore" and not path.startswith(own)}
 
-    folders = ("functions", "layers", "local", "models/flickr8k")
-    assert sent == {f"{folder}/{name}" for folder in folders for name in sources(folder)} | {"main.py", "template.yaml"}
+    folders = ("clients/typescript", "functions", "layers", "local", "models/flickr8k", "studio", "tools/node")
+    files = {".npmrc", "main.py", "package-lock.json", "package.json", "template.yaml", "tsconfig.base.json"}
+    assert sent == {f"{folder}/{name}" for folder in folders for name in sources(folder)} | files
 
 
 @pytest.mark.parametrize("function", LAYERS)

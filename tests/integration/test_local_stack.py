@@ -289,6 +289,9 @@ def test_metrics_are_prometheus_own_text_and_take_the_key(start: Start, picture:
         stack.get(path, headers=key)
     refused, told = stack.get("/metrics"), stack.get("/metrics", headers=key)
 
+    asked = requests.head(f"{stack.url}/metrics", headers=key, timeout=10)
+    assert (asked.status_code, asked.content) == (200, b"")
+    assert asked.headers["content-type"] == told.headers["content-type"]
     assert refused.status_code == 403
     assert refused.headers["content-type"] == "application/problem+json"
     assert told.headers["content-type"].startswith("text/plain; version=")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from functions.update import routes as update_routes
 from tests.support.events import EVENTS
 from tests.support.spaces import MIXED, assert_legal
 from tests.support.stack import ROOT, Stack
-from tools.openapi import DOCUMENT
+from tools.openapi.document import DOCUMENT
 from tuning.observations import Setting
 from tuning.validation.space_file import load_spaces
 from web.settings import Settings
@@ -69,17 +70,18 @@ def test_values_of_the_wrong_kind_are_refused_by_name(own: Stack) -> None:
 def test_the_document_and_the_greeting_speak_of_the_own_space(own: Stack) -> None:
     served = own.get("/openapi.json")
     document = served.json()
-    request = document["components"]["schemas"]["SuggestRequest"]["properties"]["mode"]
-    assert request["default"] == "portraits"
-    assert request["description"] == "the search problem: `portraits` or `sketches`"
-    suggestion = document["components"]["schemas"]["Suggestions"]["properties"]["suggestions"]["items"]
-    assert suggestion["description"] == (
-        "`api` and the parameters of that API: `painter` has strength (-0.5 to 0.5), steps (a whole number, 10 to 50) "
-        "and sampler (`euler`, `heun` or `dpm++ 2m`); "
-        "`printer` has sampler (`heun` or `ancestral`) and passes (a whole number, 1 to 4)"
-    )
-    (example,) = suggestion["examples"]
-    (fixed,) = document["components"]["schemas"]["SuggestRequest"]["properties"]["fixed"]["examples"]
+    schemas = document["components"]["schemas"]
+    assert schemas["SuggestRequest"]["properties"]["mode"]["description"].endswith("`portraits` if there is none")
+    assert (schemas["Mode"]["enum"], schemas["Api"]["enum"]) == (["portraits", "sketches"], ["painter", "printer"])
+    assert schemas["Parameters"]["discriminator"]["mapping"].keys() == {"painter", "printer"}
+    assert schemas["Parameters.painter"]["properties"] == {
+        "api": {"type": "string", "const": "painter"},
+        "strength": {"type": "number", "minimum": -0.5, "maximum": 0.5, "x-step": 0.01},
+        "steps": {"type": "integer", "minimum": 10, "maximum": 50},
+        "sampler": {"type": "string", "enum": ["euler", "heun", "dpm++ 2m"]},
+    }
+    (example,) = schemas["Parameters"]["examples"]
+    (fixed,) = schemas["Fixed"]["examples"]
     asked = own.post("/ml/suggest_parameters", json={"num_suggestions": 1, "fixed": fixed})
     assert asked.json()["suggestions"][0].items() >= fixed.items()
     (update,) = document["components"]["schemas"]["UpdateRequest"]["examples"]
@@ -90,9 +92,15 @@ def test_the_document_and_the_greeting_speak_of_the_own_space(own: Stack) -> Non
     for text in (served.text, own.greeting):
         for shipped in ("leonardo", "structure", "init_strength"):
             assert shipped not in text
-    shapes = json.loads(DOCUMENT.read_text())
-    assert document["paths"] == shapes["paths"]
-    assert document["components"]["schemas"].keys() == shapes["components"]["schemas"].keys()
+    shipped = json.loads(DOCUMENT.read_text())
+    assert document["paths"] == shipped["paths"]
+    known = {f"#/components/schemas/{name}" for name in schemas}
+    assert set(re.findall(r'"(#/components/schemas/[^"]+)"', served.text)) == known
+    assert schemas.keys() ^ shipped["components"]["schemas"].keys() == {
+        f"{kind}.{api}"
+        for kind in ("Parameters", "Fixed")
+        for api in ("leonardo", "stablediffusion", "painter", "printer")
+    }
 
 
 def test_a_deployed_function_names_a_wrong_file_in_its_log_and_answers_no_request_until_it_is_mended(

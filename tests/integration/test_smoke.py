@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.stack import ROOT, Stack
+from tests.support.studio import StackWithoutPage, StackWithPage
 from tools.smoke import CHECKS
 
 # Nobody listens there, so that there is no bundle; one in a folder that is not there would stop the start.
@@ -28,7 +29,7 @@ def smoke(*arguments: str) -> tuple[int, str]:
 
 
 def test_a_stack_that_works_passes_every_check_as_often_as_it_is_tried_and_gains_no_rating(tmp_path: Path) -> None:
-    stack, key = Stack(tmp_path, API_KEY="secret"), {"x-api-key": "secret"}
+    stack, key = StackWithPage(tmp_path, API_KEY="secret"), {"x-api-key": "secret"}
     for _ in range(2):
         status, said = smoke(stack.url, "--key", "secret")
         assert f"{len(CHECKS)} of {len(CHECKS)} checks passed" in said, said
@@ -60,14 +61,15 @@ def test_the_study_of_the_test_is_archived_again_though_a_check_in_it_fails(tmp_
 
 
 def test_each_check_fails_for_itself(tmp_path: Path) -> None:
-    stack = Stack(tmp_path, API_KEY="secret", CAPTION_MODEL=NO_BUNDLE)
+    stack = StackWithoutPage(tmp_path, API_KEY="secret", CAPTION_MODEL=NO_BUNDLE)
     status, said = smoke(stack.url + "/", "--key", "secret", "--patience", "2")
     wrong_key, unkeyed = smoke(stack.url, "--key", "wrong"), smoke(stack.url)
     stack.stop()
 
     assert status == 1
     failed = [line.split()[1] for line in said.splitlines() if line.startswith("FAILED")]
-    assert failed == ["models", "captions", "uploads"]
+    assert failed == ["studio", "models", "captions", "uploads"]
+    assert "`make studio` builds it" in said
     assert "has been pending for 2 s" in said
     for found, text in (wrong_key, unkeyed):
         assert found == 1

@@ -29,6 +29,10 @@ EXPECTED: dict[str, int | list[str] | dict[str, Any] | str] = {
     "caption-generate-without-slash": 200,
     "caption-of-a-websocket": "not a request: a message of a WebSocket API",
     "caption-ping-of-the-plugin": WARM,
+    "status-captions": 200,
+    "status-captions-bad-cursor": 422,
+    "status-captions-misspelt": 422,
+    "status-captions-of-a-status": 200,
     "status-health": 200,
     "status-health-head": 200,
     "status-of-upload": 404,
@@ -79,8 +83,9 @@ EXPECTED: dict[str, int | list[str] | dict[str, Any] | str] = {
     "suggest-redoc": 200,
     "suggest-redoc-head": 200,
     "suggest-redoc-of-a-domain": 200,
-    "suggest-root": 307,
-    "suggest-root-head": 307,
+    "suggest-root": 200,
+    "suggest-root-head": 200,
+    "suggest-root-of-a-browser": 307,
     "suggest-root-of-a-domain": 307,
     "suggest-stats": 200,
     "suggest-stats-of-a-deep-domain": 200,
@@ -93,6 +98,15 @@ EXPECTED: dict[str, int | list[str] | dict[str, Any] | str] = {
     "suggest-stats-of-an-http-api-1.0": 200,
     "suggest-studies": 200,
     "suggest-studies-bad-cursor": 422,
+    "suggest-studio": 200,
+    "suggest-studio-again": 304,
+    "suggest-studio-asset": 200,
+    "suggest-studio-asset-head": 200,
+    "suggest-studio-asset-of-a-domain": 200,
+    "suggest-studio-asset-of-a-function-url": 200,
+    "suggest-studio-head": 200,
+    "suggest-studio-of-a-domain": 200,
+    "suggest-studio-of-an-http-api": 200,
     "suggest-study": 200,
     "suggest-study-unknown": 404,
     "suggest-suggestions": 200,
@@ -144,6 +158,7 @@ EXPECTED: dict[str, int | list[str] | dict[str, Any] | str] = {
     "upload-of-the-gateway": "not an event of S3: a request of API Gateway",
     "upload-outside": [],
     "upload-ping-of-a-schedule": WARM,
+    "upload-ping-of-a-schedules-input": WARM,
     "upload-plain": ["gone"],
     "upload-removed": [],
     "upload-replaced": ["gone"],
@@ -156,8 +171,8 @@ EXPECTED: dict[str, int | list[str] | dict[str, Any] | str] = {
     "upload-versioned": ["gone"],
 }
 """The status of an answer; of an upload, the statuses of its pictures; the whole of another answer; or what the error
-of a function that fails begins with. All of empty stores and an empty bucket, in any order: with what they name in it,
-see tests/http/test_events.py and tests/http/test_upload_events.py."""
+of a function that fails begins with. All of empty stores and an empty bucket, with a page that was built, in any order:
+with what they name in it, see tests/http/test_events.py and tests/http/test_upload_events.py."""
 
 
 def events_for(recipient: str) -> list[Path]:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from benchmarks.prices import CALL, GB_SECOND, LOG_BYTE, READ_UNIT, REQUEST, SENT_BYTE, TRACE, WHERE_AND_WHEN
-from functions.suggest import pages
+from functions.suggest import pages, studio
 from local.template import Route, parse, read
 from tests.http.test_events import replay
 from tests.support.events import EVENTS
@@ -56,11 +56,12 @@ def _keyless(template_routes: tuple[Route, ...]) -> list[Route]:
 @pytest.fixture(scope="module")
 def rows(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Row]:
     template = read(ROOT / "template.yaml")
-    events = ("suggest-root", "suggest-health", "suggest-docs", "suggest-redoc", "suggest-openapi")
+    events = ("suggest-root", "suggest-health", "suggest-studio", "suggest-docs", "suggest-redoc", "suggest-openapi")
     folder = tmp_path_factory.mktemp("data")
     answers = replay("suggest", folder, *(EVENTS / f"{name}.json" for name in events))
     sizes = {json.loads(path.read_text())["path"]: len(one["body"].encode()) for path, one in answers.items()}
     # Whoever says that nothing compressed is taken gets it as it is.
+    sizes["/studio/{asset}"] = studio.LARGEST_ASSET
     sizes["/docs/{asset}"] = max(len(pages._asset(name).content) for name in pages._ASSETS)
 
     found = {}

@@ -17,6 +17,7 @@ import botocore.session
 import pytest
 import requests
 
+from captioning.buckets import open_bucket
 from tests.conftest import go_without
 from tests.support.cloudformation import resolved
 from tests.support.expanded import SamMissingError, expand, for_emulator
@@ -143,6 +144,15 @@ def test_a_stack_is_made_of_it_from_nothing_and_answers(deployed: Deployed) -> N
     assert len(suggested.json()["suggestions"]) == 2
     table = deployed.client("dynamodb").scan(TableName=outputs["ObservationsTableName"])
     assert table["Count"] >= 2
+
+
+def test_studio_may_post_to_where_uploads_are_presigned_for(deployed: Deployed) -> None:
+    bucket = open_bucket(f"s3://{deployed.outputs['UploadBucketName']}?region=eu-west-1")
+    post = bucket.presign("uploads/a.jpg", media_type="image/jpeg", max_bytes=1, seconds=60)
+    # Built or not.
+    policy = requests.get(f"{deployed.url}/studio", timeout=_PATIENCE).headers["content-security-policy"]
+
+    assert f"connect-src 'self' {post.url.removesuffix('/')};" in policy
 
 
 @pytest.mark.timeout(300)  # seconds of CPU, on a machine that may have other things to do

@@ -22,7 +22,7 @@ MANAGED = {
 }
 
 
-KEYLESS = ("/", "/health", "/docs", "/docs/{asset}", "/redoc", "/openapi.json")
+KEYLESS = ("/", "/health", "/studio", "/studio/{asset}", "/docs", "/docs/{asset}", "/redoc", "/openapi.json")
 
 
 def _of_type(resources: dict[str, Any], kind: str) -> dict[str, Any]:

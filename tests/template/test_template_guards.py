@@ -78,7 +78,8 @@ def every_method_is_throttled_captions_most_and_what_takes_no_key_far_more(docum
             assert (rate, burst) == ({"Ref": f"{kind}RequestsPerSecond"}, {"Ref": f"{kind}Burst"})
         else:
             assert 0 < rate <= 0.1
-            assert 1 <= burst <= 20
+            # All files of a page at once, for a few browsers; they are answered within a second.
+            assert 1 <= burst <= (100 if where == ("GET", "/~1studio~1{asset}") else 20)
 
 
 def answers_are_compressed(document: Document) -> None:
@@ -240,7 +241,20 @@ def every_answer_carries_the_allowed_origin(document: Document) -> None:
         assert ("Access-Control-Expose-Headers" in headers) == ("Retry-After" in headers)
     assert document["Globals"]["Function"]["Environment"]["Variables"]["CORS_ORIGIN"] == {"Ref": "CorsOrigin"}
     (rule,) = document["Resources"]["UploadBucket"]["Properties"]["CorsConfiguration"]["CorsRules"]
-    assert rule["AllowedOrigins"] == [{"Ref": "CorsOrigin"}]
+    # Beside the pages that may call the API, Studio, which the API itself serves.
+    domain = {"Fn::Sub": "https://${DomainName}"}
+    assert rule["AllowedOrigins"] == [
+        {"Ref": "CorsOrigin"},
+        {"Fn::Sub": "https://*.execute-api.${AWS::Region}.${AWS::URLSuffix}"},
+        {"Fn::If": ["HasDomain", domain, {"Ref": "AWS::NoValue"}]},
+    ]
+    assert rule["AllowedMethods"] == ["POST"]
+
+
+def studio_may_post_to_where_uploads_are_presigned_for(document: Document) -> None:
+    variables = _functions(document)["SuggestFunction"]["Environment"]["Variables"]
+    # As S3 presigns it: the bucket's name before the region's own host.
+    assert variables["UPLOAD_ORIGIN"] == {"Fn::Sub": "https://${UploadBucket.RegionalDomainName}"}
 
 
 def a_domain_of_ones_own_speaks_tls_and_leads_to_the_stage(document: Document) -> None:
@@ -272,6 +286,7 @@ GUARDS: tuple[Guard, ...] = (
     new_versions_come_in_gradually_and_alarms_take_them_back,
     the_functions_that_tune_work_in_the_same_search_space,
     every_answer_carries_the_allowed_origin,
+    studio_may_post_to_where_uploads_are_presigned_for,
 )
 
 GUARDED = re.compile(
@@ -279,11 +294,11 @@ GUARDED = re.compile(
     r"|(AccessLogSetting|AddApiKeyRequiredToCorsPreflight|Alarms|ApiKeyRequired(?=: true)|Architectures"
     r"|AutoPublishAlias|AutoPublishAliasAllProperties|Block\w+|BucketEncryption|CORS_ORIGIN|Condition|CorsConfiguration|CorsRules"
     r"|DeadLetterQueue|DeletionPolicy|DeletionProtectionEnabled|DeploymentPreference|EventInvokeConfig|Filter"
-    r"|Access-Control-\w+-\w+|AllowOrigin|IgnorePublicAcls|LifecycleConfiguration|LogGroup|LoggingConfig"
+    r"|Access-Control-\w+-\w+|AllowOrigin|AllowedMethods|AllowedOrigins|IgnorePublicAcls|LifecycleConfiguration|LogGroup|LoggingConfig"
     r"|MaximumEventAgeInSeconds|MaximumRetryAttempts|MessageRetentionPeriod|MethodSettings|MinimumCompressionSize"
     r"|OwnershipControls|PointInTimeRecoverySpecification|PublicAccessBlockConfiguration|Quota|RateLimit|BurstLimit"
     r"|ReservedConcurrentExecutions|RestrictPublicBuckets|RetentionInDays|SPACES|SSESpecification|SqsManagedSseEnabled"
-    r"|Throttle|ThrottlingBurstLimit|ThrottlingRateLimit|TimeToLiveSpecification|Tracing|TracingEnabled|UsagePlan"
+    r"|Throttle|ThrottlingBurstLimit|ThrottlingRateLimit|TimeToLiveSpecification|Tracing|TracingEnabled|UPLOAD_ORIGIN|UsagePlan"
     r"|SecurityPolicy|VersioningConfiguration):)"
 )
 """The lines that the guards are there for, wherever they stand below a resource or the functions' globals."""

@@ -20,12 +20,14 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCUMENT = parse((ROOT / "template.yaml").read_text())
 RESOURCES: dict[str, Any] = DOCUMENT["Resources"]
 
-# Actions that are no calls, each with its reason.
-BESIDE_CALLS = {
-    "s3:ListBucket": "without it, S3 answers 403 instead of 404 for an object that is gone",
-}
 # Operations that IAM knows by other names.
-OTHERWISE = {"HeadObject": {"s3:GetObject"}, "generate_presigned_post": {"s3:PutObject"}}
+OTHERWISE = {
+    "HeadObject": {"s3:GetObject"},
+    "ListObjectsV2": {"s3:ListBucket"},
+    "generate_presigned_post": {"s3:PutObject"},
+}
+# Whoever looks for an object that is gone names no prefix, and without the permission S3 answers 403 instead of 404.
+LISTING = {"StringLikeIfExists": {"s3:prefix": ["", "uploads/*"]}}
 # IAM knows no transactions, only what they are made of.
 IN_TRANSACTIONS = {name: f"dynamodb:{name}Item" for name in ("Put", "Delete", "Update", "ConditionCheck")}
 
@@ -112,16 +114,23 @@ def test_functions_may_make_the_calls_of_their_adapters_and_no_others(layer: str
     }
 
     assert _needed(layer)
-    assert allowed - BESIDE_CALLS.keys() == _needed(layer)
+    assert allowed == _needed(layer)
 
 
 @pytest.mark.parametrize(("layer", "function"), [(layer, one) for layer, found in FUNCTIONS.items() for one in found])
 def test_a_function_is_allowed_named_actions_on_what_is_its_own(layer: str, function: str) -> None:
     for statement in _statements(function):
-        assert statement.keys() == {"Effect", "Action", "Resource"}
+        assert statement.keys() - {"Condition"} == {"Effect", "Action", "Resource"}
         assert statement["Effect"] == "Allow"
         assert not any("*" in action for action in _actions(statement))
         assert statement["Resource"] in OWN[layer]
+
+
+def test_the_function_that_lists_uploads_lists_nothing_else() -> None:
+    (listing,) = (one for one in _statements("StatusFunction") if "s3:ListBucket" in _actions(one))
+
+    assert listing["Condition"] == LISTING
+    assert _actions(listing) == ["s3:ListBucket"]
 
 
 def test_the_calls_are_read_from_every_way_of_writing_them() -> None:

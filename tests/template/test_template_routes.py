@@ -12,6 +12,7 @@ from fastapi.routing import iter_route_contexts
 from local.template import Template, read
 
 ROOT = Path(__file__).resolve().parents[2]
+PAGES = {"/studio", "/studio/{asset}", "/docs", "/docs/{asset}", "/redoc", "/openapi.json"}
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +48,7 @@ def test_what_monitors_ask_may_be_asked_by_head(template: Template) -> None:
     rows = {(route.method, route.path): route for route in template.routes}
     asked = {path for method, path in rows if method == "HEAD"}
 
-    pages = {"/", "/docs", "/docs/{asset}", "/redoc", "/openapi.json"}
-    assert asked == {"/health", *pages, "/generate-caption/health", "/captions/{key+}"}
+    assert asked == {"/", "/health", *PAGES, "/generate-caption/health", "/captions/{key+}"}
     for path in asked:
         head, get = rows["HEAD", path], rows["GET", path]
         assert (head.function, head.needs_key) == (get.function, get.needs_key)
@@ -64,8 +64,7 @@ def test_the_function_that_captions_answers_nothing_else(template: Template) -> 
 def test_the_document_lists_the_routes_that_are_not_pages(template: Template) -> None:
     document = json.loads((ROOT / "functions/suggest/openapi.json").read_text())
     listed = {(method.upper(), _plain(path)) for path, operations in document["paths"].items() for method in operations}
-    pages = {"/", "/docs", "/docs/{asset}", "/redoc", "/openapi.json"}
-    routed = {(route.method, _plain(route.path)) for route in template.routes if route.path not in pages}
+    routed = {(route.method, _plain(route.path)) for route in template.routes if route.path not in PAGES}
 
     assert listed == {(method, path) for method, path in routed if method != "HEAD"}
 
@@ -73,7 +72,7 @@ def test_the_document_lists_the_routes_that_are_not_pages(template: Template) ->
 def test_health_and_pages_need_no_key_and_all_else_does(template: Template) -> None:
     open_to_all = {route.path for route in template.routes if not route.needs_key}
 
-    assert open_to_all == {"/", "/health", "/docs", "/docs/{asset}", "/redoc", "/openapi.json"}
+    assert open_to_all == {"/", "/health", *PAGES}
 
 
 def test_the_document_asks_for_a_key_where_the_template_does(template: Template) -> None:

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from tools.captioner.keras.architecture import CaptionDecoder
     from tools.captioner.keras.source import SourceModel
     from tools.captioner.own_run import OwnCaption
+    from tools.captioner.tokenizers.reading import Tokenizer
 
 __all__ = [
     "DEFAULT_MAX_WORDS",
@@ -141,9 +142,11 @@ def convert_captioner(
     announce(f"reading {files.model or files.weights}")
     decoder = _read_decoder(files, settings)
     network = decoder.network
-    vocabulary = choose_vocabulary(read_tokenizer(files.tokenizer), network.tokens, settings.start, settings.end)
+    tokenizer = read_tokenizer(files.tokenizer)
+    vocabulary = choose_vocabulary(tokenizer, network.tokens, settings.start, settings.end)
     max_words = _longest_caption(decoder, settings.max_words)
     _announce_decoder(decoder, vocabulary, settings, max_words)
+    _announce_words(tokenizer, vocabulary)
     encoder = open_encoder(files.encoder, network.features)
     own = read_own_run(wish.own_run, wish.pictures) if wish.own_run else []
     samples = _samples(wish) if wish.source and wish.pictures else []
@@ -215,6 +218,17 @@ def _announce_decoder(
         announce(
             "the model does not skip padding, runs backward, or puts the picture before the words: for each word, all "
             f"{network.length} positions are computed; captions are padded {where}, {said}"
+        )
+
+
+def _announce_words(tokenizer: "Tokenizer", vocabulary: "Vocabulary") -> None:
+    if tokenizer.assumed:
+        announce(f"of the tokenizer, {tokenizer.assumed}: if a word looks wrong, save it again in UTF-8")
+    for token in vocabulary.paddings():
+        announce(
+            f"WARNING: the tokenizer has {vocabulary.words[token]!r} by the number {token}, and padding is number 0: "
+            f"it is never said. If captions were padded with {token} in training, compare with captions of your own "
+            "run (--verify captions.csv)"
         )
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from tools import smoke
 from tools.captioner.publishing import publish_bundle
 from tools.captioner.shelf import Shelf
+from tools.service import Service
 from tools.stack import Stack, connect, told
 
 _PREFIX = "caption"
@@ -34,7 +35,7 @@ def check(stack: Stack) -> int:
     """
     with told():
         found = connect("apigateway").get_api_key(apiKey=stack.output("ApiKeyId"), includeValue=True)
-    return smoke.check_all(smoke.Service(stack.output("Url").rstrip("/"), found["value"], _UPLOAD_SECONDS))
+    return smoke.check_all(Service(stack.output("Url").rstrip("/"), found["value"], _UPLOAD_SECONDS))
 
 
 def address(stack: Stack, region: str | None) -> str:

@@ -13,7 +13,7 @@ from storage.urls import DatabaseFile, parse_store
 from tools.observations.archive import is_archive, read_archive, write_archive
 from tools.observations.errors import MoveError
 from tools.observations.importing import import_rows
-from tools.observations.moving import MovedStudy, bring, collect
+from tools.observations.moving import MovedStudy, bring, collect, without_base
 from tools.observations.optuna import require_optuna, write_storage
 from tools.observations.rows import judge_rows, read_json_lines
 from tools.observations.table import read_table, write_table
@@ -102,6 +102,12 @@ def _export(options: argparse.Namespace, now: datetime) -> None:
         write_archive(studies, path)
         done = f"{sum(len(moved.log) for moved in studies):,} records written{'; all verified' if path else ''}"
     print("\n".join([*map(_described, studies), done]), file=said)
+    for name, base in without_base(studies) if form == "jsonl" else ():
+        print(
+            f"note: study {name} is based on {base}, which is not in the archive: import takes it only where {base} is;"
+            f" add --study {base} to have both",
+            file=sys.stderr,
+        )
 
 
 def _import(options: argparse.Namespace, now: datetime) -> None:

@@ -95,6 +95,13 @@ def collect(store: ObservationStore, *, names: Collection[str] = (), now: dateti
     return tuple(in_order(moved))
 
 
+def without_base(studies: Iterable[MovedStudy]) -> list[tuple[str, str]]:
+    """Return the studies that are based on one that is not among them, each with the name of that one."""
+    given = list(studies)
+    names = {one.name for one in given}
+    return [(one.name, base) for one in given if (base := one.study.based_on) is not None and base not in names]
+
+
 def in_order(studies: Iterable[MovedStudy]) -> list[MovedStudy]:
     """Return the studies in the order in which they began: each comes after the one that it is based on."""
     return sorted(studies, key=lambda one: (one.study.created_at or _LONG_AGO, one.name))
@@ -110,10 +117,12 @@ def bring(studies: Sequence[MovedStudy], store: ObservationStore, *, now: dateti
     for moved in studies:
         moved.entries()  # raises before anything is written
     names = patiently(store.study_names)
-    for moved in studies:
-        base = moved.study.based_on
-        if base is not None and base not in {*names, *(one.name for one in studies)}:
-            raise MoveError(f"study {moved.name} is based on {base}, which is not there: move it too (--study {base})")
+    for name, base in without_base(studies):
+        if base not in names:
+            raise MoveError(
+                f"study {name} is based on {base}, which is not there: move it too (--study {base}), or import"
+                " it first; nothing was written"
+            )
     held = {moved.name: _held(store, moved) if moved.name in names else 0 for moved in studies}
     left: list[Suggestion] = []
     total = sum(len(moved.log) for moved in studies)

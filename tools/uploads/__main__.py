@@ -4,24 +4,23 @@ import argparse
 import json
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 
 from tqdm import tqdm
 
+from captioning.buckets import open_bucket
 from captioning.buckets.port import UPLOADS
 from captioning.errors import CaptioningError
-from captioning.outcomes import Status
+from captioning.lookup import MAX_EXAMINED, UploadedPicture, UploadStatus, browse
 from captioning.stores import open_caption_store
 from storage.errors import UrlError
-from storage.urls import parse_bucket
 from tools.stack import Stack, StackError, connect
-from tools.uploads.letters import Letter, Queue
-from tools.uploads.listing import PENDING, ListedUpload, rows
+from tools.uploads.letters import Letter, Queue, region_of
 from tools.uploads.redriving import Choice, giver, redrive
 from web.settings import SettingError, Settings
 
-_STATUSES = (*(status.value for status in Status), PENDING)
+_STATUSES = tuple(status.value for status in UploadStatus)
 
 _DESCRIPTION = """\
 What became of uploads (list), and the dead letters given to the upload function again (redrive).
@@ -29,14 +28,15 @@ What became of uploads (list), and the dead letters given to the upload function
 A deployed stack is found by its name (--stack pictures-prod); AWS's own settings say in which account and region."""
 
 _LIST = """\
-List what lies under uploads/ and what became of each picture: captioned, failed (it cannot be read), gone (it was
-deleted before it was read), or pending. Without --stack: of the bucket UPLOAD_BUCKET and the store CAPTION_STORE, which
-without these settings are those of `make run`."""
+List what lies under uploads/ and what became of each picture: captioned, failed (it cannot be read), or pending.
+Without --stack: of the bucket UPLOAD_BUCKET and the store CAPTION_STORE, which without these settings are those of
+`make run`."""
 
 _REDRIVE = """\
 Give the events in the dead-letter queue to the upload function again, all or those that are chosen. Remove the cause
 first; --dry-run shows what would be given. A letter is deleted once Lambda has taken its event. An upload that was
-captioned meanwhile is not captioned twice, and what fails again comes back after some minutes."""
+captioned meanwhile is not captioned twice, and what fails again comes back after some minutes. With --queue and
+--function no stack is looked up, and the region is that of the queue's URL."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -63,20 +63,47 @@ def _list(options: argparse.Namespace) -> bool:
         bucket = f"s3://{stack.physical('UploadBucket')}"
         captions = f"dynamodb://{stack.physical('CaptionsTable')}"
     counts: Counter[str] = Counter()
-    with closing(open_caption_store(captions)) as store:
-        for row in rows(parse_bucket(bucket), store, options.prefix):
-            counts[row.status] += 1
-            if (not options.status or row.status in options.status) and not options.quiet:
-                print(json.dumps(row.to_plain(), ensure_ascii=False) if options.json else _line(row))
+    for row in _rows(bucket, captions, options.prefix):
+        counts[row.status] += 1
+        if (not options.status or row.status in options.status) and not options.quiet:
+            print(json.dumps(_plain(row), ensure_ascii=False) if options.json else _line(row))
     told = ", ".join(f"{counts[status]:,} {status}" for status in _STATUSES if counts[status])
     print(f"{counts.total():,} uploads{f': {told}' if told else ''}", file=sys.stderr)
     return True
 
 
-def _line(row: ListedUpload) -> str:
+def _rows(bucket: str, captions: str, prefix: str) -> Iterator[UploadedPicture]:
+    cursor: str | None = None
+    with closing(open_caption_store(captions)) as store, closing(open_bucket(bucket)) as there:
+        while True:
+            page = browse(store, there, prefix=prefix, limit=MAX_EXAMINED, cursor=cursor)
+            yield from page.pictures
+            if (cursor := page.next_cursor) is None:
+                return
+
+
+def _said(row: UploadedPicture) -> str:
+    """Return a picture's caption, or the reason why it has none; empty while it is pending."""
+    outcome = row.outcome
+    if outcome is None:
+        return ""
+    return outcome.caption.text if outcome.caption else outcome.reason or ""
+
+
+def _plain(row: UploadedPicture) -> dict[str, str | int]:
+    return {
+        "key": row.picture.key,
+        "status": row.status,
+        "size": row.picture.size,
+        "uploaded_at": row.picture.uploaded_at.isoformat(),
+        "said": _said(row),
+    }
+
+
+def _line(row: UploadedPicture) -> str:
     picture = row.picture
     facts = f"{row.status:9}  {picture.uploaded_at:%Y-%m-%d %H:%M}  {picture.size / 1000:9,.1f} kB"
-    return f"{facts}  {_shown(picture.key)}  {_shown(row.said)}".rstrip()
+    return f"{facts}  {_shown(picture.key)}  {_shown(_said(row))}".rstrip()
 
 
 def _shown(text: str) -> str:
@@ -90,7 +117,9 @@ def _redrive(options: argparse.Namespace) -> bool:
     stack = Stack(options.stack) if options.stack else None
     url = options.queue or (stack.physical("UploadDeadLetters") if stack else "")
     function = options.function or (f"{stack.physical('UploadFunction')}:live" if stack else "")
-    queue = Queue(connect("sqs"), url)
+    # Lambda keeps a function's dead letters in the function's own region.
+    region = region_of(url)
+    queue = Queue(connect("sqs", region_name=region), url)
     choice = Choice(keys=tuple(options.key), error=options.error, limit=options.limit)
     with tqdm(total=queue.count(), unit=" letters", disable=None, leave=False, dynamic_ncols=True) as bar:
 
@@ -101,7 +130,7 @@ def _redrive(options: argparse.Namespace) -> bool:
 
         done = redrive(
             queue,
-            giver(connect("lambda"), function),
+            giver(connect("lambda", region_name=region), function),
             choice,
             dry_run=options.dry_run,
             tell=tell,
@@ -123,7 +152,7 @@ def _parser() -> argparse.ArgumentParser:
         command.set_defaults(run=run)
         command.add_argument("--stack", metavar="NAME", help="a deployed stack, such as pictures-prod")
     listed.add_argument("--status", action="append", choices=_STATUSES, help="only these; may be given several times")
-    listed.add_argument("--prefix", default=UPLOADS, help="only keys that begin so (%(default)s)")
+    listed.add_argument("--prefix", default=UPLOADS, type=_prefix, help="only keys that begin so (%(default)s)")
     listed.add_argument("--json", action="store_true", help="write one object of JSON per line")
     listed.add_argument("--quiet", action="store_true", help="write the summary alone")
     given.add_argument("--dry-run", action="store_true", help="show what would be given, and change nothing")
@@ -135,6 +164,12 @@ def _parser() -> argparse.ArgumentParser:
     given.add_argument("--queue", metavar="URL", help="the queue, in place of the stack's")
     given.add_argument("--function", metavar="NAME", help="the function, in place of the stack's")
     return parser
+
+
+def _prefix(text: str) -> str:
+    if not text.startswith(UPLOADS):
+        raise argparse.ArgumentTypeError(f"must begin with {UPLOADS}, not {text}")
+    return text
 
 
 def _count(text: str) -> int:

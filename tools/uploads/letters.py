@@ -5,14 +5,15 @@ A letter's body is the event as it came. Its attributes have the error of the la
 """
 
 import json
+import re
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import unquote_plus
+from urllib.parse import unquote_plus, urlsplit
 
-from tools.stack import told
+from tools.stack import StackError, told
 
 HELD_SECONDS = 900
 """For which letters that were received are hidden from others; more than a queue of some thousands takes."""
@@ -20,6 +21,26 @@ HELD_SECONDS = 900
 _BATCH = 10  # letters in one request: SQS's own limit
 _WAIT_SECONDS = 1  # with any wait SQS asks all of its servers
 _DEEPEST = 8  # levels of what wraps an event: SNS, SQS and EventBridge need fewer
+
+
+_REGION = re.compile(r"[a-z]{2}(-[a-z]+){1,3}-[0-9]{1,2}")
+
+
+def region_of(url: str) -> str | None:
+    """Return the region that a queue's URL names; None if it names none, as an emulator's.
+
+    Raises:
+        StackError: it is no queue's URL.
+    """
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        parts = urlsplit("")
+    if parts.scheme not in {"http", "https"} or not parts.hostname or not parts.path.strip("/"):
+        raise StackError(
+            f"a queue is named by its URL, such as https://sqs.eu-west-1.amazonaws.com/123456789012/letters: {url}"
+        )
+    return next((label for label in parts.hostname.split(".") if _REGION.fullmatch(label)), None)
 
 
 @dataclass(frozen=True, slots=True)

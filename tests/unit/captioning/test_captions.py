@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import pairwise
@@ -190,6 +190,9 @@ def test_a_store_that_fails_between_reading_and_writing_costs_a_log_line(
             raise CaptionStoreUnavailableError("disk full")
 
         def outcome(self, key: str) -> Outcome | None:
+            raise NotImplementedError
+
+        def outcomes(self, keys: Sequence[str]) -> Mapping[str, Outcome]:
             raise NotImplementedError
 
         def record(self, outcome: Outcome) -> Outcome:

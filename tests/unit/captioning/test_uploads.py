@@ -20,6 +20,7 @@ from captioning.errors import (
     PictureError,
     UploadReplacedError,
 )
+from captioning.lookup import Pending, find_outcome
 from captioning.model.bundle import open_bundle
 from captioning.model.confidence import Calibration, Evidence, Factor
 from captioning.model.decoding import Decoding
@@ -27,10 +28,11 @@ from captioning.outcomes import Outcome, Status, Upload
 from captioning.pictures.limits import MAX_BYTES
 from captioning.stores import open_caption_store
 from captioning.stores.port import CaptionStore
-from captioning.uploads import PRESIGNED_SECONDS, MediaType, Pending, caption_upload, find_outcome, presign_upload
+from captioning.uploads import PRESIGNED_SECONDS, MediaType, caption_upload, presign_upload
 from tests.support.buckets import upload
 from tests.support.pictures import speckled
 
+NOW = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 KEY = "uploads/two dogs + a été 🐶/100%.jpg"
 
 
@@ -283,8 +285,8 @@ def test_what_is_not_an_upload_is_not_known(place: Place, key: str) -> None:
 
 
 def test_leave_is_for_a_new_key_each_time_that_ends_in_the_name(place: Place) -> None:
-    plain, again = (presign_upload(place.bucket, media_type=MediaType.PNG) for _ in range(2))
-    named = presign_upload(place.bucket, media_type=MediaType.PNG, name="two dogs + été 🐶.png")
+    plain, again = (presign_upload(place.bucket, media_type=MediaType.PNG, now=NOW) for _ in range(2))
+    named = presign_upload(place.bucket, media_type=MediaType.PNG, name="two dogs + été 🐶.png", now=NOW)
     assert len({plain.key, again.key, named.key}) == 3
     assert all(len(leave.key.split("/")[1]) == 32 for leave in (plain, again, named))
     assert plain.key.startswith("uploads/")
@@ -313,9 +315,18 @@ def test_leave_is_for_a_new_key_each_time_that_ends_in_the_name(place: Place) ->
 )
 def test_a_name_that_cannot_be_part_of_a_key_is_refused(place: Place, name: str) -> None:
     with pytest.raises(ValueError, match="must"):
-        presign_upload(place.bucket, media_type=MediaType.PNG, name=name)
+        presign_upload(place.bucket, media_type=MediaType.PNG, name=name, now=NOW)
 
 
 @pytest.mark.parametrize("name", ["a", "é" * 100, "a.b.c", "9.41.00\u202fAM.png", "woman\u200d🦰.jpg", "$ & % #?.jpg"])
 def test_what_people_call_their_pictures_is_a_name(place: Place, name: str) -> None:
-    assert presign_upload(place.bucket, media_type=MediaType.PNG, name=name).key.endswith(f"/{name}")
+    given = presign_upload(place.bucket, media_type=MediaType.PNG, name=name, now=NOW)
+    assert given.key.endswith(f"/{name}")
+
+
+def test_a_later_key_sorts_before_an_earlier_one_and_before_most_names(place: Place) -> None:
+    moments = [NOW + timedelta(milliseconds=2**power) for power in range(40)]
+    keys = [presign_upload(place.bucket, media_type=MediaType.PNG, now=moment).key for moment in moments]
+    assert keys == sorted(keys, reverse=True)
+    assert all(key < "uploads/1" for key in keys)
+    assert {len(key) for key in keys} == {len("uploads/") + 32}

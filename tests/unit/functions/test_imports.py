@@ -182,7 +182,7 @@ print(json.dumps([answers == [{"warm": True}] * len(answers), took / len(answers
 @pytest.mark.parametrize("function", ["functions.suggest.app", "functions.caption.on_upload"])
 def test_a_ping_takes_a_warm_function_no_time_and_imports_nothing(function: str) -> None:
     pings = [json.loads(path.read_text()) for path in (ROOT / "events").glob("*-ping*.json")]
-    assert len(pings) == 5
+    assert len(pings) == 6
     # With a tracer, as on Lambda.
     traced = {"AWS_XRAY_DAEMON_ADDRESS": "127.0.0.1:2000", "LAMBDA_TASK_ROOT": str(ROOT)}
     answered, seconds, imported = json.loads(last_line_of(_PING, function, json.dumps(pings), **traced))

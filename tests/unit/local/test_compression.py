@@ -48,6 +48,25 @@ def test_the_coding_that_is_liked_best_is_used_if_the_gateway_knows_it(
     assert (len(sent.body) < 200) == (coding is not None)
 
 
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ((), "Accept-Encoding"),
+        ((("vary", "Origin"),), "Origin, Accept-Encoding"),
+        ((("vary", "Accept"), ("vary", "Origin")), "Accept, Origin, Accept-Encoding"),
+        ((("vary", "accept-encoding, Origin"),), "accept-encoding, Origin"),
+        ((("vary", "*"),), "*"),
+    ],
+)
+@pytest.mark.parametrize("accept_encoding", ["gzip", ""])
+def test_an_answer_says_that_it_varies_whether_it_is_compressed_or_not(
+    accept_encoding: str, given: tuple[tuple[str, str], ...], told: str
+) -> None:
+    sent = _sent(accept_encoding, headers=given)
+
+    assert [value for name, value in sent.headers if name == "vary"] == [told]
+
+
 def test_what_is_small_or_compressed_already_is_left_alone() -> None:
     for sent in (
         _sent("gzip", minimum=len(_TEXT) + 1),
@@ -55,4 +74,5 @@ def test_what_is_small_or_compressed_already_is_left_alone() -> None:
         _sent("gzip", headers=(("content-encoding", "br"),)),
     ):
         assert sent.body == _TEXT
+    assert "vary" not in dict(_sent("gzip", minimum=None).headers)
     assert _sent("gzip", minimum=len(_TEXT)).body != _TEXT

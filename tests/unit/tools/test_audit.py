@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.support.stack import ROOT
+from tools.audit import of_page
 
 
 class _Database(BaseHTTPRequestHandler):
@@ -59,6 +60,26 @@ def test_every_package_of_every_function_is_looked_up(database: tuple[str, type[
 
     assert status == 0, said
     assert {"fastapi", "scikit-optimize", "ai-edge-litert", "botocore"} <= handler.asked
+    assert {"preact", "@observablehq/plot", "d3-array", "openapi-fetch"} <= handler.asked
+    assert handler.asked.isdisjoint({"vite", "vitest", "typescript", "@picture-tuning/client"})
+
+
+def test_what_becomes_part_of_the_page_is_audited_in_its_version() -> None:
+    locked = json.loads((ROOT / "package-lock.json").read_text())["packages"]
+    found = dict(of_page(ROOT / "package-lock.json"))
+
+    assert found["preact"] == locked["node_modules/preact"]["version"]
+    assert 10 < len(found) < len(locked)
+
+
+def test_a_known_vulnerability_of_the_page_fails_and_is_named(database: tuple[str, type[_Database]]) -> None:
+    url, handler = database
+    handler.known["preact"] = [{"id": "GHSA-made-up"}]
+    status, said = audit(url)
+
+    assert status == 1
+    assert "preact" in said
+    assert "GHSA-made-up" in said
 
 
 def test_a_known_vulnerability_fails_and_is_named(database: tuple[str, type[_Database]]) -> None:

@@ -24,6 +24,8 @@ def said_of(value: object) -> str:
         ("gzip", gzip.compress(TEXT[:100]) + gzip.compress(TEXT[100:])),
         ("deflate", zlib.compress(TEXT)),
         ("deflate", zlib.compress(TEXT, 9)),
+        ("deflate", zlib.compress(TEXT, wbits=-15)),
+        ("deflate", zlib.compress(TEXT, 0, wbits=-15)),
         # API Gateway has decompressed it, and left the header.
         ("gzip", TEXT),
         ("deflate", TEXT),
@@ -32,6 +34,12 @@ def said_of(value: object) -> str:
 )
 def test_a_body_is_read(coding: str, sent: bytes) -> None:
     assert decompressed(sent, coding) == TEXT
+
+
+@pytest.mark.parametrize("body", [b"{}", b"[]", b"{", b"K", b"--b\r\n\r\n", b'{"a": "\xc3\xa9"}'])
+def test_no_short_text_is_taken_for_deflate_without_a_header(body: bytes) -> None:
+    assert decompressed(body, "deflate") == body
+    assert decompressed(zlib.compress(body, wbits=-15), "deflate") == body
 
 
 def test_an_empty_body_is_empty() -> None:
@@ -47,6 +55,8 @@ def test_a_body_of_the_largest_size_is_read_and_one_byte_more_is_not() -> None:
         with pytest.raises(BodyError, match="over 10 MiB once it is decompressed") as caught:
             decompressed(sent, "gzip")
         assert caught.value.status == 413
+    with pytest.raises(BodyError, match="over 10 MiB once it is decompressed"):
+        decompressed(zlib.compress(bytes(LARGEST_BODY + 1), 1, wbits=-15), "deflate")
 
 
 @pytest.mark.parametrize(

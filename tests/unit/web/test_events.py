@@ -17,6 +17,8 @@ PINGS: list[Any] = [
     {"source": "serverless-plugin-warmup"},
     {"detail-type": "Scheduled Event", "source": "aws.events", "detail": {}},
     {"detail-type": "Scheduled Event", "source": "aws.scheduler", "detail": "{}"},
+    {"source": "aws.scheduler"},
+    {"source": "aws.events", "time": "2026-07-01T00:00:00Z"},
 ]
 
 
@@ -38,6 +40,9 @@ def test_a_ping_is_known(event: Any) -> None:
         {"detail-type": "Scheduled Event", "source": "my.application"},
         {"detail-type": ["Scheduled Event"], "source": "aws.events"},
         {"detail-type": "Object Created", "source": "aws.events"},
+        {"detail-type": "Object Created", "source": "aws.scheduler"},
+        {"detail-type": None, "source": "aws.scheduler"},
+        {"source": "aws.scheduler", "Records": []},
         {"Records": []},
         {"warmer": True, "Records": [{"eventSource": "aws:s3"}]},
         {"source": "serverless-plugin-warmup", "requestContext": {}},

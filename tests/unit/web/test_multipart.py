@@ -17,7 +17,7 @@ from local.functions import Context
 from local.template import Route
 from web.application import create_app, entry_point
 from web.metrics import Metrics
-from web.multipart import MAX_PARTS, FormPart, read_part
+from web.multipart import MAX_BOUNDARY_BYTES, MAX_HEADER_BYTES, MAX_HEADERS, MAX_PARTS, FormPart, read_part
 from web.settings import Settings
 
 Send = Callable[..., dict[str, Any]]
@@ -114,11 +114,46 @@ def test_other_parts_are_passed_over(send: Send) -> None:
     assert_is_read(send(b"\r\n" + part() + b"behind it"))
 
 
+def test_what_stands_before_the_first_boundary_is_passed_over(send: Send) -> None:
+    for preamble in (
+        b"This is a message in MIME format.\r\n",
+        b"--bb\r\n",
+        b"-- b\r\n--b c\r\n",
+        b"\r\n\r\n",
+        b"\n",
+        b"a\n",
+    ):
+        assert_is_read(send(preamble + part()))
+    assert_is_read(send(part().replace(b"--b\r\n", b"--b \t\r\n", 1)))
+
+
+def test_headers_may_be_folded(send: Send) -> None:
+    for fold in (b"\r\n ", b"\r\n\t", b"\r\n \r\n "):
+        assert_is_read(send(part(head=b";" + fold + b'filename="a.jpg"')))
+        assert_is_read(send(part(head=b'; filename="a.jpg"\r\nX-Note: one,' + fold + b"two")))
+    # What looks like a fold in the content is content.
+    assert_is_read(send(part(b"a\r\n b\r\n\r\n\tc")), b"a\r\n b\r\n\r\n\tc")
+    both = part(end=b"\r\n").replace(b'"file"', b'"other"').replace(b"; ", b";\r\n ")
+    assert_is_read(send(both + part()))
+
+
+def test_a_part_may_have_many_headers_and_a_boundary_be_longer_than_the_rfc_allows(send: Send) -> None:
+    assert_is_read(send(part(head=b'; filename="a.jpg"' + b"\r\nX-Note: x" * (MAX_HEADERS - 1))))
+    assert_is_read(send(part(head=b'; filename="a.jpg"\r\nX-Note: ' + b"x" * (MAX_HEADER_BYTES - 100))))
+    for length in (70, MAX_BOUNDARY_BYTES):
+        longer = b"b" * length
+        body = part().replace(b"--b", b"--" + longer)
+        assert_is_read(send(body, content_type="multipart/form-data; boundary=" + longer.decode()))
+
+
 REFUSED: dict[str, tuple[bytes, dict[str, str], int, str]] = {
     "another content type": (b"{}", {"content_type": "application/json"}, 415, "must be multipart/form-data"),
     "another charset": (part(), {"content_type": TYPE + "; charset=utf-16"}, 415, "charset must be UTF-8, not utf-16"),
     "no boundary": (part(), {"content_type": "multipart/form-data"}, 400, "leave that header to the client's library"),
-    "a boundary that is far too long": (part(), {"content_type": TYPE + "b" * 300}, 400, "not multipart/form-data"),
+    "a boundary that is far too long": (
+        part(), {"content_type": TYPE + "b" * 300}, 400,
+        "the content type's boundary has 301 characters; at most 256 are read, and RFC 2046 allows 70",
+    ),
     "another boundary": (part(), {"content_type": "multipart/form-data; boundary=c"}, 400, "not multipart/form-data"),
     "no part": (b"--b--\r\n", {}, 422, "file: is required: the body has no part"),
     "nothing": (b"", {}, 422, "file: is required: the body has no part"),
@@ -126,7 +161,13 @@ REFUSED: dict[str, tuple[bytes, dict[str, str], int, str]] = {
     "no name": (part().replace(b'; name="file"', b""), {}, 422, "file: is required: the body's parts have no name"),
     "two parts": (part(end=b"\r\n") + part(), {}, 422, "file: one at a time, not 2"),
     "lines that end with LF": (part().replace(b"\r\n", b"\n"), {}, 400, "all lines end with CR and LF"),
-    "headers without end": (HEAD + b"; x=" + b"x" * 10_000, {}, 400, "not multipart/form-data"),
+    "headers without end": (HEAD + b"; x=" + b"x" * 10_000, {}, 400, "the body ends within the headers of a part"),
+    "a header without end": (HEAD + b"; x=" + b"x" * 100_000, {}, 400, "more than 16,384 bytes"),
+    "a header of 100 kB": (part(head=b"\r\nX-Note: " + b"x" * 100_000), {}, 400, "more than 16,384 bytes"),
+    "headers of 20 kB": (part(head=b"\r\nX-Note: " + b"x" * 20_000), {}, 400, "more than 16,384 bytes"),
+    "a folded header of 100 kB": (part(head=b"\r\nX-Note: " + b"x\r\n " * 25_000), {}, 400, "more than 16,384 bytes"),
+    "5,000 headers": (part(head=b"\r\nX-Note: x" * 5_000), {}, 400, "a part of the body has more than 64 headers"),
+    "nothing but a preamble": (b"This is a multipart message.\r\n", {}, 400, "not multipart/form-data"),
     "too many parts": (part(b"", end=b"\r\n") * (MAX_PARTS + 1), {}, 400, "more than 1,000 parts"),
     "base64 that is none": (
         part(head=b"\r\nContent-Transfer-Encoding: base64"), {}, 422, "file: is not base64, as its Content-Transfer",

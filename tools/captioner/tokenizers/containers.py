@@ -1,7 +1,7 @@
 """What a tokenizer's file is made of: its bytes, unpacked, and its text, decoded. What the words mean comes later.
 
 Files may be packed by gzip, zlib, bzip2 or LZMA, as `joblib.dump(..., compress=)` does. Texts may be UTF-8, UTF-16 or
-UTF-32, with or without a byte-order mark.
+UTF-32, with or without a byte-order mark, or Windows-1252 (which Latin-1 is part of) where it can be nothing else.
 
 Refuses: over 64 MiB, packed or not, and files that are something else, which it names.
 """
@@ -9,6 +9,7 @@ Refuses: over 64 MiB, packed or not, and files that are something else, which it
 import bz2
 import json
 import lzma
+import re
 import zlib
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -18,12 +19,25 @@ from tools.captioner.foreign_files import recognise, recognise_folder
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["MAX_TOKENIZER_BYTES", "decode_text", "read_content"]
+__all__ = ["MAX_TOKENIZER_BYTES", "NPY", "decode_text", "decode_western", "read_content"]
 
 MAX_TOKENIZER_BYTES: Final = 64 * 1024 * 1024
 _GZIP_OR_ZLIB: Final = 32 + zlib.MAX_WBITS
 _LZ4: Final = b"\x04\x22\x4d\x18"
+NPY: Final = b"\x93NUMPY"
 _MARKS: Final = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
+_THREE_FOREIGN: Final = re.compile(r"[^\0-\x7f]{3}")
+# What texts in Czech, Hungarian, Romanian, Turkish or Russian turn into, read so, has letters of several of these.
+_ALPHABETS: Final = tuple(
+    frozenset(letters + letters.upper() + "\N{RIGHT SINGLE QUOTATION MARK}")
+    for letters in (
+        "àâæçéèêëîïôœùûüÿáíóúñäöß",  # French, Spanish, German, and what other languages took from them
+        "áâãàçéêíóôõúüè",  # Portuguese
+        "àèéìíîòóùúç",  # Italian
+        "àçèéíïòóúü",  # Catalan
+        "äöåéæøüàèóòôâêáíúýð",  # the languages of the North
+    )
+)
 
 
 class _Decompressor(Protocol):
@@ -39,7 +53,7 @@ def read_content(path: "Path") -> bytes:
     try:
         with path.open("rb") as file:
             content = file.read(MAX_TOKENIZER_BYTES + 1)
-            known = None if content[:1] == b"\x80" else recognise(content[:4096], file)
+            known = None if content[:1] == b"\x80" or content.startswith(NPY) else recognise(content[:4096], file)
     except OSError as error:
         raise TokenizerError(f"{path} cannot be read: {error.strerror}") from error
     if known:
@@ -83,3 +97,18 @@ def decode_text(content: bytes) -> str | None:
         return content.decode(encoding).removeprefix("\ufeff")
     except UnicodeDecodeError:
         return None
+
+
+def decode_western(content: bytes) -> str | None:
+    """Return bytes that are no Unicode as Windows-1252; None if they may well be something else.
+
+    Its letters beyond ASCII must be of one alphabet of western Europe, and no three of them stand in a row, as they do
+    in what was written in letters of another kind.
+    """
+    try:
+        text = content.decode("cp1252")
+    except UnicodeDecodeError:
+        return None
+    foreign = {letter for letter in text if not letter.isascii()}
+    likely = any(foreign <= alphabet for alphabet in _ALPHABETS) and not _THREE_FOREIGN.search(text)
+    return text if likely else None

@@ -2,8 +2,8 @@
 
 A pickle is a program, so it is never simply loaded. First its instructions are listed, and every one outside those that
 hold data is refused. Then it is run by an unpickler that knows the Tokenizer under all the names that it has had, which
-all become one inert class, the containers that it is made of, and NumPy's whole numbers and texts, which become
-Python's. Nothing is imported.
+all become one inert class, the containers that it is made of, and NumPy's whole numbers, texts and arrays of them,
+which become Python's. Nothing is imported.
 
 Refuses: whatever else a pickle asks for.
 """
@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Final
 
 from tools.captioner.errors import TokenizerError
 from tools.captioner.pickles import count_instructions
+from tools.captioner.tokenizers.numpy_values import FUNCTIONS, WRITE_NUMBERS, OldText
 
 __all__ = ["InertTokenizer", "PickleError", "unpickle"]
 
@@ -27,13 +28,13 @@ _INSTRUCTIONS: Final = frozenset({
     "PUT", "BINPUT", "LONG_BINPUT", "GET", "BINGET", "LONG_BINGET", "NONE", "NEWTRUE", "NEWFALSE",
     "INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "FLOAT", "BINFLOAT",
     "UNICODE", "BINUNICODE", "SHORT_BINUNICODE", "STRING", "BINSTRING", "SHORT_BINSTRING", "BINBYTES", "SHORT_BINBYTES",
+    "BYTEARRAY8",
     "EMPTY_DICT", "DICT", "EMPTY_LIST", "LIST",
     "EMPTY_TUPLE", "TUPLE", "TUPLE1", "TUPLE2", "TUPLE3", "SETITEM", "SETITEMS", "APPEND", "APPENDS",
 })
 # fmt: on
 # A million of them, one in the other and the last a key, overflow the interpreter's stack when it is hashed.
 _MAX_TUPLES: Final = 1000
-_WORD_INDEX: Final = "write the words' numbers themselves: json.dump({word: int(number) ...}, open('words.json', 'w'))"
 _TOKENIZER_MODULES: Final = frozenset(
     {
         "keras.legacy.preprocessing.text",
@@ -49,7 +50,6 @@ _TOKENIZER_MODULES: Final = frozenset(
         "tf_keras.src.preprocessing.text",
     }
 )
-_NUMPY: Final = frozenset({"numpy.core.multiarray", "numpy._core.multiarray"})
 
 
 class PickleError(ValueError):
@@ -76,7 +76,7 @@ def unpickle(program: bytes) -> object:
     try:
         instructions = count_instructions(program)
         if foreign := [name for name in instructions if name not in _INSTRUCTIONS]:
-            raise TokenizerError(f"is a pickle that uses {foreign[0]}, which no tokenizer needs: {_WORD_INDEX}")
+            raise TokenizerError(f"is a pickle that uses {foreign[0]}, which no tokenizer needs: {WRITE_NUMBERS}")
         document: object = _Unpickler(io.BytesIO(program), encoding="latin-1").load()
     except (
         pickle.UnpicklingError,
@@ -89,39 +89,6 @@ def unpickle(program: bytes) -> object:
     ) as error:
         raise PickleError(str(error)) from error
     return document
-
-
-class _OldText(str):
-    """A text of Python 2, which was bytes, and may have been meant as such."""
-
-    __slots__ = ("content",)
-    content: bytes
-
-
-class _InertDtype:
-    """What `numpy.dtype` becomes: its code, such as "i8", and its order of bytes."""
-
-    __slots__ = ("code", "order")
-
-    def __init__(self, code: object, *_: object) -> None:
-        self.code = str(code)
-        self.order = "little"
-
-    def __setstate__(self, state: "tuple[object, ...]") -> None:
-        self.order = "big" if state[1] == ">" else "little"
-
-
-def _scalar(dtype: object, content: object) -> int | str:
-    """Do what `numpy.core.multiarray.scalar` does, for whole numbers and texts."""
-    raw = content.content if isinstance(content, _OldText) else content
-    if not isinstance(dtype, _InertDtype) or not isinstance(raw, bytes):
-        raise pickle.UnpicklingError("a number of NumPy's is not as NumPy writes it")
-    kind = dtype.code.lstrip("<>|=")[:1]
-    if kind in {"i", "u"}:
-        return int.from_bytes(raw, "big" if dtype.order == "big" else "little", signed=kind == "i")
-    if kind == "U":
-        return raw.decode("utf-32-be" if dtype.order == "big" else "utf-32-le").rstrip("\0")
-    raise TokenizerError(f"is a pickle of NumPy values of the type {dtype.code:.20}, and whole numbers were looked for")
 
 
 def _encode(text: object, encoding: object) -> bytes:
@@ -148,13 +115,11 @@ class _Unpickler(pickle._Unpickler):
     def find_class(self, module: str, name: str) -> "Callable[..., Any]":
         if name == "Tokenizer" and module in _TOKENIZER_MODULES:
             return InertTokenizer
-        if name == "scalar" and module in _NUMPY:
-            return _scalar
         admitted: dict[tuple[str, str], Callable[..., Any]] = {
             ("collections", "Counter"): Counter,
             ("collections", "OrderedDict"): OrderedDict,
             ("collections", "defaultdict"): defaultdict,
-            ("numpy", "dtype"): _InertDtype,
+            **FUNCTIONS,
             ("_codecs", "encode"): _encode,
             ("builtins", "int"): int,
             ("builtins", "object"): object,
@@ -168,7 +133,7 @@ class _Unpickler(pickle._Unpickler):
         if (module, name) not in admitted:
             raise TokenizerError(
                 f"is a pickle that asks for {module}.{name}, which no tokenizer that can be read has a use for: "
-                f"{_WORD_INDEX}"
+                f"{WRITE_NUMBERS}"
             )
         return admitted[module, name]
 
@@ -180,12 +145,12 @@ class _Unpickler(pickle._Unpickler):
             if self.nested > _MAX_TUPLES:
                 raise TokenizerError(f"is a pickle of over {_MAX_TUPLES} tuples in tuples, and a tokenizer has none")
 
-    def _decode_string(self, value: bytes) -> _OldText:
+    def _decode_string(self, value: bytes) -> OldText:
         """Return a text of Python 2; pickle's own way of this name decides by `encoding`."""
         try:
-            text = _OldText(value.decode("utf-8"))
+            text = OldText(value.decode("utf-8"))
         except UnicodeDecodeError:
-            text = _OldText(value.decode("latin-1"))
+            text = OldText(value.decode("latin-1"))
         text.content = value
         return text
 

@@ -5,22 +5,24 @@ holds one of these:
 
     a Keras Tokenizer                       pickled, or what its `to_json` gives
     words to numbers, or numbers to words   {"startseq": 1, ...}, under any name, or beside each other
-    a list of words                         the vocabulary of a TextVectorization: padding first, "[UNK]" second
+    a list or NumPy array of words          the vocabulary of a TextVectorization: padding first, "[UNK]" second
     a Tokenizer of Hugging Face's           if it knows whole words (WordLevel)
 
 Number 0 is padding, whether or not it has a name.
 
 Refuses, with the reason: characters or pieces of words in the place of words, numbers that are missing, double or
-negative, words that are double, empty or have blanks in them.
+negative, words that are double, empty or have blanks in them, two directions that disagree.
 """
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from tools.captioner.errors import TokenizerError
-from tools.captioner.tokenizers.containers import decode_text, read_content
+from tools.captioner.tokenizers.containers import NPY, decode_text, decode_western, read_content
+from tools.captioner.tokenizers.directions import BY_NUMBER, require_agreement, require_same_words
+from tools.captioner.tokenizers.numpy_values import InertArray, read_npy
 from tools.captioner.tokenizers.pickled import InertTokenizer, PickleError, unpickle
 
 if TYPE_CHECKING:
@@ -47,15 +49,12 @@ _NAMES: Final = (
     "stoi",
     "vocab",
     "vocabulary",
-    "index_word",
-    "index_to_word",
-    "idx_to_word",
-    "idx2word",
-    "ixtoword",
-    "itos",
+    *BY_NUMBER,
 )
-_KEPT: Final = (dict, list, tuple, InertTokenizer)
+_KEPT: Final = (dict, list, tuple, InertTokenizer, InertArray)
 _MAX_DEPTH: Final = 4
+_MOST_BESIDE: Final = 3
+_JSON: Final = ("{", "[", '"')
 _ASK: Final = "give a mapping of words to numbers: json.dump(tokenizer.word_index, open('words.json', 'w'))"
 
 
@@ -63,33 +62,53 @@ _ASK: Final = "give a mapping of words to numbers: json.dump(tokenizer.word_inde
 class Tokenizer:
     """The words in the order of their numbers, the first of which is 1, and what the tokenizer makes of others.
 
-    `limit` is Keras's `num_words`: the tokenizer gave out no number as high. `unknown` is its `oov_token`.
+    `limit` is Keras's `num_words`: the tokenizer gave out no number as high. `unknown` is its `oov_token`. `assumed`
+    says what the file left open, if anything.
     """
 
     words: tuple[str, ...]
     limit: int | None = None
     unknown: str | None = None
+    assumed: str | None = None
 
 
 def read_tokenizer(path: "Path") -> Tokenizer:
     """Read a tokenizer, of whichever kind the file holds. Raises TokenizerError."""
     content = read_content(path)
     try:
-        return _tokenizer(_document(content))
+        text, assumed = _text(content)
+        return replace(_tokenizer(_document(content, text)), assumed=assumed)
     except TokenizerError as error:
         raise TokenizerError(f"{path} {error}") from error
     except RecursionError as error:
         raise TokenizerError(f"{path} holds values in values, too deep for a tokenizer: {_ASK}") from error
 
 
-def _document(content: bytes) -> object:
-    """Return what the file holds: of mappings, lists, texts, numbers and `InertTokenizer`s."""
+def _text(content: bytes) -> tuple[str | None, str | None]:
+    """Return the file's text, if it is one, and what was assumed of it."""
     text = decode_text(content)
+    if text is not None or content.startswith(NPY):
+        return text, None
+    text = decode_western(content)
+    if text is not None:
+        return text, "its text is no Unicode, and was read as Latin-1 (Windows-1252)"
+    if content.lstrip().startswith(tuple(start.encode() for start in _JSON)):
+        raise TokenizerError(
+            "looks like JSON, in neither UTF-8, UTF-16, UTF-32 nor, unmistakably, Latin-1: save it again with "
+            "json.dump(..., open('words.json', 'w', encoding='utf-8'))"
+        )
+    return None, None
+
+
+def _document(content: bytes, text: str | None) -> object:
+    """Return what the file holds: of mappings, lists, texts, numbers, `InertTokenizer`s and `InertArray`s."""
+    if content.startswith(NPY):
+        return read_npy(content, unpickle)
     lines = [] if text is None else text.splitlines()
     # Padding is first, and its name may be empty; the next may be "[UNK]", which JSON could begin with.
     if len(lines) > 1 and _is_padding(lines[0]) and all(line.split() == [line] for line in lines[1:]):
         return lines
-    if text is not None and text.lstrip()[:1] in {"{", "[", '"'}:
+    if text is not None and text.lstrip().startswith(_JSON):
         return _parse_json(text)
     try:
         document = unpickle(content)
@@ -126,6 +145,8 @@ def _tokenizer(document: object, depth: int = 0) -> Tokenizer:
         state = getattr(document, "state", None)
         if isinstance(state, dict):
             return _of_keras(state)
+    elif isinstance(document, InertArray):
+        return _tokenizer(document.content(), depth + 1)
     elif isinstance(document, dict):
         return _of_mapping(document, depth)
     elif isinstance(document, list | tuple) and document:
@@ -133,11 +154,14 @@ def _tokenizer(document: object, depth: int = 0) -> Tokenizer:
             return _of_list([str(entry) for entry in document])
         # Such as (tokenizer, longest), or (word_to_index, index_to_word).
         inner = [entry for entry in document if isinstance(entry, _KEPT)]
-        found = {_tokenizer(entry, depth + 1) for entry in inner[:3]}
-        if len(found) > 1:
-            raise TokenizerError(f"holds {len(inner)} vocabularies that differ: {_ASK}")
+        found = [_tokenizer(entry, depth + 1) for entry in inner[:_MOST_BESIDE]]
+        require_same_words([one.words for one in found])
+        # A Keras Tokenizer says more than the mapping beside it.
+        said = {one for one in found if (one.limit, one.unknown) != (None, None)}
+        if len(said) > 1:
+            raise TokenizerError(f"holds Tokenizers that differ in num_words or oov_token: {_ASK}")
         if found:
-            return found.pop()
+            return said.pop() if said else found[0]
     raise TokenizerError(f"holds neither a Keras Tokenizer nor a mapping of words to numbers: {_ASK}")
 
 
@@ -156,10 +180,14 @@ def _of_mapping(document: Mapping[Any, object], depth: int) -> Tokenizer:
     words = {word: text for word, text in document.items() if isinstance(text, str)}
     if words and len(words) == len(document):
         return Tokenizer(_words(_turned(words)))
-    kept = next((document[name] for name in _NAMES if isinstance(document.get(name), _KEPT)), None)
-    if kept is not None:
-        return _tokenizer(kept, depth + 1)
-    return Tokenizer(_words(document))
+    names = [name for name in _NAMES if isinstance(document.get(name), _KEPT)]
+    if not names:
+        return Tokenizer(_words(document))
+    found = _tokenizer(document[names[0]], depth + 1)
+    for name in names[1:]:
+        if name in BY_NUMBER:
+            require_agreement(found.words, names[0], document[name], name)
+    return found
 
 
 def _of_keras(state: Mapping[Any, object]) -> Tokenizer:
@@ -168,8 +196,15 @@ def _of_keras(state: Mapping[Any, object]) -> Tokenizer:
     limit, unknown = state.get("num_words"), state.get("oov_token")
     if not (limit is None or type(limit) is int) or not (unknown is None or isinstance(unknown, str)):
         raise TokenizerError("is damaged: num_words must be a whole number and oov_token a word")
-    numbers = state.get("word_index")
-    return Tokenizer(_words(_parse_json(numbers) if isinstance(numbers, str) else numbers), limit, unknown)
+    numbers, turned = (
+        _parse_json(kept) if isinstance(kept, str) else kept
+        for kept in (state.get("word_index"), state.get("index_word"))
+    )
+    words = _words(numbers)
+    if turned:
+        # Keras encodes captions by word_index alone; where that was cut, index_word may still have the rest.
+        require_agreement(words, "word_index", turned, "index_word", more=True)
+    return Tokenizer(words, limit, unknown)
 
 
 def _of_list(entries: Sequence[str]) -> Tokenizer:

@@ -1,4 +1,6 @@
-"""Uploads: presign an upload, caption a picture that has arrived, find its outcome. The functions' use cases.
+"""Uploads: presign an upload, and caption a picture that has arrived. Use cases of the functions.
+
+What became of uploads is looked up by `captioning.lookup`.
 
 Events that announce pictures come at least once, in any order, several at a time. Each version of a picture is read,
 its outcome is stored if it is the newest so far, and then published. Work that was interrupted is completed when the
@@ -17,7 +19,7 @@ from captioning.caption import Caption
 from captioning.captioner import Captioner
 from captioning.captions import Refusal, caption_picture, refusal_of
 from captioning.errors import PictureError, UploadGoneError
-from captioning.outcomes import Outcome, Status, Upload
+from captioning.outcomes import Outcome, Upload
 from captioning.pictures.limits import MAX_BYTES
 from captioning.stores.port import CaptionStore
 
@@ -25,6 +27,9 @@ PRESIGNED_SECONDS = 600
 """How long a presigned upload is valid: enough for a person who has the picture ready."""
 
 MAX_NAME_BYTES = 200
+
+_LAST_MILLISECOND = 2**44 - 1
+"""From 1970 on; in the year 2527. What is left until then has 11 digits: keys begin with 0, before most names."""
 
 _BARRED = re.compile(r"[/\\\x00-\x1f\x7f-\x9f]")
 
@@ -65,22 +70,18 @@ class PresignedUpload:
     post: PresignedPost
 
 
-@dataclass(frozen=True, slots=True)
-class Pending:
-    """A picture in the bucket that has no outcome yet; `since` is when it was uploaded."""
-
-    key: str
-    since: datetime
-
-
-def presign_upload(bucket: Bucket, *, media_type: MediaType, name: str | None = None) -> PresignedUpload:
+def presign_upload(bucket: Bucket, *, media_type: MediaType, name: str | None = None, now: datetime) -> PresignedUpload:
     """Presign the upload of a picture, under a new key. `name`, if given, is the key's last part.
+
+    A later key sorts before an earlier one, so that a bucket, which lists by key, lists the newest picture first. The
+    80 random bits keep keys from being guessed.
 
     Raises:
         ValueError: `name` cannot be part of a key.
         BucketError: the bucket cannot be used.
     """
-    key = f"{UPLOADS}{secrets.token_hex(16)}"
+    left = _LAST_MILLISECOND - int(now.timestamp() * 1000)
+    key = f"{UPLOADS}{left:012x}{secrets.token_hex(10)}"
     if name is not None:
         key += f"/{checked_name(name)}"
     return PresignedUpload(
@@ -131,22 +132,6 @@ def caption_upload(
     if _can_be_published(upload.key):
         bucket.publish(outcome)
     return outcome
-
-
-def find_outcome(store: CaptionStore, bucket: Bucket, key: str) -> Outcome | Pending | None:
-    """Return the outcome of the picture `key`, Pending while there is none, or None if no such picture is known.
-
-    Raises:
-        CaptionStoreError, BucketError: the store or the bucket cannot be used.
-    """
-    if not key.startswith(UPLOADS) or len(key.encode(errors="replace")) > MAX_KEY_BYTES:
-        return None
-    outcome = store.outcome(key)
-    # A picture that was deleted may have been uploaded again.
-    if outcome is not None and outcome.status is not Status.GONE:
-        return outcome
-    since = bucket.uploaded_at(key)
-    return outcome if since is None else Pending(key, since)
 
 
 def _make(

@@ -126,7 +126,7 @@ class Table:
 
     def get(self, pk: str, sk: str | None, deadline: Deadline) -> Row | None:
         """Return the row of that key, None if there is none; `sk` is None in a table whose key is `pk` alone."""
-        key = _encode({"pk": pk} if sk is None else {"pk": pk, "sk": sk})
+        key = _encode(_key(pk, sk))
         answer = self._call("get_item", deadline, TableName=self._name, Key=key, ConsistentRead=True)
         return _decode(answer["Item"]) if "Item" in answer else None
 
@@ -166,12 +166,12 @@ class Table:
                 return
             parameters["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
-    def get_many(self, keys: Iterable[tuple[str, str]], deadline: Deadline) -> Iterator[Row]:
-        """Yield the rows that exist of `keys`, each a `pk` and a `sk`, in no particular order.
+    def get_many(self, keys: Iterable[tuple[str, str | None]], deadline: Deadline) -> Iterator[Row]:
+        """Yield the rows that exist of `keys`, each a `pk` and a `sk` as in `get`, in no particular order.
 
         The keys must differ. They are fetched in calls of `MAX_KEYS`.
         """
-        waiting = [_encode({"pk": pk, "sk": sk}) for pk, sk in keys]
+        waiting = [_encode(_key(pk, sk)) for pk, sk in keys]
         attempt = 0
         while waiting:
             asked, waiting = waiting[:MAX_KEYS], waiting[MAX_KEYS:]
@@ -248,6 +248,10 @@ class Table:
             return LostRaceError(lost)
         # The rest is the deployment's fault: no such table, no credentials, no permission.
         return self._errors.refused(f"{self._place} cannot be used: {error}")
+
+
+def _key(pk: str, sk: str | None) -> Row:
+    return {"pk": pk} if sk is None else {"pk": pk, "sk": sk}
 
 
 def _condition(change: Put | Delete) -> dict[str, object]:

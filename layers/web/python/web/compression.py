@@ -22,6 +22,9 @@ _MOST_MEMBERS = 64
 _WINDOWS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 """What zlib is told to expect, per content coding."""
 
+_BARE_WINDOW = -15
+"""The same for deflate without zlib's header: RFC 1951 alone, where RFC 9110, 8.4.1.2, asks for RFC 1950."""
+
 _GZIP = b"\x1f"
 
 
@@ -39,6 +42,7 @@ class RequestDecompression:
 
     A coding that is not gzip or deflate is a 415 that names it. A body that is too large is a 413, one that is damaged
     a 400. A body that says it is compressed and is not is taken as it is: API Gateway has decompressed it already.
+    Deflate may come without zlib's header, as some clients send it.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -108,7 +112,7 @@ def decompressed(body: bytes, coding: str) -> bytes:
         raise BodyError(415, f"the body's Content-Encoding must be gzip or deflate, not {coding[:100]}")
     wrapped = body[:1] == _GZIP if coding != "deflate" else _is_zlib(body)
     if not wrapped:
-        return body
+        return _bare(body) if coding == "deflate" else body
     pieces, size = [], 0
     for _ in range(_MOST_MEMBERS):
         member = zlib.decompressobj(_WINDOWS[coding])
@@ -119,13 +123,29 @@ def decompressed(body: bytes, coding: str) -> bytes:
         size += len(piece)
         pieces.append(piece)
         if size > LARGEST_BODY:
-            raise BodyError(413, f"the body has over {LARGEST_BODY // 2**20} MiB once it is decompressed")
+            raise _too_large()
         if not member.eof:
             raise BodyError(400, f"the body is not whole: its {coding} ends too early")
         body = member.unused_data
         if not body:
             return b"".join(pieces)
     raise BodyError(400, f"the body has over {_MOST_MEMBERS} gzip members; send it as one")
+
+
+def _bare(body: bytes) -> bytes:
+    """Return a body that is deflated and has no header; one that is none, whole and to its last byte, as it is."""
+    member = zlib.decompressobj(_BARE_WINDOW)
+    try:
+        found = member.decompress(body, LARGEST_BODY + 1)
+    except zlib.error:
+        return body
+    if len(found) > LARGEST_BODY:
+        raise _too_large()
+    return found if member.eof and not member.unused_data else body
+
+
+def _too_large() -> BodyError:
+    return BodyError(413, f"the body has over {LARGEST_BODY // 2**20} MiB once it is decompressed")
 
 
 def _is_zlib(body: bytes) -> bool:

@@ -6,6 +6,7 @@ nothing for them.
 
 _WARMERS = ("warmer", "warmup")
 _PLUGIN = "serverless-plugin-warmup"
+_SCHEDULED = "Scheduled Event"
 _SCHEDULERS = ("aws.events", "aws.scheduler")
 _NAMED_MEMBERS = 5
 _LONGEST = 60
@@ -23,7 +24,8 @@ def is_ping(event: object) -> bool:
     """Tell whether `event` only keeps the function warm: it asks for nothing, and is answered at once.
 
     That is nothing at all, `{"warmer": true}` or `{"warmup": true}`, what serverless-plugin-warmup sends, or a
-    scheduled event of EventBridge. What holds records or a request is none, whatever stands beside them.
+    scheduled event of EventBridge, of which a schedule's own input may have the source alone. What holds records or a
+    request is none, whatever stands beside them.
     """
     if not isinstance(event, dict):
         return event is None
@@ -31,8 +33,8 @@ def is_ping(event: object) -> bool:
         return True
     if "Records" in event or "requestContext" in event:
         return False
-    if event.get("detail-type") == "Scheduled Event":
-        return event.get("source") in _SCHEDULERS
+    if event.get("detail-type", _SCHEDULED) == _SCHEDULED and event.get("source") in _SCHEDULERS:
+        return True
     return event.get("source") == _PLUGIN or any(event.get(name) is True for name in _WARMERS)
 
 

@@ -1,12 +1,15 @@
 """Multipart bodies: one part, read in memory, in the forms in which clients really send it.
 
 A file and a text field are alike here, of any size that arrives, with or without a file's name. One that says it is
-in base64 or quoted-printable is decoded. An end mark that is missing is no error: whether the content is whole, its own
-format knows. All else is refused in our words. Compressed bodies arrive here decompressed (`web.compression`).
+in base64 or quoted-printable is decoded. What stands before the first boundary is passed over, and headers may be
+folded (RFC 2046, RFC 5322). An end mark that is missing is no error: whether the content is whole, its own format
+knows. All else is refused in our words. Compressed bodies arrive here decompressed (`web.compression`).
 """
 
 import binascii
 import quopri
+import re
+import sys
 from base64 import b64decode
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -22,10 +25,17 @@ from web import text
 from web.application import require_media_type
 
 MAX_PARTS = 1_000
+MAX_HEADERS = 64
+"""Of a part."""
+MAX_HEADER_BYTES = 16_384
+"""Of all headers of a part."""
+MAX_BOUNDARY_BYTES = 256
+"""RFC 2046 allows 70."""
 
 _UTF_8 = frozenset(("utf-8", "utf8", "us-ascii"))
 _PLAIN = frozenset(("", "7bit", "8bit", "binary"))
 _MOST_NAMES = 5
+_FOLD = re.compile(rb"\r\n(?=[ \t])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +54,8 @@ class _Parts:
     found: list[FormPart] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
     count: int = 0
+    _header_count: int = 0
+    _header_bytes: int = 0
     _headers: dict[str, bytes] = field(default_factory=dict)
     _header: tuple[bytearray, bytearray] = field(default_factory=lambda: (bytearray(), bytearray()))
     _filename: str = ""
@@ -54,8 +66,9 @@ class _Parts:
         """Return the parser's callbacks, by their names."""
         return {
             "on_part_begin": self._begin,
-            "on_header_field": lambda data, start, end: self._header[0].extend(data[start:end]),
-            "on_header_value": lambda data, start, end: self._header[1].extend(data[start:end]),
+            "on_header_begin": self._begin_header,
+            "on_header_field": lambda data, start, end: self._extend(self._header[0], data, start, end),
+            "on_header_value": lambda data, start, end: self._extend(self._header[1], data, start, end),
             "on_header_end": self._end_header,
             "on_headers_finished": self._end_headers,
             "on_part_data": self._add,
@@ -73,6 +86,22 @@ class _Parts:
         if self.count > MAX_PARTS:
             raise HTTPException(400, f"the body has more than {MAX_PARTS:,} parts")
         self._headers = {}
+        self._header_count = self._header_bytes = 0
+
+    def in_headers(self) -> bool:
+        """Return whether the last part's headers have begun, and not ended."""
+        return self._header_count > 0
+
+    def _begin_header(self) -> None:
+        self._header_count += 1
+        if self._header_count > MAX_HEADERS:
+            raise HTTPException(400, f"a part of the body has more than {MAX_HEADERS} headers")
+
+    def _extend(self, header: bytearray, data: bytes, start: int, end: int) -> None:
+        self._header_bytes += end - start
+        if self._header_bytes > MAX_HEADER_BYTES:
+            raise _headers_too_long()
+        header += memoryview(data)[start:end]
 
     def _end_header(self) -> None:
         name, value = self._header
@@ -80,6 +109,7 @@ class _Parts:
         self._header = bytearray(), bytearray()
 
     def _end_headers(self) -> None:
+        self._header_count = 0
         _, options = parse_options_header(self._headers.get("content-disposition", b""))
         name = text.decode(options.get(b"name", b""))
         self.names.append(name)
@@ -111,6 +141,12 @@ async def read_part(request: Request, name: str) -> FormPart:
         raise HTTPException(
             400, "the content type has no boundary; leave that header to the client's library, which knows it"
         )
+    if len(boundary) > MAX_BOUNDARY_BYTES:
+        raise HTTPException(
+            400,
+            f"the content type's boundary has {len(boundary):,} characters; at most {MAX_BOUNDARY_BYTES} are read, and "
+            "RFC 2046 allows 70",
+        )
     parts = _parse(await request.body(), boundary, name)
     if not parts.found:
         raise _invalid(name, "is required: " + _missing(parts))
@@ -122,8 +158,14 @@ async def read_part(request: Request, name: str) -> FormPart:
 def _parse(body: bytes, boundary: bytes, wanted: str) -> _Parts:
     parts = _Parts(wanted)
     try:
-        parser = MultipartParser(boundary, parts.callbacks())  # type: ignore[arg-type]
-        parser.write(body)
+        # Its limits have no words of their own: ours are in the callbacks.
+        parser = MultipartParser(
+            boundary,
+            parts.callbacks(),  # type: ignore[arg-type]
+            max_header_count=sys.maxsize,
+            max_header_size=sys.maxsize,
+        )
+        parser.write(_unfolded(_behind_preamble(body, boundary), boundary))
         parser.finalize()
     except FormParserError as error:
         raise HTTPException(
@@ -131,9 +173,44 @@ def _parse(body: bytes, boundary: bytes, wanted: str) -> _Parts:
             "the body is not multipart/form-data: each part begins with the content type's boundary, headers and an "
             "empty line, and all lines end with CR and LF",
         ) from error
+    if parts.in_headers():
+        raise HTTPException(400, "the body ends within the headers of a part: send it whole")
     # The last part, if the closing boundary is missing.
     parts.end()
     return parts
+
+
+def _behind_preamble(body: bytes, boundary: bytes) -> bytes:
+    """Return the body from its first boundary on, if it has one."""
+    first = re.search(rb"(?:\A|\n)(--" + re.escape(boundary) + rb"(?:--)?)([ \t]*)(?=\r\n|\Z)", body)
+    # White space behind a boundary is padding, which the parser does not know at the first one.
+    return body if first is None or not (first.start() or first[2]) else first[1] + body[first.end() :]
+
+
+def _unfolded(body: bytes, boundary: bytes) -> bytes:
+    """Return the body with each header of its parts in one line. Raises HTTPException, as `read_part`."""
+    delimiter = b"--" + boundary + b"\r\n"
+    pieces: list[bytes] = []
+    taken = 0
+    place = len(delimiter) if body.startswith(delimiter) else -1
+    for _ in range(MAX_PARTS):
+        if place < 0:
+            break
+        # A fold is three bytes at the most beside what it folds.
+        bound = place + 4 * MAX_HEADER_BYTES
+        end = body.find(b"\r\n\r\n", place - 2, bound)
+        if end < 0 and bound < len(body):
+            raise _headers_too_long()
+        if end >= 0 and _FOLD.search(body, place, end):
+            pieces += [body[taken:place], _FOLD.sub(b"", body[place:end])]
+            taken = end
+        found = body.find(b"\r\n" + delimiter, place - 2)
+        place = found + 2 + len(delimiter) if found >= 0 else -1
+    return b"".join((*pieces, body[taken:])) if pieces else body
+
+
+def _headers_too_long() -> HTTPException:
+    return HTTPException(400, f"the headers of a part of the body have more than {MAX_HEADER_BYTES:,} bytes")
 
 
 def _missing(parts: _Parts) -> str:

@@ -18,6 +18,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
+from pydantic.json_schema import SkipJsonSchema
 from starlette.exceptions import HTTPException
 
 from storage.errors import ConflictError, MissingError, PermanentError, RequestError, TransientError
@@ -49,20 +50,22 @@ class FieldError(BaseModel):
     """One thing wrong with a request, and where."""
 
     detail: str
-    pointer: str | None = Field(default=None, description="JSON pointer into the request's body, as a URI fragment")
-    parameter: str | None = Field(default=None, description="the query or path parameter")
-    header: str | None = Field(default=None, description="the request's header")
+    pointer: str | SkipJsonSchema[None] = Field(
+        default=None, description="JSON pointer into the request's body, as a URI fragment"
+    )
+    parameter: str | SkipJsonSchema[None] = Field(default=None, description="the query or path parameter")
+    header: str | SkipJsonSchema[None] = Field(default=None, description="the request's header")
 
 
 class ProblemDetails(BaseModel):
     """An error as RFC 9457 describes it."""
 
-    type: str = "about:blank"
+    type: str = Field(examples=["about:blank"])
     title: str
     status: int
     detail: str
-    instance: str | None = Field(default=None, description="the request's id, as in the logs")
-    errors: list[FieldError] | None = Field(
+    instance: str | SkipJsonSchema[None] = Field(default=None, description="the request's id, as in the logs")
+    errors: list[FieldError] | SkipJsonSchema[None] = Field(
         default=None, description="for an invalid request: everything wrong with it"
     )
 
@@ -91,6 +94,7 @@ def problem(
 ) -> ProblemResponse:
     """Make a response of `status` with `detail` and, for an invalid request, `errors`: all that is wrong with it."""
     body = ProblemDetails(
+        type="about:blank",
         title=title(status),
         status=status,
         detail=detail,
@@ -123,6 +127,12 @@ _PLACES = {"body": _body_error, "query": _query_error, "header": _header_error}
 """Per root of a field's location, what makes the error."""
 
 
+def spoken_value(value: object) -> str:
+    """Return a value of the request's as an error names it, cut short."""
+    text = repr(value)
+    return text if len(text) <= _MOST_QUOTED else f"{text[:_MOST_QUOTED]}…"
+
+
 def _spoken(location: Sequence[str | int]) -> str:
     """Return the path as people write it: ("results", 3, "rating") is `results[3].rating`."""
     text = ""
@@ -146,6 +156,13 @@ _PLAIN = {
     "dict_type": "must be a JSON object",
     "list_type": "must be a JSON array",
     "string_type": "must be a string",
+    "extra_forbidden": "is not known here",
+}
+_MOST_QUOTED = 40
+_PLAIN_KINDS = {
+    **dict.fromkeys(("int_type", "int_parsing", "int_parsing_size", "int_from_float"), "must be a whole number"),
+    **dict.fromkeys(("float_type", "float_parsing", "finite_number"), "must be a number"),
+    **dict.fromkeys(("bool_type", "bool_parsing"), "must be true or false"),
 }
 
 
@@ -155,6 +172,8 @@ def _message(error: Mapping[str, Any]) -> str:
         return "must not be null"
     if plain := _PLAIN.get(error["type"]):
         return plain
+    if kind := _PLAIN_KINDS.get(error["type"]):
+        return f"{kind}, not {spoken_value(error['input'])}"
     text: str = error["msg"]
     return (
         text.replace("Value error, ", "")

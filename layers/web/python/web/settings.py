@@ -24,8 +24,7 @@ _URLS: Mapping[str, Callable[[str], object]] = {
     # `s3://` without a name is the bucket that each event names.
     "UPLOAD_BUCKET": lambda url: url == "s3://" or parse_bucket(url),
 }
-# As the template's CorsOrigin.
-_ORIGIN = re.compile(r"\*|https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?")
+_ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?")
 
 
 class SettingError(ValueError):
@@ -41,6 +40,7 @@ class Settings:
     caption_store: str = "sqlite:///data/captions.db"
     caption_model: str = "file://models/flickr8k"
     upload_bucket: str = "file://data"
+    upload_origin: str | None = None
     cors_origin: str = "*"
     log_level: str = "INFO"
     log_format: str = "auto"
@@ -50,8 +50,8 @@ class Settings:
         """Read and check the settings in `environment`; an empty variable counts as not set.
 
         Raises:
-            SettingError: a URL names no storage of the setting's kind, CORS_ORIGIN is not an origin, or there is no
-                such log level or format.
+            SettingError: a URL names no storage of the setting's kind, UPLOAD_ORIGIN or CORS_ORIGIN is not an origin,
+                or there is no such log level or format.
         """
         given = {field.name: environment.get(field.name.upper(), "").strip() for field in fields(cls)}
         settings = cls(**{name: value for name, value in given.items() if value})
@@ -61,7 +61,10 @@ class Settings:
                 parse(value)
             except UrlError as error:
                 raise SettingError(f"{variable} is {value!r}: {error.reason}") from error
-        if not _ORIGIN.fullmatch(settings.cors_origin):
+        if settings.upload_origin is not None and not _ORIGIN.fullmatch(settings.upload_origin):
+            raise SettingError(f"UPLOAD_ORIGIN is {settings.upload_origin!r}; it must be https://host")
+        # As the template's CorsOrigin.
+        if settings.cors_origin != "*" and not _ORIGIN.fullmatch(settings.cors_origin):
             raise SettingError(f"CORS_ORIGIN is {settings.cors_origin!r}; it must be * or https://host")
         if settings.log_level.upper() not in _LEVELS:
             raise SettingError(f"LOG_LEVEL is {settings.log_level!r}; it must be one of {', '.join(_LEVELS)}")

@@ -21,7 +21,7 @@ from botocore.stub import ANY, Stubber
 
 from captioning.buckets import open_bucket
 from captioning.buckets import s3 as bucket_s3
-from captioning.buckets.port import Bucket
+from captioning.buckets.port import Bucket, Listing
 from captioning.buckets.s3 import S3Bucket
 from captioning.errors import (
     BucketError,
@@ -69,10 +69,15 @@ def look(bucket: Bucket) -> object:
     return bucket.uploaded_at(KEY)
 
 
+def browse(bucket: Bucket) -> object:
+    return bucket.pictures(after="uploads/0", most=5)
+
+
 CALLS: dict[str, tuple[str, Callable[[Bucket], object]]] = {
     "read": ("get_object", read),
     "publish": ("head_object", publish),
     "look": ("head_object", look),
+    "browse": ("list_objects_v2", browse),
 }
 
 
@@ -136,6 +141,13 @@ def test_a_picture_that_breaks_off_is_unavailable(made: S3Bucket, service: Stubb
     service.add_response("get_object", {"ContentLength": 50, "Body": StreamingBody(io.BytesIO(b"a" * 20), 50)})
     with pytest.raises(BucketUnavailableError, match="50"):
         read(made)
+
+
+def test_a_listing_is_one_request_however_little_of_it_are_pictures(made: S3Bucket, service: Stubber) -> None:
+    listed = [{"Key": key, "Size": 3, "LastModified": NOW} for key in ("uploads/0/", "uploads/1/")]
+    asked = {"Bucket": "pictures", "Prefix": "uploads/", "StartAfter": "uploads/0", "MaxKeys": 5}
+    service.add_response("list_objects_v2", {"Contents": listed, "IsTruncated": True}, asked)
+    assert browse(made) == Listing((), "uploads/1/")
 
 
 def held(sequencer: str | None, etag: str = '"e1"') -> dict[str, Any]:
@@ -238,7 +250,7 @@ def ask(bucket: Bucket) -> object:
     return bucket.presign(KEY, media_type="image/png", max_bytes=1000, seconds=600)
 
 
-@pytest.mark.parametrize("use", [read, publish, look, ask])
+@pytest.mark.parametrize("use", [read, publish, look, browse, ask])
 def test_without_credentials_the_bucket_is_refused(
     monkeypatch: pytest.MonkeyPatch, use: Callable[[Bucket], object]
 ) -> None:

@@ -38,6 +38,7 @@ def test_a_vocabulary_may_have_no_word_for_the_unknown() -> None:
         ({"words": [*WORDS, "dog"]}, "'dog' occurs twice"),
         ({"words": []}, "start must be one of the words"),
         ({"words": WORDS[:4]}, "a word beside the marks"),
+        ({"words": [*WORDS[:4], "[PAD]"]}, "a word beside the marks"),
         ({"start": "<go>"}, "start must be"),
         ({"start": "<pad>"}, "not the first, which is padding"),
         ({"start": None}, "start must be"),

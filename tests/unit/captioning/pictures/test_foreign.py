@@ -14,6 +14,15 @@ FILES: dict[str, tuple[bytes, str, str]] = {
     "HEIC by a compatible brand": (b"\0\0\0\x1cftypmif1\0\0\0\0mif1heicmiaf", "HEIC", "HEIC"),
     "HEIC with AVIF beside": (b"\0\0\0\x1cftypheic\0\0\0\0mif1avif" + bytes(90), "HEIC", "HEIC"),
     "a sequence of HEIC": (b"\0\0\0\x18ftyphevc\0\0\0\0msf1hevc", "HEIC", "HEIC"),
+    "HEIC by an unknown brand's side": (b"\0\0\0\x18ftypmif2\0\0\0\0miafheix", "HEIC", "HEIC"),
+    "a video with pictures beside": (b"\0\0\0\x18ftypisom\0\0\0\0mp42heic", "MP4", "take one frame"),
+    "HEIF by VVC": (b"\0\0\0\x18ftypvvic\0\0\0\0mif1vvic", "HEIF", "a HEIF picture, compressed by VVC"),
+    "HEIF by VVC, by a compatible brand": (b"\0\0\0\x18ftypmif1\0\0\0\0miafvvic", "HEIF", "by VVC"),
+    "HEIF by JPEG 2000": (b"\0\0\0\x18ftypj2ki\0\0\0\0mif1j2ki", "JPEG 2000", "a JPEG 2000 picture"),
+    "HEIF by JPEG": (b"\0\0\0\x18ftypjpeg\0\0\0\0mif1jpeg", "HEIF", "take the JPEG out"),
+    "HEIF by AVC": (b"\0\0\0\x18ftypavci\0\0\0\0mif1avci", "HEIF", "compressed by AVC"),
+    "HEIF that says no codec": (b"\0\0\0\x14ftypmif2\0\0\0\0mif2", "HEIF", "a HEIF picture"),
+    "ISO media of another kind": (b"\0\0\0\x18ftypabcd\0\0\0\0efghijkl", "ISO media", "brand that is not known"),
     "CR3": (b"\0\0\0\x18ftypcrx \0\0\0\1crx isom" + bytes(50), "RAW", "develop it"),
     "RAF": (b"FUJIFILMCCD-RAW 0201", "RAW", "develop it"),
     "ORF": (b"IIRO\x08\0\0\0" + bytes(30), "RAW", "develop it"),
@@ -64,6 +73,11 @@ def test_it_is_named_with_what_to_send_instead(name: str) -> None:
     assert "which is not read" in caught.value.found
     assert str(caught.value).endswith("; save it as an ordinary JPEG or PNG")
     assert name_of(content) == short
+
+
+@pytest.mark.parametrize("main", [b"mif1", b"mif2", b"msf1", b"miaf", b"MA1B"])
+def test_avif_may_say_so_by_a_compatible_brand_alone(main: bytes) -> None:
+    assert name_of(b"\0\0\0\x1cftyp" + main + b"\0\0\0\0mif1avifmiaf" + bytes(90)) == "AVIF"
 
 
 @pytest.mark.parametrize("content", [b"", b"\0", b"a text", bytes(900), b"RIFF\0\0\0\0CDDA", b"<", b"--"])

@@ -114,15 +114,29 @@ def test_with_a_scan_cut_before_others_it_is_damaged() -> None:
             levels(picture[: end - 40] + picture[end:])
 
 
+def restarts_of(picture: bytes) -> list[int]:
+    return [at for at in range(len(picture) - 1) if picture[at] == 0xFF and picture[at + 1] in range(0xD0, 0xD8)]
+
+
 def test_with_a_part_between_two_restarts_missing_it_is_damaged() -> None:
     for name in ("restarts", "restarts, a row each"):
         picture = ENCODED[name](PHOTOGRAPH)
-        restarts = [
-            at for at in range(len(picture) - 1) if picture[at] == 0xFF and picture[at + 1] in range(0xD0, 0xD8)
-        ]
+        restarts = restarts_of(picture)
         for number in (0, len(restarts) // 2, -1):
             with pytest.raises(DamagedPictureError):
                 levels(picture[: restarts[number]] + END)
+
+
+@pytest.mark.parametrize("name", ["restarts", "restarts, progressive"])
+def test_with_parts_between_restarts_swapped_it_is_damaged(name: str) -> None:
+    picture = ENCODED[name](PHOTOGRAPH)
+    restarts = restarts_of(picture)
+    for number in (0, len(restarts) // 2):
+        one, other, end = restarts[number : number + 3]
+        swapped = picture[:one] + picture[other:end] + picture[one:other] + picture[end:]
+        assert len(swapped) == len(picture)
+        with pytest.raises(DamagedPictureError, match="parts of its JPEG data are in another order"):
+            levels(swapped)
 
 
 @pytest.mark.parametrize("picture", [ARITHMETIC, ARITHMETIC_PROGRESSIVE], ids=["sequential", "progressive"])

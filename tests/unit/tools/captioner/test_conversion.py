@@ -130,6 +130,17 @@ def test_what_cannot_be_converted_is_refused_before_any_work(
     assert not out.exists()
 
 
+def test_what_the_tokenizer_leaves_open_is_said_on_screen(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = [*read_tokenizer(TOKENIZER).words[:-2], "café", "<pad>"]
+    mine = tmp_path / "words.json"
+    numbers = {word: number for number, word in enumerate(words, start=1)}
+    mine.write_bytes(json.dumps(numbers, ensure_ascii=False).encode("latin-1"))
+    main(["convert", "--out", str(tmp_path / "bundle"), "--model", str(MODEL), "--tokenizer", str(mine)])
+    said = capsys.readouterr().err
+    assert "no Unicode, and was read as Latin-1 (Windows-1252): if a word looks wrong, save it again in UTF-8" in said
+    assert "WARNING: the tokenizer has '<pad>' by the number 25, and padding is number 0: it is never said" in said
+
+
 def test_the_environment_names_the_files_and_weights_alone_get_a_longest_caption(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -138,6 +138,32 @@ def test_a_study_goes_nowhere_without_that_which_it_is_based_on(
     assert everything(target).keys() == {"default", "garden", "next"}
 
 
+def test_an_export_says_which_study_its_import_will_need(
+    studies: str, target: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with closing(open_store(studies)) as store:
+        store.begin(replace(GARDEN, name="next", based_on="garden"))
+    alone, both = (str(tmp_path / name) for name in ("alone.jsonl", "both.jsonl"))
+    assert main(["export", "--from", studies, "--to", alone, "--study", "next"]) == 0
+    assert capsys.readouterr().err == (
+        "note: study next is based on garden, which is not in the archive: import takes it only where garden is;"
+        " add --study garden to have both\n"
+    )
+    assert main(["import", "--from", alone, "--to", target]) == 1
+    said = capsys.readouterr().err
+    assert "study next is based on garden, which is not there: move it too (--study garden)" in said
+    assert said.endswith("or import it first; nothing was written\n")
+    assert everything(target).keys() == {"default"}
+    assert log(target) == []
+
+    assert main(["export", "--from", studies, "--to", both, "--study", "next", "--study", "garden"]) == 0
+    assert "based on" not in capsys.readouterr().err
+    assert main(["import", "--from", both, "--to", target, "--study", "next"]) == 1
+    assert main(["import", "--from", both, "--to", target, "--study", "garden"]) == 0
+    assert main(["import", "--from", alone, "--to", target]) == 0
+    assert everything(target).keys() == {"default", "garden", "next"}
+
+
 def test_a_study_that_is_not_there_is_named_with_the_nearest(
     studies: str, target: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

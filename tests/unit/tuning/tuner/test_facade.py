@@ -297,6 +297,25 @@ def test_one_wrong_rating_is_named_and_nothing_is_told(wrong: Any, place: tuple[
     assert held not in tuner.ask(MAX_COUNT)
 
 
+def test_what_ask_gives_is_a_list_and_whoever_tells_it_whole_is_told_what_to_do() -> None:
+    tuner = Tuner()
+    trials = tuner.ask(2)
+    one = "must be one trial with its rating, and ask gives a list of them: tell(trials[0], 4), or several by tell([("
+    for call, message in (
+        (lambda: tuner.tell(trials, 4), one),
+        (lambda: tuner.tell(tuple(trials[:1]), 4), one),
+        (lambda: tuner.tell([(trials, 4)]), one),
+        (lambda: tuner.tell(trials), "not a value of type Trial: tell([(trial, 4), (another, 2)])"),
+        (lambda: tuner.skip(trials), "must be one trial, and ask gives a list of them: skip(trials[0])"),
+        (lambda: tuner.give_back(trials), "not a list; ask gives a list of them: give_back(trials[0])"),
+    ):
+        with pytest.raises(InvalidRequestError) as caught:
+            call()
+        assert message in str(caught.value)
+    assert tuner.stats().samples_seen == 0
+    assert tuner.pending() == trials
+
+
 @pytest.mark.parametrize("count", [0, 1_001])
 def test_one_to_a_thousand_ratings_are_told_at_once(count: int) -> None:
     with pytest.raises(InvalidRequestError, match="must have 1 to 1,000 entries"):

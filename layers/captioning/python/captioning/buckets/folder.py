@@ -7,6 +7,9 @@ begin with a dot are ignored, because other programs use them for their own file
 
 A bucket allows names that a file system does not: `captions/<key>.json` may be too long, or a folder may already have
 that name, or a file the name of one of its folders. Such an outcome is in `captions/<sha256 of the key>.json` instead.
+
+Pictures are listed as S3 lists them, without a walk through the whole folder: a listing reads all names in the folders
+that it opens, and size and time of its own pictures alone.
 """
 
 import fcntl
@@ -16,7 +19,7 @@ import os
 import secrets
 import tempfile
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from errno import EEXIST, EISDIR, ENAMETOOLONG, ENOENT, ENOTDIR
 from functools import partial
@@ -25,7 +28,17 @@ from pathlib import Path
 from stat import S_ISREG
 from typing import BinaryIO
 
-from captioning.buckets.port import CAPTIONS, Bucket, PresignedPost, check_size, published_key
+from captioning.buckets.port import (
+    CAPTIONS,
+    LONGEST_KEY,
+    UPLOADS,
+    Bucket,
+    Listing,
+    Picture,
+    PresignedPost,
+    check_size,
+    published_key,
+)
 from captioning.errors import BucketUnavailableError, UploadGoneError, UploadReplacedError
 from captioning.outcomes import Outcome, Upload
 
@@ -34,6 +47,9 @@ POST_PATH = "upload-bucket"
 
 _NO_PLACE = {EEXIST, EISDIR, ENAMETOOLONG, ENOTDIR}
 """The system's errors for a name that no file can have here: it is too long, or something is there already."""
+
+MAX_FOLDERS = 1000
+"""How many folders one listing opens at most, for many may be empty; as S3 looks at no more keys."""
 
 _SECRET = secrets.token_bytes(32)
 
@@ -99,6 +115,20 @@ class FolderBucket(Bucket):
                 return None
             raise _unavailable(path, error) from error
 
+    def pictures(self, *, after: str = "", prefix: str = UPLOADS, most: int) -> Listing:
+        """See Bucket."""
+        found: list[Picture] = []
+        try:
+            for step in _steps(self.path, after, prefix, folders=MAX_FOLDERS):
+                if isinstance(step, str):
+                    return Listing(tuple(found), step)
+                if len(found) == most:
+                    return Listing(tuple(found), found[-1].key)
+                found.append(step)
+        except OSError as error:
+            raise _unavailable(self.path / UPLOADS, error) from error
+        return Listing(tuple(found), None)
+
     def publish(self, outcome: Outcome) -> None:
         """See Bucket."""
         path = self._path(published_key(outcome.key))
@@ -146,6 +176,70 @@ class FolderBucket(Bucket):
         if "\0" in key or any(not part or part.startswith(".") for part in key.split("/")):
             return None
         return self.path / key
+
+
+def _steps(root: Path, after: str, prefix: str, *, folders: int) -> Iterator[Picture | str]:
+    """Yield the pictures after `after`, by key. Where more than `folders` must be opened, yield the next one's key.
+
+    Raises:
+        OSError: `uploads/` cannot be read.
+    """
+    waiting = [UPLOADS]  # the next key last; a folder's ends in a slash
+    # Not by recursion: folders may be nested more deeply than Python's recursion limit.
+    while waiting:
+        key = waiting.pop()
+        if not key.endswith("/"):
+            if (picture := _picture(root, key)) is not None:
+                yield picture
+            continue
+        # The folders that `after` lies in are opened by every listing.
+        if not after.startswith(key) or after == key:
+            if folders == 0:
+                yield key
+                return
+            folders -= 1
+        waiting += sorted((one for one in _within(root, key) if _is_listed(one, after, prefix)), reverse=True)
+
+
+def _within(root: Path, folder: str) -> Iterator[str]:
+    """Yield the keys of what is in a folder, without hidden names and those that are no text or too long for S3."""
+    try:
+        with os.scandir(root / folder) as entries:
+            for entry in entries:
+                key = f"{folder}{entry.name}/" if entry.is_dir(follow_symlinks=False) else f"{folder}{entry.name}"
+                if not entry.name.startswith(".") and 0 < _bytes(key) <= LONGEST_KEY:
+                    yield key
+    except OSError as error:
+        # Deleted meanwhile, or not readable; the other folders are.
+        if folder == UPLOADS and error.errno != ENOENT:
+            raise
+
+
+def _is_listed(key: str, after: str, prefix: str) -> bool:
+    """Return whether a picture is to be listed, or a folder may have one in it that is."""
+    if not key.endswith("/"):
+        return key > after and key.startswith(prefix)
+    return key >= after[: len(key)] and (key.startswith(prefix) or prefix.startswith(key))
+
+
+def _picture(root: Path, key: str) -> Picture | None:
+    """Return a picture; None if it was deleted meanwhile, or is not a file."""
+    try:
+        state = (root / key).stat()
+    except OSError:
+        return None
+    if not S_ISREG(state.st_mode):
+        return None
+    # As in `uploaded_at`.
+    return Picture(key, state.st_size, datetime.fromtimestamp(state.st_ctime, UTC))
+
+
+def _bytes(key: str) -> int:
+    """Return a key's bytes in UTF-8; 0 if it is not text, which a file's name need not be."""
+    try:
+        return len(key.encode())
+    except UnicodeEncodeError:
+        return 0
 
 
 def open_picture(path: Path) -> BinaryIO:

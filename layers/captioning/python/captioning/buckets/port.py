@@ -1,7 +1,8 @@
 """The upload bucket: pictures under `uploads/`, and their outcomes under `captions/`.
 
 The port; `captioning.buckets` chooses an adapter. A bucket presigns uploads, reads pictures and publishes outcomes. It
-never deletes anything, and never writes under `uploads/` itself.
+never deletes anything, and never writes under `uploads/` itself. It lists pictures by key, because S3 lists in no other
+order.
 """
 
 from abc import ABC, abstractmethod
@@ -14,8 +15,28 @@ from captioning.outcomes import Outcome, Upload
 
 UPLOADS = "uploads/"
 CAPTIONS = "captions/"
-MAX_KEY_BYTES = 1024 - len(CAPTIONS) - len(".json")
-"""S3's own limit, minus the bytes by which the published outcome's key is longer than the picture's."""
+LONGEST_KEY = 1024
+"""Bytes in UTF-8: S3's own limit."""
+
+MAX_KEY_BYTES = LONGEST_KEY - len(CAPTIONS) - len(".json")
+"""The longest key whose outcome can be published, under a key that is longer than the picture's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """What lies under a key. `size` is in bytes."""
+
+    key: str
+    size: int
+    uploaded_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Pictures in the order of their keys' bytes in UTF-8. The next listing is `after` this key; None at the end."""
+
+    pictures: tuple[Picture, ...]
+    next_after: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +73,14 @@ class Bucket(ABC):
     @abstractmethod
     def uploaded_at(self, key: str) -> datetime | None:
         """Return when the picture under `key` was uploaded; None if there is none."""
+
+    @abstractmethod
+    def pictures(self, *, after: str = "", prefix: str = UPLOADS, most: int) -> Listing:
+        """List the pictures whose keys begin with `prefix` and come after `after`: `most` of them, 1 to 1000.
+
+        `prefix` begins with `uploads/`; `after` is empty or what a listing ended with. A listing may have fewer
+        pictures, and even none, without being the last one, so that its cost has a bound: it is one request.
+        """
 
     @abstractmethod
     def publish(self, outcome: Outcome) -> None:

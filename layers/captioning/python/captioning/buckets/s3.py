@@ -12,10 +12,10 @@ answers for an object that does not exist that access is denied; this module can
 import json
 from collections.abc import Callable
 from contextlib import closing
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from captioning.buckets.port import Bucket, PresignedPost, check_size, published_key
+from captioning.buckets.port import UPLOADS, Bucket, Listing, Picture, PresignedPost, check_size, published_key
 from captioning.errors import (
     BucketRefusedError,
     BucketUnavailableError,
@@ -109,6 +109,21 @@ class S3Bucket(Bucket):
         """See Bucket."""
         found = self._head(key)
         return None if found is None else found["LastModified"]
+
+    def pictures(self, *, after: str = "", prefix: str = UPLOADS, most: int) -> Listing:
+        """See Bucket."""
+        beyond = {"StartAfter": after} if after else {}
+        found = self._run(
+            lambda: self._client.list_objects_v2(Bucket=self._name, Prefix=prefix, MaxKeys=most, **beyond)
+        )
+        listed = found.get("Contents", [])
+        pictures = tuple(
+            Picture(one["Key"], one["Size"], one["LastModified"].astimezone(UTC))
+            for one in listed
+            # A console's "folder" is no picture.
+            if not one["Key"].endswith("/")
+        )
+        return Listing(pictures, listed[-1]["Key"] if found["IsTruncated"] and listed else None)
 
     def publish(self, outcome: Outcome) -> None:
         """See Bucket."""

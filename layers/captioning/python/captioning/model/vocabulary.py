@@ -16,6 +16,8 @@ from storage.documents import DocumentError, Node, parse, quote
 PADDING = 0
 
 _WORD = re.compile(r"\S+")
+# What is nothing but a name of padding, which tokenizers may have at a number of its own; "pad" is also a word.
+_PADDINGS = frozenset({"<pad>", "[pad]", "<padding>", "_pad_"})
 
 # A clitic or a closing mark joins the word before it; an opening bracket joins the word after it.
 _JOINS_LEFT = re.compile(r" (?=(?:'\w|n't\b|[.,;:!?%)\]]))")
@@ -31,10 +33,15 @@ class Vocabulary:
     end: int
     unknown: int | None
 
+    def paddings(self) -> list[int]:
+        """Return the tokens beside 0 whose words are nothing but names of padding, such as "<pad>"."""
+        marks = {PADDING, self.start, self.end}
+        return [token for token, word in enumerate(self.words) if word.lower() in _PADDINGS and token not in marks]
+
     def barred(self) -> NDArray[np.bool_]:
-        """Mark the tokens that are not part of a caption, bool [V]: padding, start and unknown."""
+        """Mark the tokens that are not part of a caption, bool [V]: padding by any name, start and unknown."""
         marks = np.zeros(len(self.words), np.bool_)
-        marks[[PADDING, self.start, *([] if self.unknown is None else [self.unknown])]] = True
+        marks[[PADDING, self.start, *self.paddings(), *([] if self.unknown is None else [self.unknown])]] = True
         return marks
 
     def detokenise(self, tokens: Iterable[int]) -> str:
@@ -78,9 +85,10 @@ def _vocabulary(document: Mapping[str, Node]) -> Vocabulary:
         marks.append(_mark(unknown, tokens))
     if len(set(marks)) < len(marks):
         end.refuse("must be another word than start, and unknown another than both")
-    if len(words) == len(marks):
+    vocabulary = Vocabulary(tuple(words), marks[1], marks[2], marks[3] if unknown.value is not None else None)
+    if len(words) == len({*marks, *vocabulary.paddings()}):
         document["words"].refuse("must have a word beside the marks")
-    return Vocabulary(tuple(words), marks[1], marks[2], marks[3] if unknown.value is not None else None)
+    return vocabulary
 
 
 def _mark(node: Node, tokens: Mapping[str, int]) -> int:

@@ -8,7 +8,7 @@ no table.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from captioning.caption import Alternative, Caption
@@ -19,7 +19,7 @@ from captioning.stores.records import load_caption, load_outcome
 from storage.clients import ClientSettingsError
 from storage.deadline import Deadline
 from storage.documents import Node
-from storage.table import CallLimits, LostRaceError, Put, Row, Table, Value
+from storage.table import MAX_KEYS, CallLimits, LostRaceError, Put, Row, Table, Value
 from storage.urls import TablePlace
 
 LIFETIME_SECONDS = 90 * 24 * 60 * 60
@@ -67,6 +67,17 @@ class DynamoDbCaptionStore(CaptionStore):
         """See CaptionStore."""
         row = self._table.get(key, None, _deadline())
         return None if row is None else self._read(key, row, _outcome)
+
+    def outcomes(self, keys: Sequence[str]) -> Mapping[str, Outcome]:
+        """See CaptionStore."""
+        found: dict[str, Outcome] = {}
+        # One deadline per request: the time is for a second attempt, and not for all of them together.
+        for start in range(0, len(keys), MAX_KEYS):
+            asked = [(key, None) for key in keys[start : start + MAX_KEYS]]
+            for row in self._table.get_many(asked, _deadline()):
+                outcome = self._read(str(row.get("pk")), row, _outcome)
+                found[outcome.key] = outcome
+        return found
 
     def record(self, outcome: Outcome) -> Outcome:
         """See CaptionStore."""

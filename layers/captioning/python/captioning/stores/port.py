@@ -5,6 +5,7 @@ is not done before its outcome is stored. `captioning.stores` chooses an adapter
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 
 from captioning.caption import Caption
 from captioning.outcomes import Outcome
@@ -28,6 +29,13 @@ class CaptionStore(ABC):
     @abstractmethod
     def outcome(self, key: str) -> Outcome | None:
         """Return the outcome of the newest known version of the upload `key`, or None."""
+
+    @abstractmethod
+    def outcomes(self, keys: Sequence[str]) -> Mapping[str, Outcome]:
+        """Return the outcomes of the uploads `keys`, by key; without those that have none. The keys must differ.
+
+        They cost one request per 100 keys at most.
+        """
 
     @abstractmethod
     def record(self, outcome: Outcome) -> Outcome:

@@ -10,6 +10,7 @@ The file may be deleted or replaced at any time: the new one is opened, or made,
 
 import json
 import sqlite3
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from captioning.caption import Caption
@@ -82,7 +83,12 @@ class SqliteCaptionStore(CaptionStore):
     def outcome(self, key: str) -> Outcome | None:
         """See CaptionStore."""
         with self._database.reading() as lent:
-            return self._outcome(lent.connection, key)
+            return self._outcomes(lent.connection, (key,)).get(key)
+
+    def outcomes(self, keys: Sequence[str]) -> Mapping[str, Outcome]:
+        """See CaptionStore."""
+        with self._database.reading() as lent:
+            return self._outcomes(lent.connection, keys)
 
     def record(self, outcome: Outcome) -> Outcome:
         """See CaptionStore."""
@@ -103,18 +109,21 @@ class SqliteCaptionStore(CaptionStore):
                     "INSERT OR REPLACE INTO sureness VALUES (?, ?, ?)",
                     (outcome.key, outcome.sequencer, int(outcome.sure)),
                 )
-            return self._outcome(connection, outcome.key)
+            return self._outcomes(connection, (outcome.key,)).get(outcome.key)
 
         return self._database.write(write) or outcome
 
-    def _outcome(self, connection: sqlite3.Connection, key: str) -> Outcome | None:
-        row = connection.execute(
-            "SELECT sequencer, reason, text, confidence, model_version, sure"
-            " FROM outcomes LEFT JOIN sureness USING (key, sequencer) WHERE key = ?",
-            (key,),
-        ).fetchone()
-        if row is None:
-            return None
+    def _outcomes(self, connection: sqlite3.Connection, keys: Sequence[str]) -> dict[str, Outcome]:
+        # The keys are one value, because a statement has a limit of values.
+        rows = connection.execute(
+            "SELECT key, sequencer, reason, text, confidence, model_version, sure"
+            " FROM outcomes LEFT JOIN sureness USING (key, sequencer)"
+            " WHERE key IN (SELECT value FROM json_each(?))",
+            (json.dumps(keys),),
+        ).fetchall()
+        return {key: self._loaded(key, row) for key, *row in rows}
+
+    def _loaded(self, key: str, row: Sequence[object]) -> Outcome:
         try:
             sequencer, reason, *made, sure = row
             return load_outcome(key, sequencer, reason, made, sure)

@@ -290,6 +290,9 @@ class Tuner:
         Raises:
             InvalidRequestError: anything is wrong; it names the field. Then nothing was taken in.
         """
+        if _is_list(suggestion):
+            message = "must be one trial, and ask gives a list of them: skip(trials[0])"
+            raise InvalidRequestError((InvalidField(("suggestion",), message),))
         failed = "" if reason is None else reason
         (identity,) = self._update({"results": [_rated(suggestion) | {"failed": failed}]})
         return identity
@@ -303,7 +306,8 @@ class Tuner:
         """
         identity = suggestion.id if isinstance(suggestion, Trial) else suggestion
         if not isinstance(identity, str):
-            message = f"must be a trial that was asked for, or its id, not {quote(identity)}"
+            hint = "; ask gives a list of them: give_back(trials[0])" if _is_list(identity) else ""
+            message = f"must be a trial that was asked for, or its id, not {quote(identity)}{hint}"
             raise InvalidRequestError((InvalidField(("suggestion",), message),))
         return suggestions.give_back(self._store, identity, now=self._asked_at)
 
@@ -543,6 +547,11 @@ def _rated(what: object) -> dict[str, object]:
     return {"parameters": what.parameters if isinstance(what, Recommendation) else what}
 
 
+def _is_list(what: object) -> bool:
+    """Tell whether it is what `ask` gives, in place of one trial."""
+    return isinstance(what, list | tuple) and any(isinstance(one, Trial | Recommendation) for one in what)
+
+
 def _results(results: object) -> list[dict[str, object]]:
     """Return pairs as results of an update.
 
@@ -559,10 +568,18 @@ def _results(results: object) -> list[dict[str, object]]:
     for index, result in enumerate(results):
         at = ("results", index)
         if not isinstance(result, tuple | list) or len(result) not in {2, 3}:
-            message = f"must be a pair of parameters and rating, not {quote(result)}"
+            hint = ": tell([(trial, 4), (another, 2)])" if isinstance(result, Trial | Recommendation) else ""
+            message = f"must be a pair of parameters and rating, not {quote(result)}{hint}"
             invalid.append(InvalidField(at, message))
             continue
         what, rating, *about = result
+        if _is_list(what):
+            message = (
+                "must be one trial with its rating, and ask gives a list of them: tell(trials[0], 4), or several by"
+                " tell([(trials[0], 4), (trials[1], 2)])"
+            )
+            invalid.append(InvalidField(at, message))
+            continue
         found.append(_rated(what) | {"rating": rating} | _about(about[0] if about else {}, at, invalid))
     if invalid:
         raise InvalidRequestError(tuple(invalid))

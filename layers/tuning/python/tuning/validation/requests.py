@@ -10,7 +10,7 @@ from storage.documents import quote
 from tuning.errors import InvalidField, InvalidRequestError, Location, Root
 from tuning.observations import DEFAULT_STUDY, MAX_POSITION, MAX_RATING, MIN_RATING, Correction
 from tuning.spaces import Fixed, Mode, Spaces
-from tuning.validation.fields import Level, capped, judge
+from tuning.validation.fields import Level, capped, judge, nearest_field
 from tuning.validation.settings import parse_fixed, parse_number
 
 MAX_COUNT = 10  # suggestions in one request
@@ -24,12 +24,13 @@ MAX_PICTURE_LENGTH = 128
 MAX_COMMENT_LENGTH = 500
 MAX_NOTE_LENGTH = 500
 
+STUDY_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+
 # What a program sends as a name that it does not have, and what people may take for "every study".
 RESERVED_STUDIES = frozenset({"all", "any", "none", "null", "undefined"})
 
 # As `tuning.suggest` makes them; what people copy may have other letters.
 _GIVEN_ID = re.compile(r"[0-9a-fA-F]{24}")
-_STUDY = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 # Parameters of queries, and fields that look like them: where a call does not know one, it must not seem to.
 _PARAMETERS = (
     *("study", "mode", "rater", "picture", "include", "withdrawn", "suggestion_id", "archived", "reviser"),
@@ -278,7 +279,7 @@ def parse_study_cursor(cursor: str | None) -> str:
     """
     if cursor is None:
         return ""
-    if not _STUDY.fullmatch(cursor):
+    if not STUDY_NAME.fullmatch(cursor):
         raise InvalidRequestError((InvalidField(("cursor",), _NO_CURSOR, "query"),))
     return cursor
 
@@ -334,8 +335,10 @@ def find_mode(
     """Return the mode of that name; None, and one invalid field more, if there is none."""
     mode = spaces.find_mode(raw)
     if mode is None:
-        names = ", ".join(known.name for known in spaces.modes)
-        invalid.append(InvalidField(at, f"must be one of {names}, not {quote(raw)}", root))
+        names = [known.name for known in spaces.modes]
+        near = nearest_field(raw, names) if isinstance(raw, str) else None
+        hint = f"; did you mean {near}?" if near else ""
+        invalid.append(InvalidField(at, f"must be one of {', '.join(names)}, not {quote(raw)}{hint}", root))
     return mode
 
 
@@ -343,10 +346,10 @@ def parse_study(raw: object, at: Location, invalid: list[InvalidField], *, root:
     """Return a study's name; None if there is none, and one invalid field more if none can be called so."""
     if raw is None:
         return None
-    if not isinstance(raw, str) or not _STUDY.fullmatch(raw):
+    if not isinstance(raw, str) or not STUDY_NAME.fullmatch(raw):
         grammar = f"1 to {MAX_STUDY_LENGTH} of a-z, 0-9, dot, hyphen and underscore, the first a letter or a digit"
         meant = raw.strip().lower() if isinstance(raw, str) else ""
-        hint = f"; did you mean {meant}?" if _STUDY.fullmatch(meant) else ""
+        hint = f"; did you mean {meant}?" if STUDY_NAME.fullmatch(meant) else ""
         invalid.append(InvalidField(at, f"must be {grammar}, not {quote(raw)}{hint}", root))
         return None
     return raw

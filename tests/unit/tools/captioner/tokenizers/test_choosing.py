@@ -93,3 +93,11 @@ def test_words_that_num_words_kept_from_the_decoder_are_cut(limit: int) -> None:
 
 def test_padding_has_a_name_of_its_own() -> None:
     assert choose_vocabulary(Tokenizer((*WORDS, "<pad>")), 6).words[0] == "<<pad>>"
+
+
+@pytest.mark.parametrize("name", ["<pad>", "<PAD>", "[PAD]", "_pad_"])
+def test_padding_at_another_number_than_0_is_never_said(name: str) -> None:
+    chosen = choose_vocabulary(Tokenizer((*WORDS, name, "pad")), 7)
+    assert chosen.paddings() == [5]
+    assert chosen.barred().tolist() == [True, True, False, False, False, True, False]
+    assert parse_vocabulary(to_json(chosen).encode(), file="vocabulary.json") == chosen

@@ -2,12 +2,14 @@
 
 import bz2
 import gzip
+import io
 import json
 import lzma
 import os
 import pickle
 import struct
 import sys
+import tracemalloc
 import zlib
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable
@@ -153,7 +155,9 @@ def test_a_pickle_that_calls_anything_is_refused_unrun(
         (b"(S'true'\nios\nsystem\n.", "uses INST"),
         (b"\x80\x02(X\x01\x00\x00\x00xQ.", "uses BINPERSID"),
         (b"\x80\x02\x82\x01.", "uses EXT1"),
-        (b"\x80\x05\x96" + struct.pack("<Q", 1) + b"x.", "uses BYTEARRAY8"),
+        (b"\x80\x05\x97.", "uses NEXT_BUFFER"),
+        (b"\x80\x05\x96" + struct.pack("<Q", 1) + b"x.", "neither a Keras Tokenizer nor a mapping"),
+        (b"\x80\x05\x96" + struct.pack("<Q", 1 << 40) + b"x.", "neither JSON, nor a whole pickle"),
         (b"\x80\x05\x8d" + struct.pack("<Q", 1 << 40) + b"x.", "neither JSON, nor a whole pickle"),
         (b"\x80\x02I" + b"9" * 5000 + b"\n.", "neither JSON, nor a whole pickle"),
         (b"\x80\x02}]K\x01s.", "neither JSON, nor a whole pickle"),
@@ -257,8 +261,70 @@ def test_words_of_numpys_are_words_and_other_types_of_its_are_named(path: Path) 
     assert read_tokenizer(write(path, pickle.dumps(words))).words == WORDS
     with pytest.raises(TokenizerError, match="NumPy values of the type f8, and whole numbers were looked for"):
         read_tokenizer(write(path, pickle.dumps({"a": np.float64(1)})))
-    with pytest.raises(TokenizerError, match=r"asks for numpy.*_reconstruct, .*json\.dump"):
-        read_tokenizer(write(path, pickle.dumps(np.array(WORDS))))
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("kind", ["U", "S", ">U20", object])
+def test_arrays_of_words_are_lists_in_every_protocol(path: Path, protocol: int, kind: str | type) -> None:
+    words = np.array(["<pad>", *WORDS], kind)
+    assert read_tokenizer(write(path, pickle.dumps(words, protocol))).words == WORDS
+    assert read_tokenizer(write(path, pickle.dumps({"vocab": words}, protocol))).words == WORDS
+    np.save(path.with_suffix(".npy"), words)
+    assert read_tokenizer(path.with_suffix(".npy")).words == WORDS
+
+
+def test_a_mapping_that_numpy_saved_is_read(path: Path) -> None:
+    np.save(path.with_suffix(".npy"), np.array(numbered(*WORDS), object))
+    assert read_tokenizer(path.with_suffix(".npy")).words == WORDS
+
+
+def saved(array: object) -> bytes:
+    stream = io.BytesIO()
+    np.save(stream, np.asarray(array))
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (pickle.dumps(np.array(WORDS)), "a list that begins with 'startseq', and padding"),
+        (pickle.dumps(np.array([["<pad>", "a"], ["b", "c"]])), "is an array of 2 dimensions"),
+        (
+            pickle.dumps(np.array([1.5, 2.5])),
+            "NumPy values of the type f8, and whole numbers were looked for, or words",
+        ),
+        (pickle.dumps(np.array([1, 2])), "neither a Keras Tokenizer nor a mapping"),
+        (pickle.dumps(np.array([b"<pad>", b"caf\xe9"])), "array of texts that are not UTF-8"),
+        (pickle.dumps(np.array(["<pad>", "a"]), 4).replace(b"K\x02\x85", b"K\x07\x85"), "not as NumPy writes it"),
+        (saved([1.5]), r"is a NumPy array \(\.npy\) of the type <f8, and words were looked for"),
+        (saved(["<pad>", "a"])[:-4], r"\(\.npy\), and cut off"),
+        (saved(["<pad>", "a"])[:20], r"\(\.npy\), and damaged: "),
+        (saved(["<pad>", "a"]).replace(b"(2,)", b"(9" + b"9" * 9 + b",)"), r"\(\.npy\), and "),
+        (
+            saved(np.array([{"a": 1}, numbered("a", "b")])),
+            "holds 2 vocabularies that differ: the number 2 is no word in one and 'b'",
+        ),
+    ],
+)
+def test_arrays_of_other_things_get_their_true_reason(path: Path, content: bytes, reason: str) -> None:
+    with pytest.raises(TokenizerError, match=reason):
+        read_tokenizer(write(path, content))
+
+
+def test_what_a_pickle_says_once_and_repeats_costs_memory_once(path: Path) -> None:
+    raw = "word".encode("utf-32-le") * 100_000
+    dtype = b"cnumpy\ndtype\nC\x02U4\x85R\x94"
+    state = b"(K\x01J" + struct.pack("<i", 100_000) + b"\x85h\x01\x89h\x00tb"
+    array = b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85C\x01b\x87R" + state
+    program = b"\x80\x04](B" + struct.pack("<I", len(raw)) + raw + b"\x94" + dtype + array * 60 + b"e."
+    program = program.replace(b"C\x02U4", b"U\x02U4")
+    tracemalloc.start()
+    with pytest.raises(TokenizerError, match="a list that begins with 'word'"):
+        read_tokenizer(write(path, program))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    # Apart from the 64 MiB into which a file is read.
+    assert peak < 2 * containers.MAX_TOKENIZER_BYTES
 
 
 @pytest.mark.parametrize("number", [b"I1\n", b"L1L\n"])
@@ -320,6 +386,19 @@ def test_texts_are_read_in_every_unicode_with_and_without_a_mark(
     assert read_tokenizer(write(path, form(numbered(*words)).encode(encoding))).words == words
 
 
+@pytest.mark.parametrize("encoding", ["latin-1", "cp1252"])
+@pytest.mark.parametrize(
+    "words", [("café", "niño", "naïve"), ("avião", "pão"), ("größer", "Übung"), ("fjäril", "blåbær")]
+)
+def test_texts_in_latin_1_are_read_where_they_can_be_nothing_else(
+    path: Path, words: tuple[str, ...], encoding: str
+) -> None:
+    for text in (json.dumps(numbered(*words), ensure_ascii=False), "\n".join(("<pad>", *words))):
+        found = read_tokenizer(write(path, text.encode(encoding)))
+        assert found.words == words
+        assert found.assumed == "its text is no Unicode, and was read as Latin-1 (Windows-1252)"
+
+
 @pytest.mark.parametrize(
     ("content", "unknown"),
     [
@@ -333,7 +412,13 @@ def test_texts_are_read_in_every_unicode_with_and_without_a_mark(
         (json.dumps({"model": {"type": "WordLevel", "vocab": numbered(*PADDED[1:]) | {"<pad>": 0}}}), None),
         (json.dumps({str(number): word for number, word in enumerate(PADDED)}), None),
         (pickle.dumps(dict(enumerate(PADDED))), None),
-        (pickle.dumps({"word_to_idx": numbered(*PADDED[1:]), "idx_to_word": {1: "x"}}), None),
+        (pickle.dumps({"word_to_idx": numbered(*PADDED[1:]), "idx_to_word": dict(enumerate(PADDED))}), None),
+        (json.dumps({"stoi": numbered(*PADDED[1:]), "itos": PADDED}), None),
+        (json.dumps({"word2idx": numbered(*PADDED[1:]), "idx2word": dict(enumerate(PADDED[1:], start=1))}), None),
+        (pickle.dumps({"wordtoix": {"<pad>": 0, **numbered(*PADDED[1:])}, "ixtoword": [None, *PADDED[1:]]}), None),
+        (json.dumps({"word_index": numbered(*PADDED[1:]), "index_word": {}}), None),
+        # Keras's index_word keeps what was cut from its word_index.
+        (json.dumps({"word_index": numbered(*PADDED[1:]), "index_word": dict(enumerate((*PADDED, "rare")))}), None),
         (pickle.dumps((numbered(*PADDED[1:]), dict(enumerate(PADDED)))), None),
         (pickle.dumps([numbered(*PADDED[1:]), 34]), None),
         (pickle.dumps({"<PAD>": 0, **numbered(*PADDED[1:])}), None),
@@ -357,7 +442,49 @@ def test_lists_and_both_directions_and_what_stands_beside_them_are_read(
         (json.dumps({"a": "b"}), "maps 'a' to 'b', not a word to a number"),
         (json.dumps({"model": {"type": "BPE", "vocab": {}}}), r"cuts words into pieces \(BPE\)"),
         (pickle.dumps((numbered("a", "b"), numbered("a", "c"))), "holds 2 vocabularies that differ"),
+        (
+            pickle.dumps({"word_to_idx": numbered("a", "b"), "idx_to_word": {1: "x"}}),
+            "contradicts itself: idx_to_word has 'x' by the number 1, and word_to_idx gives it none: give the one that",
+        ),
+        (
+            json.dumps({"word_to_idx": numbered("a", "b", "c"), "idx_to_word": {1: "a", 2: "c", 3: "b"}}),
+            "idx_to_word has 'c' by the number 2, and word_to_idx gives it the number 3",
+        ),
+        (
+            json.dumps({"word2idx": numbered("a", "b"), "idx2word": {1: "a"}}),
+            "word2idx gives 'b' the number 2, by which idx2word has no word",
+        ),
+        (
+            json.dumps({"stoi": numbered("a"), "itos": ["", "a", "b"]}),
+            "itos has 'b' by the number 2, and stoi gives it",
+        ),
+        (
+            json.dumps({"stoi": numbered("a"), "itos": ["a"]}),
+            "itos has 'a' by the number 0, and stoi gives it the number 1",
+        ),
+        (
+            json.dumps({"stoi": numbered("a"), "itos": {"one": "a"}}),
+            "maps 'one' to 'a' in itos, not a number to a word",
+        ),
+        (
+            json.dumps(
+                {
+                    "class_name": "Tokenizer",
+                    "config": {
+                        "word_index": json.dumps(numbered("a", "b")),
+                        "index_word": json.dumps({1: "b", 2: "a"}),
+                    },
+                }
+            ),
+            "index_word has 'b' by the number 1, and word_index gives it the number 2",
+        ),
         (json.dumps([[[[[[[{"a": 1}]]]]]]]), "too deep for a tokenizer"),
+        (
+            json.dumps(numbered("собака"), ensure_ascii=False).encode("cp1251"),
+            r"looks like JSON, in neither UTF-8, .* unmistakably, Latin-1: save it again",
+        ),
+        (json.dumps(numbered("kůň", "šíp", "ře"), ensure_ascii=False).encode("cp1250"), "looks like JSON, in neither"),
+        (json.dumps(numbered("犬が走る"), ensure_ascii=False).encode("shift-jis"), "looks like JSON, in neither"),
         (json.dumps([1, 2]), "neither a Keras Tokenizer nor a mapping"),
         ("two words\nin a line", "nor a text of one word per line"),
         ("version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "a Git LFS pointer .*run `git lfs pull`"),

@@ -5,7 +5,7 @@ Nothing of them is read but their first bytes, and for some their last.
 
 from typing import NamedTuple
 
-from captioning.pictures.formats.signatures import brands
+from captioning.pictures.formats.signatures import STRUCTURES, brands
 
 
 class Foreign(NamedTuple):
@@ -70,14 +70,34 @@ _WITHIN = (
     (Foreign("DICOM", "a DICOM file"), 128, b"DICM"),
     (_ARCHIVE, 257, b"ustar"),
 )
-# By what a file of ISO's base media format says that it is; what says nothing of these is a video.
+
+
+def _brands(names: str) -> frozenset[bytes]:
+    return frozenset(name.encode().ljust(4) for name in names.split())
+
+
+# By what a file of ISO's base media format says that it is: first its main brand, then all of them, in this order.
 _BRANDS = (
-    (_HEIC, frozenset((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"))),
-    (RAW_PICTURE, frozenset((b"crx ",))),
-    (Foreign("JPEG XL", "a JPEG XL picture"), frozenset((b"jxl ",))),
-    (Foreign("JPEG 2000", "a JPEG 2000 picture"), frozenset((b"jp2 ", b"jpx "))),
-    (_SOUND, frozenset((b"M4A ", b"M4B "))),
+    (_HEIC, _brands("heic heix heim heis hevc hevx hevm hevs")),
+    (RAW_PICTURE, _brands("crx")),
+    (Foreign("JPEG XL", "a JPEG XL picture"), _brands("jxl")),
+    (Foreign("JPEG 2000", "a JPEG 2000 picture"), _brands("jp2 jpx jpm j2ki j2is")),
+    (Foreign("JPEG XS", "a JPEG XS picture"), _brands("jxs jxsi jxss")),
+    (Foreign("HEIF", "a HEIF picture, compressed by VVC"), _brands("vvic vvis vvim vvms")),
+    (Foreign("HEIF", "a HEIF picture, compressed by EVC"), _brands("evbi evbs evmi evms")),
+    (Foreign("HEIF", "a HEIF picture, compressed by AVC"), _brands("avci avcs")),
+    (Foreign("HEIF", "a HEIF picture, which is a JPEG in another file", "take the JPEG out"), _brands("jpeg jpgs")),
+    (_SOUND, _brands("M4A M4B M4P")),
+    (
+        _MP4,
+        _brands(
+            "isom iso2 iso3 iso4 iso5 iso6 iso7 iso8 iso9 mp41 mp42 mp71 mmp4 avc1 av01 hvc1 M4V M4VH M4VP qt MSNV "
+            "dash msdh cmfc mjp2 mj2s F4V f4v XAVC 3gp4 3gp5 3gp6 3gp7 3gp8 3gp9 3gr6 3gs6 3ge6 3ge7 3g2a 3g2b 3g2c"
+        ),
+    ),
 )
+_HEIF = Foreign("HEIF", "a HEIF picture")
+_ISO = Foreign("ISO media", "a file of ISO's base media format, of a brand that is not known")
 _BOXES = frozenset((b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"))
 # By how a text begins, in small letters, behind blanks and a byte order mark.
 _TEXTS = (
@@ -101,9 +121,9 @@ _ICONS = (b"\0\0\1\0", b"\0\0\2\0")
 
 def foreign_of(content: bytes) -> Foreign | None:
     """Return which format that is not read a file is of; None if it is of none that is known."""
-    said = frozenset(brands(content))
-    if said:
-        return next((kind for kind, own in _BRANDS if said & own), _MP4)
+    if said := brands(content):
+        kinds = (kind for named in (said[:1], said) for kind, own in _BRANDS if not own.isdisjoint(named))
+        return next(kinds, _ISO if STRUCTURES.isdisjoint(said) else _HEIF)
     if content[4:8] in _BOXES:
         return _MP4
     if content.startswith(_ICONS) and content[4:5] != b"\0" and content[5:6] == b"\0":

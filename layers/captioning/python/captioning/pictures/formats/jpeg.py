@@ -43,6 +43,7 @@ _EXIF = (0xE1, b"Exif\x00\x00")
 _XMP = (0xE1, b"http://ns.adobe.com/xap/1.0/\x00")
 _PROFILE = (0xE2, b"ICC_PROFILE\x00")
 _RESTART = re.compile(rb"\xff[\xd0-\xd7]")
+_COUNT = 7
 _BLOCK = 8
 _COEFFICIENTS = 64
 _CUT = "the picture is truncated or broken: "
@@ -222,6 +223,9 @@ class _Frame:
         places = [found.start() for found in restarts]
         if len(places) < wanted:
             raise DamagedPictureError(_CUT + "parts of its JPEG data are missing")
+        # They count to eight, from 0 in each scan (T.81, E.1.4). libjpeg takes what lies in another order as it comes.
+        if any(segment.data[place + 1] & _COUNT != number & _COUNT for number, place in enumerate(places[:wanted])):
+            raise DamagedPictureError(_CUT + "parts of its JPEG data are in another order")
         return segment.data[: places[wanted]] if len(places) > wanted else segment.data
 
     def _units(self, names: list[int]) -> int:

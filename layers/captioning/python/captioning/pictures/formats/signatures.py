@@ -9,7 +9,11 @@ _SIGNATURES = {
     "BMP": (b"BM",),
 }
 _RIFF, _WEBP = b"RIFF", b"WEBP"
-_AVIF, _ANY_HEIF = frozenset((b"avif", b"avis")), frozenset((b"mif1", b"msf1"))
+_AVIF = frozenset((b"avif", b"avis"))
+STRUCTURES = frozenset(
+    (b"mif1", b"mif2", b"msf1", b"miaf", b"MiPr", b"MiHB", b"MiHE", b"MA1A", b"MA1B", b"1pic", b"pred")
+)
+"""Brands that say how the pictures of a HEIF file lie in it, and not by which codec they are compressed."""
 _MOST_BRANDS = 64
 
 
@@ -18,7 +22,7 @@ def format_of(content: bytes) -> str | None:
     if content.startswith(_RIFF) and content[8:12] == _WEBP:
         return "WEBP"
     main, *others = brands(content) or (b"",)
-    if main in _AVIF or (main in _ANY_HEIF and not _AVIF.isdisjoint(others)):
+    if main in _AVIF or (main in STRUCTURES and not _AVIF.isdisjoint(others)):
         return "AVIF"
     return next((name for name, signatures in _SIGNATURES.items() if content.startswith(signatures)), None)
 

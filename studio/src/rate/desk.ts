@@ -1,0 +1,137 @@
+/**
+ * What somebody is rating: sets of cards, one desk per study, mode and what is fixed. The browser keeps it, so that a
+ * half-done set survives a reload, and all tabs show the same.
+ */
+
+import type { Schemas } from "@picture-tuning/client";
+import type { Mode } from "../choice";
+import { keep, kept, keptNames } from "./kept";
+
+export type Parameters = Schemas["Suggestions"]["suggestions"][number];
+export type Fixed = NonNullable<Schemas["SuggestRequest"]["fixed"]>;
+
+/** A suggestion, and what the person says of it. */
+export interface Card {
+  /** The suggestion's id. */
+  id: string;
+  parameters: Parameters;
+  /** 1 to 5 in halves; null while there is none. */
+  rating: number | null;
+  comment: string;
+  /** Why there is no picture to rate, as far as it is typed; null of what did not fail. */
+  failed: string | null;
+  /** Where the enhanced picture is, if an address was given in place of a file. */
+  address: string | null;
+}
+
+/** The picture that was enhanced. Its `id` goes with the ratings; the picture itself stays here. */
+export interface Original {
+  id: string;
+  name: string;
+  address: string | null;
+  /** Whether it is that of the next sets too. */
+  goesOn: boolean;
+}
+
+/** Cards that are saved together. */
+export interface RatingSet {
+  /** The idempotency key of its ratings, made once: however often they are sent, they are recorded once. */
+  key: string;
+  study: string;
+  mode: Mode;
+  /** When the suggestions were asked for, in ms since 1970. */
+  asked: number;
+  cards: Card[];
+  original: Original | null;
+}
+
+export interface Desk {
+  current: RatingSet | null;
+  /** Sets that an undone one was put before. */
+  waiting: RatingSet[];
+  /** What was saved last, which can be undone. */
+  last: RatingSet | null;
+}
+
+export interface DeskName {
+  study: string;
+  mode: Mode;
+  /** As it stands in the address; null where the model chooses. */
+  fixed: string | null;
+}
+
+/** A suggestion is reserved for so long. */
+export const RESERVED_MS = 24 * 3600 * 1000;
+
+export const EMPTY: Desk = { current: null, waiting: [], last: null };
+
+const DESK = "studio.rate.desk/";
+
+export const nameOf = ({ study, mode, fixed }: DeskName): string =>
+  `${DESK}${study}/${mode}${fixed === null ? "" : `/${fixed}`}`;
+
+/** Desks that the browser does not keep: they last as long as the page. */
+const unkept = new Map<string, Desk>();
+
+export function readDesk(name: string): Desk {
+  return unkept.get(name) ?? kept<Desk>(name) ?? EMPTY;
+}
+
+/** Puts a desk away; false if it is lost with the page. */
+export function writeDesk(name: string, desk: Desk): boolean {
+  const isKept = keep(name, desk);
+  if (isKept) unkept.delete(name);
+  else unkept.set(name, desk);
+  return isKept;
+}
+
+/** The ids of every picture that a desk may still show. */
+export function shownPictures(): Set<string> {
+  const ids = new Set<string>();
+  for (const name of new Set([...keptNames(DESK), ...unkept.keys()])) {
+    const { current, waiting, last } = readDesk(name);
+    for (const set of [current, last, ...waiting]) {
+      if (set === null) continue;
+      for (const card of set.cards) ids.add(card.id);
+      if (set.original !== null) ids.add(set.original.id);
+    }
+  }
+  return ids;
+}
+
+/** Makes a set of suggestions. */
+export function setOf(
+  of: { study: string; mode: Mode },
+  given: readonly { id: string; parameters: Parameters }[],
+  original: Original | null,
+): RatingSet {
+  return { ...of, key: newKey(), asked: Date.now(), cards: given.map(cardOf), original };
+}
+
+export function cardOf({ id, parameters }: { id: string; parameters: Parameters }): Card {
+  return { id, parameters, rating: null, comment: "", failed: null, address: null };
+}
+
+/** A key of 128 random bits; crypto.randomUUID is there over https and on localhost alone. */
+export function newKey(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** Whether the card says something that can be sent. */
+export const isDone = (card: Card): boolean =>
+  card.failed === null ? card.rating !== null : card.failed.trim() !== "";
+
+/** Whether the person has done anything with the card. */
+export const isTouched = (card: Card): boolean =>
+  card.rating !== null || card.failed !== null || card.comment !== "" || card.address !== null;
+
+/** The setting that an address of this page asks for; null where it asks for none that is well formed. */
+export function fixedOf(text: string): Fixed | null {
+  try {
+    const value: Fixed | null = JSON.parse(text);
+    return typeof value === "object" && value !== null && !Array.isArray(value) ? value : null;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,46 @@
+import { cleanup, render, screen } from "@testing-library/preact";
+import userEvent from "@testing-library/user-event";
+import { afterEach, expect, test, vi } from "vitest";
+import { App } from "../src/app";
+import { ChoiceOf } from "../src/choice";
+
+afterEach(() => {
+  cleanup();
+  localStorage.clear();
+  sessionStorage.clear();
+});
+
+const json = (body: unknown, status = 200) =>
+  new Response(JSON.stringify(body), { status, headers: { "Content-Type": "application/json" } });
+
+test("the language is switched in place", async () => {
+  vi.spyOn(globalThis, "fetch").mockImplementation(async () => json({ studies: [], next_cursor: null }));
+  render(
+    <ChoiceOf initial={{ language: "en" }}>
+      <App />
+    </ChoiceOf>,
+  );
+  await userEvent.click(screen.getByRole("button", { name: "ES" }));
+  expect(screen.getByRole("link", { name: "Historial" })).toBeTruthy();
+  await vi.waitFor(() => expect(document.documentElement.lang).toBe("es"));
+});
+
+test("a key is asked for once, and a wrong one is said plainly", async () => {
+  const problem = { type: "about:blank", title: "Forbidden", status: 403, detail: "Forbidden" };
+  vi.spyOn(globalThis, "fetch").mockImplementation(async (request) =>
+    (request as Request).headers.get("x-api-key") === "right"
+      ? json({ studies: [{ name: "kitchens", archived_at: null }], next_cursor: null })
+      : json(problem, 403),
+  );
+  render(
+    <ChoiceOf initial={{ language: "en" }}>
+      <App />
+    </ChoiceOf>,
+  );
+  const field = await screen.findByLabelText("API key");
+  expect(screen.queryByText(/does not know this key/)).toBeNull();
+  await userEvent.type(field, "wrong{Enter}");
+  await screen.findByText(/does not know this key/);
+  await userEvent.type(screen.getByLabelText("API key"), "right{Enter}");
+  await screen.findByRole("option", { name: "kitchens" });
+});

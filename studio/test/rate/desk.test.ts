@@ -1,0 +1,91 @@
+import { afterEach, expect, test, vi } from "vitest";
+import { fixedOf, nameOf, newKey, readDesk, setOf, shownPictures, writeDesk } from "../../src/rate/desk";
+import { bodyOf } from "../../src/rate/outbox";
+import { pictureId, pictureIdOfAddress } from "../../src/rate/picture-id";
+import { fillStorage } from "./full-storage";
+
+afterEach(() => {
+  vi.unstubAllGlobals();
+  localStorage.clear();
+});
+
+const PLACE = { study: "default", mode: "structure", fixed: null } as const;
+const SET = setOf(
+  { study: "kitchens", mode: "surfaces" },
+  [
+    { id: "a", parameters: { api: "leonardo", init_strength: 0.3, guidance_scale: 7, controlnet_weight: 0.8 } },
+    {
+      id: "b",
+      parameters: { api: "stablediffusion", strength: 0.3, guidance_scale: 7, controlnet_conditioning_scale: 0.8 },
+    },
+  ],
+  { id: "f00d", name: "kitchen.jpg", address: null, goesOn: false },
+);
+
+test("a desk is kept for its study, mode and what is fixed, and for no other", () => {
+  writeDesk(nameOf(PLACE), { current: SET, waiting: [], last: null });
+  expect(readDesk(nameOf(PLACE)).current).toEqual(SET);
+  for (const other of [
+    { ...PLACE, study: "b" },
+    { ...PLACE, mode: "surfaces" as const },
+    { ...PLACE, fixed: "{}" },
+  ]) {
+    expect(readDesk(nameOf(other)).current).toBeNull();
+  }
+  expect(shownPictures()).toEqual(new Set(["a", "b", "f00d"]));
+});
+
+test("what the browser does not keep lasts as long as the page, and what is damaged is passed over", () => {
+  localStorage.setItem(nameOf(PLACE), "{");
+  expect(readDesk(nameOf(PLACE)).current).toBeNull();
+  fillStorage();
+  expect(writeDesk(nameOf(PLACE), { current: SET, waiting: [], last: null })).toBe(false);
+  expect(readDesk(nameOf(PLACE)).current).toEqual(SET);
+  vi.unstubAllGlobals();
+  expect(writeDesk(nameOf(PLACE), { current: null, waiting: [], last: null })).toBe(true);
+  expect(readDesk(nameOf(PLACE)).current).toBeNull();
+});
+
+test("a set is sent with its study, mode, rater and picture; a failure with its reason and no rating", () => {
+  const [first, second] = SET.cards;
+  if (first === undefined || second === undefined) throw new Error("the set has two cards");
+  const cards = [
+    { ...first, rating: 3.5, comment: " too dark " },
+    { ...second, rating: 2, failed: " refused " },
+  ];
+  expect(bodyOf({ ...SET, cards }, "ana")).toEqual({
+    study: "kitchens",
+    mode: "surfaces",
+    rater: "ana",
+    picture: "f00d",
+    results: [
+      { suggestion_id: "a", parameters: first.parameters, rating: 3.5, comment: "too dark" },
+      { suggestion_id: "b", parameters: second.parameters, failed: "refused" },
+    ],
+  });
+  expect(bodyOf({ ...SET, original: null }, "")).toEqual({ study: "kitchens", mode: "surfaces", results: [] });
+});
+
+test("what an address asks for is an object, or nothing", () => {
+  expect(fixedOf('{"api":"leonardo"}')).toEqual({
+    api: "leonardo",
+    init_strength: 0.3,
+    guidance_scale: 7,
+    controlnet_weight: 0.8,
+  });
+  for (const wrong of ["", "{", "[]", "null", "3"]) expect(fixedOf(wrong)).toBeNull();
+});
+
+test("keys differ", () => {
+  expect(newKey()).toMatch(/^[0-9a-f]{32}$/);
+  expect(newKey()).not.toBe(newKey());
+});
+
+test("a picture has the same id where the browser does not hash", async () => {
+  const bytes = new TextEncoder().encode("abc").buffer;
+  const standard = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+  expect(await pictureId(bytes)).toBe(standard);
+  expect(await pictureIdOfAddress("abc")).toBe(standard);
+  vi.stubGlobal("crypto", {});
+  expect(await pictureId(bytes)).toBe(standard);
+});

@@ -1,0 +1,1 @@
+"""`make demo`: the local stack with studies that simulated people rate, on data of its own."""

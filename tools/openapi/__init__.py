@@ -1,0 +1,1 @@
+"""Makes the OpenAPI document of all functions: `make openapi`."""
