@@ -28,7 +28,7 @@ class RankedCaption(BaseModel):
 
     caption: str
     confidence: float = Field(description=CONFIDENCE)
-    sure: bool | None = Field(default=None, description=SURE)
+    sure: bool | SkipJsonSchema[None] = Field(default=None, description=SURE)
 
 
 class CaptionedPicture(BaseModel):
@@ -37,7 +37,7 @@ class CaptionedPicture(BaseModel):
     filename: str = Field(examples=["image.jpg"])
     caption: str = Field(examples=["a brown dog runs through the grass"])
     confidence: float = Field(description=CONFIDENCE)
-    sure: bool | None = Field(default=None, description=SURE)
+    sure: bool | SkipJsonSchema[None] = Field(default=None, description=SURE)
     model_version: str
     cached: bool = Field(
         description="whether the caption was stored by an earlier request, for the same picture, model and options"

@@ -8,6 +8,7 @@ from urllib.parse import quote, urljoin
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
+from pydantic.json_schema import SkipJsonSchema
 from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.exceptions import HTTPException
 
@@ -72,7 +73,7 @@ class UploadCaption(BaseModel):
     status: Literal["captioned"]
     caption: str = Field(examples=["a brown dog runs through the grass"])
     confidence: float = Field(description=CONFIDENCE)
-    sure: bool | None = Field(default=None, description=SURE)
+    sure: bool | SkipJsonSchema[None] = Field(default=None, description=SURE)
     model_version: str
 
 

@@ -9,7 +9,7 @@ import os
 import sys
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from captioning.errors import CaptioningError
 from tools.captioner.errors import CaptionerToolError
@@ -199,8 +199,11 @@ def _recipe(options: argparse.Namespace) -> Recipe:
 
 
 def _settings(kind: type[_Settings], options: argparse.Namespace) -> _Settings:
-    chosen = {field.name: getattr(options, field.name) for field in fields(kind) if field.metadata}
-    return kind(**{name: tuple(one) if isinstance(one, list) else one for name, one in chosen.items()})
+    chosen: dict[str, Any] = {field.name: getattr(options, field.name) for field in fields(kind) if field.metadata}
+    for name, value in chosen.items():
+        if isinstance(value, list):
+            chosen[name] = tuple(value)
+    return kind(**chosen)
 
 
 def _parser() -> argparse.ArgumentParser:

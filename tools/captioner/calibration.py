@@ -36,14 +36,16 @@ def fit_calibration(
     """Fit over one search per picture, and whether its first caption was as good as a person's."""
     given = [evidence_of(hypotheses, 0) for hypotheses in found]
     # A search that found one caption only lacks some evidence, which then counts as the mean: after standardising, 0.
-    table = np.array([[evidence.get(name, np.nan) for name in Evidence] for evidence in given])
+    # A greedy search never gives it.
+    names = [name for name in Evidence if any(name in evidence for evidence in given)]
+    table = np.array([[evidence.get(name, np.nan) for name in names] for evidence in given])
     means, deviations = np.nanmean(table, axis=0), np.nanstd(table, axis=0)
     standard = np.nan_to_num((table - means) / np.where(deviations > 0, deviations, 1.0))
     penalty = max(_PENALTIES, key=lambda one: _left_out_likelihood(standard, came_true, one))
     intercept, *weights = _fit(standard, came_true, penalty).tolist()
     factors = {
         name: Factor(round(weight / deviation, _DIGITS) if deviation > 0 else 0.0, round(mean, _DIGITS))
-        for name, weight, mean, deviation in zip(Evidence, weights, means.tolist(), deviations.tolist(), strict=True)
+        for name, weight, mean, deviation in zip(names, weights, means.tolist(), deviations.tolist(), strict=True)
     }
     return Calibration(round(intercept, _DIGITS), factors, sure_from)
 

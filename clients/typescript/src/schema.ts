@@ -911,7 +911,7 @@ export interface components {
             /** @description 0 to 1; where `sure` is given, the probability that the caption is as good as a person's, and else the geometric mean of the words' probabilities */
             confidence: number;
             /** @description whether the caption can be relied on: show it as `not sure` where this is false; only with a model that was calibrated */
-            sure?: boolean | null;
+            sure?: boolean;
             model_version: string;
             /** @description whether the caption was stored by an earlier request, for the same picture, model and options */
             cached: boolean;
@@ -924,7 +924,7 @@ export interface components {
             /** @description 0 to 1; where `sure` is given, the probability that the caption is as good as a person's, and else the geometric mean of the words' probabilities */
             confidence: number;
             /** @description whether the caption can be relied on: show it as `not sure` where this is false; only with a model that was calibrated */
-            sure?: boolean | null;
+            sure?: boolean;
         };
         /** @description Whether pictures can be captioned. */
         CaptionHealth: {
@@ -981,7 +981,7 @@ export interface components {
             /** @description 0 to 1; where `sure` is given, the probability that the caption is as good as a person's, and else the geometric mean of the words' probabilities */
             confidence: number;
             /** @description whether the caption can be relied on: show it as `not sure` where this is false; only with a model that was calibrated */
-            sure?: boolean | null;
+            sure?: boolean;
             model_version: string;
         };
         /** @description The form that uploads one picture: `fields`, and after them the picture as `file`, posted to `url`. */

@@ -153,7 +153,7 @@ WRONG: list[tuple[str, object]] = [
     ("quantization>head", "none"),
     *((name, value) for name in ("provenance", "licence", "input", "decoding") for value in ("", None, 7)),
     ("comment", "hello"),
-    *(("confidence", value) for value in ("", None, 7, [])),
+    *(("confidence", value) for value in ("", None, 7, True)),
 ]
 CONFIDENCE = {
     "intercept": -0.7,

@@ -63,6 +63,13 @@ def test_captions_that_are_all_alike_still_give_a_number(all_good: bool) -> None
     assert (np.array(chances) > 0.8).all() == all_good
 
 
+def test_a_greedy_search_is_judged_by_what_it_gives() -> None:
+    found = [hypotheses[:1] for hypotheses in searches(300, 0)]
+    calibration = fit_calibration(found, drawn(found, 1), 0.25)
+    assert set(calibration.factors) == {Evidence.MEAN, Evidence.LOWEST, Evidence.WORDS}
+    assert np.isfinite([(factor.weight, factor.mean) for factor in calibration.factors.values()]).all()
+
+
 def test_it_is_written_as_a_manifest_is_read() -> None:
     found = searches(300, 0)
     calibration = fit_calibration(found, drawn(found, 1), 0.25)

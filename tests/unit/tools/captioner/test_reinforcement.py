@@ -99,7 +99,7 @@ def test_a_policy_that_is_held_to_grammar_says_what_people_put_together(
 
 
 def test_examples_alone_are_learned_from(animals: Dataset, vocabulary: Vocabulary, tmp_path: Path) -> None:
-    said = [[tuple(caption) for caption in picture] for picture in reinforcement._references(animals, vocabulary)]
+    said = reinforcement._sayable(reinforcement._references(animals, vocabulary))
     pictures = np.arange(len(said))
 
     def surprise(policy: Policy) -> float:
