@@ -150,6 +150,13 @@ def models_keep_their_versions_and_uploads_are_forgotten(document: Document) -> 
     assert all(rule["Status"] == "Enabled" for found in rules.values() for rule in found.values())
 
 
+def the_list_of_uploads_lists_nothing_else(document: Document) -> None:
+    statements = document["Resources"]["StatusFunction"]["Properties"]["Policies"][0]["Statement"]
+    (listing,) = (one for one in statements if one["Action"] == "s3:ListBucket")
+    # Whoever looks for an object that is gone names no prefix, and without the permission S3 answers 403 and not 404.
+    assert listing["Condition"] == {"StringLikeIfExists": {"s3:prefix": ["", "uploads/*"]}}
+
+
 def nobody_speaks_to_buckets_or_the_queue_but_over_tls(document: Document) -> None:
     policies = {**_of_type(document, "AWS::S3::BucketPolicy"), **_of_type(document, "AWS::SQS::QueuePolicy")}
     guarded = set()
@@ -279,6 +286,7 @@ GUARDS: tuple[Guard, ...] = (
     tables_are_encrypted_recoverable_and_hard_to_lose,
     buckets_are_private_encrypted_and_hard_to_lose,
     models_keep_their_versions_and_uploads_are_forgotten,
+    the_list_of_uploads_lists_nothing_else,
     nobody_speaks_to_buckets_or_the_queue_but_over_tls,
     uploads_are_retried_and_none_is_lost,
     captions_written_to_the_bucket_do_not_call_the_function_again,

@@ -26,8 +26,6 @@ OTHERWISE = {
     "ListObjectsV2": {"s3:ListBucket"},
     "generate_presigned_post": {"s3:PutObject"},
 }
-# Whoever looks for an object that is gone names no prefix, and without the permission S3 answers 403 instead of 404.
-LISTING = {"StringLikeIfExists": {"s3:prefix": ["", "uploads/*"]}}
 # IAM knows no transactions, only what they are made of.
 IN_TRANSACTIONS = {name: f"dynamodb:{name}Item" for name in ("Put", "Delete", "Update", "ConditionCheck")}
 
@@ -124,13 +122,6 @@ def test_a_function_is_allowed_named_actions_on_what_is_its_own(layer: str, func
         assert statement["Effect"] == "Allow"
         assert not any("*" in action for action in _actions(statement))
         assert statement["Resource"] in OWN[layer]
-
-
-def test_the_function_that_lists_uploads_lists_nothing_else() -> None:
-    (listing,) = (one for one in _statements("StatusFunction") if "s3:ListBucket" in _actions(one))
-
-    assert listing["Condition"] == LISTING
-    assert _actions(listing) == ["s3:ListBucket"]
 
 
 def test_the_calls_are_read_from_every_way_of_writing_them() -> None:

@@ -32,7 +32,11 @@ export interface Decoding {
 export function captionPicture(
   api: Api,
   picture: Blob,
-  { filename = nameOf(picture), ...query }: Decoding & { filename?: string | undefined } = {},
+  {
+    filename = nameOf(picture),
+    signal,
+    ...query
+  }: Decoding & { filename?: string | undefined; signal?: AbortSignal | undefined } = {},
 ): Promise<Schemas["CaptionedPicture"]> {
   return answered(
     api.POST("/generate-caption/", {
@@ -40,6 +44,7 @@ export function captionPicture(
       // The document's type of a file is a text; what is sent is the form.
       body: { file: filename },
       bodySerializer: () => form({}, picture, filename),
+      ...(signal && { signal }),
     }),
   );
 }
@@ -98,7 +103,7 @@ export async function captionOf(
   picture: Blob,
   options: { filename?: string; signal?: AbortSignal } = {},
 ): Promise<{ caption: string; confidence: number; model_version: string }> {
-  if (picture.size <= LARGEST_REQUEST) return captionPicture(api, picture, { filename: options.filename });
+  if (picture.size <= LARGEST_REQUEST) return captionPicture(api, picture, options);
   const signal = options.signal && { signal: options.signal };
   return captionOfUpload(api, await uploadPicture(api, picture, options), { ...signal });
 }

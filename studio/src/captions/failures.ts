@@ -1,6 +1,6 @@
 /** Why a picture has no caption, beside what the API says, and what to do about it. */
 
-import { ApiError, ConnectionError } from "@picture-tuning/client";
+import { ApiError, ConnectionError, PendingError, UploadError } from "@picture-tuning/client";
 import { advice } from "../problem";
 import type { Words } from "../words";
 
@@ -13,23 +13,6 @@ export class TooLargeError extends Error {
     super(`more than ${mostBytes} bytes`);
   }
 }
-
-/** A picture too large for the API whose format uploads do not take. */
-export class UploadFormatError extends Error {}
-
-/** The bucket refused the form; `code` is S3's. */
-export class BucketError extends Error {
-  constructor(
-    readonly status: number,
-    readonly code: string,
-    message: string,
-  ) {
-    super(message);
-  }
-}
-
-/** The picture is uploaded and has had no caption for a long time. */
-export class StillPendingError extends Error {}
 
 export interface Failure {
   /** What to do, in the page's language. */
@@ -44,20 +27,21 @@ function found(detail: string): string {
   return remedy < 0 ? detail : detail.slice(0, remedy);
 }
 
+/** What the bucket said: S3 answers in XML, with a code and a message. */
+function bucketSaid({ status, answer }: UploadError): string {
+  const text = (tag: string) => new RegExp(`<${tag}>([^<]*)</${tag}>`).exec(answer)?.[1];
+  return [text("Code") ?? `status ${status}`, text("Message")].filter(Boolean).join(": ");
+}
+
 export function failureOf(error: unknown, words: Words): Failure {
   const said = words.captions.failures;
   const alone = (text: string): Failure => ({ advice: text, reason: null });
   if (error instanceof UnreadableError) return alone(said.unreadable);
   if (error instanceof TooLargeError) return alone(said.tooLarge(Math.floor(error.mostBytes / 2 ** 20)));
-  if (error instanceof UploadFormatError) return alone(said.uploadFormat);
-  if (error instanceof StillPendingError) return alone(said.stillPending);
+  if (error instanceof PendingError) return alone(said.stillPending);
   if (error instanceof ConnectionError) return alone(said.offline);
-  if (error instanceof BucketError) {
-    const expired = error.status === 403;
-    return {
-      advice: expired ? said.expired : said.bucket,
-      reason: [error.code, error.message].filter(Boolean).join(": "),
-    };
+  if (error instanceof UploadError) {
+    return { advice: error.status === 403 ? said.expired : said.bucket, reason: bucketSaid(error) };
   }
   if (error instanceof ApiError) {
     const reason = found(error.problem.detail);

@@ -118,9 +118,14 @@ export function newKey(): string {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
+/** What the card says as the API takes it: stars, or why there are none; null while it says neither. */
+export function outcomeOf({ rating, failed }: Card): { rating: number } | { failed: string } | null {
+  if (failed !== null) return failed.trim() === "" ? null : { failed: failed.trim() };
+  return rating === null ? null : { rating };
+}
+
 /** Whether the card says something that can be sent. */
-export const isDone = (card: Card): boolean =>
-  card.failed === null ? card.rating !== null : card.failed.trim() !== "";
+export const isDone = (card: Card): boolean => outcomeOf(card) !== null;
 
 /** Whether the person has done anything with the card. */
 export const isTouched = (card: Card): boolean =>

@@ -8,7 +8,7 @@
 
 import { ApiError, type Schemas } from "@picture-tuning/client";
 import { isAboutKey } from "../loading";
-import { isDone, type RatingSet } from "./desk";
+import { outcomeOf, type RatingSet } from "./desk";
 import { exclusively } from "./exclusively";
 import { forget, keep, kept, keptNames } from "./kept";
 
@@ -260,14 +260,13 @@ export class Outbox {
   }
 }
 
-type Results = Schemas["UpdateRequest"]["results"];
-
 /** The body of the update that records a set. It is made once: a retry with the same key must say the same. */
 export function bodyOf(set: RatingSet, rater: string): Schemas["UpdateRequest"] {
-  const results = set.cards.filter(isDone).flatMap(({ id, parameters, rating, failed, comment }): Results => {
-    const told = { suggestion_id: id, parameters, ...(comment.trim() === "" ? {} : { comment: comment.trim() }) };
-    if (failed !== null) return [{ ...told, failed: failed.trim() }];
-    return rating === null ? [] : [{ ...told, rating }];
+  const results = set.cards.flatMap((card) => {
+    const outcome = outcomeOf(card);
+    const comment = card.comment.trim();
+    const given = { suggestion_id: card.id, parameters: card.parameters, ...(comment === "" ? {} : { comment }) };
+    return outcome === null ? [] : [{ ...given, ...outcome }];
   });
   return {
     study: set.study,

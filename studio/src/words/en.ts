@@ -425,7 +425,6 @@ export const en = {
     failures: {
       unreadable: "The browser cannot read this file. See that it is a file and still there, and choose it again.",
       tooLarge: (megabytes: number) => `The picture has more than ${megabytes} MB. Make it smaller.`,
-      uploadFormat: "A picture this large must be a JPEG, PNG, GIF, WebP, AVIF, BMP or TIFF. Save it as a JPEG.",
       stillPending:
         "It is uploaded and has no caption after a quarter of an hour. Look for it in the list below later.",
       offline: "The server does not answer. Caption it again when it is back.",

@@ -434,7 +434,6 @@ export const es: Words = {
       unreadable:
         "El navegador no puede leer este archivo. Compruebe que es un archivo y sigue ahí, y elíjalo de nuevo.",
       tooLarge: (megabytes) => `La imagen tiene más de ${megabytes} MB. Redúzcala.`,
-      uploadFormat: "Una imagen tan grande tiene que ser JPEG, PNG, GIF, WebP, AVIF, BMP o TIFF. Guárdela como JPEG.",
       stillPending:
         "Está subida y sigue sin descripción tras un cuarto de hora. Búsquela más tarde en la lista de abajo.",
       offline: "El servidor no responde. Descríbala de nuevo cuando vuelva.",

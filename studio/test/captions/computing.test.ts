@@ -1,10 +1,9 @@
-import { ApiError, ConnectionError } from "@picture-tuning/client";
+import { ApiError, ConnectionError, PendingError, UploadError } from "@picture-tuning/client";
 import { describe, expect, test } from "vitest";
 import { altAttribute } from "../../src/captions/alt-attribute";
-import { mediaTypeOf, nameInKey } from "../../src/captions/captioning";
+import { nameInKey } from "../../src/captions/captioning";
 import { certaintyOf } from "../../src/captions/certainty";
-import { BucketError, failureOf, TooLargeError, UnreadableError } from "../../src/captions/failures";
-import { refusal } from "../../src/captions/upload-form";
+import { failureOf, TooLargeError, UnreadableError } from "../../src/captions/failures";
 import { WORDS } from "../../src/words";
 
 describe("certainty", () => {
@@ -38,24 +37,11 @@ test("a caption becomes an alt attribute that a browser reads back", () => {
   expect(altAttribute('a "b" & <c>')).toBe('alt="a &quot;b&quot; &amp; &lt;c&gt;"');
 });
 
-test("an upload's media type is the browser's, or that of the name's ending", () => {
-  expect(mediaTypeOf({ name: "a", type: "image/png" })).toBe("image/png");
-  expect(mediaTypeOf({ name: "a.b.TIF", type: "" })).toBe("image/tiff");
-  expect(mediaTypeOf({ name: "a.avif", type: "application/octet-stream" })).toBe("image/avif");
-  expect(mediaTypeOf({ name: "a.heic", type: "image/heic" })).toBeNull();
-  expect(mediaTypeOf({ name: "toString", type: "" })).toBeNull();
-});
-
 test("a name that a key cannot end in is left out of it", () => {
   expect(nameInKey("two dogs + été 🐶.jpg")).toBe("two dogs + été 🐶.jpg");
-  for (const name of ["", ".hidden", "a/b", "a\\b", "a\nb", `a${"$"}{filename}`, "é".repeat(101)])
-    expect(nameInKey(name)).toBeNull();
-});
-
-test("what S3 says of a form is read from its XML", () => {
-  const answer = "<Error><Code>AccessDenied</Code><Message>Invalid according to Policy</Message></Error>";
-  expect(refusal(403, answer)).toMatchObject({ code: "AccessDenied", message: "Invalid according to Policy" });
-  expect(refusal(502, "bad gateway")).toMatchObject({ code: "status 502", message: "" });
+  for (const name of [".hidden", "a/b", "a\\b", "a\nb", `a${"$"}{filename}`, "é".repeat(101), ""])
+    expect(nameInKey(name)).toBe(name === ".hidden" ? "picture.hidden" : "picture");
+  expect(nameInKey(`${"é".repeat(101)}.JPG`)).toBe("picture.jpg");
 });
 
 test("each failure says what to do in the page's language, and beside it what the API found", () => {
@@ -70,9 +56,15 @@ test("each failure says what to do in the page's language, and beside it what th
     expect(failureOf(new ConnectionError(""), words).advice).toBe(said.offline);
     expect(failureOf(new UnreadableError(), words).advice).toBe(said.unreadable);
     expect(failureOf(new TooLargeError(10 * 2 ** 20), words).advice).toBe(said.tooLarge(10));
-    expect(failureOf(new BucketError(403, "AccessDenied", "expired"), words)).toEqual({
+    expect(failureOf(new PendingError("uploads/a"), words).advice).toBe(said.stillPending);
+    const expired = "<Error><Code>AccessDenied</Code><Message>Policy expired</Message></Error>";
+    expect(failureOf(new UploadError(403, expired), words)).toEqual({
       advice: said.expired,
-      reason: "AccessDenied: expired",
+      reason: "AccessDenied: Policy expired",
+    });
+    expect(failureOf(new UploadError(502, "bad gateway"), words)).toEqual({
+      advice: said.bucket,
+      reason: "status 502",
     });
   }
 });

@@ -54,17 +54,10 @@ const json = (body: unknown, status = 200, headers = {}) =>
 const problem = (status: number, detail: string, headers = {}) =>
   json({ type: "about:blank", title: "", status, detail }, status, headers);
 
+const SETTING = { api: "leonardo", init_strength: 0.3, guidance_scale: 7, controlnet_weight: 0.9 } as const;
+
 function ratedSet(rating: number): RatingSet {
-  const set = setOf(
-    { study: "default", mode: "structure" },
-    [
-      {
-        id: `s${rating}`,
-        parameters: { api: "leonardo", init_strength: 0.3, guidance_scale: 7, controlnet_weight: 0.8 },
-      },
-    ],
-    null,
-  );
+  const set = setOf({ study: "default", mode: "structure" }, [{ id: `s${rating}`, parameters: SETTING }], null);
   return { ...set, cards: set.cards.map((card) => ({ ...card, rating })) };
 }
 
