@@ -36,7 +36,11 @@ export function ChoiceOf({ initial, children }: { initial?: Partial<Choice>; chi
   const choose = useCallback((change: Partial<Choice>) => {
     setChoice((before) => {
       const after = { ...before, ...change };
-      localStorage.setItem(STORED, JSON.stringify(after));
+      try {
+        localStorage.setItem(STORED, JSON.stringify(after));
+      } catch {
+        // Where nothing can be kept, the choice holds as long as the page.
+      }
       return after;
     });
   }, []);

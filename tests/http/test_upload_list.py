@@ -73,7 +73,7 @@ def test_the_list_is_there_with_and_without_its_last_slash(stack: Stack) -> None
         ("status=gone", "status", "must be 'captioned', 'failed' or 'pending'"),
         ("limit=0", "limit", "must be greater than or equal to 1"),
         ("limit=201", "limit", "must be less than or equal to 200"),
-        ("limit=many", "limit", "must be a valid integer"),
+        ("limit=many", "limit", "must be a whole number, not 'many'"),
         ("cursor=here", "cursor", "is not one that an earlier page gave; begin without one"),
         ("cursor=", "cursor", "is not one that an earlier page gave; begin without one"),
         ("state=failed", "state", "is not known here"),

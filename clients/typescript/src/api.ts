@@ -9,6 +9,7 @@ import createClient, {
   type ParseAs,
 } from "openapi-fetch";
 import { ApiError, type Problem } from "./errors.js";
+import { newKey } from "./keys.js";
 import { type Fetch, type Patience, patient, retryAfter } from "./retrying.js";
 import type { components, paths } from "./schema.js";
 
@@ -70,7 +71,7 @@ export function connect({ baseUrl, key, patience, fetch = (request) => globalThi
       const path = new URL(request.url).pathname;
       const keyed = KEYED.some(([method, pattern]) => method === request.method && pattern.test(path));
       if (keyed && !request.headers.has("Idempotency-Key")) {
-        request.headers.set("Idempotency-Key", crypto.randomUUID());
+        request.headers.set("Idempotency-Key", newKey());
       }
       return request;
     },

@@ -3,7 +3,7 @@
  * half-done set survives a reload, and all tabs show the same.
  */
 
-import type { Schemas } from "@picture-tuning/client";
+import { newKey, type Schemas } from "@picture-tuning/client";
 import type { Mode } from "../choice";
 import { keep, kept, keptNames } from "./kept";
 
@@ -110,12 +110,6 @@ export function setOf(
 
 export function cardOf({ id, parameters }: { id: string; parameters: Parameters }): Card {
   return { id, parameters, rating: null, comment: "", failed: null, address: null };
-}
-
-/** A key of 128 random bits; crypto.randomUUID is there over https and on localhost alone. */
-export function newKey(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 /** What the card says as the API takes it: stars, or why there are none; null while it says neither. */

@@ -3,7 +3,7 @@
  * in the browser's storage before anything is sent.
  */
 
-import { ApiError, answered, ConnectionError, type Schemas } from "@picture-tuning/client";
+import { ApiError, answered, ConnectionError, newKey, type Schemas } from "@picture-tuning/client";
 import { api } from "../api";
 import { withKey } from "../loading";
 import {
@@ -16,7 +16,6 @@ import {
   isDone,
   isTouched,
   nameOf,
-  newKey,
   type Original,
   type RatingSet,
   RESERVED_MS,

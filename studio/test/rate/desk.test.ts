@@ -1,5 +1,5 @@
 import { afterEach, expect, test, vi } from "vitest";
-import { fixedOf, nameOf, newKey, readDesk, setOf, shownPictures, writeDesk } from "../../src/rate/desk";
+import { fixedOf, nameOf, readDesk, setOf, shownPictures, writeDesk } from "../../src/rate/desk";
 import { bodyOf } from "../../src/rate/outbox";
 import { pictureId, pictureIdOfAddress } from "../../src/rate/picture-id";
 import { fillStorage } from "./full-storage";
@@ -69,11 +69,6 @@ test("a set is sent with its study, mode, rater and picture; a failure with its 
 test("what an address asks for is an object, or nothing", () => {
   expect(fixedOf('{"api":"leonardo"}')).toEqual({ api: "leonardo" });
   for (const wrong of ["", "{", "[]", "null", "3"]) expect(fixedOf(wrong)).toBeNull();
-});
-
-test("keys differ", () => {
-  expect(newKey()).toMatch(/^[0-9a-f]{32}$/);
-  expect(newKey()).not.toBe(newKey());
 });
 
 test("a picture has the same id where the browser does not hash", async () => {
