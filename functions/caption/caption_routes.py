@@ -9,6 +9,7 @@ from pydantic.json_schema import SkipJsonSchema
 
 from captioning.captions import caption_picture, choose_decoding
 from captioning.model.decoding import MAX_BEAM_WIDTH, MAX_LENGTH_PENALTY
+from functions.caption.confidence import CONFIDENCE, SURE
 from functions.caption.picture_part import BODY, picture_part
 from functions.caption.refusals import STATUSES
 from functions.caption.resources import Resources
@@ -26,7 +27,8 @@ class RankedCaption(BaseModel):
     """One of several captions of a picture."""
 
     caption: str
-    confidence: float = Field(description="geometric mean of the words' probabilities, 0 to 1")
+    confidence: float = Field(description=CONFIDENCE)
+    sure: bool | SkipJsonSchema[None] = Field(default=None, description=SURE)
 
 
 class CaptionedPicture(BaseModel):
@@ -34,7 +36,8 @@ class CaptionedPicture(BaseModel):
 
     filename: str = Field(examples=["image.jpg"])
     caption: str = Field(examples=["a brown dog runs through the grass"])
-    confidence: float = Field(description="geometric mean of the words' probabilities, 0 to 1")
+    confidence: float = Field(description=CONFIDENCE)
+    sure: bool | SkipJsonSchema[None] = Field(default=None, description=SURE)
     model_version: str
     cached: bool = Field(
         description="whether the caption was stored by an earlier request, for the same picture, model and options"
@@ -84,12 +87,16 @@ def build(resources: Resources) -> tuple[FastAPI, Handler]:
         with resources.metrics.timed(Metric.CAPTION_LATENCY):
             found = caption_picture(captioner, resources.store, file.content, decoding, observe=resources.refused)
         resources.metrics.count(Metric.CACHE_HITS, int(found.cached))
-        ranked = [RankedCaption(caption=found.caption, confidence=round(found.confidence, 4))]
-        ranked += [RankedCaption(caption=one.text, confidence=round(one.confidence, 4)) for one in found.alternatives]
+        ranked = [RankedCaption(caption=found.caption, confidence=round(found.confidence, 4), sure=found.sure)]
+        ranked += [
+            RankedCaption(caption=one.text, confidence=round(one.confidence, 4), sure=captioner.is_sure(one.confidence))
+            for one in found.alternatives
+        ]
         return CaptionedPicture(
             filename=file.filename,
             caption=found.caption,
             confidence=round(found.confidence, 4),
+            sure=found.sure,
             model_version=found.model_version,
             cached=found.cached,
             alternatives=ranked[:alternatives] if alternatives else None,

@@ -8,6 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from captioning.lookup import DEFAULT_LIMIT, MAX_LIMIT, UploadedPicture, UploadStatus, browse, checked_cursor
+from functions.caption.confidence import CONFIDENCE, SURE
 from functions.caption.resources import Resources
 
 
@@ -30,7 +31,8 @@ class ListedUpload(BaseModel):
     key: str = Field(examples=["uploads/0e61f4a2c7b05f0c3a1b9e6d4c2f8a7b/dog.jpg"])
     status: UploadStatus
     caption: str | None = Field(examples=["a brown dog runs through the grass"], description="null without one")
-    confidence: float | None = Field(description="geometric mean of the words' probabilities, 0 to 1")
+    confidence: float | None = Field(description=CONFIDENCE)
+    sure: bool | None = Field(description=SURE)
     model_version: str | None
     reason: str | None = Field(description="why it cannot be captioned, where `status` is failed")
     size: int = Field(description="in bytes")
@@ -46,6 +48,7 @@ class ListedUpload(BaseModel):
             status=uploaded.status,
             caption=None if caption is None else caption.text,
             confidence=None if caption is None else round(caption.confidence, 4),
+            sure=None if outcome is None else outcome.sure,
             model_version=None if caption is None else caption.model_version,
             reason=None if outcome is None else outcome.reason,
             size=picture.size,

@@ -8,6 +8,7 @@ from urllib.parse import quote, urljoin
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
+from pydantic.json_schema import SkipJsonSchema
 from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.exceptions import HTTPException
 
@@ -15,6 +16,7 @@ from captioning.lookup import Pending, find_outcome
 from captioning.outcomes import Status
 from captioning.pictures.limits import MAX_BYTES
 from captioning.uploads import PRESIGNED_SECONDS, MediaType, checked_name, presign_upload
+from functions.caption.confidence import CONFIDENCE, SURE
 from functions.caption.resources import Resources
 from web.application import base_path, require_json
 
@@ -70,7 +72,8 @@ class UploadCaption(BaseModel):
     key: str
     status: Literal["captioned"]
     caption: str = Field(examples=["a brown dog runs through the grass"])
-    confidence: float = Field(description="geometric mean of the words' probabilities, 0 to 1")
+    confidence: float = Field(description=CONFIDENCE)
+    sure: bool | SkipJsonSchema[None] = Field(default=None, description=SURE)
     model_version: str
 
 
@@ -105,6 +108,7 @@ def upload_routes(resources: Resources) -> APIRouter:
         "/captions/{key:key}",
         summary="The caption of an uploaded picture",
         response_model=UploadCaption,
+        response_model_exclude_none=True,
         responses={202: {"model": UploadPending, "description": _NOT_YET}},
     )
     async def upload_caption(key: str) -> UploadCaption | Response:
@@ -127,6 +131,7 @@ def upload_routes(resources: Resources) -> APIRouter:
             status="captioned",
             caption=found.caption.text,
             confidence=round(found.caption.confidence, 4),
+            sure=found.sure,
             model_version=found.caption.model_version,
         )
 

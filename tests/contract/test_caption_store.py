@@ -101,6 +101,8 @@ KEY = "uploads/two dogs + a été 🐶/100%.jpg"
     "outcome",
     [
         Outcome(KEY, "0065A1", caption=DOG),
+        Outcome(KEY, "0065A1", caption=DOG, sure=True),
+        Outcome(KEY, "0065A1", caption=DOG, sure=False),
         Outcome(KEY, "0065A1", caption=replace(OTHER, alternatives=())),
         Outcome(KEY, "0065A1", reason="the picture is empty"),
         Outcome(KEY, "0065A1"),
@@ -115,15 +117,28 @@ def test_an_outcome_comes_back_equal(reopen: Opener, outcome: Outcome) -> None:
     assert store.outcome(KEY.upper()) is None
 
 
+def test_how_sure_the_captioner_was_is_told_of_the_version_that_stays(reopen: Opener) -> None:
+    store = reopen()
+    sure, unsure = Outcome(KEY, "0A", caption=DOG, sure=True), Outcome(KEY, "0A1", caption=DOG, sure=False)
+    assert store.record(sure) == sure
+    assert store.record(replace(unsure, sequencer="09")) == sure
+    assert store.record(unsure) == unsure
+    uncalibrated = Outcome(KEY, "0B", caption=DOG)
+    assert store.record(uncalibrated) == uncalibrated
+    assert store.outcome(KEY) == uncalibrated
+
+
 def test_outcomes_are_asked_for_together_and_those_that_are_not_there_are_left_out(reopen: Opener) -> None:
     store = reopen()
     kinds = (
         lambda key: Outcome(key, "A", caption=DOG),
         lambda key: Outcome(key, "A", reason="no"),
         lambda key: Outcome(key, "A"),
+        lambda key: Outcome(key, "A", caption=DOG, sure=True),
+        lambda key: Outcome(key, "A", caption=DOG, sure=False),
     )
     # More than one request of DynamoDB has.
-    recorded = [kinds[number % 3](f"uploads/été 🐶/{number}") for number in range(105)]
+    recorded = [kinds[number % len(kinds)](f"uploads/été 🐶/{number}") for number in range(105)]
     for outcome in recorded:
         store.record(outcome)
     keys = [outcome.key for outcome in recorded]

@@ -29,7 +29,7 @@ from tests.support.pictures import speckled
 from tests.support.thorough import examples
 
 DOG = Caption("a dog", 0.5, "v1", (Alternative("a cat", 0.25),))
-CAPTIONED = Outcome("uploads/a", "A1", caption=Caption("a dog", 0.5, "v1"))
+CAPTIONED = Outcome("uploads/a", "A1", caption=Caption("a dog", 0.5, "v1"), sure=True)
 FAILED = Outcome("uploads/b", "A1", reason="it is damaged")
 USES: dict[str, Callable[[CaptionStore], object]] = {
     "caption": lambda store: store.get("a"),
@@ -98,6 +98,7 @@ def raised(store: CaptionStore, use: Callable[[CaptionStore], object]) -> Captio
         ("outcomes", "uploads/a", "reason", "and a reason", "outcome"),
         ("outcomes", "uploads/a", "sequencer", "yesterday", "outcome"),
         ("outcomes", "uploads/b", "sequencer", "", "reason"),
+        ("sureness", "uploads/a", "sure", 7, "outcome"),
         ("outcomes", "uploads/b", "sequencer", "", "outcomes"),
     ],
 )
@@ -128,6 +129,7 @@ COLUMNS = {
     ("ranked_captions", "a"): ("text", "confidence", "model_version", "alternatives"),
     ("outcomes", "uploads/a"): ("sequencer", "text", "confidence", "model_version", "reason"),
     ("outcomes", "uploads/b"): ("sequencer", "text", "reason"),
+    ("sureness", "uploads/a"): ("sequencer", "sure"),
 }
 
 

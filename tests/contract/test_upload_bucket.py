@@ -226,6 +226,16 @@ def test_a_listing_opens_a_bounded_number_of_folders_and_the_next_one_goes_on(
                 "model_version": "v1",
             },
         ),
+        (
+            Outcome(KEY, "A1", caption=CAPTION, sure=False),
+            {
+                "status": "captioned",
+                "caption": CAPTION.text,
+                "confidence": CAPTION.confidence,
+                "model_version": CAPTION.model_version,
+                "sure": False,
+            },
+        ),
         (Outcome(KEY, "A1", reason="the picture is empty"), {"status": "failed", "reason": "the picture is empty"}),
         (Outcome(KEY, "A1"), {"status": "gone"}),
     ],

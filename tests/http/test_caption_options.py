@@ -9,7 +9,8 @@ from captioning.model.decoding import MAX_BEAM_WIDTH, MAX_LENGTH_PENALTY
 from tests.support.pictures import speckled
 from tests.support.stack import ROOT, Stack
 
-OWN = json.loads((ROOT / "models/flickr8k/manifest.json").read_text())["decoding"]
+MANIFEST = json.loads((ROOT / "models/flickr8k/manifest.json").read_text())
+OWN = MANIFEST["decoding"]
 
 
 def caption(stack: Stack, content: bytes, query: str = "") -> dict[str, Any]:
@@ -23,7 +24,7 @@ def test_asked_for_nothing_the_bundles_own_options_hold(stack: Stack, picture: b
     first = caption(stack, picture)
     query = f"?beam_width={OWN['beam_width']}&length_penalty={OWN['length_penalty']}"
     assert caption(stack, picture, query) == {**first, "cached": True}
-    assert set(first) == {"filename", "caption", "confidence", "model_version", "cached"}
+    assert set(first) == {"filename", "caption", "confidence", "sure", "model_version", "cached"}
 
 
 @pytest.mark.parametrize("query", ["?beam_width=2", "?beam_width=10", "?length_penalty=0.25", "?length_penalty=5"])
@@ -38,9 +39,13 @@ def test_alternatives_are_the_best_captions_the_first_of_them_the_answer(stack: 
     content = speckled(5)
     found = caption(stack, content, "?beam_width=5&alternatives=5")
     alternatives = found["alternatives"]
-    assert alternatives[0] == {"caption": found["caption"], "confidence": found["confidence"]}
+    assert alternatives[0] == {name: found[name] for name in ("caption", "confidence", "sure")}
     assert len({one["caption"] for one in alternatives}) == len(alternatives) == 5
     assert all(0 < one["confidence"] <= 1 for one in alternatives)
+    sure_from = MANIFEST["confidence"]["sure_from"]
+    for one in alternatives:
+        # Rounding may take a confidence that is close to the bound to its other side.
+        assert one["sure"] is (one["confidence"] >= sure_from) or abs(one["confidence"] - sure_from) < 1e-4
     fewer = caption(stack, content, "?beam_width=5&alternatives=2")
     assert fewer["cached"] is True
     assert fewer["alternatives"] == alternatives[:2]

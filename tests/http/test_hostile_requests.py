@@ -78,4 +78,4 @@ def test_strange_file_names_are_only_names(stack: Stack, picture: bytes, name: s
 
     assert answer.status_code in {200, 400, 422}
     if answer.status_code == 200:
-        assert set(answer.json()) == {"filename", "caption", "confidence", "model_version", "cached"}
+        assert set(answer.json()) == {"filename", "caption", "confidence", "sure", "model_version", "cached"}

@@ -9,11 +9,11 @@ import os
 import sys
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from captioning.errors import CaptioningError
 from tools.captioner.errors import CaptionerToolError
-from tools.captioner.settings import RewardSettings, TrainingSettings
+from tools.captioner.settings import GrammarSettings, ProductSettings, Recipe, RewardSettings, TrainingSettings
 from tools.captioner.toolchain import require
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from captioning.model.bundle import Quantization
     from tools.captioner.workshop import Workshop
 
-_Settings = TypeVar("_Settings", TrainingSettings, RewardSettings)
+_Settings = TypeVar("_Settings", TrainingSettings, RewardSettings, GrammarSettings, ProductSettings)
 
 _DESCRIPTION: Final = """\
 Make the bundle of a picture captioner: an InceptionV3 encoder and an LSTM decoder, as TensorFlow Lite files.
@@ -130,8 +130,7 @@ def _encode(options: argparse.Namespace) -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
-    settings = _settings(TrainingSettings, options), _settings(RewardSettings, options)
-    _workshop(options).train(options.data, *settings)
+    _workshop(options).train(options.data, _recipe(options))
 
 
 def _bundle(options: argparse.Namespace) -> None:
@@ -141,11 +140,11 @@ def _bundle(options: argparse.Namespace) -> None:
 
 
 def _build(options: argparse.Namespace) -> None:
-    settings = _settings(TrainingSettings, options), _settings(RewardSettings, options)
+    recipe = _recipe(options)
     workshop = _workshop(options)
     workshop.convert(options.weights, _quantization(options))
     workshop.encode(options.data, options.pictures)
-    workshop.train(options.data, *settings)
+    workshop.train(options.data, recipe)
     workshop.evaluate(options.data)
     print(workshop.bundle(options.out, options.data_notice))
 
@@ -158,11 +157,15 @@ def _evaluate(options: argparse.Namespace) -> None:
         options.pictures,
         options.beam_width,
         options.length_penalty,
+        part=options.part,
         report=options.report,
     )
     print(figures.to_markdown(evaluations), end="")
     if options.json:
         options.json.write_text(figures.to_json(evaluations), encoding="utf-8")
+    if options.reliability and evaluations[0].trust:
+        drawing = require("tools.captioner.reliability").to_svg(evaluations[0].trust.bins, options.bundle.name)
+        options.reliability.write_text(drawing, encoding="utf-8")
     if options.markdown:
         options.markdown.write_text(figures.to_markdown(evaluations), encoding="utf-8")
 
@@ -186,8 +189,21 @@ def _workshop(options: argparse.Namespace) -> "Workshop":
     return workshop
 
 
+def _recipe(options: argparse.Namespace) -> Recipe:
+    return Recipe(
+        _settings(TrainingSettings, options),
+        _settings(RewardSettings, options),
+        _settings(GrammarSettings, options),
+        _settings(ProductSettings, options),
+    )
+
+
 def _settings(kind: type[_Settings], options: argparse.Namespace) -> _Settings:
-    return kind(**{field.name: getattr(options, field.name) for field in fields(kind)})
+    chosen: dict[str, Any] = {field.name: getattr(options, field.name) for field in fields(kind) if field.metadata}
+    for name, value in chosen.items():
+        if isinstance(value, list):
+            chosen[name] = tuple(value)
+    return kind(**chosen)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -265,7 +281,7 @@ def _quantize(command: argparse.ArgumentParser) -> None:
         "--quantize",
         choices=("dynamic", "none"),
         default="dynamic",
-        help="the encoder's kernels in 8 bits, or in float32; the decoder is float32 (default: dynamic)",
+        help="the encoder's kernels in 8 bits, or in float32 (default: dynamic)",
     )
 
 
@@ -376,10 +392,12 @@ def _own_run(command: argparse.ArgumentParser) -> None:
 
 
 def _training(command: argparse.ArgumentParser) -> None:
-    for field in (*fields(TrainingSettings), *fields(RewardSettings)):
+    kinds = (TrainingSettings, RewardSettings, GrammarSettings, ProductSettings)
+    for field in (field for kind in kinds for field in fields(kind) if field.metadata):
         command.add_argument(
             "--" + field.name.replace("_", "-"),
-            type=type(field.default),
+            type=float if isinstance(field.default, tuple) else type(field.default),
+            nargs="+" if isinstance(field.default, tuple) else None,
             default=field.default,
             metavar="N",
             help=f"{field.metadata['help']} (default: %(default)s)",
@@ -391,6 +409,15 @@ def _evaluation(command: argparse.ArgumentParser) -> None:
     command.add_argument("--beam-width", type=int, nargs="+", metavar="N", help="beams to try (default: 1 3 5)")
     command.add_argument(
         "--length-penalty", type=float, nargs="+", metavar="P", help="length penalties to try (default: 0 0.7 1)"
+    )
+    command.add_argument(
+        "--part",
+        choices=("all", "choosing", "reporting"),
+        default="all",
+        help="all validation pictures, the half by which settings are chosen, or the other (default: %(default)s)",
+    )
+    command.add_argument(
+        "--reliability", type=Path, metavar="FILE", help="also draw how often confidences come true, as an SVG"
     )
     command.add_argument("--json", type=Path, metavar="FILE", help="also write the figures as JSON")
     command.add_argument(

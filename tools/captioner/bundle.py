@@ -40,7 +40,10 @@ FILES = (ENCODER, DECODER, VOCABULARY)
 
 @dataclass(frozen=True, slots=True)
 class BundleParts:
-    """What a bundle is made of: a folder with the three files, and what the manifest says of them."""
+    """What a bundle is made of: a folder with the three files, and what the manifest says of them.
+
+    `confidence` is the manifest's member of that name: how to read a confidence; None leaves it out.
+    """
 
     folder: Path
     encoder_quantization: Quantization
@@ -48,6 +51,8 @@ class BundleParts:
     provenance: "Mapping[str, object]"
     licence: "Mapping[str, str]"
     input: InputSpec = INPUT
+    decoder_quantization: Quantization = Quantization.NONE
+    confidence: "Mapping[str, object] | None" = None
 
 
 def sha256_of(path: Path) -> str:
@@ -61,9 +66,9 @@ def to_json(document: object) -> str:
     return json.dumps(document, sort_keys=True, indent=1, ensure_ascii=False) + "\n"
 
 
-def model_version(name: str, folder: Path) -> str:
-    """Name a bundle after its content: `<name>-<format>-<12 digits of the files' hash>`."""
-    digests = "".join(sha256_of(folder / file) for file in FILES)
+def model_version(name: str, folder: Path, confidence: "Mapping[str, object] | None" = None) -> str:
+    """Name a bundle after its content: `<name>-<format>-<12 digits of a hash>` of the files, and of its confidence."""
+    digests = "".join(sha256_of(folder / file) for file in FILES) + (to_json(confidence) if confidence else "")
     return f"{name}-{FORMAT_VERSION}-{hashlib.sha256(digests.encode()).hexdigest()[:12]}"
 
 
@@ -81,7 +86,7 @@ def write_bundle(out: Path, parts: BundleParts) -> str:
     Raises:
         UnfitBundleError: the serving layer refuses it; `out` is then as it was.
     """
-    version = model_version(out.name, parts.folder)
+    version = model_version(out.name, parts.folder, parts.confidence)
     manifest = {
         "format_version": FORMAT_VERSION,
         "model_version": version,
@@ -91,10 +96,12 @@ def write_bundle(out: Path, parts: BundleParts) -> str:
         },
         "input": _input(parts.input),
         "decoding": asdict(parts.decoding),
-        "quantization": {"encoder": parts.encoder_quantization, "decoder": Quantization.NONE},
+        "quantization": {"encoder": parts.encoder_quantization, "decoder": parts.decoder_quantization},
         "provenance": parts.provenance,
         "licence": parts.licence,
     }
+    if parts.confidence:
+        manifest["confidence"] = parts.confidence
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out, prefix=".staging-") as staging:
         staged = Path(staging)

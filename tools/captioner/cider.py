@@ -55,13 +55,28 @@ class Cider:
 
     def score(self, picture: int, caption: "Caption") -> float:
         """Score a caption of the picture of that number: 0 is nothing in common, 10 the same as every reference."""
-        lengths = self._lengths[picture]
-        damping = [math.exp(-((len(caption) - length) ** 2) / (2 * _LENGTH_DEVIATION**2)) for length in lengths]
-        total = 0.0
-        for order, vectors in enumerate(self._vectors[picture], start=1):
-            said = self._weigh(count_ngrams(caption, order))
-            total += sum(factor * _likeness(said, vector) for factor, vector in zip(damping, vectors, strict=True))
-        return _SCALE * total / (MAX_ORDER * len(lengths))
+        said = [self._weigh(count_ngrams(caption, order)) for order in range(1, MAX_ORDER + 1)]
+        likenesses = self._likenesses(picture, said, len(caption))
+        return sum(likenesses) / len(likenesses)
+
+    def score_references(self) -> list[float]:
+        """Score each reference against the others of its picture, picture by picture; there must be others."""
+        scores = []
+        for picture, lengths in enumerate(self._lengths):
+            for place, length in enumerate(lengths):
+                likenesses = self._likenesses(picture, [order[place] for order in self._vectors[picture]], length)
+                others = likenesses[:place] + likenesses[place + 1 :]
+                scores.append(sum(others) / len(others))
+        return scores
+
+    def _likenesses(self, picture: int, said: "Sequence[_Vector]", words: int) -> list[float]:
+        """Score a caption of so many words, one vector for each length of sequence, against each reference, 0 to 10."""
+        totals = [0.0] * len(self._lengths[picture])
+        for caption, vectors in zip(said, self._vectors[picture], strict=True):
+            for place, vector in enumerate(vectors):
+                totals[place] += _likeness(caption, vector)
+        damping = [math.exp(-((words - length) ** 2) / (2 * _LENGTH_DEVIATION**2)) for length in self._lengths[picture]]
+        return [_SCALE * total * factor / MAX_ORDER for total, factor in zip(totals, damping, strict=True)]
 
     def _weigh(self, counts: "Counter[Ngram]") -> _Vector:
         weights = {ngram: count * self._rarity.get(ngram, self._rarest) for ngram, count in counts.items()}

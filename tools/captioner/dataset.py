@@ -10,6 +10,7 @@ Refuses: names without captions, captions without words, features that do not be
 
 import csv
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 from zipfile import BadZipFile
@@ -22,9 +23,20 @@ from tools.captioner.vocabulary import tokenize
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["Dataset", "Features", "Split", "read_captions", "read_dataset", "read_features", "read_names"]
+__all__ = [
+    "Dataset",
+    "Features",
+    "Part",
+    "Split",
+    "part_of",
+    "read_captions",
+    "read_dataset",
+    "read_features",
+    "read_names",
+]
 
 Split: TypeAlias = Literal["train", "val"]
+Part: TypeAlias = Literal["all", "choosing", "reporting"]
 _HEADER: Final = ["image", "caption"]
 
 
@@ -96,6 +108,23 @@ def read_features(path: Path) -> Features:
 def read_dataset(folder: Path, split: Split, features: Features) -> Dataset:
     """Join a split's names, captions and features. Raises DatasetError when one lacks what another has."""
     return _join(read_names(folder, split), read_captions(folder), features, split)
+
+
+def part_of(dataset: Dataset, part: Part) -> Dataset:
+    """Return the half of a split by which settings are chosen, the half that is only reported on, or all of it.
+
+    Pictures are dealt in turns to both in the order of the sha256 of their names, which says nothing of what they show;
+    within a half they keep their order.
+    """
+    if part == "all":
+        return dataset
+    dealt = sorted(range(len(dataset.names)), key=lambda row: sha256(dataset.names[row].encode()).hexdigest())
+    rows = sorted(dealt[0 if part == "choosing" else 1 :: 2])
+    return Dataset(
+        tuple(dataset.names[row] for row in rows),
+        dataset.features[rows],
+        tuple(dataset.captions[row] for row in rows),
+    )
 
 
 def _join(

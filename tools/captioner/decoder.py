@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from captioning.model.bundle import Quantization
 from tools.captioner.network import (
     Dense,
     Domain,
@@ -107,8 +108,8 @@ def network_of(network: "Model") -> Network:
     )
 
 
-def convert_network(network: Network) -> bytes:
-    """Convert a decoder to TensorFlow Lite, float32, with the two signatures of the bundle.
+def convert_network(network: Network, quantization: Quantization = Quantization.NONE) -> bytes:
+    """Convert a decoder to TensorFlow Lite, in float32 or with 8-bit kernels, with the two signatures of the bundle.
 
     They are `project(features [1, F]) -> image [1, I]`, once per picture, and
     `step(token int32 [B], h [B, S], c [B, S], image [1, I]) -> logits [B, V], h, c`, once per word, for B captions.
@@ -141,6 +142,8 @@ def convert_network(network: Network) -> bytes:
         decoder.step = tf.function(step, input_signature=stepped, autograph=False)
         tf.saved_model.save(decoder, folder, signatures={"project": decoder.project, "step": decoder.step})
         converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=["project", "step"])
+        if quantization is Quantization.DYNAMIC:
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
         return bytes(converter.convert())
 
 

@@ -12,22 +12,26 @@ from captioning.captioner import decode
 from captioning.model.bundle import open_bundle
 from captioning.model.decoding import Decoding
 from captioning.model.interpreter import Decoder
-from tools.captioner.dataset import read_dataset, read_features, read_names
+from tools.captioner.dataset import part_of, read_captions, read_dataset, read_features, read_names
 from tools.captioner.figures import Evaluation
 from tools.captioner.pictures import encode_pictures, find_pictures
 from tools.captioner.progress import announce, progress
 from tools.captioner.report import write_report
 from tools.captioner.scores import score_captions
+from tools.captioner.sentences import judge_sentences
+from tools.captioner.trust import as_good_as_people, judge_trust
 from tools.captioner.vocabulary import tokenize
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from captioning.model.confidence import Calibration
+    from captioning.model.decoding import Hypothesis
     from captioning.model.vocabulary import Vocabulary
-    from tools.captioner.dataset import Dataset
+    from tools.captioner.dataset import Dataset, Part
 
-__all__ = ["evaluate_bundle", "evaluate_decodings", "list_decodings"]
+__all__ = ["evaluate_bundle", "evaluate_decodings", "list_decodings", "search_captions"]
 
 MAX_WORDS: Final = 20
 BEAM_WIDTHS: Final = (1, 3, 5)
@@ -50,20 +54,48 @@ def list_decodings(
     return decodings
 
 
-def evaluate_decodings(
-    decoder: "Path", vocabulary: "Vocabulary", dataset: "Dataset", decodings: "Sequence[Decoding]"
-) -> list[Evaluation]:
-    """Caption every picture of the dataset in each way, and score it. Raises ToolchainError without sacreBLEU."""
+def search_captions(
+    decoder: "Path", vocabulary: "Vocabulary", dataset: "Dataset", decoding: Decoding
+) -> "list[list[Hypothesis]]":
+    """Search captions of every picture of the dataset, best first, as they would be served."""
     network = Decoder(decoder)
+    return [
+        decode(network, vocabulary, features[np.newaxis], decoding)
+        for features in progress(dataset.features, f"beam {decoding.beam_width}, penalty {decoding.length_penalty:g}")
+    ]
+
+
+def evaluate_decodings(
+    decoder: "Path",
+    vocabulary: "Vocabulary",
+    dataset: "Dataset",
+    decodings: "Sequence[Decoding]",
+    *,
+    known: "Sequence[Sequence[str]] | None" = None,
+    calibration: "Calibration | None" = None,
+) -> list[Evaluation]:
+    """Caption every picture of the dataset in each way, and score it. Raises ToolchainError without sacreBLEU.
+
+    `known` are the captions of the pictures that were learned from, by which foreign triples are found; `calibration`
+    is the bundle's, if it has one.
+    """
     evaluations = []
     for decoding in decodings:
-        captions = [
-            tokenize(vocabulary.detokenise(decode(network, vocabulary, features[np.newaxis], decoding)[0].tokens))
-            for features in progress(
-                dataset.features, f"beam {decoding.beam_width}, penalty {decoding.length_penalty:g}"
-            )
+        found = search_captions(decoder, vocabulary, dataset, decoding)
+        captions = [tokenize(vocabulary.detokenise(hypotheses[0].tokens)) for hypotheses in found]
+        confidences = [
+            calibration.probability(hypotheses, 0) if calibration else hypotheses[0].confidence for hypotheses in found
         ]
-        evaluations.append(Evaluation(decoding, score_captions(captions, dataset.captions), tuple(captions)))
+        judged = all(len(said) > 1 for said in dataset.captions)
+        evaluations.append(
+            Evaluation(
+                decoding,
+                score_captions(captions, dataset.captions),
+                tuple(captions),
+                judge_sentences(captions, dataset.captions, known),
+                judge_trust(confidences, as_good_as_people(captions, dataset.captions)) if judged else None,
+            )
+        )
     return evaluations
 
 
@@ -74,24 +106,37 @@ def evaluate_bundle(
     beam_widths: "Sequence[int] | None" = None,
     length_penalties: "Sequence[float] | None" = None,
     *,
+    part: "Part" = "all",
     report: "Path | None" = None,
 ) -> list[Evaluation]:
     """Score a bundle on the validation split: from the pictures, by its own encoder, or else from the data's features.
 
-    With a folder for it, the page of `tools.captioner.report` is written there.
+    Without beams and penalties of the caller's, the bundle's own way of decoding comes first. `part` is the half of the
+    split, or all of it. With a folder for it, the page of `tools.captioner.report` is written there.
 
     Raises CaptionerToolError, or the serving layer's CaptioningError for an unfit bundle or decoding.
     """
     opened = open_bundle(f"file://{bundle.resolve()}")
     decodings = list_decodings(beam_widths, length_penalties)
+    own = opened.manifest.decoding
+    if beam_widths is None and length_penalties is None and own not in decodings:
+        decodings.insert(0, own)
     folder = pictures or find_pictures(data, "val")
     if folder is None:
         announce("no pictures: scoring from the features given, not from the bundle's encoder")
         features = read_features(data / "features_val.npz")
     else:
         features = encode_pictures(opened.encoder, folder, read_names(data, "val"))
-    dataset = read_dataset(data, "val", features)
-    evaluations = evaluate_decodings(opened.decoder, opened.vocabulary, dataset, decodings)
+    dataset = part_of(read_dataset(data, "val", features), part)
+    captions = read_captions(data)
+    evaluations = evaluate_decodings(
+        opened.decoder,
+        opened.vocabulary,
+        dataset,
+        decodings,
+        known=[said for name in read_names(data, "train") for said in captions.get(name, ())],
+        calibration=opened.manifest.calibration,
+    )
     if report is not None:
         title = f"{opened.manifest.model_version} on {len(dataset.names)} pictures"
         announce(f"wrote {write_report(report, title, evaluations, dataset, folder)}")

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     from captioning.model.decoding import Decoding
     from tools.captioner.scores import Scores
+    from tools.captioner.sentences import Sentences
+    from tools.captioner.trust import Trust
 
 __all__ = ["Evaluation", "best_of", "to_json", "to_markdown"]
 
@@ -19,14 +21,24 @@ __all__ = ["Evaluation", "best_of", "to_json", "to_markdown"]
 # Of BLEU-4: a narrower beam, which is faster, may score this much lower. It is within the noise.
 _TRIFLE: Final = 0.003
 
+_SEEN_BY_NO_BLEU: Final = (
+    "| Beam | Penalty | Repeats | Verb | People's | Foreign triple | In a ball or the like | Distinct | Said twice | "
+    "Calibration error | AUC |"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """One way of decoding, how it scored, and the captions themselves, as words, in the order of the pictures."""
+    """One way of decoding, how it scored, and the captions themselves, as words, in the order of the pictures.
+
+    `trust` is None where pictures have a single reference, so that nobody can be judged; see `tools.captioner.trust`.
+    """
 
     decoding: "Decoding"
     scores: "Scores"
     captions: tuple[tuple[str, ...], ...]
+    sentences: "Sentences"
+    trust: "Trust | None"
 
 
 def best_of(evaluations: "Sequence[Evaluation]") -> Evaluation:
@@ -47,7 +59,7 @@ def best_of(evaluations: "Sequence[Evaluation]") -> Evaluation:
 
 
 def to_markdown(evaluations: "Sequence[Evaluation]") -> str:
-    """Write the figures as a table in Markdown, one line per way of decoding."""
+    """Write the figures as two tables in Markdown, one line per way of decoding."""
     lines = [
         "| Beam | Penalty | Repeats | BLEU-1 | BLEU-2 | BLEU-3 | BLEU-4 | CIDEr-D | Loops | Repeated bigrams | Words |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
@@ -60,12 +72,32 @@ def to_markdown(evaluations: "Sequence[Evaluation]") -> str:
             f"| {decoding.beam_width} | {decoding.length_penalty:g} | {repeats} | {bleu} | {scores.cider:.3f} "
             f"| {scores.loops} | {scores.repeated_bigrams} | {scores.words:.1f} |"
         )
+    lines += ["", _SEEN_BY_NO_BLEU, "| --- " * (_SEEN_BY_NO_BLEU.count("|") - 1) + "|"]
+    for evaluation in evaluations:
+        decoding, said, trust = evaluation.decoding, evaluation.sentences, evaluation.trust
+        shares = (said.verbs, said.reference_verbs, said.foreign)
+        error, area = (None, None) if trust is None else (trust.calibration_error, trust.area)
+        lines.append(
+            f"| {decoding.beam_width} | {decoding.length_penalty:g} "
+            f"| {'barred' if decoding.no_repeat_ngram else 'allowed'} | {' | '.join(map(_figure, shares))} "
+            f"| {said.misplaced} | {said.distinct} | {_figure(said.repeated)} | {_figure(error)} | {_figure(area)} |"
+        )
     return "\n".join(lines) + "\n"
+
+
+def _figure(share: float | None) -> str:
+    return "" if share is None else f"{share:.3f}"
 
 
 def to_json(evaluations: "Sequence[Evaluation]") -> str:
     """Write the figures as JSON, one object per way of decoding."""
     figures = [
-        {"decoding": asdict(evaluation.decoding), "scores": asdict(evaluation.scores)} for evaluation in evaluations
+        {
+            "decoding": asdict(evaluation.decoding),
+            "scores": asdict(evaluation.scores),
+            "sentences": asdict(evaluation.sentences),
+            "trust": evaluation.trust and asdict(evaluation.trust),
+        }
+        for evaluation in evaluations
     ]
     return json.dumps(figures, sort_keys=True, indent=1) + "\n"

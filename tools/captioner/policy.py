@@ -8,7 +8,7 @@ Keras's.
 This module does not compute rewards and does not choose the order of pictures.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
@@ -86,6 +86,20 @@ class Policy:
     features_shift: "Floats"
     image_scale: "Floats"
     image_shift: "Floats"
+
+    def folded(self) -> "Policy":
+        """Return a copy without a normalisation of the features: their scale and shift are in its weights."""
+        weights = Weights(*(weight.copy() for weight in self.weights))
+        return replace(
+            self,
+            weights=replace(
+                weights,
+                projection_kernel=weights.projection_kernel * self.features_scale[:, np.newaxis],
+                projection_bias=weights.projection_bias + self.features_shift @ weights.projection_kernel,
+            ),
+            features_scale=np.ones_like(self.features_scale),
+            features_shift=np.zeros_like(self.features_shift),
+        )
 
     def project(self, features: "Floats") -> "Floats":
         """Features [pictures, F] to image vectors [pictures, U]."""
@@ -243,11 +257,18 @@ def read_policy(network: "Model") -> Policy:
 
 
 def write_policy(policy: Policy, network: "Model") -> None:
-    """Give a network that `build_decoder` built the weights of a policy that was read from it."""
+    """Give a network that `build_decoder` built the weights of a policy of its sizes."""
     arrays = iter(policy.weights)
     for name in _LEARNING_LAYERS:
         layer = network.get_layer(name)
         layer.set_weights([next(arrays) for _ in layer.weights])
+    for name, scale, shift in (
+        ("features_normalization", policy.features_scale, policy.features_shift),
+        ("projection_normalization", policy.image_scale, policy.image_shift),
+    ):
+        layer = network.get_layer(name)
+        # With this variance the layer divides by one.
+        layer.set_weights([scale, shift, np.zeros_like(shift), np.full_like(shift, 1 - layer.epsilon)])
 
 
 def _as_affine(normalization: "Layer") -> "tuple[Floats, Floats]":

@@ -4,7 +4,9 @@ Self-critical sequence training (Rennie et al., "Self-critical sequence training
 policy draws several captions of each picture; the words of those that are worth more than the others become likelier.
 The baseline is the mean of the picture's other captions (Kool, van Hoof, Welling, "Buy 4 REINFORCE samples, get a
 baseline for free", 2019). So that no picture is learned by heart, a share of its features is hidden each time, the same
-while captions are drawn and while they are learned from. Adam, its rate falling to a tenth along a line; what is kept
+while captions are drawn and while they are learned from. So that sentences stay those that people say, a little is
+learned from one of their captions of each picture as well (as Ranzato et al., "Sequence level training with recurrent
+neural networks", 2016, mix the two). Adam, its rate falling to a tenth along a line; what is kept
 is the running mean of the weights (Polyak, Juditsky, "Acceleration of stochastic approximation by averaging", 1992).
 
 It does not use the validation split: nothing is chosen here, and the result is the last mean.
@@ -19,6 +21,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from tools.captioner.errors import DatasetError
+from tools.captioner.grammar import is_verb
 from tools.captioner.policy import Policy, Weights
 from tools.captioner.progress import announce, progress
 from tools.captioner.rewards import Rewards
@@ -103,7 +106,15 @@ def reinforce(
     Raises DatasetError when the weights are no longer finite.
     """
     rng = np.random.default_rng(seed)
-    rewards = Rewards(_references(training, vocabulary), settings.cider_weight)
+    references = _references(training, vocabulary)
+    rewards = Rewards(
+        references,
+        settings.cider_weight,
+        grammar_weight=settings.grammar_weight,
+        verbs=[token for token, word in enumerate(vocabulary.words) if is_verb(word)],
+    )
+    mean = training.features.mean(axis=0)
+    lessons = _Lessons(training.features, mean, rewards, _sayable(references), settings)
     learner = _Learner(policy, settings.averaging)
     bleu: list[float] = []
     surprises: list[float] = []
@@ -114,7 +125,6 @@ def reinforce(
         rng.bit_generator.state = state.notes["rng"]
         bleu, surprises, seconds = state.notes["bleu"], state.notes["surprises"], state.notes["seconds"]
         announce(f"going on after {len(bleu)} of {settings.reward_epochs} epochs of rewards")
-    mean = training.features.mean(axis=0)
     batches = -(-len(training.names) // settings.pictures_at_once)
     for epoch in range(len(bleu) + 1, settings.reward_epochs + 1):
         began = time.monotonic()
@@ -124,8 +134,7 @@ def reinforce(
         for rows in progress(np.array_split(order, batches), title):
             done = learner.steps / (settings.reward_epochs * batches)
             rate = settings.reward_rate * min(1.0, (learner.steps + 1) / _WARM_UP) * (1 - (1 - _LAST_RATE) * done)
-            features = _hide(training.features[rows], mean, settings.feature_dropout, rng)
-            last.append(_learn_from(rows, features, learner, rewards, rng, draws=settings.draws, rate=rate))
+            last.append(_learn_from(rows, learner, lessons, rng, rate))
         bleu.append(rewards.bleu)
         surprises.append(float(np.mean(last)))
         announce(f"{title}: BLEU-4 of what was drawn {bleu[-1]:.3f}, {surprises[-1]:.3f} nats per word")
@@ -146,22 +155,42 @@ def reinforce(
     return replace(policy, weights=Weights(*learner.mean)), RewardSummary(tuple(bleu), tuple(surprises), seconds)
 
 
+@dataclass(frozen=True, slots=True)
+class _Lessons:
+    """What is learned from: `features` [pictures, F], `mean` [F] of them, rewards, and what people say of each picture.
+
+    `examples` has, for each picture, those of people's captions that can be said.
+    """
+
+    features: "NDArray[np.float32]"
+    mean: "NDArray[np.float32]"
+    rewards: Rewards
+    examples: "Sequence[Sequence[tuple[int, ...]]]"
+    settings: "RewardSettings"
+
+
 def _learn_from(
-    rows: "NDArray[np.intp]",
-    features: "NDArray[np.float32]",
-    learner: _Learner,
-    rewards: Rewards,
-    rng: np.random.Generator,
-    *,
-    draws: int,
-    rate: float,
+    rows: "NDArray[np.intp]", learner: _Learner, lessons: _Lessons, rng: np.random.Generator, rate: float
 ) -> float:
     """Draw captions of the pictures in these rows, learn from them, and return the surprise in nats per word."""
+    settings, policy = lessons.settings, learner.policy
+    features = _hide(lessons.features[rows], lessons.mean, settings.feature_dropout, rng)
+    draws = settings.draws
     pictures = np.repeat(np.arange(len(rows)), draws)
-    captions = learner.policy.draw(learner.policy.project(features)[pictures], _MAX_WORDS, rng)
-    worth = rewards.weigh(rows[pictures].tolist(), captions).reshape(-1, draws)
+    captions = policy.draw(policy.project(features)[pictures], _MAX_WORDS, rng)
+    worth = lessons.rewards.weigh(rows[pictures].tolist(), captions).reshape(-1, draws)
     others = (worth.sum(axis=1, keepdims=True) - worth) / (draws - 1)
-    gradient, surprise = learner.policy.gradient(features, pictures, captions, (worth - others).ravel())
+    gradient, surprise = policy.gradient(features, pictures, captions, (worth - others).ravel())
+    examples = [
+        (place, lessons.examples[row][int(rng.integers(len(lessons.examples[row])))])
+        for place, row in enumerate(rows)
+        if settings.example_weight and lessons.examples[row]
+    ]
+    if examples:
+        places = np.array([place for place, _ in examples], np.intp)
+        weights = np.full(len(examples), settings.example_weight)
+        slopes, _ = policy.gradient(features, places, [said for _, said in examples], weights)
+        gradient = Weights(*(one + other for one, other in zip(gradient, slopes, strict=True)))
     learner.learn(gradient, rate)
     return surprise
 
@@ -172,6 +201,18 @@ def _hide(
     """Dropout of features [pictures, F] around their `mean` [F]: what is hidden becomes that, the rest weighs more."""
     shown = rng.random(features.shape, np.float32) >= share
     return np.where(shown, mean + (features - mean) / np.float32(1 - share), mean)
+
+
+def _sayable(references: "Sequence[Sequence[tuple[object, ...]]]") -> list[list[tuple[int, ...]]]:
+    """Keep the captions, at most of the longest that is drawn, whose every word is a token that can be said."""
+    return [
+        [
+            tuple(token for token in said if isinstance(token, int))
+            for said in picture
+            if 1 < len(said) <= _MAX_WORDS and all(isinstance(token, int) for token in said)
+        ]
+        for picture in references
+    ]
 
 
 def _references(training: "Dataset", vocabulary: "Vocabulary") -> list[list[tuple[object, ...]]]:

@@ -1,4 +1,4 @@
-"""The reward of a drawn caption: its effect on the corpus BLEU-4, and its CIDEr-D.
+"""The reward of a drawn caption: its effect on the corpus BLEU-4, its CIDEr-D, and whether it is a sentence.
 
 BLEU is a figure of a whole corpus; for one sentence, most of its counts are zero. What a caption adds to it is its part
 of the gradient: with the sums of matches m, of n-grams t, of lengths c and of reference lengths r over the corpus,
@@ -9,6 +9,9 @@ so that a caption's counts are weighted by the derivatives of this by the sums. 
 captions. Maximising the expected reward then maximises the BLEU of the corpus itself, brevity penalty included. CIDEr-D
 (see `tools.captioner.cider`) rewards captions that fit their own pictures.
 
+Neither minds "a man in a ball". So each triple of words that no reference has costs something, and so do a caption's
+last four words if no reference ends with them, and a caption without a verb (see `tools.captioner.grammar`).
+
 It does not compare captions of one picture with those of another, which is the baseline's task.
 """
 
@@ -18,10 +21,11 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from tools.captioner.cider import MAX_ORDER, Cider, count_ngrams
+from tools.captioner.grammar import ORDER, sequences_of
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Sequence
+    from collections.abc import Collection, Hashable, Sequence
 
     from numpy.typing import NDArray
 
@@ -31,6 +35,7 @@ __all__ = ["Rewards"]
 
 _MEMORY: Final = 0.9
 _FEWEST: Final = 0.01
+_LAST_WORDS: Final = 4
 
 
 class Rewards:
@@ -40,9 +45,21 @@ class Rewards:
     reference closest to it. It is empty before the first captions.
     """
 
-    def __init__(self, references: "Sequence[Sequence[Caption]]", cider_weight: float) -> None:
+    def __init__(
+        self,
+        references: "Sequence[Sequence[Caption]]",
+        cider_weight: float,
+        *,
+        grammar_weight: float = 0.0,
+        verbs: "Collection[Hashable]" = (),
+    ) -> None:
+        """Count the references. `grammar_weight` is what each fault costs; without `verbs`, none need be there."""
         self._cider = Cider(references)
         self._cider_weight = cider_weight
+        self._grammar_weight = grammar_weight
+        self._verbs = frozenset(verbs)
+        self._seen = {sequence for picture in references for said in picture for sequence in sequences_of(said)}
+        self._endings = {tuple(said[-_LAST_WORDS:]) for picture in references for said in picture}
         self._lengths = [[len(said) for said in picture] for picture in references]
         self._counts = [
             [_most([count_ngrams(said, order) for said in picture]) for order in range(1, MAX_ORDER + 1)]
@@ -62,7 +79,15 @@ class Rewards:
         worth: np.ndarray = counts @ np.concatenate([slopes, brevity])
         if self._cider_weight:
             worth += self._cider_weight * np.array(list(map(self._cider.score, pictures, captions)))
+        if self._grammar_weight:
+            worth -= self._grammar_weight * np.array(list(map(self.count_faults, captions)))
         return worth
+
+    def count_faults(self, caption: "Caption") -> int:
+        """Count the triples that no reference has, an ending that none has, and a missing verb."""
+        unseen = sum(sequence not in self._seen for sequence in sequences_of(caption, ORDER))
+        foreign_end = tuple(caption[-_LAST_WORDS:]) not in self._endings
+        return unseen + foreign_end + bool(self._verbs and self._verbs.isdisjoint(caption))
 
     @property
     def bleu(self) -> float:

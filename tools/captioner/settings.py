@@ -3,11 +3,11 @@
 Refuses values that cannot train. Each field's `help` is what the command line says of it.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tools.captioner.errors import SettingsError
 
-__all__ = ["RewardSettings", "TrainingSettings"]
+__all__ = ["GrammarSettings", "ProductSettings", "Recipe", "RewardSettings", "TrainingSettings"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,10 @@ class TrainingSettings:
 
 @dataclass(frozen=True, slots=True)
 class RewardSettings:
-    """How the trained decoder then learns from its own. Raises SettingsError for a value that cannot train."""
+    """How the trained decoder then learns from its own. Raises SettingsError for a value that cannot train.
+
+    The two weights without a help of their own belong to the stage after this one: see `GrammarSettings`.
+    """
 
     reward_epochs: int = field(
         default=16,
@@ -56,6 +59,8 @@ class RewardSettings:
         default=0.5, metadata={"help": "share of a picture's features hidden while learning from rewards"}
     )
     averaging: float = field(default=0.99, metadata={"help": "share of the weights' mean that each step keeps"})
+    grammar_weight: float = 0.0
+    example_weight: float = 0.0
 
     def __post_init__(self) -> None:
         for name, least in (("reward_epochs", 0), ("pictures_at_once", 1), ("draws", 2), ("cider_weight", 0)):
@@ -66,3 +71,86 @@ class RewardSettings:
         for name in ("feature_dropout", "averaging"):
             if not 0 <= getattr(self, name) < 1:
                 raise SettingsError(f"{name} must be at least 0 and less than 1, not {getattr(self, name)}")
+
+
+@dataclass(frozen=True, slots=True)
+class GrammarSettings:
+    """How it learns in the end to say sentences: several times, each from the same start, with the nth value of each.
+
+    What the stages end with is multiplied (see `ProductSettings`). Raises SettingsError for a value that cannot train.
+    """
+
+    grammar_epochs: int = field(
+        default=1, metadata={"help": "last passes, in which rewards know grammar; 0 leaves them out"}
+    )
+    grammar_rate: tuple[float, ...] = field(
+        default=(3e-4, 5e-4),
+        metadata={"help": "Adam's rates then, one per decoder; they fall to a tenth along a line"},
+    )
+    grammar_cider_weight: tuple[float, ...] = field(
+        default=(1.5, 3.0), metadata={"help": "weights of CIDEr-D then, one per decoder"}
+    )
+    grammar_weight: tuple[float, ...] = field(
+        default=(0.4, 0.8),
+        metadata={"help": "what a foreign word triple or ending costs, and a missing verb, one value per decoder"},
+    )
+    example_weight: float = field(default=0.1, metadata={"help": "weight of learning from people's captions meanwhile"})
+
+    def __post_init__(self) -> None:
+        series = self.grammar_rate, self.grammar_cider_weight, self.grammar_weight
+        if len(set(map(len, series))) > 1 or not self.grammar_rate:
+            raise SettingsError(
+                "grammar_rate, grammar_cider_weight and grammar_weight need as many values as each other, one at least"
+            )
+        if not min(self.grammar_epochs, self.example_weight) >= 0:
+            raise SettingsError("grammar_epochs and example_weight must be at least 0")
+        if not min(*self.grammar_cider_weight, *self.grammar_weight) >= 0:
+            raise SettingsError("grammar_cider_weight and grammar_weight must be at least 0")
+        if not all(0 < rate < 1 for rate in self.grammar_rate):
+            raise SettingsError("grammar_rate must lie between 0 and 1")
+
+    def after(self, rewards: RewardSettings) -> list[RewardSettings]:
+        """Return these stages as stages that learn from rewards, in all else as the stage before."""
+        return [
+            replace(
+                rewards,
+                reward_epochs=self.grammar_epochs,
+                reward_rate=rate,
+                cider_weight=cider_weight,
+                grammar_weight=grammar_weight,
+                example_weight=self.example_weight,
+            )
+            for rate, cider_weight, grammar_weight in zip(
+                self.grammar_rate, self.grammar_cider_weight, self.grammar_weight, strict=True
+            )
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class ProductSettings:
+    """How decoders become one, and when it is sure. Raises SettingsError for values that cannot be."""
+
+    seeds: int = field(
+        default=1,
+        metadata={"help": "runs of all stages, each with the next seed; their decoders are multiplied"},
+    )
+    decoder_bits: int = field(default=8, metadata={"help": "8 for kernels in 8 bits, 32 for float32, which is exact"})
+    sure_from: float = field(default=0.3, metadata={"help": "probability from which the captioner says it is sure"})
+
+    def __post_init__(self) -> None:
+        if self.seeds < 1:
+            raise SettingsError(f"seeds must be at least 1, not {self.seeds}")
+        if not 0 <= self.sure_from <= 1:
+            raise SettingsError(f"sure_from must lie within 0 to 1, not {self.sure_from}")
+        if self.decoder_bits not in {8, 32}:
+            raise SettingsError(f"decoder_bits must be 8 or 32, not {self.decoder_bits}")
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """All stages' settings."""
+
+    training: TrainingSettings = TrainingSettings()
+    rewards: RewardSettings = RewardSettings()
+    grammar: GrammarSettings = GrammarSettings()
+    product: ProductSettings = ProductSettings()

@@ -1,9 +1,9 @@
 """Trains the decoder on people's captions.
 
 Teacher forcing over whole captions, label smoothing (Szegedy et al. 2016, section 7), Adam with a cosine schedule,
-early stopping on the loss of the validation captions; the best weights are kept. One seed gives the same batches and
-the same first weights; the sums of several threads still differ in their last digits. A run that is interrupted
-goes on after its last whole epoch, and ends as if it had not been.
+early stopping on the loss of the validation captions; the best weights are kept. One seed gives
+the same batches and the same first weights; the sums of several threads still differ in their last digits. A run that
+is interrupted goes on after its last whole epoch, and ends as if it had not been.
 
 It uses only the two splits that it is given.
 """

@@ -908,8 +908,10 @@ export interface components {
             filename: string;
             /** @example a brown dog runs through the grass */
             caption: string;
-            /** @description geometric mean of the words' probabilities, 0 to 1 */
+            /** @description 0 to 1; where `sure` is given, the probability that the caption is as good as a person's, and else the geometric mean of the words' probabilities */
             confidence: number;
+            /** @description whether the caption can be relied on: show it as `not sure` where this is false; only with a model that was calibrated */
+            sure?: boolean;
             model_version: string;
             /** @description whether the caption was stored by an earlier request, for the same picture, model and options */
             cached: boolean;
@@ -919,8 +921,10 @@ export interface components {
         /** @description One of several captions of a picture. */
         RankedCaption: {
             caption: string;
-            /** @description geometric mean of the words' probabilities, 0 to 1 */
+            /** @description 0 to 1; where `sure` is given, the probability that the caption is as good as a person's, and else the geometric mean of the words' probabilities */
             confidence: number;
+            /** @description whether the caption can be relied on: show it as `not sure` where this is false; only with a model that was calibrated */
+            sure?: boolean;
         };
         /** @description Whether pictures can be captioned. */
         CaptionHealth: {
@@ -944,8 +948,10 @@ export interface components {
              * @example a brown dog runs through the grass
              */
             caption: string | null;
-            /** @description geometric mean of the words' probabilities, 0 to 1 */
+            /** @description 0 to 1; where `sure` is given, the probability that the caption is as good as a person's, and else the geometric mean of the words' probabilities */
             confidence: number | null;
+            /** @description whether the caption can be relied on: show it as `not sure` where this is false; only with a model that was calibrated */
+            sure: boolean | null;
             model_version: string | null;
             /** @description why it cannot be captioned, where `status` is failed */
             reason: string | null;
@@ -972,8 +978,10 @@ export interface components {
             status: "captioned";
             /** @example a brown dog runs through the grass */
             caption: string;
-            /** @description geometric mean of the words' probabilities, 0 to 1 */
+            /** @description 0 to 1; where `sure` is given, the probability that the caption is as good as a person's, and else the geometric mean of the words' probabilities */
             confidence: number;
+            /** @description whether the caption can be relied on: show it as `not sure` where this is false; only with a model that was calibrated */
+            sure?: boolean;
             model_version: string;
         };
         /** @description The form that uploads one picture: `fields`, and after them the picture as `file`, posted to `url`. */

@@ -20,6 +20,7 @@ from captioning.captioner import Captioner
 from captioning.captions import caption_key, caption_picture
 from captioning.errors import BundleError, CaptionStoreUnavailableError, EmptyPictureError, NotAPictureError
 from captioning.model.bundle import open_bundle
+from captioning.model.confidence import Calibration
 from captioning.model.decoding import Decoding
 from captioning.outcomes import Outcome
 from captioning.stores import open_caption_store
@@ -83,6 +84,22 @@ def test_the_same_picture_asked_twice_is_answered_from_the_store(captioner: Capt
     assert not caption_picture(captioner, store, speckled(2)).cached
     assert not caption_picture(captioner, store, speckled(1), Decoding(1, 0.7, 12)).cached
     assert caption_picture(captioner, store, speckled(1), captioner.decoding).cached
+    store.close()
+
+
+def test_a_stored_caption_is_as_sure_as_it_was(captioner: Captioner, store: CaptionStore) -> None:
+    assert caption_picture(captioner, store, speckled(1)).sure is None
+    tiny = open_bundle("file://tests/bundles/tiny")
+    sureness = {}
+    for sure_from in (0.0, 1.0):
+        manifest = replace(
+            tiny.manifest, model_version=f"sure-{sure_from}", calibration=Calibration(0.0, {}, sure_from)
+        )
+        calibrated = Captioner(replace(tiny, manifest=manifest))
+        made, stored = (caption_picture(calibrated, store, speckled(1)) for _ in range(2))
+        assert (made.confidence, made.cached, stored.cached) == (0.5, False, True)
+        sureness[sure_from] = (made.sure, stored.sure)
+    assert sureness == {0.0: (True, True), 1.0: (False, False)}
     store.close()
 
 

@@ -22,6 +22,7 @@ from captioning.errors import (
 )
 from captioning.lookup import Pending, find_outcome
 from captioning.model.bundle import open_bundle
+from captioning.model.confidence import Calibration, Evidence, Factor
 from captioning.model.decoding import Decoding
 from captioning.outcomes import Outcome, Status, Upload
 from captioning.pictures.limits import MAX_BYTES
@@ -92,6 +93,20 @@ def test_a_picture_is_captioned_found_and_published(place: Place) -> None:
     assert outcome.caption == place.says(speckled(1))
     assert place.find() == outcome
     assert place.published() == outcome.to_plain()
+
+
+@pytest.mark.parametrize(("sure_from", "sure"), [(0.0, True), (1.0, False)])
+def test_whether_the_captioner_was_sure_is_found_and_published(
+    tmp_path: Path, place: Place, sure_from: float, sure: bool
+) -> None:
+    bundle = open_bundle("file://tests/bundles/tiny")
+    calibration = Calibration(0.2, {Evidence.MEAN: Factor(1.0, -1.0)}, sure_from)
+    calibrated = CountingCaptioner(replace(bundle, manifest=replace(bundle.manifest, calibration=calibration)))
+    place.put(speckled(1))
+    outcome = replace(place, captioner=calibrated).caption(upload(KEY, "A", speckled(1)))
+    assert outcome.sure is sure
+    assert place.find() == outcome
+    assert place.published()["sure"] is sure
 
 
 def test_an_event_that_comes_again_changes_nothing_and_costs_no_caption(place: Place) -> None:

@@ -64,6 +64,11 @@ class Captioner:
         """The decoding options in the bundle's manifest."""
         return self._bundle.manifest.decoding
 
+    def is_sure(self, confidence: float) -> bool | None:
+        """Tell whether a caption of this confidence can be relied on; None if the bundle has no calibration."""
+        calibration = self._bundle.manifest.calibration
+        return None if calibration is None else confidence >= calibration.sure_from
+
     def caption(self, picture: bytes, decoding: Decoding | None = None) -> Caption:
         """Caption a picture; with `decoding` None, by the bundle's own options. No caption is empty.
 
@@ -78,10 +83,12 @@ class Captioner:
         with self._lock:
             found = self._search(pixels, decoding or self.decoding)
         # Hypotheses that differ in a final full stop are the same sentence.
+        calibration = self._bundle.manifest.calibration
         said: dict[str, float] = {}
-        for hypothesis in found:
+        for place, hypothesis in enumerate(found):
             if sentence := self._bundle.vocabulary.detokenise(hypothesis.tokens):
-                said.setdefault(sentence, hypothesis.confidence)
+                sure = calibration.probability(found, place) if calibration else hypothesis.confidence
+                said.setdefault(sentence, sure)
         if not said:
             # The bundle is at fault, not the picture; a caller cannot correct it.
             raise BundleError(str(self._bundle.decoder), "finds nothing but full stops in a picture")

@@ -21,13 +21,17 @@ _log = logging.getLogger("captioning")
 
 @dataclass(frozen=True, slots=True)
 class Captioned:
-    """A caption with the same fields as `Caption`, and `cached`: whether it came from the store."""
+    """A caption with the same fields as `Caption`, and `cached`: whether it came from the store.
+
+    `sure` is whether the captioner is; None if its confidence is no probability.
+    """
 
     caption: str
     confidence: float
     model_version: str
     alternatives: tuple[Alternative, ...]
     cached: bool
+    sure: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +75,7 @@ def caption_picture(
     try:
         # Releases before 1.0 stored empty captions too.
         if (stored := store.get(key)) and stored.text:
-            return _captioned(stored, cached=True)
+            return _captioned(stored, captioner, cached=True)
     except CaptionStoreError as error:
         _log.warning("caption store not read: %s", error)
         store_answers = False
@@ -85,7 +89,7 @@ def caption_picture(
             store.put(key, made)
         except CaptionStoreError as error:
             _log.warning("caption store not written: %s", error)
-    return _captioned(made, cached=False)
+    return _captioned(made, captioner, cached=False)
 
 
 def choose_decoding(
@@ -109,8 +113,9 @@ def choose_decoding(
     )
 
 
-def _captioned(caption: Caption, *, cached: bool) -> Captioned:
-    return Captioned(caption.text, caption.confidence, caption.model_version, caption.alternatives, cached)
+def _captioned(caption: Caption, captioner: Captioner, *, cached: bool) -> Captioned:
+    sure = captioner.is_sure(caption.confidence)
+    return Captioned(caption.text, caption.confidence, caption.model_version, caption.alternatives, cached, sure)
 
 
 def caption_key(picture: bytes, model_version: str, decoding: Decoding) -> str:

@@ -38,13 +38,15 @@ class Upload:
 class Outcome:
     """The result for the version `sequencer` of the picture `key`: its caption, or the `reason` why it has none.
 
-    If both are None, the picture was deleted before it could be read. The caption has no alternatives.
+    If both are None, the picture was deleted before it could be read. The caption has no alternatives. `sure` is
+    whether the captioner was; None without a caption, and for a confidence that is no probability.
     """
 
     key: str
     sequencer: str
     caption: Caption | None = None
     reason: str | None = None
+    sure: bool | None = None
 
     @property
     def status(self) -> Status:
@@ -60,6 +62,8 @@ class Outcome:
             plain["caption"] = self.caption.text
             plain["confidence"] = self.caption.confidence
             plain["model_version"] = self.caption.model_version
+            if self.sure is not None:
+                plain["sure"] = self.sure
         if self.reason is not None:
             plain["reason"] = self.reason
         return plain

@@ -148,7 +148,8 @@ def _make(
     except PictureError as error:
         observe(refusal_of(error, picture))
         return Outcome(upload.key, upload.sequencer, reason=str(error))
-    return Outcome(upload.key, upload.sequencer, caption=Caption(found.caption, found.confidence, found.model_version))
+    caption = Caption(found.caption, found.confidence, found.model_version)
+    return Outcome(upload.key, upload.sequencer, caption=caption, sure=found.sure)
 
 
 def _can_be_published(key: str) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from captioning.captioner import Captioner
+from captioning.captioner import Captioner, decode
 from captioning.errors import BundleError
 from captioning.model.bundle import (
     DECODER,
@@ -25,8 +25,11 @@ from captioning.model.bundle import (
     open_bundle,
     parse_manifest,
 )
+from captioning.model.confidence import Calibration, Evidence, Factor
 from captioning.model.decoding import Decoding
 from captioning.model.interpreter import Decoder, Encoder
+from captioning.pictures.tensors import read_picture
+from tests.support.pictures import speckled
 
 TINY = Path("tests/bundles/tiny")
 Manifest = dict[str, Any]
@@ -150,7 +153,13 @@ WRONG: list[tuple[str, object]] = [
     ("quantization>head", "none"),
     *((name, value) for name in ("provenance", "licence", "input", "decoding") for value in ("", None, 7)),
     ("comment", "hello"),
+    *(("confidence", value) for value in ("", None, 7, True)),
 ]
+CONFIDENCE = {
+    "intercept": -0.7,
+    "factors": {"mean": {"weight": 2, "mean": -0.4}, "lead": {"weight": 0.5, "mean": 0.1}},
+    "sure_from": 0.25,
+}
 
 
 @pytest.mark.parametrize(("place", "value"), WRONG)
@@ -222,6 +231,63 @@ def test_a_manifest_may_scale_each_channel_and_name_their_order() -> None:
     given = parse_manifest(json.dumps(manifest).encode()).input
     assert given.channels is Channels.BGR
     assert (given.scale, given.offset) == ((1.0, 0.5, 2.0), (-103.939, -116.779, -123.68))
+
+
+def test_a_manifest_may_say_how_to_read_a_confidence() -> None:
+    manifest = json.loads((TINY / MANIFEST).read_bytes())
+    assert parse_manifest(json.dumps(manifest).encode()).calibration is None
+    manifest["confidence"] = CONFIDENCE
+    assert parse_manifest(json.dumps(manifest).encode()).calibration == Calibration(
+        -0.7, {Evidence.MEAN: Factor(2.0, -0.4), Evidence.LEAD: Factor(0.5, 0.1)}, 0.25
+    )
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        ("intercept", "0"),
+        ("intercept", float("nan")),
+        ("factors", []),
+        ("factors>luck", {"weight": 1.0, "mean": 0.0}),
+        ("factors>mean>weight", None),
+        ("factors>mean>spread", 1.0),
+        ("factors>lead", 0.5),
+        *(("sure_from", value) for value in (-0.1, 1.1, "0.5", None)),
+        ("threshold", 0.5),
+    ],
+)
+def test_a_wrong_field_of_a_confidence_is_named(folder: Path, place: str, value: object) -> None:
+    rewrite(folder, put("confidence", json.loads(json.dumps(CONFIDENCE))))
+    rewrite(folder, put(f"confidence>{place}", value))
+    with pytest.raises(BundleError, match=r"manifest\.json: confidence") as caught:
+        open_bundle(f"file://{folder}")
+    assert place.rsplit(">", maxsplit=1)[-1] in str(caught.value)
+
+
+def test_confidences_are_what_the_bundle_says_and_without_it_what_they_were(folder: Path) -> None:
+    plain = Captioner(open_bundle(f"file://{folder}"))
+    rewrite(folder, put("confidence", CONFIDENCE))
+    bundle = open_bundle(f"file://{folder}")
+    calibrated = Captioner(bundle)
+    for seed in range(5):
+        picture = speckled(seed)
+        before, after = plain.caption(picture), calibrated.caption(picture)
+        pixels = read_picture(picture, bundle.manifest.input)
+        found = decode(
+            Decoder(bundle.decoder), bundle.vocabulary, Encoder(bundle.encoder).encode(pixels), bundle.manifest.decoding
+        )
+        assert bundle.manifest.calibration is not None
+        said: dict[str, tuple[float, float]] = {}
+        for place, hypothesis in enumerate(found):
+            chance = bundle.manifest.calibration.probability(found, place)
+            said.setdefault(bundle.vocabulary.detokenise(hypothesis.tokens), (hypothesis.confidence, chance))
+        assert [(before.text, before.confidence), *((one.text, one.confidence) for one in before.alternatives)] == [
+            (text, mean) for text, (mean, _) in said.items()
+        ]
+        assert [(after.text, after.confidence), *((one.text, one.confidence) for one in after.alternatives)] == [
+            (text, chance) for text, (_, chance) in said.items()
+        ]
+    assert (plain.is_sure(0.9), calibrated.is_sure(0.25), calibrated.is_sure(0.2499)) == (None, True, False)
 
 
 @pytest.mark.parametrize("name", [ENCODER, DECODER])

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from captioning.model.bundle import DECODER, ENCODER, MANIFEST, VOCABULARY, Quantization, open_bundle
 from captioning.model.decoding import Decoding
 from tools.captioner.bundle import BundleParts, model_version, write_bundle
+from tools.captioner.calibration import to_document
 from tools.captioner.errors import UnfitBundleError
 
 SHIPPED = Path("models/flickr8k")
@@ -65,6 +67,20 @@ def test_the_version_names_the_folder_the_format_and_the_content(parts: BundlePa
     assert model_version("birds", changed.folder) != version
 
 
+def test_a_confidence_is_written_where_there_is_one_and_is_part_of_the_version(
+    parts: BundleParts, tmp_path: Path
+) -> None:
+    confidence = {"intercept": -0.5, "factors": {"mean": {"weight": 2.0, "mean": -0.4}}, "sure_from": 0.25}
+    plain = write_bundle(tmp_path / "birds", parts)
+    assert "confidence" not in json.loads((tmp_path / "birds" / MANIFEST).read_text(encoding="utf-8"))
+    calibrated = replace(parts, confidence=confidence, decoder_quantization=Quantization.DYNAMIC)
+    assert write_bundle(tmp_path / "birds", calibrated) != plain
+    manifest = open_bundle(f"file://{tmp_path}/birds").manifest
+    assert manifest.calibration is not None
+    assert to_document(manifest.calibration) == confidence
+    assert manifest.decoder_quantization is Quantization.DYNAMIC
+
+
 def test_parts_that_do_not_fit_are_refused_and_what_was_there_stays(parts: BundleParts, tmp_path: Path) -> None:
     out = tmp_path / "birds"
     version = write_bundle(out, parts)
@@ -74,7 +90,9 @@ def test_parts_that_do_not_fit_are_refused_and_what_was_there_stays(parts: Bundl
 
 
 def test_the_shipped_bundle_is_named_after_its_content_and_small_enough_to_commit() -> None:
-    assert open_bundle(f"file://{SHIPPED}").manifest.model_version == model_version("flickr8k", SHIPPED)
+    manifest = open_bundle(f"file://{SHIPPED}").manifest
+    assert manifest.calibration is not None
+    assert manifest.model_version == model_version("flickr8k", SHIPPED, to_document(manifest.calibration))
     sizes = [(SHIPPED / name).stat().st_size for name in (ENCODER, DECODER, VOCABULARY)]
     assert max(sizes) <= 30 * 1000 * 1000
     assert sum(sizes) <= 40 * 1000 * 1000

@@ -1,6 +1,7 @@
 """Which ways of decoding are scored, and which one a bundle gets."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -9,6 +10,8 @@ from captioning.model.decoding import Decoding
 from tools.captioner.evaluation import list_decodings
 from tools.captioner.figures import Evaluation, best_of, to_json, to_markdown
 from tools.captioner.scores import Scores
+from tools.captioner.sentences import Sentences
+from tools.captioner.trust import Trust
 
 
 def evaluation(beam_width: int, bleu_4: float, loops: int = 0, no_repeat_ngram: int = 2) -> Evaluation:
@@ -16,6 +19,8 @@ def evaluation(beam_width: int, bleu_4: float, loops: int = 0, no_repeat_ngram: 
         Decoding(beam_width, 0.7, 20, no_repeat_ngram),
         Scores((0.6, 0.4, 0.3, bleu_4), 0.512, loops, loops, 9.5),
         (("a", "dog"),),
+        Sentences(0.75, 0.8, 0.031, 2, 546, 0.6),
+        Trust(0.3, 0.041, 0.785),
     )
 
 
@@ -56,10 +61,20 @@ def test_a_way_of_decoding_outside_the_limits_is_refused() -> None:
         list_decodings([11])
 
 
-def test_the_table_has_a_line_for_each_way_of_decoding() -> None:
-    head, rule, line = to_markdown([evaluation(3, 0.2034)]).splitlines()
+def test_the_tables_have_a_line_for_each_way_of_decoding() -> None:
+    lines = to_markdown([evaluation(3, 0.2034)]).splitlines()
+    head, rule, line, blank, other_head, other_rule, other_line = lines
     assert head.count("|") == rule.count("|") == line.count("|")
+    assert other_head.count("|") == other_rule.count("|") == other_line.count("|")
+    assert not blank
     assert line == "| 3 | 0.7 | barred | 0.600 | 0.400 | 0.300 | 0.203 | 0.512 | 0 | 0 | 9.5 |"
+    assert other_line == "| 3 | 0.7 | barred | 0.750 | 0.800 | 0.031 | 2 | 546 | 0.600 | 0.041 | 0.785 |"
+
+
+def test_figures_that_cannot_be_had_leave_their_places_empty() -> None:
+    some = evaluation(3, 0.2034)
+    line = to_markdown([replace(some, sentences=replace(some.sentences, foreign=None), trust=None)]).splitlines()[-1]
+    assert line == "| 3 | 0.7 | barred | 0.750 | 0.800 |  | 2 | 546 | 0.600 |  |  |"
 
 
 def test_the_figures_come_as_json_without_the_captions() -> None:
@@ -67,4 +82,6 @@ def test_the_figures_come_as_json_without_the_captions() -> None:
     assert figures["decoding"]["beam_width"] == 3
     assert figures["scores"]["bleu"][3] == 0.2034
     assert figures["scores"]["cider"] == 0.512
-    assert set(figures) == {"decoding", "scores"}
+    assert figures["sentences"]["distinct"] == 546
+    assert figures["trust"]["calibration_error"] == 0.041
+    assert set(figures) == {"decoding", "scores", "sentences", "trust"}

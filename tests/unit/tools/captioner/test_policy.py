@@ -65,6 +65,17 @@ def test_a_captions_gradient_counts_by_its_advantage(policy: Policy) -> None:
         np.testing.assert_allclose(array, sum(pieces), atol=1e-5)
 
 
+def test_a_folded_policy_says_the_same_without_a_normalisation_of_its_own(policy: Policy) -> None:
+    seen, folded = features(3), policy.folded()
+    np.testing.assert_allclose(folded.project(seen), policy.project(seen), atol=1e-5)
+    assert (folded.features_scale == 1).all()
+    assert not folded.features_shift.any()
+    assert not any(np.shares_memory(*pair) for pair in zip(folded.weights, policy.weights, strict=True))
+    assert policy.gradient(seen, PICTURES, CAPTIONS, np.ones(4))[1] == pytest.approx(
+        folded.gradient(seen, PICTURES, CAPTIONS, np.ones(4))[1], abs=1e-5
+    )
+
+
 def test_captions_are_drawn_as_often_as_the_policy_holds_them_likely(policy: Policy) -> None:
     seen = features(1)
     rows = 20_000

@@ -14,7 +14,7 @@ from tools.captioner.errors import DatasetError, SettingsError
 from tools.captioner.policy import Policy, Weights
 from tools.captioner.reinforcement import RewardSummary, reinforce
 from tools.captioner.rewards import Rewards
-from tools.captioner.settings import RewardSettings
+from tools.captioner.settings import GrammarSettings, ProductSettings, RewardSettings
 from tools.captioner.vocabulary import END, build_vocabulary
 
 UNITS = 16
@@ -77,6 +77,49 @@ def test_a_policy_that_knows_nothing_learns_to_say_what_is_rewarded(
     assert summary.bleu[0] < 0.1
     assert summary.bleu[-1] > 0.5
     assert summary.surprises[-1] < summary.surprises[0] / 4
+
+
+def test_a_policy_that_is_held_to_grammar_says_what_people_put_together(
+    animals: Dataset, vocabulary: Vocabulary, tmp_path: Path
+) -> None:
+    references = reinforcement._references(animals, vocabulary)
+    rewards = Rewards(references, cider_weight=0, grammar_weight=1)
+
+    def faults(policy: Policy) -> float:
+        drawn = policy.draw(policy.project(animals.features), 18, np.random.default_rng(0))
+        return float(np.mean([rewards.count_faults(caption) for caption in drawn]))
+
+    said = {}
+    for weight in (0.0, 1.0):
+        (folder := tmp_path / str(weight)).mkdir()
+        settings = GrammarSettings(8, (2e-2,), (1.5,), (weight,), example_weight=0)
+        (stage,) = settings.after(SETTINGS)
+        said[weight] = faults(learn(animals, vocabulary, stage, folder)[0])
+    assert said[1.0] < said[0.0] / 2
+
+
+def test_examples_alone_are_learned_from(animals: Dataset, vocabulary: Vocabulary, tmp_path: Path) -> None:
+    said = reinforcement._sayable(reinforcement._references(animals, vocabulary))
+    pictures = np.arange(len(said))
+
+    def surprise(policy: Policy) -> float:
+        captions = [picture[0] for picture in said]
+        return policy.gradient(animals.features, pictures, captions, np.ones(len(said)))[1]
+
+    (tmp_path / "with").mkdir()
+    (tmp_path / "without").mkdir()
+    few = replace(SETTINGS, reward_epochs=6)
+    without, _ = learn(animals, vocabulary, few, tmp_path / "without")
+    taught, _ = learn(animals, vocabulary, replace(few, example_weight=20.0), tmp_path / "with")
+    assert surprise(taught) < surprise(without) - 0.1
+
+
+def test_words_that_cannot_be_said_make_no_example(animals: Dataset) -> None:
+    few = build_vocabulary([("a", "on", "the", "dog", "grass")], 1)
+    examples = reinforcement._sayable(reinforcement._references(animals, few))
+    assert any(examples)
+    for said, picture in zip(animals.captions, examples, strict=True):
+        assert bool(picture) == (set(said[0]) <= set(few.words))
 
 
 def test_to_break_off_is_worth_less_than_to_end_as_people_do(animals: Dataset, vocabulary: Vocabulary) -> None:
@@ -150,6 +193,28 @@ def test_a_run_that_diverges_says_what_to_change(animals: Dataset, vocabulary: V
     with pytest.raises(DatasetError, match="--reward-rate"):
         learn(broken, vocabulary, SETTINGS, tmp_path)
     assert not (tmp_path / "rewards.npz").exists()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"grammar_epochs": -1},
+        {"grammar_rate": (0.0, 0.1)},
+        {"grammar_rate": (0.1,)},
+        {"grammar_weight": (0.4, -0.1)},
+        {"grammar_cider_weight": (-1.0, 1.0)},
+        {"example_weight": -1.0},
+    ],
+)
+def test_a_last_stage_that_cannot_train_is_refused_by_name(wrong: dict[str, object]) -> None:
+    with pytest.raises(SettingsError, match=next(iter(wrong))):
+        GrammarSettings(**wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("wrong", [{"seeds": 0}, {"decoder_bits": 16}, {"sure_from": 1.5}])
+def test_a_product_that_cannot_be_made_is_refused_by_name(wrong: dict[str, float]) -> None:
+    with pytest.raises(SettingsError, match=next(iter(wrong))):
+        ProductSettings(**wrong)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from tools.captioner.errors import DatasetError
 from tools.captioner.figures import Evaluation
 from tools.captioner.report import write_report
 from tools.captioner.scores import score_captions
+from tools.captioner.sentences import judge_sentences
 
 NAMES = tuple(f"picture <{number}>.png" for number in range(40))
 
@@ -28,7 +29,8 @@ def evaluations(dataset: Dataset) -> list[Evaluation]:
     """Right captions for the first half of the pictures, and none for the others; and another way of decoding."""
     captions = tuple((f"word{number}", "in", "the", "grass") if number < 20 else ("&",) for number in range(40))
     scores = score_captions(captions, dataset.captions)
-    return [Evaluation(Decoding(width, 0.7, 20), scores, captions) for width in (1, 3)]
+    sentences = judge_sentences(captions, dataset.captions)
+    return [Evaluation(Decoding(width, 0.7, 20), scores, captions, sentences, None) for width in (1, 3)]
 
 
 @pytest.fixture

@@ -134,11 +134,11 @@ def test_the_decoder_learns_to_name_what_the_features_show_and_converts_exactly(
 
     path = tmp_path / "decoder.tflite"
     path.write_bytes(convert_decoder(network))
-    assert verify_decoder(network, path, animals, vocabulary, 20) < 1e-5
+    assert verify_decoder([(network, 1.0)], path, animals, vocabulary, pictures=20) < 1e-5
 
     network.get_layer("lstm").set_weights([weights * 1.01 for weights in network.get_layer("lstm").get_weights()])
     with pytest.raises(UnfitBundleError, match="probabilities differ"):
-        verify_decoder(network, path, animals, vocabulary, 20)
+        verify_decoder([(network, 1.0)], path, animals, vocabulary, pictures=20)
 
 
 def test_training_stops_when_patience_ends_and_gives_the_best_weights_back(animals: Dataset, tmp_path: Path) -> None:

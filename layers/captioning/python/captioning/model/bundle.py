@@ -1,7 +1,7 @@
 """The bundle: a folder that holds a captioner, and the manifest that says what is in it.
 
     manifest.json     format version, model version, files with sha256 and size, input, decoding, quantization,
-                      provenance, licence
+                      provenance, licence, and perhaps how to read a confidence
     encoder.tflite    picture -> features
     decoder.tflite    features -> image vector; one word's step
     vocabulary.json   what the decoder's tokens mean
@@ -18,6 +18,7 @@ from hashlib import file_digest
 from pathlib import Path
 
 from captioning.errors import BundleError, DecodingError
+from captioning.model.confidence import Calibration, Evidence, Factor
 from captioning.model.decoding import Decoding
 from captioning.model.vocabulary import Vocabulary, parse_vocabulary
 from storage.documents import DocumentError, Node, parse
@@ -37,6 +38,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 _MAX_NUMBER = 1e6
 
 _TOP = {"format_version", "model_version", "files", "input", "decoding", "quantization", "provenance", "licence"}
+_OPTIONAL = {"confidence"}
 _INPUT = {"width", "height", "resampling", "exif_transpose", "scale", "offset"}
 _CHANNELS = 3
 
@@ -98,7 +100,10 @@ class BundleFile:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """A validated manifest, without provenance and licence, which people read in the file itself."""
+    """A validated manifest, without provenance and licence, which people read in the file itself.
+
+    `calibration` is None where the manifest has no `confidence`.
+    """
 
     model_version: str
     files: tuple[BundleFile, ...]
@@ -106,6 +111,7 @@ class Manifest:
     decoding: Decoding
     encoder_quantization: Quantization
     decoder_quantization: Quantization
+    calibration: Calibration | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +179,7 @@ def parse_manifest(content: bytes, *, file: str = MANIFEST) -> Manifest:
         document = parse(content, most=MAX_MANIFEST_BYTES)
         # The version comes first: in another version all other fields may differ.
         document.get("format_version").version(FORMAT_VERSION)
-        manifest = document.members(_TOP)
+        manifest = document.members(_TOP, _OPTIONAL)
         for name in ("provenance", "licence"):
             manifest[name].members()
         quantization = manifest["quantization"].members({"encoder", "decoder"})
@@ -184,6 +190,7 @@ def parse_manifest(content: bytes, *, file: str = MANIFEST) -> Manifest:
             decoding=_decoding(manifest["decoding"]),
             encoder_quantization=quantization["encoder"].choice(Quantization),
             decoder_quantization=quantization["decoder"].choice(Quantization),
+            calibration=_calibration(manifest["confidence"]) if "confidence" in manifest else None,
         )
     except DocumentError as error:
         raise BundleError(file, str(error)) from error
@@ -223,6 +230,20 @@ def _decoding(node: Node) -> Decoding:
         return Decoding(**{name: option.value for name, option in given.items()})  # type: ignore[arg-type]  # it checks them
     except DecodingError as error:
         node.refuse(f"cannot be used: {error}")
+
+
+def _calibration(node: Node) -> Calibration:
+    given = node.members({"intercept", "factors", "sure_from"})
+    factors = given["factors"].members(set(), set(Evidence))
+    described = ((Evidence(name), factor.members({"weight", "mean"})) for name, factor in factors.items())
+    return Calibration(
+        intercept=given["intercept"].number(-_MAX_NUMBER, _MAX_NUMBER),
+        factors={
+            evidence: Factor(*(factor[name].number(-_MAX_NUMBER, _MAX_NUMBER) for name in ("weight", "mean")))
+            for evidence, factor in described
+        },
+        sure_from=given["sure_from"].number(0, 1),
+    )
 
 
 def _check(folder: Path, file: BundleFile, place: str) -> None:

@@ -84,6 +84,8 @@ class DynamoDbCaptionStore(CaptionStore):
         row: dict[str, Value] = {"pk": outcome.key, "sequencer": outcome.sequencer}
         if outcome.caption is not None:
             row |= {**_saying(outcome.caption), "model_version": outcome.caption.model_version}
+            if outcome.sure is not None:
+                row["sure"] = int(outcome.sure)
         if outcome.reason is not None:
             row["reason"] = outcome.reason
         # DynamoDB compares strings by their UTF-8 bytes, which is the order of sequencers.
@@ -133,7 +135,7 @@ def _outcome(row: Row) -> Outcome:
     made: tuple[object, ...] = (None, None, None)
     if {"text", "confidence", "model_version"} & row.keys():
         made = (row["text"], _number(Node(row["confidence"], "confidence")), row["model_version"])
-    return load_outcome(row["pk"], row["sequencer"], row.get("reason"), made)
+    return load_outcome(row["pk"], row["sequencer"], row.get("reason"), made, row.get("sure"))
 
 
 def _number(node: Node) -> float:

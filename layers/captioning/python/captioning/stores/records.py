@@ -29,8 +29,12 @@ def load_caption(text: object, confidence: object, model_version: object, altern
     )
 
 
-def load_outcome(key: object, sequencer: object, reason: object, made: Sequence[object]) -> Outcome:
+def load_outcome(
+    key: object, sequencer: object, reason: object, made: Sequence[object], sure: object = None
+) -> Outcome:
     """Return an outcome. `made` is the caption's text, confidence and model version; with a reason, each is None.
+
+    `sure` is 1, 0 or None.
 
     Raises:
         DocumentError: no store has written it.
@@ -41,4 +45,5 @@ def load_outcome(key: object, sequencer: object, reason: object, made: Sequence[
         return Outcome(name, order, reason=None if reason is None else why.text())
     if reason is not None:
         why.refuse("must be missing where there is a caption")
-    return Outcome(name, order, caption=load_caption(*made))
+    certain = None if sure is None else bool(Node(sure, "sure").integer(0, 1))
+    return Outcome(name, order, caption=load_caption(*made), sure=certain)

@@ -38,6 +38,12 @@ _TABLES = {
         reason TEXT -- null where there is one
     ) STRICT, WITHOUT ROWID
     """,
+    # A table of its own, so that a file serves this release and the one before.
+    "sureness": """
+    CREATE TABLE sureness (
+        key TEXT PRIMARY KEY, sequencer TEXT NOT NULL, sure INTEGER NOT NULL -- of the outcome of this sequencer
+    ) STRICT, WITHOUT ROWID
+    """,
 }
 
 
@@ -98,6 +104,11 @@ class SqliteCaptionStore(CaptionStore):
                 " WHERE sequencer < excluded.sequencer",
                 (outcome.key, outcome.sequencer, *made, outcome.reason),
             )
+            if connection.execute("SELECT changes()").fetchone()[0] and outcome.sure is not None:
+                connection.execute(
+                    "INSERT OR REPLACE INTO sureness VALUES (?, ?, ?)",
+                    (outcome.key, outcome.sequencer, int(outcome.sure)),
+                )
             return self._outcomes(connection, (outcome.key,)).get(outcome.key)
 
         return self._database.write(write) or outcome
@@ -105,7 +116,8 @@ class SqliteCaptionStore(CaptionStore):
     def _outcomes(self, connection: sqlite3.Connection, keys: Sequence[str]) -> dict[str, Outcome]:
         # The keys are one value, because a statement has a limit of values.
         rows = connection.execute(
-            "SELECT key, sequencer, reason, text, confidence, model_version FROM outcomes"
+            "SELECT key, sequencer, reason, text, confidence, model_version, sure"
+            " FROM outcomes LEFT JOIN sureness USING (key, sequencer)"
             " WHERE key IN (SELECT value FROM json_each(?))",
             (json.dumps(keys),),
         ).fetchall()
@@ -113,8 +125,8 @@ class SqliteCaptionStore(CaptionStore):
 
     def _loaded(self, key: str, row: Sequence[object]) -> Outcome:
         try:
-            sequencer, reason, *made = row
-            return load_outcome(key, sequencer, reason, made)
+            sequencer, reason, *made, sure = row
+            return load_outcome(key, sequencer, reason, made, sure)
         except DocumentError as error:
             raise CaptionStoreDamagedError(f"{self._path}: the outcome of {key!r} is damaged: {error}") from error
 

@@ -1,0 +1,93 @@
+"""Confidence: how sure the model is of a caption, as a number that means something.
+
+A bundle may bring a `Calibration`, which was fitted on pictures that the decoder has not learned from: it turns what a
+search tells of a caption into the probability that the caption is as good as a person's. Without one, the confidence is
+the geometric mean of the words' probabilities, which ranks captions and does not measure truth.
+
+Only NumPy; this module knows neither pictures, words nor the runtime.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import pairwise
+
+import numpy as np
+
+from captioning.model.decoding import Hypothesis
+
+
+class Evidence(StrEnum):
+    """What a search tells of one of its captions; logarithms are natural.
+
+    `MEAN` and `LOWEST` are those of the words' log-probabilities. `WORDS` is the logarithm of their number. `LEAD` is
+    how far the caption's score is above that of the best of the others, negative for one that is not the first.
+    `AGREEMENT`, 0 to 1, is how much of the caption the others say too: the mean of the overlaps, as words and pairs of
+    words, weighted by the others' probabilities. Lead and agreement are missing where the search found nothing else.
+    """
+
+    MEAN = "mean"
+    LOWEST = "lowest"
+    WORDS = "words"
+    LEAD = "lead"
+    AGREEMENT = "agreement"
+
+
+@dataclass(frozen=True, slots=True)
+class Factor:
+    """The weight of a piece of evidence, and its mean over the pictures that the weights were fitted on."""
+
+    weight: float
+    mean: float
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """A logistic regression: the probability is 1 / (1 + exp(-(intercept + sum of weight * (evidence - mean)))).
+
+    Evidence that a search does not give counts as the mean. `sure_from`, 0 to 1, is the probability below which the
+    captioner is not sure.
+    """
+
+    intercept: float
+    factors: Mapping[Evidence, Factor]
+    sure_from: float
+
+    def probability(self, found: Sequence[Hypothesis], place: int) -> float:
+        """Return the probability that a caption of a search is as good as a person's, above 0 and below 1."""
+        given = evidence_of(found, place)
+        logit = self.intercept + sum(
+            factor.weight * (given[evidence] - factor.mean)
+            for evidence, factor in self.factors.items()
+            if evidence in given
+        )
+        return 1 / (1 + math.exp(-max(-_FARTHEST, min(_FARTHEST, logit))))
+
+
+_FARTHEST = 30.0
+
+
+def evidence_of(found: Sequence[Hypothesis], place: int) -> dict[Evidence, float]:
+    """Return what a search that `found` these captions, best first, tells of the one at `place`."""
+    caption = found[place]
+    words = np.array(caption.log_probabilities)
+    given = {
+        Evidence.MEAN: float(words.mean()),
+        Evidence.LOWEST: float(words.min()),
+        Evidence.WORDS: math.log(len(words)),
+    }
+    others = [*found[:place], *found[place + 1 :]]
+    if others:
+        best = max(other.score for other in others)
+        shares = np.exp([other.score - best for other in others])
+        overlaps = [_overlap(caption.tokens, other.tokens) for other in others]
+        given[Evidence.LEAD] = caption.score - best
+        given[Evidence.AGREEMENT] = float(np.average(overlaps, weights=shares))
+    return given
+
+
+def _overlap(one: tuple[int, ...], other: tuple[int, ...]) -> float:
+    """Return the Dice coefficient (1945) of two captions' words and pairs of words, 0 to 1."""
+    ours, theirs = ({*said, *pairwise(said)} for said in (one, other))
+    return 2 * len(ours & theirs) / (len(ours) + len(theirs))
