@@ -62,7 +62,7 @@ function Refused({ entry, outbox, onCorrect }: { entry: Entry; outbox: Outbox; o
     <div role="alert" class="problem refused">
       <p>
         <strong>{refused?.status === null ? rate.tooOld : rate.refused(entry.body.results.length)}</strong> {set.study},{" "}
-        {words.shell.modes[set.mode]}
+        {words.shell.modes[set.mode] ?? set.mode}
       </p>
       <ul>
         {set.cards.map((card) => (
