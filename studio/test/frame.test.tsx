@@ -44,3 +44,28 @@ test("a key is asked for once, and a wrong one is said plainly", async () => {
   await userEvent.type(screen.getByLabelText("API key"), "right{Enter}");
   await screen.findByRole("option", { name: "kitchens" });
 });
+
+test("the modes are those of the API's search space, and one that it has not gives way to its first", async () => {
+  const counts = { portrait: 0, night_sky: 0 };
+  vi.spyOn(globalThis, "fetch").mockImplementation(async () =>
+    json({ studies: [{ name: "default", archived_at: null, counts }], next_cursor: null }),
+  );
+  const choice = () => JSON.parse(localStorage.getItem("studio.choice") ?? "{}");
+  const open = () =>
+    render(
+      <ChoiceOf initial={{ language: "en" }}>
+        <App />
+      </ChoiceOf>,
+    );
+  open();
+  const option = await screen.findByRole("option", { name: "night_sky" });
+  expect(screen.queryByRole("option", { name: "surfaces" })).toBeNull();
+  await vi.waitFor(() => expect(choice().mode).toBe("portrait"));
+
+  await userEvent.selectOptions(option.closest("select") ?? option, "night_sky");
+  await vi.waitFor(() => expect(choice().mode).toBe("night_sky"));
+  cleanup();
+  open();
+  await screen.findByRole("option", { name: "night_sky" });
+  expect((screen.getByLabelText("mode", { exact: false }) as HTMLSelectElement).value).toBe("night_sky");
+});

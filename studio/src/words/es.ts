@@ -331,7 +331,8 @@ export const es: Words = {
     empty: "Todavía no se ha valorado nada en este estudio y modo.",
     noneMatch: "Ninguna entrada coincide con el filtro.",
     loading: (loaded) => `${loaded} entradas hasta ahora; se están leyendo más…`,
-    shown: (shown, all) => (shown === all ? `${all} entradas` : `${shown} de ${all} entradas`),
+    shown: (shown, all) =>
+      shown === all ? `${all} ${all === 1 ? "entrada" : "entradas"}` : `${shown} de ${all} entradas`,
     caption: "Valoraciones y fallos",
     refresh: "Actualizar",
     columns: {
