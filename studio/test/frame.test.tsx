@@ -44,3 +44,28 @@ test("a key is asked for once, and a wrong one is said plainly", async () => {
   await userEvent.type(screen.getByLabelText("API key"), "right{Enter}");
   await screen.findByRole("option", { name: "kitchens" });
 });
+
+test("a view that cannot be fetched is said as what to do, and the page is not loaded while the server is away", async () => {
+  vi.doMock("../src/history/history-view", () => {
+    throw new Error("Unable to preload CSS for http://127.0.0.1/studio/history-view.css");
+  });
+  location.hash = "#history";
+  vi.spyOn(globalThis, "fetch").mockImplementation(async () => json({ studies: [], next_cursor: null }));
+  render(
+    <ChoiceOf initial={{ language: "es" }}>
+      <App />
+    </ChoiceOf>,
+  );
+  const said = await screen.findByText(/No se ha podido traer esta parte/);
+  expect(said.textContent).not.toContain("preload");
+  const reload = vi.spyOn(location, "reload").mockImplementation(() => {});
+  const asked = vi.spyOn(globalThis, "fetch").mockRejectedValueOnce(new TypeError("Failed to fetch"));
+  await userEvent.click(screen.getByRole("button", { name: "Intentar de nuevo" }));
+  await vi.waitFor(() => expect(asked).toHaveBeenCalled());
+  expect(reload).not.toHaveBeenCalled();
+  asked.mockResolvedValueOnce(new Response("page"));
+  await userEvent.click(screen.getByRole("button", { name: "Intentar de nuevo" }));
+  await vi.waitFor(() => expect(reload).toHaveBeenCalledOnce());
+  vi.doUnmock("../src/history/history-view");
+  location.hash = "";
+});
