@@ -110,3 +110,37 @@ test("begins a study based on this one, archives it and restores it", async () =
   expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360);
   expect(complaints).toEqual([]);
 });
+
+test("long names make nothing wider than a phone", async () => {
+  const record = (path: string, body: object) =>
+    fetch(`${stack.url}${path}`, {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify(body),
+    });
+  const study = "w".repeat(64);
+  const parameters = { api: "leonardo", init_strength: 0.2, guidance_scale: 7, controlnet_weight: 0.8 };
+  const results = [{ parameters, rating: 3, rater: "W".repeat(64), comment: "W".repeat(500) }];
+  expect((await record("/ml/studies", { name: study, note: "W".repeat(500) })).status).toBe(201);
+  expect((await record("/ml/update_model", { study, results })).status).toBe(200);
+
+  const { page, complaints } = await openPage(browser, { viewport: { width: 360, height: 740 } });
+  await page.goto(`${stack.url}/studio#history`);
+  await page.getByLabel("study").selectOption(study);
+  await page.getByText("1 entry").waitFor();
+  expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(360);
+  const open = page.locator("dialog[open]");
+  for (const name of ["New study", /^Correct: /]) {
+    await page.getByRole("button", { name }).click();
+    if (name === "New study") await open.getByRole("option", { name: study }).waitFor({ state: "attached" });
+    const { left, right, inner, shown } = await open.evaluate((one) => {
+      const { left, right } = one.getBoundingClientRect();
+      return { left, right, inner: one.scrollWidth, shown: one.clientWidth };
+    });
+    expect(left).toBeGreaterThanOrEqual(0);
+    expect(right).toBeLessThanOrEqual(360);
+    expect(inner).toBeLessThanOrEqual(shown);
+    await page.keyboard.press("Escape");
+  }
+  expect(complaints).toEqual([]);
+});

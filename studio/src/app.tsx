@@ -13,6 +13,7 @@ import RateView from "./rate/rate-view";
 import { allStudies, STUDIES_CHANGED } from "./studies";
 import type { Language } from "./words";
 
+/** As long as the API has not said which modes there are. */
 const MODES: readonly Mode[] = ["structure", "surfaces"];
 
 /** The views that a visit may do without are fetched when they are opened. */
@@ -40,6 +41,14 @@ export function App() {
   }, [studies.reload]);
 
   const known = studies.data ?? [];
+  // Every study has the search space's modes.
+  const counted = Object.keys(known[0]?.counts ?? {}) as Mode[];
+  const modes = counted.length > 0 ? counted : MODES;
+  const [first] = modes;
+  const isMode = modes.includes(mode);
+  useEffect(() => {
+    if (counted.length > 0 && !isMode && first !== undefined) choose({ mode: first });
+  }, [counted.length, isMode, first, choose]);
   const names = known.some((one) => one.name === study) ? known : [{ name: study, archived_at: null }, ...known];
   return (
     <>
@@ -61,9 +70,9 @@ export function App() {
         <label>
           {shell.mode}
           <select value={mode} onChange={(event) => choose({ mode: event.currentTarget.value as Mode })}>
-            {MODES.map((one) => (
+            {modes.map((one) => (
               <option key={one} value={one}>
-                {shell.modes[one]}
+                {shell.modes[one] ?? one}
               </option>
             ))}
           </select>

@@ -327,7 +327,8 @@ export const en = {
     rate: "Rate pictures",
     noneMatch: "No entry matches the filter.",
     loading: (loaded: number) => `${loaded} entries so far; more are being read…`,
-    shown: (shown: number, all: number) => (shown === all ? `${all} entries` : `${shown} of ${all} entries`),
+    shown: (shown: number, all: number) =>
+      shown === all ? `${all} ${all === 1 ? "entry" : "entries"}` : `${shown} of ${all} entries`,
     caption: "Ratings and failures",
     refresh: "Refresh",
     columns: {

@@ -334,7 +334,8 @@ export const es: Words = {
     rate: "Valorar imágenes",
     noneMatch: "Ninguna entrada coincide con el filtro.",
     loading: (loaded) => `${loaded} entradas hasta ahora; se están leyendo más…`,
-    shown: (shown, all) => (shown === all ? `${all} entradas` : `${shown} de ${all} entradas`),
+    shown: (shown, all) =>
+      shown === all ? `${all} ${all === 1 ? "entrada" : "entradas"}` : `${shown} de ${all} entradas`,
     caption: "Valoraciones y fallos",
     refresh: "Actualizar",
     columns: {
