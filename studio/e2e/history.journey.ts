@@ -37,8 +37,8 @@ test("sorts, filters, corrects, withdraws, restores, and takes the history away"
   const { page, complaints } = await openPage(browser);
   await page.goto(`${stack.url}/studio#history`);
   await page.getByText("30 entries").waitFor();
-  await page.getByPlaceholder("your name here").fill("cy");
-  await page.getByPlaceholder("your name here").press("Enter");
+  await page.getByPlaceholder("a pseudonym").fill("cy");
+  await page.getByPlaceholder("a pseudonym").press("Enter");
 
   await page.getByRole("button", { name: /^stars/ }).click();
   const first = page.locator("tbody tr td.stars").first();
@@ -49,6 +49,8 @@ test("sorts, filters, corrects, withdraws, restores, and takes the history away"
   await page.locator("dialog.correction textarea").fill("seen on a better screen");
   await page.getByRole("button", { name: "Save" }).click();
   await page.getByText("corrected").waitFor();
+  // Whoever corrects by the keyboard goes on from the same row.
+  expect(await page.evaluate(() => document.activeElement?.getAttribute("aria-label"))).toBe("Correct: 4.5 stars");
 
   if (process.env.PICTURES) await page.screenshot({ path: `${process.env.PICTURES}/history.png`, fullPage: true });
   await page.getByLabel("stars from").selectOption("4.5");
@@ -88,9 +90,12 @@ test("begins a study based on this one, archives it and restores it", async () =
   page.on("dialog", (dialog) => void dialog.accept());
   await page.goto(`${stack.url}/studio#history`);
   await page.getByRole("button", { name: "New study" }).click();
-  await page.getByLabel("Name").fill("Kitchens");
+  const name = page.getByLabel("Name");
+  await name.fill("Kitchens");
+  expect(await name.evaluate((input: HTMLInputElement) => input.validity.patternMismatch)).toBe(true);
+  await name.fill("default");
   await page.getByRole("button", { name: "Begin" }).click();
-  await page.getByRole("alert").waitFor();
+  await page.getByText("There is a study default already.").waitFor();
   await page.getByLabel("Name").fill("kitchens-2026");
   await page.getByLabel("Based on").selectOption("default");
   await page.getByRole("button", { name: "Begin" }).click();

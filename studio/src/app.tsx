@@ -6,6 +6,7 @@ import { apiAddress } from "./api";
 import { type Mode, useChoice } from "./choice";
 import { KeyDialog } from "./key-dialog";
 import { useLoaded } from "./loading";
+import { NotFetched } from "./not-fetched";
 import { addressOf, usePlace, VIEWS, type View } from "./place";
 import { ProblemNote } from "./problem";
 import RateView from "./rate/rate-view";
@@ -121,15 +122,15 @@ export function App() {
 function CurrentView({ view }: { view: View }) {
   const { words } = useChoice();
   const [loaded, setLoaded] = useState<{ view: View; Body: ComponentType } | null>(null);
-  const [error, setError] = useState<unknown>(null);
+  const [isLost, setIsLost] = useState(false);
 
   useEffect(() => {
-    setError(null);
+    setIsLost(false);
     if (view === "rate") return;
     let current = true;
     LATER[view]().then(
       (module) => current && setLoaded({ view, Body: module.default }),
-      (reason: unknown) => current && setError(reason),
+      () => current && setIsLost(true),
     );
     return () => {
       current = false;
@@ -137,7 +138,7 @@ function CurrentView({ view }: { view: View }) {
   }, [view]);
 
   if (view === "rate") return <RateView />;
-  if (error !== null) return <ProblemNote error={error} retry={() => location.reload()} />;
+  if (isLost) return <NotFetched />;
   if (loaded?.view !== view) return <p role="status">{words.shell.loading}</p>;
   return <loaded.Body />;
 }
