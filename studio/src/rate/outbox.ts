@@ -6,7 +6,7 @@
  * Every set is an entry of its own in the storage: two tabs that save at once overwrite nothing.
  */
 
-import { ApiError, type Schemas } from "@picture-tuning/client";
+import { ApiError, ConnectionError, type Schemas } from "@picture-tuning/client";
 import { isAboutKey } from "../loading";
 import { isRatingSet, outcomeOf, type RatingSet } from "./desk";
 import { exclusively } from "./exclusively";
@@ -214,9 +214,11 @@ export class Outbox {
     this.tell();
     try {
       const answer = await this.send(tried);
+      // What stands between this page and the API may answer anything; that it was recorded, only the API says.
+      if (answer.updated !== true) throw new ConnectionError("an answer that is not the API's");
       const outcome: Sent = { key, ids: answer.observation_ids ?? [], replaced: answer.replaced };
-      if (entry.undoneBy !== null) await this.withdraw(outcome, entry.undoneBy);
-      else keep(SENT, [outcome, ...outcomes()].slice(0, REMEMBERED));
+      if (entry.undoneBy === null) keep(SENT, [outcome, ...outcomes()].slice(0, REMEMBERED));
+      else if (!(await this.takenBack(tried, outcome, entry.undoneBy))) return;
       this.remove(tried);
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
@@ -236,6 +238,18 @@ export class Outbox {
         ...tried,
         refused: { status: error.status, reasons: named.length > 0 ? named : [error.problem.detail] },
       });
+    }
+  }
+
+  /** Withdraws what an undone set recorded; where that is refused, the set stays and says that it is recorded, and why. */
+  private async takenBack(entry: Entry, outcome: Sent, by: string): Promise<boolean> {
+    try {
+      await this.withdraw(outcome, by);
+      return true;
+    } catch (error) {
+      if (!(error instanceof ApiError) || LATER.has(error.status) || !isRefusal(error.status)) throw error;
+      this.put({ ...entry, undoneBy: null, refused: { status: null, reasons: [error.problem.detail] } });
+      return false;
     }
   }
 

@@ -30,6 +30,7 @@ import { withdraw } from "./withdrawal";
 /** Of a mode: the first settings are spread over the space, then the model chooses. */
 export const INITIAL_RATINGS = 6;
 
+const SAVED_WITHIN_MS = 3_000;
 const FIRST_WAIT_MS = 3_000;
 const LONGEST_WAIT_MS = 60_000;
 /** However long a server asks to wait. */
@@ -236,7 +237,8 @@ export class Session {
       this.put({ current: next, waiting, last: shown });
     });
     this.set({ busy: "saving", isOver: this.fixed !== null, isVolatile: !isKept });
-    await outbox.flush();
+    // What is suggested next knows of these ratings, if they arrive soon; nobody waits for a server that is away.
+    await Promise.race([outbox.flush(), new Promise((late) => setTimeout(late, SAVED_WITHIN_MS))]);
     this.set({ busy: null });
     void this.count();
     await this.next();

@@ -25,6 +25,8 @@ class Server {
   /** What becomes of the next requests; when none is left, they are answered. */
   fates: ("unreachable" | "answer lost" | Response)[] = [];
 
+  refusesToWithdraw = false;
+
   readonly fetch = async (request: Request): Promise<Response> => {
     const key = request.headers.get("Idempotency-Key") ?? "";
     this.asked.push(key);
@@ -44,7 +46,10 @@ class Server {
     const api = connect({ baseUrl: "http://api.example", fetch: this.fetch, patience: { attempts: 1 } });
     return new Outbox(
       ({ set, body }) => answered(api.POST("/ml/update_model", { body, headers: { "Idempotency-Key": set.key } })),
-      async (sent) => void this.withdrawn.push(sent),
+      async (sent) => {
+        if (this.refusesToWithdraw) await answered(refused());
+        this.withdrawn.push(sent);
+      },
     );
   }
 }
@@ -53,6 +58,11 @@ const json = (body: unknown, status = 200, headers = {}) =>
   new Response(JSON.stringify(body), { status, headers: { "Content-Type": "application/json", ...headers } });
 const problem = (status: number, detail: string, headers = {}) =>
   json({ type: "about:blank", title: "", status, detail }, status, headers);
+
+const refused = async () => ({
+  error: { type: "about:blank", title: "Conflict", status: 409, detail: "study default is archived" },
+  response: new Response(null, { status: 409 }),
+});
 
 const SETTING = { api: "leonardo", init_strength: 0.3, guidance_scale: 7, controlnet_weight: 0.9 } as const;
 
@@ -218,6 +228,34 @@ test("what may have arrived is withdrawn once it is known", async () => {
   await vi.advanceTimersByTimeAsync(60_000);
   expect(server.withdrawn.map((sent) => sent.ids)).toEqual([["default-1"]]);
   expect(outbox.entries()).toEqual([]);
+});
+
+test("where the withdrawal of an undone set is refused, the page says that it is recorded, and why", async () => {
+  const server = new Server();
+  server.fates = ["answer lost"];
+  server.refusesToWithdraw = true;
+  const outbox = server.openOutbox();
+  const set = ratedSet(3);
+  outbox.add(set, "ana");
+  await outbox.flush();
+  expect(await outbox.take(set.key, "ana")).toBe(true);
+  await vi.advanceTimersByTimeAsync(60_000);
+  const [entry] = outbox.entries();
+  expect(entry?.refused).toEqual({ status: null, reasons: ["study default is archived"] });
+  expect(entry !== undefined && isRefusedByApi(entry)).toBe(false);
+  expect(server.recorded.size).toBe(1);
+});
+
+test("an answer that is not the API's records nothing: what was rated stays, and is sent again", async () => {
+  const server = new Server();
+  server.fates = [json({}), json({ ok: true })];
+  const outbox = server.openOutbox();
+  outbox.add(ratedSet(3), "");
+  await outbox.flush();
+  expect(outbox.entries()).toHaveLength(1);
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(outbox.entries()).toEqual([]);
+  expect(recordedRatings(server)).toEqual([3]);
 });
 
 test("two pages that send at once record once", async () => {
