@@ -28,6 +28,9 @@ FOLDER = Path(__file__).with_name("studio")
 MEDIA_TYPES: Final = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8"}
 """The files that a build may have beside the page: text alone, which the gateway passes on as it is."""
 
+LONGEST_NAME = 255
+"""Characters of a file's name: what is asked for under a longer one is not looked for, as no file system has it."""
+
 LARGEST_ASSET = 300_000
 """Bytes of the largest file, uncompressed: docs/operations.md reckons what a stranger can cost with it."""
 
@@ -76,7 +79,7 @@ def pages(upload_origin: str | None) -> APIRouter:
             return HTMLResponse(
                 _NOT_BUILT.format(base=base), status_code=503, headers={**guarded, "Cache-Control": "no-store"}
             )
-        content = re.sub(_ADDRESS, rf'\1="{base}/', page).encode()
+        content = re.sub(_ADDRESS, lambda found: f'{found[1]}="{base}/', page).encode()
         # Weak: what travels may be compressed.
         tag = f'W/"{sha256(content).hexdigest()[:32]}"'
         headers = {**guarded, "Cache-Control": _FOR_A_DAY, "ETag": tag}
@@ -91,7 +94,7 @@ def pages(upload_origin: str | None) -> APIRouter:
         Raises:
             HTTPException: 404 for a name that no file has.
         """
-        found = re.fullmatch(_NAME, asset)
+        found = re.fullmatch(_NAME, asset, re.ASCII) if len(asset) <= LONGEST_NAME else None
         if found and found["suffix"] in MEDIA_TYPES:
             here = [asset, *(one for one in _begins_with() if _is_other_version(one, found))]
             for name in here:

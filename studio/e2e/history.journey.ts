@@ -37,8 +37,8 @@ test("sorts, filters, corrects, withdraws, restores, and takes the history away"
   const { page, complaints } = await openPage(browser);
   await page.goto(`${stack.url}/studio#history`);
   await page.getByText("30 entries").waitFor();
-  await page.getByPlaceholder("your name here").fill("cy");
-  await page.getByPlaceholder("your name here").press("Enter");
+  await page.getByPlaceholder("a pseudonym").fill("cy");
+  await page.getByPlaceholder("a pseudonym").press("Enter");
 
   await page.getByRole("button", { name: /^stars/ }).click();
   const first = page.locator("tbody tr td.stars").first();
@@ -49,6 +49,8 @@ test("sorts, filters, corrects, withdraws, restores, and takes the history away"
   await page.locator("dialog.correction textarea").fill("seen on a better screen");
   await page.getByRole("button", { name: "Save" }).click();
   await page.getByText("corrected").waitFor();
+  // Whoever corrects by the keyboard goes on from the same row.
+  expect(await page.evaluate(() => document.activeElement?.getAttribute("aria-label"))).toBe("Correct: 4.5 stars");
 
   if (process.env.PICTURES) await page.screenshot({ path: `${process.env.PICTURES}/history.png`, fullPage: true });
   await page.getByLabel("stars from").selectOption("4.5");
@@ -88,9 +90,12 @@ test("begins a study based on this one, archives it and restores it", async () =
   page.on("dialog", (dialog) => void dialog.accept());
   await page.goto(`${stack.url}/studio#history`);
   await page.getByRole("button", { name: "New study" }).click();
-  await page.getByLabel("Name").fill("Kitchens");
+  const name = page.getByLabel("Name");
+  await name.fill("Kitchens");
+  expect(await name.evaluate((input: HTMLInputElement) => input.validity.patternMismatch)).toBe(true);
+  await name.fill("default");
   await page.getByRole("button", { name: "Begin" }).click();
-  await page.getByRole("alert").waitFor();
+  await page.getByText("There is a study default already.").waitFor();
   await page.getByLabel("Name").fill("kitchens-2026");
   await page.getByLabel("Based on").selectOption("default");
   await page.getByRole("button", { name: "Begin" }).click();
@@ -103,5 +108,39 @@ test("begins a study based on this one, archives it and restores it", async () =
   await page.getByRole("button", { name: "Archive this study" }).waitFor();
   await expectAccessible(page);
   expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360);
+  expect(complaints).toEqual([]);
+});
+
+test("long names make nothing wider than a phone", async () => {
+  const record = (path: string, body: object) =>
+    fetch(`${stack.url}${path}`, {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify(body),
+    });
+  const study = "w".repeat(64);
+  const parameters = { api: "leonardo", init_strength: 0.2, guidance_scale: 7, controlnet_weight: 0.8 };
+  const results = [{ parameters, rating: 3, rater: "W".repeat(64), comment: "W".repeat(500) }];
+  expect((await record("/ml/studies", { name: study, note: "W".repeat(500) })).status).toBe(201);
+  expect((await record("/ml/update_model", { study, results })).status).toBe(200);
+
+  const { page, complaints } = await openPage(browser, { viewport: { width: 360, height: 740 } });
+  await page.goto(`${stack.url}/studio#history`);
+  await page.getByLabel("study").selectOption(study);
+  await page.getByText("1 entry").waitFor();
+  expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(360);
+  const open = page.locator("dialog[open]");
+  for (const name of ["New study", /^Correct: /]) {
+    await page.getByRole("button", { name }).click();
+    if (name === "New study") await open.getByRole("option", { name: study }).waitFor({ state: "attached" });
+    const { left, right, inner, shown } = await open.evaluate((one) => {
+      const { left, right } = one.getBoundingClientRect();
+      return { left, right, inner: one.scrollWidth, shown: one.clientWidth };
+    });
+    expect(left).toBeGreaterThanOrEqual(0);
+    expect(right).toBeLessThanOrEqual(360);
+    expect(inner).toBeLessThanOrEqual(shown);
+    await page.keyboard.press("Escape");
+  }
   expect(complaints).toEqual([]);
 });

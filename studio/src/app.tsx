@@ -6,12 +6,14 @@ import { apiAddress } from "./api";
 import { type Mode, useChoice } from "./choice";
 import { KeyDialog } from "./key-dialog";
 import { useLoaded } from "./loading";
+import { NotFetched } from "./not-fetched";
 import { addressOf, usePlace, VIEWS, type View } from "./place";
 import { ProblemNote } from "./problem";
 import RateView from "./rate/rate-view";
 import { allStudies, STUDIES_CHANGED } from "./studies";
 import type { Language } from "./words";
 
+/** As long as the API has not said which modes there are. */
 const MODES: readonly Mode[] = ["structure", "surfaces"];
 
 /** The views that a visit may do without are fetched when they are opened. */
@@ -39,6 +41,14 @@ export function App() {
   }, [studies.reload]);
 
   const known = studies.data ?? [];
+  // Every study has the search space's modes.
+  const counted = Object.keys(known[0]?.counts ?? {}) as Mode[];
+  const modes = counted.length > 0 ? counted : MODES;
+  const [first] = modes;
+  const isMode = modes.includes(mode);
+  useEffect(() => {
+    if (counted.length > 0 && !isMode && first !== undefined) choose({ mode: first });
+  }, [counted.length, isMode, first, choose]);
   const names = known.some((one) => one.name === study) ? known : [{ name: study, archived_at: null }, ...known];
   return (
     <>
@@ -60,9 +70,9 @@ export function App() {
         <label>
           {shell.mode}
           <select value={mode} onChange={(event) => choose({ mode: event.currentTarget.value as Mode })}>
-            {MODES.map((one) => (
+            {modes.map((one) => (
               <option key={one} value={one}>
-                {shell.modes[one]}
+                {shell.modes[one] ?? one}
               </option>
             ))}
           </select>
@@ -112,15 +122,15 @@ export function App() {
 function CurrentView({ view }: { view: View }) {
   const { words } = useChoice();
   const [loaded, setLoaded] = useState<{ view: View; Body: ComponentType } | null>(null);
-  const [error, setError] = useState<unknown>(null);
+  const [isLost, setIsLost] = useState(false);
 
   useEffect(() => {
-    setError(null);
+    setIsLost(false);
     if (view === "rate") return;
     let current = true;
     LATER[view]().then(
       (module) => current && setLoaded({ view, Body: module.default }),
-      (reason: unknown) => current && setError(reason),
+      () => current && setIsLost(true),
     );
     return () => {
       current = false;
@@ -128,7 +138,7 @@ function CurrentView({ view }: { view: View }) {
   }, [view]);
 
   if (view === "rate") return <RateView />;
-  if (error !== null) return <ProblemNote error={error} retry={() => location.reload()} />;
+  if (isLost) return <NotFetched />;
   if (loaded?.view !== view) return <p role="status">{words.shell.loading}</p>;
   return <loaded.Body />;
 }

@@ -1,10 +1,12 @@
 /** What the header chooses, for every view: study, mode, rater, language. It survives a reload. */
 
+import type { Schemas } from "@picture-tuning/client";
 import { type ComponentChildren, createContext } from "preact";
 import { useCallback, useContext, useMemo, useState } from "preact/hooks";
 import { type Language, localeOf, preferred, WORDS, type Words } from "./words";
 
-export type Mode = "structure" | "surfaces";
+/** The modes of the shipped search space, which the API's document has; a space of one's own has others. */
+export type Mode = Schemas["Mode"];
 
 export interface Choice {
   study: string;
@@ -62,7 +64,8 @@ function stored(): Choice {
     const kept = JSON.parse(localStorage.getItem(STORED) ?? "{}") as Partial<Record<keyof Choice, unknown>>;
     return {
       study: typeof kept.study === "string" && kept.study ? kept.study : standard.study,
-      mode: kept.mode === "surfaces" ? "surfaces" : "structure",
+      // The header chooses another where the search space has none of this name.
+      mode: typeof kept.mode === "string" && kept.mode ? (kept.mode as Mode) : standard.mode,
       rater: typeof kept.rater === "string" ? kept.rater : "",
       language: kept.language === "en" || kept.language === "es" ? kept.language : standard.language,
     };

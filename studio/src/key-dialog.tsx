@@ -1,7 +1,7 @@
 /** Asking for the API key, once for all requests that wait for it. */
 
 import { useEffect, useRef, useState } from "preact/hooks";
-import { key } from "./api";
+import { isSendable, key } from "./api";
 import { useChoice } from "./choice";
 
 interface Asking {
@@ -35,6 +35,7 @@ export function KeyDialog() {
   const { words } = useChoice();
   const [asking, setAsking] = useState<Asking | null>(current?.asking ?? null);
   const [value, setValue] = useState("");
+  const [isUnsendable, setIsUnsendable] = useState(false);
   const dialog = useRef<HTMLDialogElement>(null);
 
   useEffect(() => {
@@ -55,13 +56,15 @@ export function KeyDialog() {
         onSubmit={(event) => {
           event.preventDefault();
           if (value.trim() === "") return;
+          setIsUnsendable(!isSendable(value.trim()));
+          if (!isSendable(value.trim())) return;
           key.set(value.trim());
           setValue("");
           asking?.answer(true);
         }}
       >
         <h2 id="key-title">{words.key.title}</h2>
-        {asking?.refused ? (
+        {asking?.refused || isUnsendable ? (
           <p role="alert" class="error">
             {words.key.wrong}
           </p>

@@ -19,9 +19,11 @@ export function advice(error: unknown, words: Words): string {
 export function ProblemNote({ error, retry }: { error: unknown; retry?: () => void }) {
   const { words } = useChoice();
   if (error === null || error === undefined) return null;
+  const text = advice(error, words);
+  const said = error instanceof ApiError ? error.problem.detail : null;
   return (
     <div role="alert" class="problem">
-      <p>{advice(error, words)}</p>
+      <p lang={text === said ? "en" : undefined}>{text}</p>
       {retry ? (
         <button type="button" onClick={retry}>
           {words.problem.again}

@@ -44,3 +44,54 @@ test("a key is asked for once, and a wrong one is said plainly", async () => {
   await userEvent.type(screen.getByLabelText("API key"), "right{Enter}");
   await screen.findByRole("option", { name: "kitchens" });
 });
+
+test("a view that cannot be fetched is said as what to do, and the page is not loaded while the server is away", async () => {
+  vi.doMock("../src/history/history-view", () => {
+    throw new Error("Unable to preload CSS for http://127.0.0.1/studio/history-view.css");
+  });
+  location.hash = "#history";
+  vi.spyOn(globalThis, "fetch").mockImplementation(async () => json({ studies: [], next_cursor: null }));
+  render(
+    <ChoiceOf initial={{ language: "es" }}>
+      <App />
+    </ChoiceOf>,
+  );
+  const said = await screen.findByText(/No se ha podido traer esta parte/);
+  expect(said.textContent).not.toContain("preload");
+  const reload = vi.spyOn(location, "reload").mockImplementation(() => {});
+  const asked = vi.spyOn(globalThis, "fetch").mockRejectedValueOnce(new TypeError("Failed to fetch"));
+  await userEvent.click(screen.getByRole("button", { name: "Intentar de nuevo" }));
+  await vi.waitFor(() => expect(asked).toHaveBeenCalledWith(location.href, { cache: "no-store" }));
+  await asked.mock.results.at(-1)?.value.catch(() => {});
+  expect(reload).not.toHaveBeenCalled();
+  asked.mockResolvedValueOnce(new Response("page"));
+  await userEvent.click(screen.getByRole("button", { name: "Intentar de nuevo" }));
+  await vi.waitFor(() => expect(reload).toHaveBeenCalledOnce());
+  vi.doUnmock("../src/history/history-view");
+  location.hash = "";
+});
+
+test("the modes are those of the API's search space, and one that it has not gives way to its first", async () => {
+  const counts = { portrait: 0, night_sky: 0 };
+  vi.spyOn(globalThis, "fetch").mockImplementation(async () =>
+    json({ studies: [{ name: "default", archived_at: null, counts }], next_cursor: null }),
+  );
+  const choice = () => JSON.parse(localStorage.getItem("studio.choice") ?? "{}");
+  const open = () =>
+    render(
+      <ChoiceOf initial={{ language: "en" }}>
+        <App />
+      </ChoiceOf>,
+    );
+  open();
+  const option = await screen.findByRole("option", { name: "night_sky" });
+  expect(screen.queryByRole("option", { name: "surfaces" })).toBeNull();
+  await vi.waitFor(() => expect(choice().mode).toBe("portrait"));
+
+  await userEvent.selectOptions(option.closest("select") ?? option, "night_sky");
+  await vi.waitFor(() => expect(choice().mode).toBe("night_sky"));
+  cleanup();
+  open();
+  await screen.findByRole("option", { name: "night_sky" });
+  expect((screen.getByLabelText("mode", { exact: false }) as HTMLSelectElement).value).toBe("night_sky");
+});

@@ -114,9 +114,12 @@ def test_studios_page_in_spanish_has_the_same_sections_keys_commands_and_picture
     spans = [sorted(re.findall(r"`([^`\n]+)`", text.replace("```", ""))) for text in (english, spanish)]
     assert spans[0] == spans[1]
     assert {"FRESH=1 make demo", "OPEN=no make demo", "data/demo/"} <= set(spans[0])
-    drawn = [re.findall(r"<!-- .*(docs/studio/[a-z-]+\.png) -->", text) for text in (english, spanish)]
+    drawn = [
+        re.findall(r"^!\[.+\]\((?:\.\./)?(studio/[a-z-]+\.png)\)$", text, re.MULTILINE) for text in (english, spanish)
+    ]
     assert drawn[0] == drawn[1]
     assert len(set(drawn[0])) == len(drawn[0]) > 0
+    assert all((DOCS / name).exists() for name in drawn[0])
 
 
 def test_the_glossary_has_what_the_field_calls_things() -> None:

@@ -4,6 +4,7 @@ import gzip
 import json
 import re
 from collections.abc import Iterator
+from html import escape
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
@@ -167,6 +168,36 @@ def test_another_name_is_not_found_and_that_is_not_kept(stack: Stack, name: str)
     assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
     assert answer.headers["cache-control"] == "no-store"
     assert "load the page again" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("letter", ["a", "é"])
+def test_a_name_longer_than_any_files_is_not_found(stack: Stack, letter: str) -> None:
+    assert stack.get(f"/studio/{200 * letter}-12345678.js").status_code == 404
+    assert stack.get(f"/studio/{400 * letter}-12345678.js").status_code == 404
+
+
+def below(event: str, prefix: str) -> dict[str, Any]:
+    """A request of the page or of the root as a gateway sends it that takes it under `prefix`."""
+    given: dict[str, Any] = json.loads((EVENTS / f"suggest-{event}.json").read_text())
+    given["path"] = given["requestContext"]["path"] = prefix + given["path"]
+    return given
+
+
+@pytest.mark.parametrize("prefix", [r"/a\q", r"/a\1", r"/a\g<0>"])
+def test_a_prefix_is_taken_as_it_is(tmp_path: Path, page: Path, prefix: str) -> None:
+    handler = routes.build(Settings(observation_store=f"sqlite:///{tmp_path}/o.db")).handler
+    answer = handler(below("studio", prefix), None)
+
+    assert answer["statusCode"] == 200
+    assert f'src="{escape(prefix)}/studio/{SCRIPT}"' in answer["body"]
+
+
+@pytest.mark.parametrize("prefix", ["//host.example", r"/\host.example"])
+def test_a_prefix_leads_to_no_other_host(tmp_path: Path, page: Path, prefix: str) -> None:
+    handler = routes.build(Settings(observation_store=f"sqlite:///{tmp_path}/o.db")).handler
+
+    assert re.match(r"/\w", handler(below("root-of-a-browser", prefix), None)["headers"]["location"])
+    assert f'src="/host.example/studio/{SCRIPT}"' in handler(below("studio", prefix), None)["body"]
 
 
 def test_a_page_that_was_not_built_says_how_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,7 @@
 
 import { type Api, answered, type Schemas } from "./api.js";
 import { PendingError, UploadError } from "./errors.js";
-import { type Patience, waited } from "./retrying.js";
+import { type Patience, retryAfter, waited } from "./retrying.js";
 
 /** Bytes of a picture that the API takes in a request, deployed; what is larger is uploaded. */
 export const LARGEST_REQUEST = 4_500_000;
@@ -90,7 +90,8 @@ export async function captionOfUpload(
     const sent = api.GET("/captions/{key}", { params: { path: { key } }, ...(signal && { signal }) });
     const found = await answered(sent);
     if (found.status === "captioned") return found;
-    const seconds = Number((await sent).response.headers.get("Retry-After") ?? 1);
+    // Never at once: a wait of nothing would come to no end.
+    const seconds = Math.max(1, retryAfter((await sent).response.headers) ?? 1);
     waitedFor += seconds;
     if (waitedFor > atMost) throw new PendingError(key);
     await wait(1000 * seconds, signal);

@@ -23,7 +23,7 @@ function json(body: object, status = 200, headers: Record<string, string> = {}) 
 }
 
 /** An API that presigns uploads and has a caption after it was asked so often. */
-function api(pendings = 0) {
+function api(pendings = 0, asks = "3") {
   const asked: Request[] = [];
   let left = pendings;
   const fetch = async (request: Request) => {
@@ -31,7 +31,7 @@ function api(pendings = 0) {
     const path = new URL(request.url).pathname;
     if (path === "/uploads") return json(FORM);
     if (path === "/generate-caption/") return json({ filename: "dog.jpg", caption: "a dog", confidence: 1 });
-    if (left-- > 0) return json({ key: KEY, status: "pending" }, 202, { "Retry-After": "3" });
+    if (left-- > 0) return json({ key: KEY, status: "pending" }, 202, { "Retry-After": asks });
     return json({ key: KEY, status: "captioned", caption: "a large dog", confidence: 1, model_version: "m" });
   };
   return { asked, api: connect({ baseUrl: "https://api.example", fetch }) };
@@ -93,4 +93,23 @@ test("after a while it says that the picture still waits, and by which key to as
   const sent = captionOfUpload(api(1000).api, KEY, { wait: async () => {}, atMost: 10 });
   await expect(sent).rejects.toMatchObject({ name: "PendingError", key: KEY });
   await expect(sent).rejects.toBeInstanceOf(PendingError);
+});
+
+test.each(["0", "", "-1", "soon", "Thu, 01 Jan 1970 00:00:00 GMT"])(
+  "Retry-After: %s makes no endless loop of it: a second is waited, and not for ever",
+  async (asks) => {
+    const given = api(1000, asks);
+    const waits: number[] = [];
+    const found = captionOfUpload(given.api, KEY, { wait: async (ms) => void waits.push(ms), atMost: 20 });
+    await expect(found).rejects.toBeInstanceOf(PendingError);
+    expect(waits).toEqual(Array(20).fill(1000));
+  },
+);
+
+test("Retry-After as a date is waited for", async () => {
+  const given = api(1, new Date(Date.now() + 100_000).toUTCString());
+  const waits: number[] = [];
+  await captionOfUpload(given.api, KEY, { wait: async (ms) => void waits.push(ms) });
+  expect(waits[0]).toBeGreaterThan(90_000);
+  expect(waits[0]).toBeLessThanOrEqual(100_000);
 });

@@ -80,7 +80,7 @@ test("an update is sent again with the same key, which was made for it", async (
   const api = connect({ baseUrl: URL_, key: "secret", patience, fetch });
   await answered(api.POST("/ml/update_model", { body: { results: [RESULT] } }));
   const keys = sent.map((request) => request.headers.get("Idempotency-Key"));
-  expect(keys[0]).toMatch(/^[0-9a-f-]{36}$/);
+  expect(keys[0]).toMatch(/^[0-9a-f]{32}$/);
   expect(new Set(keys).size).toBe(1);
   expect(sent).toHaveLength(3);
   expect(await sent[2]?.json()).toEqual({ results: [RESULT] });

@@ -12,8 +12,9 @@ export function Confidence({ said }: { said: Pick<Said, "confidence" | "sure"> }
     minimumFractionDigits: 2,
     maximumFractionDigits: 2,
   });
+  const hint = said.sure == null ? words.captions.confidenceHint : words.captions.likelihoodHint;
   return (
-    <span class={`confidence ${certainty}`} title={words.captions.confidenceHint}>
+    <span class={`confidence ${certainty}`} title={hint}>
       {words.captions.certainty[certainty]} <small>{words.captions.confidence(number.format(said.confidence))}</small>
     </span>
   );

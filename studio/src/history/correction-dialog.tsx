@@ -5,6 +5,7 @@ import { useEffect, useId, useRef, useState } from "preact/hooks";
 import { api } from "../api";
 import { useChoice } from "../choice";
 import { withKey } from "../loading";
+import { written } from "../numbers";
 import { ProblemNote } from "../problem";
 import type { Entry } from "./entries";
 import { apiOf, parametersOf } from "./order";
@@ -38,7 +39,14 @@ export function CorrectionDialog({ entry, archived, done, outdated, close }: Pro
   const [conflict, setConflict] = useState(false);
 
   useEffect(() => {
-    dialog.current?.showModal?.();
+    const opener = document.activeElement;
+    const shown = dialog.current;
+    shown?.showModal?.();
+    // A dialog that is taken out of the page does not give the focus back to what had it.
+    return () => {
+      shown?.close?.();
+      if (opener instanceof HTMLElement) opener.focus();
+    };
   }, []);
   // The entry as it stands after somebody else's correction.
   useEffect(() => {
@@ -86,7 +94,7 @@ export function CorrectionDialog({ entry, archived, done, outdated, close }: Pro
           {apiOf(entry)}
           <br />
           {parametersOf(entry)
-            .map(([name, value]) => `${name} ${value}`)
+            .map(([name, value]) => `${name} ${written(value, locale)}`)
             .join(" · ")}
         </p>
         {archived ? <p class="hint">{said.archivedHint}</p> : null}
@@ -107,7 +115,7 @@ export function CorrectionDialog({ entry, archived, done, outdated, close }: Pro
                 .sort((one, other) => one - other)
                 .map((one) => (
                   <option key={one} value={String(one)}>
-                    {starsOf(one)}
+                    {starsOf(one, locale)}
                   </option>
                 ))}
             </select>
@@ -157,7 +165,7 @@ export function CorrectionDialog({ entry, archived, done, outdated, close }: Pro
                 <li key={one.revision}>
                   {said.revision(one.revision)}, {time.format(new Date(one.made_at))}
                   {one.reviser ? `, ${said.by(one.reviser)}` : ""}:{" "}
-                  {one.rating === null ? words.history.failed : starsOf(one.rating)}
+                  {one.rating === null ? words.history.failed : starsOf(one.rating, locale)}
                   {one.withdrawn ? ` (${words.history.withdrawn})` : ""}
                   {one.comment ? `: ${one.comment}` : ""}
                 </li>

@@ -95,13 +95,14 @@ export function FilterBar({ entries, filter, change }: Props) {
 }
 
 function Stars({ label, value, choose }: { label: string; value: number; choose(rating: number): void }) {
+  const { locale } = useChoice();
   return (
     <label>
       {label}
       <select value={String(value)} onChange={(event) => choose(Number(event.currentTarget.value))}>
         {RATINGS.map((rating) => (
           <option key={rating} value={String(rating)}>
-            {rating}
+            {rating.toLocaleString(locale)}
           </option>
         ))}
       </select>

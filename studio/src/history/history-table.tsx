@@ -2,6 +2,7 @@
 
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { useChoice } from "../choice";
+import { written } from "../numbers";
 import type { Entry } from "./entries";
 import { apiOf, type Column, type Order, parametersOf } from "./order";
 import { starsOf } from "./stars";
@@ -93,11 +94,11 @@ export function HistoryTable({ entries, order, sort, correct }: Props) {
               <td
                 class="parameters"
                 title={parametersOf(entry)
-                  .map(([name, value]) => `${name} ${value}`)
+                  .map(([name, value]) => `${name} ${written(value, locale)}`)
                   .join("\n")}
               >
                 {parametersOf(entry)
-                  .map(([, value]) => String(value))
+                  .map(([, value]) => written(value, locale))
                   .join(" / ")}
               </td>
               <td class="stars">
@@ -108,7 +109,7 @@ export function HistoryTable({ entries, order, sort, correct }: Props) {
                   title={entry.failed ?? undefined}
                   onClick={() => correct(entry)}
                 >
-                  <span aria-hidden="true">{entry.rating === null ? said.failed : starsOf(entry.rating)}</span>
+                  <span aria-hidden="true">{entry.rating === null ? said.failed : starsOf(entry.rating, locale)}</span>
                 </button>
                 {entry.withdrawn ? <small>{said.withdrawn}</small> : null}
                 {!entry.withdrawn && entry.revision > 1 ? <small>{said.corrected}</small> : null}

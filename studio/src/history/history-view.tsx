@@ -5,6 +5,7 @@ import { useMemo, useState } from "preact/hooks";
 import { api } from "../api";
 import { useChoice } from "../choice";
 import { useLoaded } from "../loading";
+import { addressOf } from "../place";
 import { ProblemNote } from "../problem";
 import "../style/history.css";
 import { CorrectionDialog } from "./correction-dialog";
@@ -54,7 +55,9 @@ export default function HistoryView() {
       {described.data?.note ? <p class="note">{described.data.note}</p> : null}
       <ProblemNote error={history.error} retry={history.reload} />
       {complete && entries.length === 0 ? (
-        <p class="card">{said.empty}</p>
+        <p class="card">
+          {said.empty} {archived ? null : <a href={addressOf("rate")}>{said.rate}</a>}
+        </p>
       ) : (
         <>
           <FilterBar entries={entries} filter={filter} change={setFilter} />

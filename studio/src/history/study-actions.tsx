@@ -1,6 +1,6 @@
 /** Beginning a study, archiving the one that is chosen, and restoring it. */
 
-import { answered, type Schemas } from "@picture-tuning/client";
+import { ApiError, answered, type Schemas } from "@picture-tuning/client";
 import { useEffect, useId, useRef, useState } from "preact/hooks";
 import { api } from "../api";
 import { useChoice } from "../choice";
@@ -74,14 +74,21 @@ function NewStudy({ basis, begun, close }: { basis: string; begun(name: string):
   const [error, setError] = useState<unknown>(null);
 
   useEffect(() => {
-    dialog.current?.showModal?.();
+    const opener = document.activeElement;
+    const shown = dialog.current;
+    shown?.showModal?.();
     const aborting = new AbortController();
     // Without the list, the study that is chosen can still be taken as the base.
     allStudies(aborting.signal).then(
       (studies) => setKnown(studies.map((one) => one.name)),
       () => {},
     );
-    return () => aborting.abort();
+    return () => {
+      aborting.abort();
+      // A dialog that is taken out of the page does not give the focus back to what had it.
+      shown?.close?.();
+      if (opener instanceof HTMLElement) opener.focus();
+    };
   }, []);
 
   const begin = async (event: Event) => {
@@ -108,6 +115,8 @@ function NewStudy({ basis, begun, close }: { basis: string; begun(name: string):
             value={name}
             required
             maxLength={64}
+            pattern="[a-z0-9][a-z0-9._\-]*"
+            title={said.nameHint}
             autocapitalize="none"
             spellcheck={false}
             aria-describedby={`${title}-name`}
@@ -135,7 +144,13 @@ function NewStudy({ basis, begun, close }: { basis: string; begun(name: string):
           {said.note}
           <textarea maxLength={500} rows={2} value={note} onInput={(event) => setNote(event.currentTarget.value)} />
         </label>
-        <ProblemNote error={error} />
+        {error instanceof ApiError && error.status === 409 ? (
+          <p role="alert" class="problem">
+            {said.taken(name.trim())}
+          </p>
+        ) : (
+          <ProblemNote error={error} />
+        )}
         <p class="actions">
           <button type="submit" disabled={busy}>
             {said.begin}

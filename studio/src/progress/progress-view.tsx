@@ -4,6 +4,7 @@ import type { ComponentType } from "preact";
 import { useCallback, useEffect, useState } from "preact/hooks";
 import { useChoice } from "../choice";
 import { useLoaded } from "../loading";
+import { NotFetched } from "../not-fetched";
 import { ProblemNote } from "../problem";
 import type { EvidenceProps } from "./evidence";
 import { readStats, readStudy, statsOf } from "./reading";
@@ -78,10 +79,13 @@ function ProgressOf({ study }: { study: string }) {
 function LaterEvidence(props: EvidenceProps) {
   const { words } = useWriting();
   const [Evidence, setEvidence] = useState<ComponentType<EvidenceProps> | null>(null);
-  const [error, setError] = useState<unknown>(null);
+  const [isLost, setIsLost] = useState(false);
   useEffect(() => {
-    import("./evidence").then((module) => setEvidence(() => module.default), setError);
+    import("./evidence").then(
+      (module) => setEvidence(() => module.default),
+      () => setIsLost(true),
+    );
   }, []);
-  if (error !== null) return <ProblemNote error={error} retry={() => location.reload()} />;
+  if (isLost) return <NotFetched />;
   return Evidence === null ? <p class="waiting">{words.reading}</p> : <Evidence {...props} />;
 }

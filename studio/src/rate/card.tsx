@@ -3,6 +3,7 @@
 import { useState } from "preact/hooks";
 import { useChoice } from "../choice";
 import { CopyButton } from "../copy-button";
+import { written } from "../numbers";
 import type { Card } from "./desk";
 import { PicturePlace } from "./picture-place";
 import { givePicture, removePicture } from "./pictures";
@@ -27,7 +28,7 @@ export const starsId = (letter: string) => `stars-${letter}`;
 export const reasonId = (letter: string) => `reason-${letter}`;
 
 export function RatingCard({ session, card, letter, isFreed, isMissing, onLook, onSkip }: Props) {
-  const { words } = useChoice();
+  const { words, locale } = useChoice();
   const [isCommenting, setIsCommenting] = useState(card.comment !== "");
   const rate = words.rate;
   const change = (what: Parameters<Session["change"]>[1]) => session.change(card.id, what);
@@ -75,7 +76,7 @@ export function RatingCard({ session, card, letter, isFreed, isMissing, onLook, 
         {Object.entries(rest).map(([name, value]) => (
           <div key={name}>
             <dt>{name}</dt>
-            <dd>{String(value)}</dd>
+            <dd>{written(value, locale)}</dd>
           </div>
         ))}
       </dl>

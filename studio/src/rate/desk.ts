@@ -5,7 +5,7 @@
 
 import { newKey, type Schemas } from "@picture-tuning/client";
 import type { Mode } from "../choice";
-import { keep, kept, keptNames } from "./kept";
+import { isObject, keep, kept, keptNames } from "./kept";
 
 export type Parameters = Schemas["Suggestions"]["suggestions"][number];
 export type Fixed = NonNullable<Schemas["SuggestRequest"]["fixed"]>;
@@ -74,7 +74,24 @@ export const nameOf = ({ study, mode, fixed }: DeskName): string =>
 const unkept = new Map<string, Desk>();
 
 export function readDesk(name: string): Desk {
-  return unkept.get(name) ?? kept<Desk>(name) ?? EMPTY;
+  const found = unkept.get(name) ?? kept<unknown>(name);
+  return isDesk(found) ? found : EMPTY;
+}
+
+function isDesk(value: unknown): value is Desk {
+  if (!isObject(value) || !Array.isArray(value.waiting)) return false;
+  return (
+    [value.current, value.last].every((one) => one === null || isRatingSet(one)) && value.waiting.every(isRatingSet)
+  );
+}
+
+export function isRatingSet(value: unknown): value is RatingSet {
+  if (!isObject(value) || !Array.isArray(value.cards)) return false;
+  const isNamed = [value.key, value.study, value.mode].every((one) => typeof one === "string");
+  const isCard = (one: unknown) =>
+    isObject(one) && typeof one.id === "string" && isObject(one.parameters) && typeof one.comment === "string";
+  const hasOriginal = value.original === null || (isObject(value.original) && typeof value.original.id === "string");
+  return isNamed && hasOriginal && value.cards.every(isCard);
 }
 
 /** Puts a desk away; false if it is lost with the page. */

@@ -9,6 +9,11 @@ export function kept<T>(name: string): T | null {
   }
 }
 
+/** Whether a value has members by name: what was kept may be of another release, or of another page of this host. */
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
 /** Keeps a value; false if the browser does not. */
 export function keep(name: string, value: unknown): boolean {
   try {

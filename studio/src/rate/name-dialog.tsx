@@ -5,7 +5,16 @@ import { useChoice } from "../choice";
 
 const ASKED = "studio.rate.asked";
 
-export const wasAsked = (): boolean => sessionStorage.getItem(ASKED) !== null;
+/** Whether a page was answered whose browser keeps nothing. */
+let wasAnswered = false;
+
+export function wasAsked(): boolean {
+  try {
+    return wasAnswered || sessionStorage.getItem(ASKED) !== null;
+  } catch {
+    return wasAnswered;
+  }
+}
 
 interface Props {
   /** The name, empty for none; null if the person does not want to save yet. */
@@ -17,7 +26,11 @@ export function NameDialog({ onAnswer }: Props) {
   const dialog = useRef<HTMLDialogElement>(null);
   useEffect(() => dialog.current?.showModal?.(), []);
   const answer = (name: string) => {
-    sessionStorage.setItem(ASKED, "yes");
+    try {
+      sessionStorage.setItem(ASKED, "yes");
+    } catch {
+      wasAnswered = true;
+    }
     onAnswer(name);
   };
   return (

@@ -4,7 +4,7 @@ import { useEffect, useState } from "preact/hooks";
 import { useChoice } from "../choice";
 import { isAboutKey } from "../loading";
 import type { Card } from "./desk";
-import type { Entry, Outbox } from "./outbox";
+import { type Entry, isRefusedByApi, type Outbox } from "./outbox";
 
 interface Props {
   outbox: Outbox;
@@ -57,12 +57,12 @@ function Refused({ entry, outbox, onCorrect }: { entry: Entry; outbox: Outbox; o
   const rate = words.rate;
   const said = (card: Card) => (card.rating === null ? rate.itFailed : `${card.rating.toLocaleString(locale)} ★`);
   // Correcting makes a new set of it, which is safe only where the API has said that it recorded nothing.
-  const isCorrectable = refused?.status !== null && refused?.status !== 500;
+  const isCorrectable = isRefusedByApi(entry);
   return (
     <div role="alert" class="problem refused">
       <p>
         <strong>{refused?.status === null ? rate.tooOld : rate.refused(entry.body.results.length)}</strong> {set.study},{" "}
-        {words.shell.modes[set.mode]}
+        {words.shell.modes[set.mode] ?? set.mode}
       </p>
       <ul>
         {set.cards.map((card) => (

@@ -8,9 +8,9 @@
 
 import { ApiError, type Schemas } from "@picture-tuning/client";
 import { isAboutKey } from "../loading";
-import { outcomeOf, type RatingSet } from "./desk";
+import { isRatingSet, outcomeOf, type RatingSet } from "./desk";
 import { exclusively } from "./exclusively";
-import { forget, keep, kept, keptNames } from "./kept";
+import { forget, isObject, keep, kept, keptNames } from "./kept";
 
 export interface Entry {
   set: RatingSet;
@@ -46,7 +46,9 @@ const SENT = "studio.rate.sent";
 const REMEMBERED = 20;
 const FIRST_WAIT_MS = 2_000;
 const LONGEST_WAIT_MS = 60_000;
-const LATER = new Set([401, 403, 408, 429, 500, 502, 503, 504]);
+/** However long a server asks to wait; beyond 24 days a browser's timer would not wait at all. */
+const LONGEST_ASKED_MS = 3600_000;
+const LATER = new Set([401, 403, 408, 429, 502, 503, 504]);
 /** A server that fails so often at one set would fail for ever, and hold up those behind it. */
 const FAILURES = 3;
 /** The API remembers a key for 30 days: after that, sending again might record again. */
@@ -90,8 +92,8 @@ export class Outbox {
   entries(): Entry[] {
     const all = new Map<string, Entry>();
     for (const name of keptNames(ENTRY)) {
-      const entry = kept<Entry>(name);
-      if (entry !== null) all.set(name, entry);
+      const entry = kept<unknown>(name);
+      if (isEntry(entry)) all.set(name, entry);
     }
     for (const [name, entry] of this.unkept) all.set(name, entry);
     return [...all].sort(([one], [other]) => (one < other ? -1 : 1)).map(([, entry]) => entry);
@@ -128,7 +130,10 @@ export class Outbox {
       const entry = this.find(key);
       if (entry === null || entry.undoneBy !== null) return false;
       if (entry.tried === null || isRefusedByApi(entry)) this.remove(entry);
-      else this.put({ ...entry, refused: null, undoneBy: rater });
+      else {
+        this.failures.delete(key);
+        this.put({ ...entry, refused: null, undoneBy: rater });
+      }
       this.tell();
       return true;
     });
@@ -184,7 +189,7 @@ export class Outbox {
         // A key was asked for and not given: the next saving, or the person, asks anew.
         if (isAboutKey(error)) break;
         const asked = error instanceof ApiError ? (error.retryAfter ?? 0) * 1000 : 0;
-        this.timer = setTimeout(() => void this.flush(), Math.max(this.wait, asked));
+        this.timer = setTimeout(() => void this.flush(), Math.max(this.wait, Math.min(asked, LONGEST_ASKED_MS)));
         this.wait = Math.min(2 * this.wait, LONGEST_WAIT_MS);
         break;
       }
@@ -215,10 +220,14 @@ export class Outbox {
       this.remove(tried);
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
-      const failures = error.status === 500 ? (this.failures.get(key) ?? 0) + 1 : 0;
+      if (LATER.has(error.status)) {
+        this.failures.delete(key);
+        throw error;
+      }
+      const failures = (this.failures.get(key) ?? 0) + 1;
       this.failures.set(key, failures);
-      if (LATER.has(error.status) && failures < FAILURES) throw error;
-      if (entry.undoneBy !== null) {
+      if (!isRefusal(error.status) && failures < FAILURES) throw error;
+      if (entry.undoneBy !== null && isRefusal(error.status)) {
         this.remove(entry);
         return;
       }
@@ -277,11 +286,30 @@ export function bodyOf(set: RatingSet, rater: string): Schemas["UpdateRequest"] 
   };
 }
 
-/** A 500 may come after the ratings were recorded; the other refusals say that nothing was. */
-const isRefusedByApi = (entry: Entry): boolean =>
-  entry.refused !== null && entry.refused.status !== null && entry.refused.status !== 500;
+/** Whether an answer says that nothing was recorded: an error of the server, and an empty answer, leave it open. */
+const isRefusal = (status: number): boolean => status >= 400 && status < 500;
 
-const outcomes = (): Sent[] => kept<Sent[]>(SENT) ?? [];
+/** Whether the API has said of an entry that it recorded nothing, so that it can be sent again as another one. */
+export const isRefusedByApi = ({ refused }: Entry): boolean =>
+  refused !== null && refused.status !== null && isRefusal(refused.status);
+
+/** Whether the storage has an entry there, and not what another page or another release has left. */
+function isEntry(value: unknown): value is Entry {
+  if (!isObject(value) || !isRatingSet(value.set) || !isObject(value.body)) return false;
+  const { body, tried, refused, undoneBy } = value;
+  return (
+    Array.isArray(body.results) &&
+    (tried === null || typeof tried === "number") &&
+    (refused === null || (isObject(refused) && Array.isArray(refused.reasons))) &&
+    (undoneBy === null || typeof undoneBy === "string")
+  );
+}
+
+function outcomes(): Sent[] {
+  const found = kept<unknown>(SENT);
+  if (!Array.isArray(found)) return [];
+  return found.filter((one) => isObject(one) && Array.isArray(one.ids) && Array.isArray(one.replaced)) as Sent[];
+}
 
 let latest = 0;
 

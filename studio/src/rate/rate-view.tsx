@@ -57,7 +57,9 @@ function useSession(of: DeskName, wanted: number): [Session, State] {
 function Desk({ of }: { of: DeskName }) {
   const { rater, words, choose, locale } = useChoice();
   const rate = words.rate;
-  const [count, setCount] = useState(() => Math.min(4, Math.max(1, kept<number>(COUNT) ?? 2)));
+  const [count, setCount] = useState(
+    () => LETTERS.findIndex((_, index) => index + 1 === kept<unknown>(COUNT)) + 1 || 2,
+  );
   const [session, state] = useSession(of, count);
   const [pending, setPending] = useState<Pending | null>(null);
   const [said, setSaid] = useState("");

@@ -32,6 +32,8 @@ export const INITIAL_RATINGS = 6;
 
 const FIRST_WAIT_MS = 3_000;
 const LONGEST_WAIT_MS = 60_000;
+/** However long a server asks to wait. */
+const LONGEST_ASKED_MS = 3600_000;
 
 /** What keeps suggestions from coming. */
 export type Trouble =
@@ -329,7 +331,7 @@ export class Session {
       error instanceof ConnectionError || (error instanceof ApiError && [429, 502, 503, 504].includes(error.status));
     if (!isPassing || this.stopping.signal.aborted) return;
     const asked = error instanceof ApiError ? (error.retryAfter ?? 0) * 1000 : 0;
-    this.timer = setTimeout(() => void this.next(), Math.max(this.wait, asked));
+    this.timer = setTimeout(() => void this.next(), Math.max(this.wait, Math.min(asked, LONGEST_ASKED_MS)));
     this.wait = Math.min(2 * this.wait, LONGEST_WAIT_MS);
   }
 

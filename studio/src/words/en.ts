@@ -6,7 +6,7 @@ export const en = {
     study: "study",
     mode: "mode",
     rater: "rater",
-    raterPlaceholder: "your name here",
+    raterPlaceholder: "a pseudonym",
     raterHint: "A pseudonym: it is kept with every rating.",
     docs: "docs",
     language: "Language",
@@ -31,6 +31,8 @@ export const en = {
   problem: {
     offline: "The server does not answer. What you did is kept; try again when it is back.",
     again: "Try again",
+    notFetched:
+      "This part of the page could not be fetched: the server does not answer, or has a newer page. What you did is kept.",
     throttled: (seconds: number) => `Too many requests at once. Try again in ${seconds} s.`,
     failed: "The server failed. Try again; if it stays, whoever runs it finds the reason in the logs under",
     unavailable: "The storage is unavailable at the moment. Try again in a few seconds.",
@@ -322,9 +324,11 @@ export const en = {
   },
   history: {
     empty: "Nothing has been rated in this study and mode yet.",
+    rate: "Rate pictures",
     noneMatch: "No entry matches the filter.",
     loading: (loaded: number) => `${loaded} entries so far; more are being read…`,
-    shown: (shown: number, all: number) => (shown === all ? `${all} entries` : `${shown} of ${all} entries`),
+    shown: (shown: number, all: number) =>
+      shown === all ? `${all} ${all === 1 ? "entry" : "entries"}` : `${shown} of ${all} entries`,
     caption: "Ratings and failures",
     refresh: "Refresh",
     columns: {
@@ -385,6 +389,7 @@ export const en = {
       basedOnNone: "none: it learns from its own ratings alone",
       basedOnHint: "The ratings of that study teach this one too, as far as the two turn out to be alike.",
       begin: "Begin",
+      taken: (name: string) => `There is a study ${name} already. Take another name.`,
       archive: "Archive this study",
       archiveSure: (name: string) => `Archive ${name}? It takes no ratings any more; it can be restored at any time.`,
       restore: "Restore this study",
@@ -412,6 +417,8 @@ export const en = {
     confidence: (number: string) => `confidence ${number}`,
     confidenceHint:
       "The mean probability of the words, 0 to 1. From 0.8 on it is called sure, from 0.5 on fairly sure.",
+    likelihoodHint:
+      "How likely it is that this caption is as good as a person's, 0 to 1. From 0.5 on it is called sure; below, the model itself says from where on it is fairly sure.",
     others: (count: number) => (count === 1 ? "1 other caption" : `${count} other captions`),
     beamWas: (width: number) => `beam width ${width}`,
     beamWasOfModel: "the model's own beam width",

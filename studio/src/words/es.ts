@@ -11,7 +11,7 @@ export const es: Words = {
     study: "estudio",
     mode: "modo",
     rater: "persona",
-    raterPlaceholder: "su nombre",
+    raterPlaceholder: "un seudónimo",
     raterHint: "Un seudónimo: se guarda con cada valoración.",
     docs: "documentación",
     language: "Idioma",
@@ -36,6 +36,8 @@ export const es: Words = {
   problem: {
     offline: "El servidor no responde. Lo que ha hecho se conserva; inténtelo de nuevo cuando vuelva.",
     again: "Intentar de nuevo",
+    notFetched:
+      "No se ha podido traer esta parte de la página: el servidor no responde o tiene una página más nueva. Lo que ha hecho se conserva.",
     throttled: (seconds) => `Demasiadas solicitudes a la vez. Inténtelo de nuevo en ${seconds} s.`,
     failed:
       "El servidor ha fallado. Inténtelo de nuevo; si persiste, quien lo administra encontrará la causa en los registros con",
@@ -329,9 +331,11 @@ export const es: Words = {
   },
   history: {
     empty: "Todavía no se ha valorado nada en este estudio y modo.",
+    rate: "Valorar imágenes",
     noneMatch: "Ninguna entrada coincide con el filtro.",
     loading: (loaded) => `${loaded} entradas hasta ahora; se están leyendo más…`,
-    shown: (shown, all) => (shown === all ? `${all} entradas` : `${shown} de ${all} entradas`),
+    shown: (shown, all) =>
+      shown === all ? `${all} ${all === 1 ? "entrada" : "entradas"}` : `${shown} de ${all} entradas`,
     caption: "Valoraciones y fallos",
     refresh: "Actualizar",
     columns: {
@@ -392,6 +396,7 @@ export const es: Words = {
       basedOnNone: "ninguno: aprende solo de sus propias valoraciones",
       basedOnHint: "Las valoraciones de ese estudio también enseñan a este, en la medida en que resulten parecidos.",
       begin: "Empezar",
+      taken: (name) => `Ya hay un estudio ${name}. Elija otro nombre.`,
       archive: "Archivar este estudio",
       archiveSure: (name) => `¿Archivar ${name}? Ya no admitirá valoraciones; se puede restaurar en cualquier momento.`,
       restore: "Restaurar este estudio",
@@ -416,10 +421,12 @@ export const es: Words = {
       pending: "Subida; describiendo…",
     },
     uploading: (percent) => `Subiendo, ${percent} %`,
-    certainty: { sure: "seguro", fairly: "bastante seguro", unsure: "no seguro: compruébelo" },
+    certainty: { sure: "seguro", fairly: "bastante seguro", unsure: "poco seguro: compruébelo" },
     confidence: (number) => `confianza ${number}`,
     confidenceHint:
       "La probabilidad media de las palabras, de 0 a 1. Desde 0,8 se llama seguro; desde 0,5, bastante seguro.",
+    likelihoodHint:
+      "La probabilidad de que esta descripción sea tan buena como la de una persona, de 0 a 1. Desde 0,5 se llama seguro; por debajo, el propio modelo dice desde dónde es bastante seguro.",
     others: (count) => (count === 1 ? "1 descripción más" : `${count} descripciones más`),
     beamWas: (width) => `ancho del haz ${width}`,
     beamWasOfModel: "el ancho del haz del modelo",

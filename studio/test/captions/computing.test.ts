@@ -22,7 +22,8 @@ describe("certainty", () => {
   test("what the bundle says of a caption counts", () => {
     expect(certaintyOf(0.99, false)).toBe("unsure");
     expect(certaintyOf(0.3, true)).toBe("fairly");
-    expect(certaintyOf(0.9, true)).toBe("sure");
+    expect(certaintyOf(0.4999, true)).toBe("fairly");
+    expect(certaintyOf(0.5, true)).toBe("sure");
   });
 });
 

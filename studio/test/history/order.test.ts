@@ -49,7 +49,8 @@ test("a correction keeps what was before, and none is made of an answer that cha
 });
 
 test("stars show halves, and a rating between them its number", () => {
-  expect(starsOf(4.5)).toBe("★★★★½ 4.5");
-  expect(starsOf(1)).toBe("★ 1");
-  expect(starsOf(3.14)).toBe("★★★ 3.14");
+  expect(starsOf(4.5, "en-GB")).toBe("★★★★½ 4.5");
+  expect(starsOf(1, "en-GB")).toBe("★ 1");
+  expect(starsOf(3.14, "en-GB")).toBe("★★★ 3.14");
+  expect(starsOf(3.5, "es-ES")).toBe("★★★½ 3,5");
 });

@@ -79,3 +79,12 @@ test("a picture has the same id where the browser does not hash", async () => {
   vi.stubGlobal("crypto", {});
   expect(await pictureId(bytes)).toBe(standard);
 });
+
+test.each([5, "x", [], {}, { current: {}, waiting: [], last: null }, { current: null, waiting: [{}], last: null }])(
+  "a desk that something else has left (%j) is passed over",
+  (rubbish) => {
+    localStorage.setItem(nameOf(PLACE), JSON.stringify(rubbish));
+    expect(readDesk(nameOf(PLACE))).toEqual({ current: null, waiting: [], last: null });
+    expect(shownPictures()).toEqual(new Set());
+  },
+);

@@ -1,7 +1,7 @@
 import { answered, connect } from "@picture-tuning/client";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { type RatingSet, setOf } from "../../src/rate/desk";
-import { Outbox, type Sent } from "../../src/rate/outbox";
+import { isRefusedByApi, Outbox, type Sent } from "../../src/rate/outbox";
 import { fillStorage } from "./full-storage";
 
 let page: AbortController;
@@ -268,4 +268,75 @@ test("a browser that keeps nothing is said to, and the ratings are sent all the 
   await outbox.flush();
   expect(recordedRatings(server)).toEqual([5]);
   expect(outbox.isVolatile).toBe(false);
+});
+
+test.each(["99999999999", new Date(Date.now() + 40 * 365 * 86400_000).toUTCString()])(
+  "a server that asks to wait for ever (%s) is not asked at once again, and is asked again",
+  async (asked) => {
+    const server = new Server();
+    server.fates = [problem(503, "later", { "Retry-After": asked })];
+    const outbox = server.openOutbox();
+    outbox.add(ratedSet(4), "");
+    await outbox.flush();
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(server.asked).toHaveLength(1);
+    await vi.advanceTimersByTimeAsync(3600_000);
+    expect(recordedRatings(server)).toEqual([4]);
+  },
+);
+
+test.each([
+  ["an empty answer", () => new Response(null, { status: 200, headers: { "Content-Length": "0" } })],
+  ["an error of what stands between", () => new Response("<h1>timeout</h1>", { status: 524 })],
+  ["a defect", () => problem(500, "a defect")],
+])("%s does not say that nothing was recorded: it is sent again, and corrected under no other key", async (_, made) => {
+  const server = new Server();
+  server.fates = [1, 2, 3].map(made);
+  const outbox = server.openOutbox();
+  const set = ratedSet(4);
+  outbox.add(set, "");
+  await outbox.flush();
+  expect(outbox.entries()[0]?.refused).toBeNull();
+  await vi.advanceTimersByTimeAsync(60_000);
+  const [refused] = outbox.entries();
+  expect(refused?.refused).not.toBeNull();
+  expect(refused && isRefusedByApi(refused)).toBe(false);
+
+  // Taken back, it is withdrawn if it was recorded: it stays until that is known.
+  expect(await outbox.take(set.key, "ana")).toBe(true);
+  server.fates = [1, 2, 3].map(made);
+  await outbox.flush();
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(outbox.entries()).toHaveLength(1);
+  await outbox.retry(set.key);
+  expect(server.withdrawn.map((sent) => sent.ids)).toEqual([["default-1"]]);
+  expect(new Set(server.asked).size).toBe(1);
+});
+
+test("a page of a proxy in place of the answer loses nothing and records nothing twice", async () => {
+  const server = new Server();
+  const page = () => new Response("<h1>Sign in</h1>", { status: 200, headers: { "Content-Type": "text/html" } });
+  server.fates = [1, 2, 3, 4].map(page);
+  const outbox = server.openOutbox();
+  outbox.add(ratedSet(4), "");
+  await outbox.flush();
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(recordedRatings(server)).toEqual([4]);
+  expect(server.asked).toHaveLength(5);
+});
+
+test("what something else has left in the storage is passed over, and kept", async () => {
+  const rubbish = [5, "x", [], {}, { set: {} }, { set: { cards: [{}] }, body: {}, refused: null }, null];
+  for (const [index, value] of rubbish.entries())
+    localStorage.setItem(`studio.rate.outbox/00000000000000${index}/k`, JSON.stringify(value));
+  localStorage.setItem("studio.rate.sent", JSON.stringify({ key: "x" }));
+  const server = new Server();
+  const outbox = server.openOutbox();
+  const set = ratedSet(5);
+  outbox.add(set, "");
+  await outbox.flush();
+  expect(recordedRatings(server)).toEqual([5]);
+  expect(outbox.entries()).toEqual([]);
+  expect(outbox.sent(set.key)?.ids).toEqual(["default-1"]);
+  expect(localStorage.length).toBe(rubbish.length + 1);
 });

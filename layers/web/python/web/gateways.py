@@ -44,9 +44,13 @@ def as_request(event: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def base_path(event: Mapping[str, Any]) -> str:
-    """Return what precedes the API's own paths in the addresses that callers use: `/v1`, say, or nothing."""
+    """Return what precedes the API's own paths in the addresses that callers use: `/v1`, say, or nothing.
+
+    It begins with one slash: browsers take two, and a backslash in place of one, for the beginning of another host.
+    """
     found = event.get("base_path", "")
-    return found if isinstance(found, str) else ""
+    inner = found.lstrip("/\\") if isinstance(found, str) else ""
+    return f"/{inner}" if inner else ""
 
 
 def is_compressed_by_the_gateway(event: Mapping[str, Any]) -> bool:
