@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tools.captioner.errors import KerasFileError
+from tools.captioner.keras.groups import names_by_group
 from tools.captioner.keras.layers import arrays_of_kind
 
 if TYPE_CHECKING:
@@ -28,11 +29,11 @@ def assign_arrays(model: "Model", file: "KerasFile") -> "Mapping[str, Sequence[F
     Raises KerasFileError.
     """
     layers = list(_layers_with_arrays(model))
-    by_name = {stored.name: stored for stored in file.arrays}
+    by_name = {stored.name: stored for stored in file.arrays} if file.named else _by_group(model, file)
     found: dict[str, Sequence[Floats]] = {}
     for name, _, _, shapes in layers:
         arrays = _named(by_name, name)
-        if not file.named or len(arrays) != len(shapes):
+        if len(arrays) != len(shapes) or len(by_name) != len(file.arrays):
             return _in_order(layers, file)
         found[name] = arrays
     for name, kind, options, shapes in layers:
@@ -49,6 +50,18 @@ def _layers_with_arrays(
             yield from _layers_with_arrays(layer.part, f"{path}{layer.name}/")
         elif shapes := arrays_of_kind(layer.kind, layer.options):
             yield f"{path}{layer.name}", layer.kind, layer.options, shapes
+
+
+def _by_group(model: "Model", file: "KerasFile") -> "Mapping[str, LayerArrays]":
+    """Return what is stored under numbered classes by the layers' names; less than all, if of another model."""
+    names = names_by_group(model)
+    found = {}
+    for stored in file.arrays:
+        way = tuple(stored.name.split("/"))
+        told = [names.get(way[: depth + 1]) for depth in range(len(way))]
+        if all(told):
+            found["/".join(map(str, told))] = stored
+    return found
 
 
 def _named(by_name: "Mapping[str, LayerArrays]", name: str) -> "Sequence[Floats]":

@@ -18,7 +18,6 @@ the text that it is.
 import json
 import re
 import zipfile
-from collections import Counter
 from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING, Final
@@ -28,6 +27,7 @@ import numpy as np
 from tools.captioner.errors import KerasFileError
 from tools.captioner.foreign_files import recognise, recognise_folder
 from tools.captioner.keras.description import Model, parse_model
+from tools.captioner.keras.groups import names_by_group
 from tools.captioner.toolchain import require
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ _VARIABLE: Final = re.compile(
     r"(?P<layer>(?:layers|_layer_checkpoint_dependencies)/[^/]+(?:/(?:layers|_layer_checkpoint_dependencies)/[^/]+)*)"
     r"/(?P<variable>(?:.+/)?vars/\d+)"
 )
+_OF_KERAS_3: Final = ("__keras_tensor__", "DTypePolicy")
 _NOT_LAYERS: Final = ("optimizer/", "metrics/", "_metrics/", "compile_metrics/", "optimizer_weights/")
 
 
@@ -137,7 +138,11 @@ def _read_description(file: "BinaryIO") -> KerasFile:
             "this is JSON, and not a model's description as `model.to_json()` gives it; if it is the tokenizer, "
             "name it with --tokenizer"
         )
-    return KerasFile(str(document.get("keras_version", "")), parse_model(document), (), named=True)
+    version = str(document.get("keras_version", ""))
+    # Keras 3 does not write its version here. What it writes, and no Keras before it, tells.
+    if not version and any(f'"{name}"'.encode() in content for name in _OF_KERAS_3):
+        version = "3"
+    return KerasFile(version, parse_model(document), (), named=True)
 
 
 def _read_zip(file: "BinaryIO") -> KerasFile:
@@ -235,7 +240,7 @@ def _numbered_layers(tree: "h5py.File", datasets: "Mapping[str, h5py.Dataset]", 
     for path in sorted(datasets, key=_natural_order):
         if match := _VARIABLE.fullmatch(path):
             groups.setdefault(match["layer"], []).append((match["variable"], path))
-    described = _names_by_group(model) if model else {}
+    described = names_by_group(model) if model else {}
     layers = []
     named = True
     for group, variables in groups.items():
@@ -253,21 +258,6 @@ def _numbered_layers(tree: "h5py.File", datasets: "Mapping[str, h5py.Dataset]", 
         arrays = tuple(_array(datasets, path) for _, path in ordered)
         layers.append(LayerArrays("/".join(names), arrays, tuple(variable for variable, _ in ordered)))
     return tuple(layers), named
-
-
-def _names_by_group(model: Model, way: tuple[str, ...] = ()) -> dict[tuple[str, ...], str]:
-    """Return the layers' names by their groups' names, at every depth."""
-    counts: Counter[str] = Counter()
-    names: dict[tuple[str, ...], str] = {}
-    for layer in model.layers:
-        # How Keras makes a group's name of a class's: BatchNormalization, batch_normalization.
-        kind = re.sub("([a-z])([A-Z])", r"\1_\2", re.sub("(.)([A-Z][a-z]+)", r"\1_\2", layer.kind)).lower()
-        group = (*way, f"{kind}_{counts[kind]}" if counts[kind] else kind)
-        names[group] = layer.name
-        counts[kind] += 1
-        if layer.part is not None:
-            names |= _names_by_group(layer.part, group)
-    return names
 
 
 def _natural_order(path: str) -> list[str | int]:

@@ -1,6 +1,7 @@
 """Reading what Keras saved: every form gives the same decoder, and nothing else gets in. All without TensorFlow."""
 
 import io
+import json
 import os
 import pickle
 import zipfile
@@ -311,3 +312,21 @@ def test_a_description_in_place_of_the_zip_is_refused(tmp_path: Path) -> None:
     path.write_bytes(deep.getvalue())
     with pytest.raises(CaptionerToolError, match="damaged"):
         read_keras_file(path)
+
+
+@pytest.mark.parametrize(
+    ("told", "version"),
+    [
+        ({"keras_version": "2.15.0"}, "2.15.0"),
+        ({"keras_version": "2.15.0", "note": "DTypePolicy"}, "2.15.0"),
+        ({"build_config": {"class_name": "DTypePolicy"}}, "3"),
+        ({"build_config": {"class_name": "__keras_tensor__"}}, "3"),
+        ({}, ""),
+    ],
+)
+def test_a_description_tells_which_keras_wrote_it(tmp_path: Path, told: dict[str, object], version: str) -> None:
+    layers = [{"class_name": "InputLayer", "config": {"name": "words", "batch_input_shape": [None, 3]}}]
+    path = tmp_path / "model.json"
+    path.write_text(json.dumps({"class_name": "Sequential", "config": {"name": "s", "layers": layers}, **told}))
+
+    assert read_keras_file(path).keras_version == version
