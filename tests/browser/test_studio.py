@@ -3,6 +3,7 @@
 They need Chromium, and what `make studio` installs and builds; without these the tests say so.
 """
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -27,7 +28,15 @@ def test_every_view_has_a_journey() -> None:
     assert {"rate", "progress", "history", "captions"} <= {one.name.partition(".")[0] for one in JOURNEYS}
 
 
-@pytest.mark.parametrize("journey", JOURNEYS, ids=lambda path: path.name.partition(".")[0])
+# Each view's journey looks at it in light, in dark and on a phone; this one shows all with the demo's data, for people.
+SHOWN = pytest.mark.skipif("PICTURES" not in os.environ, reason="PICTURES names no folder for pictures of every view")
+
+
+@pytest.mark.parametrize(
+    "journey",
+    [pytest.param(one, marks=SHOWN) if one.name.startswith("pictures.") else one for one in JOURNEYS],
+    ids=lambda path: path.name.partition(".")[0],
+)
 def test_a_journey_through_studio(journey: Path) -> None:
     node = npm()
     if not (ROOT / "functions" / "suggest" / "studio" / "index.html").exists():
