@@ -25,7 +25,11 @@ def environment(endpoint: str, **given: str) -> dict[str, str]:
         name: re.sub(r"\$\{(\w+):-(\w*)\}", lambda one: given.get(one[1], one[2]), value)
         for name, value in found.items()
     }
-    here = {name: value.replace("http://dynamodb:8000", endpoint) for name, value in filled.items()}
+    # Other tests have tables in this emulator, one of them under the name that compose.yaml gives.
+    here = {
+        name: value.replace("http://dynamodb:8000", endpoint).replace("dynamodb://", "dynamodb://compose-")
+        for name, value in filled.items()
+    }
     assert here["OBSERVATION_STORE"] != found["OBSERVATION_STORE"]
     assert here.items() >= given.items()
     return {**here, "HOST": "127.0.0.1"}
@@ -49,10 +53,10 @@ def test_the_tables_are_made_once_and_the_stack_on_them_passes_the_smoke_test(
 
     assert stack.stop() == 0
     assert made.stdout.splitlines() == [
-        "OBSERVATION_STORE: table observations made",
-        "CAPTION_STORE: table captions made",
+        "OBSERVATION_STORE: table compose-observations made",
+        "CAPTION_STORE: table compose-captions made",
     ]
-    assert "table observations is there" in again.stdout
+    assert "table compose-observations is there" in again.stdout
     assert (made.returncode, again.returncode) == (0, 0)
     assert f"{len(CHECKS)} of {len(CHECKS)} checks passed" in smoke.stdout, smoke.stdout
 

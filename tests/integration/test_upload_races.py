@@ -66,6 +66,9 @@ class Signing:
         # Captions of the same picture by other versions are no business of each other's.
         self.model_version = name
 
+    def is_sure(self, _confidence: float) -> None:
+        """It does not know."""
+
     def caption(self, picture: bytes, _decoding: object = None) -> Caption:
         return Caption(f"{picture.decode()} by {self.model_version}", 0.5, self.model_version)
 

@@ -194,7 +194,7 @@ def test_an_error_that_nobody_expected_keeps_no_other_picture_waiting(
     resources: Resources,
 ) -> None:
     class Fragile:
-        model_version, decoding = captioner.model_version, captioner.decoding
+        model_version, decoding, is_sure = captioner.model_version, captioner.decoding, captioner.is_sure
 
         def caption(self, picture: bytes, _decoding: object = None) -> object:
             if len(picture) > 10_000:
