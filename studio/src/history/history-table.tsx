@@ -49,10 +49,12 @@ export function HistoryTable({ entries, order, sort, correct }: Props) {
     };
     look();
     element.addEventListener("scroll", look, { passive: true });
-    addEventListener("resize", look);
+    // It grows with the first entries, and with the window.
+    const sizes = new ResizeObserver(look);
+    sizes.observe(element);
     return () => {
       element.removeEventListener("scroll", look);
-      removeEventListener("resize", look);
+      sizes.disconnect();
     };
   }, []);
 

@@ -33,6 +33,7 @@ export function NewStudy({ from, begun, close }: Props) {
   const [known, setKnown] = useState<readonly Props["from"][]>([from]);
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<unknown>(null);
+  const [taken, setTaken] = useState<string | null>(null);
 
   useEffect(() => {
     const aborting = new AbortController();
@@ -55,14 +56,19 @@ export function NewStudy({ from, begun, close }: Props) {
       field.current?.focus();
       return;
     }
-    setBusy(true);
     setError(null);
+    // The API would first say that a study cannot go on from itself.
+    const isTaken = known.some((one) => one.name === name.trim());
+    setTaken(isTaken ? name.trim() : null);
+    if (isTaken) return;
+    setBusy(true);
     try {
       const body = { name: name.trim(), ...(note ? { note } : {}), ...(basedOn ? { based_on: basedOn } : {}) };
       const study = await withKey(() => answered(api.POST("/ml/studies", { body })));
       begun(study.name);
     } catch (reason) {
-      setError(reason);
+      if (reason instanceof ApiError && reason.status === 409) setTaken(name.trim());
+      else setError(reason);
       setBusy(false);
     }
   };
@@ -118,13 +124,12 @@ export function NewStudy({ from, begun, close }: Props) {
           {said.note}
           <textarea maxLength={500} rows={2} value={note} onInput={(event) => setNote(event.currentTarget.value)} />
         </label>
-        {error instanceof ApiError && error.status === 409 ? (
+        {taken === null ? null : (
           <p role="alert" class="problem">
-            {said.taken(name.trim())}
+            {said.taken(taken)}
           </p>
-        ) : (
-          <ProblemNote error={error} />
         )}
+        <ProblemNote error={error} />
         <p class="actions">
           <button type="submit" disabled={busy}>
             {said.begin}
