@@ -429,7 +429,7 @@ export const es: Words = {
       basedOnNoneHint: "Empieza de cero y aprende solo de sus propias valoraciones.",
       basedOnHint: (name) =>
         `Parte de ${name}: también aprende de sus valoraciones, en la medida en que los dos resulten parecidos.`,
-      thisStudy: "este estudio",
+      thisStudy: "este",
       begin: "Empezar",
       taken: (name) => `Ya hay un estudio ${name}. Elija otro nombre.`,
       archive: "Archivar este estudio",
