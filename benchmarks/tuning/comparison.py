@@ -1,7 +1,8 @@
 """The comparison's arithmetic: mean regrets with their standard errors, and differences between paired runs.
 
 A pair is two rows' runs for one truth: same family, same seed, same noise. Where a row has fewer runs than another,
-they are compared on the truths that both have had. It writes nothing; that is `benchmarks.tuning.page`.
+they are compared on the truths that both have had, and a run counts for the ratings that it had. It writes nothing;
+that is `benchmarks.tuning.page`.
 """
 
 import math
@@ -83,9 +84,13 @@ class Comparison:
         """Return the seeds of which the row has a run, in order."""
         return sorted({seed for _, seed in self._runs[method]})
 
-    def common(self, first: str, second: str) -> int:
-        """Return how many truths both rows have had."""
-        return len(self._of(first, None).keys() & self._of(second, None).keys())
+    def common(self, first: str, second: str, size: int = SIZES[0]) -> int:
+        """Return how many truths both rows have had, for `size` ratings at least."""
+        return len(_rated(self._of(first, None), size).keys() & _rated(self._of(second, None), size).keys())
+
+    def runs(self, method: str, size: int, family: str | None = None) -> int:
+        """Return how many runs the row has had for `size` ratings, in all families or one."""
+        return len(_rated(self._of(method, family), size))
 
     def regret(self, method: str, size: int, family: str | None = None) -> Estimate:
         """Return the mean regret after `size` ratings, over all families or one.
@@ -94,12 +99,16 @@ class Comparison:
             ValueError: there are no runs.
         """
         at = SIZES.index(size)
-        return estimate(run.regrets[at] for run in self._of(method, family).values())
+        return estimate(run.regrets[at] for run in _rated(self._of(method, family), size).values())
+
+    def sizes(self, method: str, family: str | None = None) -> list[int]:
+        """Return after how many ratings all of the row's runs have values."""
+        return [size for size in SIZES if all(run.ratings >= size for run in self._of(method, family).values())]
 
     def seconds(self, method: str, size: int) -> float:
         """Return the mean CPU seconds of the batch that ended with `size` ratings."""
         at = SIZES.index(size)
-        return statistics.fmean(run.seconds[at] for run in self._of(method, None).values())
+        return statistics.fmean(run.seconds[at] for run in _rated(self._of(method, None), size).values())
 
     def coverage(self, method: str, size: int, family: str | None = None) -> Estimate | None:
         """Return how often the 90 % interval held after `size` ratings, a share; None of a row that gives none."""
@@ -126,7 +135,7 @@ class Comparison:
 
     def best_peer(self, size: int) -> str:
         """Return the peer beside which ours looks worst after `size` ratings, if any has ENOUGH truths of those."""
-        pairings = {peer: self.pairing(OURS, peer, size) for peer in self.peers}
+        pairings = {peer: self.pairing(OURS, peer, size) for peer in self.peers if self.common(OURS, peer, size)}
         enough = [peer for peer, pairing in pairings.items() if pairing.difference.count >= ENOUGH]
         return max(enough or pairings, key=lambda peer: pairings[peer].share.mean)
 
@@ -137,8 +146,13 @@ class Comparison:
         return {(run.family, run.seed): run for run in self._all if (run.method, run.version) == (method, version)}
 
 
+def _rated(runs: _Runs, size: int) -> _Runs:
+    """Return the runs that had so many ratings."""
+    return {truth: run for truth, run in runs.items() if run.ratings >= size}
+
+
 def _pair_if_any(ones: _Runs, others: _Runs, size: int) -> Pairing | None:
-    return pair(ones, others, size) if ones.keys() & others.keys() else None
+    return pair(ones, others, size) if _rated(ones, size).keys() & _rated(others, size).keys() else None
 
 
 def pair(ones: _Runs, others: _Runs, size: int) -> Pairing:
@@ -151,6 +165,7 @@ def pair(ones: _Runs, others: _Runs, size: int) -> Pairing:
         ValueError: they have no truth in common.
     """
     at = SIZES.index(size)
+    ones, others = _rated(ones, size), _rated(others, size)
     pairs = [(ones[truth].regrets[at], others[truth].regrets[at]) for truth in ones.keys() & others.keys()]
     difference = estimate(one - other for one, other in pairs)
     below = statistics.fmean(other for _, other in pairs)

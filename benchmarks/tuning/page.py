@@ -8,7 +8,7 @@ from benchmarks.tuning import people_section
 from benchmarks.tuning.comparison import ENOUGH, Comparison
 from benchmarks.tuning.methods import METHODS, OURS
 from benchmarks.tuning.raters import NOISE
-from benchmarks.tuning.runs import BATCH, RATINGS, SIZES
+from benchmarks.tuning.runs import BATCH, RATINGS
 from benchmarks.tuning.tables import AT, COLUMNS, Targets, pairings, plus_minus, regrets, table, versions
 from benchmarks.tuning.timing import AGES, TOLD, Timing
 
@@ -62,6 +62,7 @@ machine lengthens them, so small differences mean nothing.
   made on seeds from 100 on, of ours on seeds from 1000 on ([methods](../../benchmarks/tuning/methods)). Suggestions are
   rounded to the space's grid before they are rated. Each recommends by its own best judgement: the best rated setting,
   or its model's where it offers that.
+- Ax takes most of a minute for {ratings} ratings. All but a few of its runs end after {ax}; `n` says how many went on.
 - Every run has a process of its own. Python packages are those of
   [requirements.txt](../../benchmarks/tuning/requirements.txt).
 
@@ -112,6 +113,7 @@ def render(comparison: Comparison, timings: Sequence[Timing], people: Comparison
         ratings=RATINGS,
         batch=BATCH,
         noise=NOISE,
+        ax=METHODS["ax"].ratings,
         regrets=regrets(comparison, None),
         ours=ours,
         families="\n\n".join(f"`{family}`\n\n{regrets(comparison, family)}" for family in comparison.families),
@@ -133,16 +135,17 @@ def plot(comparison: Comparison, path: Path) -> None:
     for panel, family in (("all", None), *((family, family) for family in comparison.families)):
         axis = axes[panel]
         for method in comparison.methods_in(family):
-            estimates = [comparison.regret(method, size, family) for size in SIZES]
+            sizes = comparison.sizes(method, family)
+            estimates = [comparison.regret(method, size, family) for size in sizes]
             means = [one.mean for one in estimates]
             row, ours = comparison.world.rows[method], method == OURS
             colour = "black" if ours else f"C{list(METHODS).index(row.method.name)}"
             style = _STYLES[rows_of_ours.index(method)] if row.is_ours else "-"
             width = 2.2 if ours else 1.2
-            axis.plot(SIZES, means, linestyle=style, color=colour, linewidth=width, label=row.title)
+            axis.plot(sizes, means, linestyle=style, color=colour, linewidth=width, label=row.title)
             if family is None:
                 low, high = ([one.mean + sign * one.error for one in estimates] for sign in (-1, 1))
-                axis.fill_between(SIZES, low, high, color=colour, alpha=0.15, linewidth=0)
+                axis.fill_between(sizes, low, high, color=colour, alpha=0.15, linewidth=0)
         axis.set(title=family or "all families", xlim=(0, RATINGS), ylim=(0, None))
     axes["all"].set(xlabel="ratings", ylabel="mean regret, rating points")
     axes["all"].legend(frameon=False, fontsize=8)

@@ -7,7 +7,7 @@ import csv
 import io
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from benchmarks.machine import describe
@@ -31,7 +31,7 @@ COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What a row's method made of one truth's ratings: a value for each of SIZES.
+    """What a row's method made of one truth's ratings: a value for each of SIZES, or for the first of them.
 
     `regrets` are rating points lost by taking the recommendation; `seconds` are the CPU seconds of the process in
     `ask` and `tell` of the batch. `lows` and `highs` are the ends of the recommendation's 90 % interval, less its true
@@ -50,9 +50,10 @@ class Run:
 
     def to_line(self) -> str:
         """Return the run, a line of CSV under COLUMNS, without its end: rating points to 1e-4, times to 1 µs."""
-        milliseconds = (f"{1_000 * second:.3f}" for second in self.seconds)
-        points = ([f"{value:.4f}" for value in column] for column in (self.regrets, self.lows, self.highs))
-        regrets, lows, highs = (column or [""] * len(SIZES) for column in points)
+        milliseconds = _padded(f"{1_000 * second:.3f}" for second in self.seconds)
+        regrets, lows, highs = (
+            _padded(f"{value:.4f}" for value in column) for column in (self.regrets, self.lows, self.highs)
+        )
         about = (self.method, self.version, self.family, self.seed, self.machine)
         return to_line((*about, *regrets, *milliseconds, *lows, *highs))
 
@@ -63,11 +64,16 @@ class Run:
             raise ValueError(f"{len(cells)} cells, not {len(COLUMNS)}")
         method, version, family, seed, machine, *figures = cells
         columns = (figures[first : first + len(SIZES)] for first in range(0, len(figures), len(SIZES)))
-        regrets, milliseconds, lows, highs = (
-            tuple(float(figure) for figure in column) if any(column) else () for column in columns
-        )
+        regrets, milliseconds, lows, highs = (_read(column) for column in columns)
+        if not regrets or len(regrets) != len(milliseconds) or {len(lows), len(highs)} - {0, len(regrets)}:
+            raise ValueError("the columns end after different numbers of ratings")
         seconds = tuple(ms / 1_000 for ms in milliseconds)
         return cls(method, version, family, int(seed), machine, regrets, seconds, lows, highs)
+
+    @property
+    def ratings(self) -> int:
+        """After how many ratings the run ended."""
+        return SIZES[len(self.regrets) - 1]
 
 
 def run(row: TableRow, family: str, seed: int) -> Run:
@@ -77,6 +83,8 @@ def run(row: TableRow, family: str, seed: int) -> Run:
     method = _start(row, truth)
     regrets, seconds, intervals = [], [], []
     for size in SIZES:
+        if size > (row.method.ratings or RATINGS):
+            break
         seconds.append(sum(rate_batch(method, raters, size - BATCH, informed=row.informed)))
         recommended = snap(truth.mode, method.recommend())
         regrets.append(truth.regret(recommended))
@@ -119,6 +127,19 @@ def to_line(cells: Sequence[object]) -> str:
     text = io.StringIO()
     csv.writer(text, lineterminator="").writerow(cells)
     return text.getvalue()
+
+
+def _padded(column: Iterable[str]) -> list[str]:
+    cells = list(column)
+    return [*cells, *[""] * (len(SIZES) - len(cells))]
+
+
+def _read(column: Sequence[str]) -> tuple[float, ...]:
+    """Return a column's figures, up to where the run ended. Raises ValueError for one with a hole."""
+    figures = list(column)
+    while figures and not figures[-1]:
+        figures.pop()
+    return tuple(map(float, figures))
 
 
 def _start(row: TableRow, truth: Truth) -> Method:

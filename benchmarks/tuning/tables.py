@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 
 from benchmarks.tuning.comparison import Comparison, Estimate
 from benchmarks.tuning.methods import OURS
-from benchmarks.tuning.runs import RATINGS
 
 COLUMNS = (10, 20, 30, 40, 50)
+_NONE = "-"
 AT = tuple(f"n = {size}" for size in COLUMNS)
 
 
@@ -34,8 +34,12 @@ def regrets(comparison: Comparison, family: str | None) -> str:
     """Return every row's mean regret, over all families or one."""
     rows = []
     for method in comparison.methods_in(family):
-        estimates = [comparison.regret(method, size, family) for size in COLUMNS]
-        rows.append([comparison.title(method), str(estimates[0].count), *map(plus_minus, estimates)])
+        reached = [comparison.runs(method, size, family) for size in COLUMNS]
+        cells = [
+            _of_fewer(plus_minus(comparison.regret(method, size, family)), count, reached[0]) if count else _NONE
+            for size, count in zip(COLUMNS, reached, strict=True)
+        ]
+        rows.append([comparison.title(method), str(reached[0]), *cells])
     return table(["mean regret", "runs", *AT], rows)
 
 
@@ -44,12 +48,16 @@ def pairings(comparison: Comparison, others: Sequence[str]) -> str:
     rows = []
     for other in others:
         cells = []
+        most = comparison.common(OURS, other, COLUMNS[0])
         for size in COLUMNS:
+            count = comparison.common(OURS, other, size)
+            if not count:
+                cells.append(_NONE)
+                continue
             pairing = comparison.pairing(OURS, other, size)
             gain = Estimate(-pairing.difference.mean, pairing.difference.error, pairing.difference.count)
-            cells.append(f"{plus_minus(gain)} ({pairing.errors:.1f}; {pairing.won:.0%})")
-        count = comparison.pairing(OURS, other, RATINGS).difference.count
-        rows.append([comparison.title(other), str(count), *cells])
+            cells.append(_of_fewer(f"{plus_minus(gain)} ({pairing.errors:.1f}; {pairing.won:.0%})", count, most))
+        rows.append([comparison.title(other), str(most), *cells])
     return table(["against", "pairs", *AT], rows)
 
 
@@ -71,6 +79,10 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def plus_minus(estimate: Estimate) -> str:
     """Return a mean with its standard error, to two decimals."""
     return f"{estimate.mean:.2f} ± {estimate.error:.2f}"
+
+
+def _of_fewer(figure: str, count: int, most: int) -> str:
+    return figure if count == most else f"{figure}, n = {count}"
 
 
 def percent(estimate: Estimate) -> str:

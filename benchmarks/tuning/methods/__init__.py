@@ -54,6 +54,7 @@ class Contender:
     """A method of the comparison: where its adapter is, and which distributions make it what it is.
 
     `revision` is raised when the adapter comes to use its method differently, so that results are measured anew.
+    `ratings`, if given, is after how many a run ends, of a method that takes too long for all of them.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Contender:
     adapter: str
     distributions: tuple[str, ...] = ()
     revision: int = 1
+    ratings: int | None = None
 
     @property
     def version(self) -> str:
@@ -87,7 +89,7 @@ METHODS: dict[str, Contender] = {
         Contender("bayesian-optimization", "bayesian-optimization", "bayes_opt:BayesOpt", ("bayesian-optimization",)),
         Contender("optuna-gp", "Optuna GP", "optuna_samplers:gp", ("optuna", "torch")),
         Contender("smac3", "SMAC3", "smac3:Smac3", ("smac",)),
-        Contender("ax", "Ax", "ax_client:AxClient", ("ax-platform", "botorch")),
+        Contender("ax", "Ax", "ax_client:AxClient", ("ax-platform", "botorch"), ratings=30),
         Contender(OURS, "ours", "ours:Ours"),
     )
 }

@@ -71,6 +71,29 @@ def test_intervals_are_kept_with_a_run(tmp_path: Path, done: Run) -> None:
     assert with_them.regrets == without.regrets
 
 
+def test_a_run_that_ended_early_is_kept_as_far_as_it_went(tmp_path: Path, done: Run) -> None:
+    path = tmp_path / "tuning.csv"
+    short = replace(done, regrets=done.regrets[:15], seconds=done.seconds[:15])
+    assert (done.ratings, short.ratings) == (RATINGS, 30)
+    append(path, short)
+    append(path, done)
+    first, second = read(path)
+    assert first.regrets == second.regrets[:15]
+    assert (first.ratings, second.ratings) == (30, RATINGS)
+    cells = path.read_text(encoding="utf-8").splitlines()[1].split(",")
+    with_a_hole = [*cells[:8], "", *cells[9:]]
+    path.write_text("\n".join([path.read_text(encoding="utf-8").splitlines()[0], ",".join(with_a_hole), ""]))
+    with pytest.raises(ResultsError, match="line 2"):
+        read(path)
+
+
+def test_a_method_that_takes_too_long_is_run_to_its_last_rating() -> None:
+    row = ALIKE.rows["random"]
+    short = run(replace(row, method=replace(row.method, ratings=30)), "trap", 0)
+    assert short.ratings == 30
+    assert short.regrets == run(row, "trap", 0).regrets[:15]
+
+
 def test_half_a_line_left_by_a_killed_writer_is_not_read_and_is_cut_off(tmp_path: Path, done: Run) -> None:
     path = tmp_path / "tuning.csv"
     append(path, done)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.tuning import timing, trial
+from benchmarks.tuning import tables, timing, trial
 from benchmarks.tuning.__main__ import main
 from benchmarks.tuning.comparison import ENOUGH, Comparison
 from benchmarks.tuning.page import plot, render
@@ -103,6 +103,28 @@ def test_only_the_version_measured_last_counts() -> None:
     assert comparison.versions == {
         name: "0.9" if name == "ax" else f"{name} 1.0" for name in ("random", "optuna-gp", "ax", "ours")
     }
+
+
+def test_runs_that_ended_early_count_for_the_ratings_that_they_had() -> None:
+    runs = [
+        replace(run, regrets=run.regrets[:15], seconds=run.seconds[:15])
+        if (run.method, run.seed) == ("random", 0)
+        else run
+        for run in _runs()
+        if run.method in {"ours", "random"}
+    ]
+    comparison = Comparison(runs)
+    assert comparison.regret("random", 30).count == 4
+    assert astuple(comparison.regret("random", 40)) == _about(1.0, 0.4, 2)
+    assert comparison.pairing("ours", "random", 50).difference.count == 2
+    assert comparison.sizes("random")[-1] == 30
+    assert comparison.sizes("ours")[-1] == SIZES[-1]
+    text = render(comparison, [])
+    (row,) = (line for line in text.splitlines() if line.startswith("| random | 4 | 0.80"))
+    assert row.endswith("| 1.00 ± 0.40, n = 2 | 1.00 ± 0.40, n = 2 |")
+    assert "(3.0; 100%), n = 2 |" in text
+    nobody = Comparison([replace(run, regrets=run.regrets[:15], seconds=run.seconds[:15]) for run in _runs()])
+    assert "| - | - |" in tables.regrets(nobody, None)
 
 
 def test_the_page_says_what_was_measured_and_what_was_reached(comparison: Comparison) -> None:
