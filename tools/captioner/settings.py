@@ -58,6 +58,10 @@ class RewardSettings:
     feature_dropout: float = field(
         default=0.5, metadata={"help": "share of a picture's features hidden while learning from rewards"}
     )
+    view_share: float = field(
+        default=0.5,
+        metadata={"help": "share of the pictures that are seen cut or mirrored then, where --views made such features"},
+    )
     averaging: float = field(default=0.99, metadata={"help": "share of the weights' mean that each step keeps"})
     grammar_weight: float = 0.0
     example_weight: float = 0.0
@@ -68,6 +72,8 @@ class RewardSettings:
                 raise SettingsError(f"{name} must be at least {least}, not {getattr(self, name)}")
         if not 0 < self.reward_rate < 1:
             raise SettingsError("reward_rate must lie between 0 and 1")
+        if not 0 <= self.view_share <= 1:
+            raise SettingsError(f"view_share must lie within 0 to 1, not {self.view_share}")
         for name in ("feature_dropout", "averaging"):
             if not 0 <= getattr(self, name) < 1:
                 raise SettingsError(f"{name} must be at least 0 and less than 1, not {getattr(self, name)}")

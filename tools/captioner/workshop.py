@@ -2,6 +2,7 @@
 
     encoder.tflite  encoder.json                            convert-encoder
     features_train.npz  features_val.npz  features.json     (only where the data has pictures and no features)
+    view-N.npz                                              (of other views of the training pictures, if any)
     decoder.tflite  vocabulary.json  decoder.json           train
     decoder-N.weights.h5  training-N.npz  rewards-N.npz  grammar-N-M.npz  (of the seed N, how far train is)
     evaluation.json                                         bundle, which chooses how to decode, and fits the confidence
@@ -17,7 +18,7 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import numpy as np
 
@@ -48,6 +49,7 @@ from tools.captioner.toolchain import installed_versions
 from tools.captioner.training import train_decoder
 from tools.captioner.trust import as_good_as_people
 from tools.captioner.verification import verify_decoder, verify_encoder
+from tools.captioner.views import encode_views
 from tools.captioner.vocabulary import build_vocabulary
 from tools.captioner.vocabulary import to_json as vocabulary_to_json
 
@@ -56,6 +58,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from keras import Model
+    from numpy.typing import NDArray
 
     from captioning.model.vocabulary import Vocabulary
     from tools.captioner.dataset import Dataset, Split
@@ -104,19 +107,28 @@ class Workshop:
             },
         )
 
-    def encode(self, data: Path, pictures: Path | None) -> None:
-        """Encode the pictures of both splits, unless the data brings features; hold the encoder to those it brings."""
+    def encode(self, data: Path, pictures: Path | None, views: int = 0) -> None:
+        """Encode the pictures of both splits, unless the data brings features; hold the encoder to those it brings.
+
+        `views` is how many other views of each training picture are encoded as well, where the data has the pictures.
+        """
         cached = [data / f"features_{split}.npz" for split in _SPLITS]
         self._require(ENCODER, "convert-encoder")
         encoder = sha256_of(self.folder / ENCODER)
         names = {split: read_names(data, split) for split in _SPLITS}
         made_from = _fingerprint(
-            "features", encoder, *names["train"], *names["val"], *(sha256_of(path) for path in cached if path.is_file())
+            "features",
+            encoder,
+            str(views),
+            *names["train"],
+            *names["val"],
+            *(sha256_of(path) for path in cached if path.is_file()),
         )
         if self._is_made("features", made_from):
             return
+        seen = self._encode_views(data, pictures, names["train"], views)
         if all(path.is_file() for path in cached):
-            self._record("features", made_from, self._compare(data, pictures, names["val"]))
+            self._record("features", made_from, {**self._compare(data, pictures, names["val"]), "views": seen})
             return
         for split in _SPLITS:
             folder = pictures or find_pictures(data, split)
@@ -124,7 +136,21 @@ class Workshop:
                 raise DatasetError(f"{data} has neither features_{split}.npz nor a folder of pictures: give --pictures")
             features = encode_pictures(self.folder / ENCODER, folder, names[split])
             np.savez(self.folder / f"features_{split}.npz", names=features.names, features=features.features)
-        self._record("features", made_from, {"features": "made by this encoder"})
+        self._record("features", made_from, {"features": "made by this encoder", "views": seen})
+
+    def _encode_views(self, data: Path, pictures: Path | None, names: tuple[str, ...], views: int) -> int:
+        """Encode other views of the training pictures; the number of them, 0 where there are no pictures."""
+        folder = pictures or find_pictures(data, "train")
+        if views and (folder is None or not (folder / names[0]).is_file()):
+            announce("the data brings features and no training pictures: they are learned from as a whole only")
+            views = 0
+        # Views of an earlier run with more of them would be taken for this one's.
+        for path in self.folder.glob("view-*.npz"):
+            path.unlink()
+        for view in range(1, views + 1):
+            features = encode_views(self.folder / ENCODER, cast("Path", folder), names, view)
+            np.savez(self.folder / f"view-{view}.npz", names=features.names, features=features.features)
+        return views
 
     def _compare(self, data: Path, pictures: Path | None, names: tuple[str, ...]) -> dict[str, object]:
         folder = pictures or find_pictures(data, "val")
@@ -147,7 +173,10 @@ class Workshop:
         It is held to the networks that it is made of.
         """
         training, validation = (self._dataset(data, split) for split in _SPLITS)
-        made_from = _fingerprint("decoder", to_json(asdict(recipe)), *map(_digest, (training, validation)))
+        views = self._views(training)
+        made_from = _fingerprint(
+            "decoder", to_json(asdict(recipe)), *map(_digest, (training, validation)), *_digest_views(views)
+        )
         if self._is_made("decoder", made_from):
             return
         settings, product = recipe.training, recipe.product
@@ -159,7 +188,7 @@ class Workshop:
         for place in range(product.seeds):
             own = replace(recipe, training=replace(settings, seed=settings.seed + place))
             announce(f"run {place + 1} of {product.seeds}, seed {own.training.seed}")
-            made, course = self._train_decoders(training, validation, vocabulary, own)
+            made, course = self._train_decoders(training, validation, views, vocabulary, own)
             networks += made
             courses.append(course)
         members = [(network, 1 / len(networks)) for network in networks]
@@ -190,7 +219,12 @@ class Workshop:
         )
 
     def _train_decoders(
-        self, training: "Dataset", validation: "Dataset", vocabulary: "Vocabulary", recipe: "Recipe"
+        self,
+        training: "Dataset",
+        validation: "Dataset",
+        views: "NDArray[np.float32] | None",
+        vocabulary: "Vocabulary",
+        recipe: "Recipe",
     ) -> "tuple[list[Model], dict[str, object]]":
         """Train decoders from one seed, which part in the last stage: the decoders, and the course of all stages."""
         settings = recipe.training
@@ -204,7 +238,7 @@ class Workshop:
             best=self.folder / f"decoder-{name}.weights.h5",
             checkpoint=Checkpoint(self.folder / f"training-{name}.npz", learned_from),
         )
-        rewarded_by = _fingerprint(learned_from, to_json(asdict(recipe.rewards)))
+        rewarded_by = _fingerprint(learned_from, to_json(asdict(recipe.rewards)), *_digest_views(views))
         policy, rewarded = reinforce(
             read_policy(before),
             training,
@@ -212,6 +246,7 @@ class Workshop:
             recipe.rewards,
             seed=settings.seed,
             checkpoint=Checkpoint(self.folder / f"rewards-{name}.npz", rewarded_by),
+            views=views,
         )
         networks, lasts = [], []
         for number, last in enumerate(recipe.grammar.after(recipe.rewards), start=1):
@@ -219,7 +254,7 @@ class Workshop:
                 self.folder / f"grammar-{name}-{number}.npz", _fingerprint(rewarded_by, to_json(asdict(last)))
             )
             taught, corrected = reinforce(
-                policy.folded(), training, vocabulary, last, seed=settings.seed, checkpoint=checkpoint
+                policy.folded(), training, vocabulary, last, seed=settings.seed, checkpoint=checkpoint, views=views
             )
             network = build_decoder(len(vocabulary.words), training.features.shape[1], settings.dropout, settings.seed)
             write_policy(taught, network)
@@ -314,6 +349,19 @@ class Workshop:
             raise DatasetError(f"there are no features for {split}.txt, neither {given} nor {path}")
         return read_dataset(data, split, read_features(path))
 
+    def _views(self, training: "Dataset") -> "NDArray[np.float32] | None":
+        """Read the other views [views, pictures, F] of the training pictures, in their order; None without any."""
+        paths = sorted(self.folder.glob("view-*.npz"))
+        if not paths:
+            return None
+        found = []
+        for path in paths:
+            features = read_features(path)
+            if features.names != training.names or features.features.shape != training.features.shape:
+                raise DatasetError(f"{path} is not of the training pictures: run encode again")
+            found.append(features.features)
+        return np.stack(found)
+
     def _is_made(self, step: str, made_from: str) -> bool:
         record = self.folder / f"{step}.json"
         if record.is_file() and self._read_record(step)["made_from"] == made_from:
@@ -354,6 +402,10 @@ def _rounded(figures: "Mapping[str, Any]") -> "dict[str, object]":
 
 def _fingerprint(*ingredients: str) -> str:
     return hashlib.sha256("\0".join(ingredients).encode()).hexdigest()
+
+
+def _digest_views(views: "NDArray[np.float32] | None") -> list[str]:
+    return [] if views is None else [hashlib.sha256(views.tobytes()).hexdigest()]
 
 
 def _digest(dataset: "Dataset") -> str:

@@ -171,6 +171,26 @@ def test_an_interrupted_run_goes_on_and_ends_as_if_it_had_not_been(
         np.testing.assert_array_equal(ours, theirs)
 
 
+def test_a_picture_is_seen_whole_and_in_its_other_views_in_the_shares_asked_for(animals: Dataset) -> None:
+    views = np.stack([np.full_like(animals.features, 7), np.full_like(animals.features, 8)])
+    rows = np.arange(len(animals.names))
+    rng = np.random.default_rng(0)
+
+    def seen(view_share: float, of: "np.ndarray | None") -> "np.ndarray":
+        settings = RewardSettings(view_share=view_share)
+        lessons = reinforcement._Lessons(
+            animals.features, of, animals.features.mean(axis=0), Rewards(animals.captions, 0), [], settings
+        )
+        return np.stack([lessons.look(rows, rng) for _ in range(50)])
+
+    np.testing.assert_array_equal(seen(0.5, None)[0], animals.features)
+    np.testing.assert_array_equal(seen(0, views)[0], animals.features)
+    first = seen(0.4, views)[..., 0]
+    assert np.mean(first == 7) == pytest.approx(0.2, abs=0.02)
+    assert np.mean(first == 8) == pytest.approx(0.2, abs=0.02)
+    np.testing.assert_array_equal(np.where(first < 7, first, animals.features[:, 0]), [animals.features[:, 0]] * 50)
+
+
 def test_hidden_features_are_those_of_no_picture_and_the_others_make_up_for_them(animals: Dataset) -> None:
     mean = animals.features.mean(axis=0)
     rng = np.random.default_rng(0)
