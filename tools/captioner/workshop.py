@@ -26,9 +26,9 @@ from captioning.model.bundle import DECODER, ENCODER, VOCABULARY, Quantization
 from captioning.model.decoding import Decoding
 from captioning.model.vocabulary import parse_vocabulary
 from tools.captioner.bundle import BundleParts, sha256_of, to_json, write_bundle
-from tools.captioner.calibration import fit_calibration, to_document
+from tools.captioner.calibration import fit_calibration, fit_picture_weights, to_document
 from tools.captioner.checkpoint import Checkpoint
-from tools.captioner.dataset import part_of, read_captions, read_dataset, read_features, read_names
+from tools.captioner.dataset import part_of, read_dataset, read_features, read_names
 from tools.captioner.decoder import build_decoder, convert_network, network_of
 from tools.captioner.encoder import (
     PACKAGED_LICENCE,
@@ -39,7 +39,7 @@ from tools.captioner.encoder import (
 )
 from tools.captioner.ensemble import product_of
 from tools.captioner.errors import DatasetError, WeightsArchiveError
-from tools.captioner.evaluation import evaluate_decodings, list_decodings, search_captions
+from tools.captioner.evaluation import MAX_WORDS, evaluate_decodings, list_decodings, search_captions
 from tools.captioner.figures import best_of, to_markdown
 from tools.captioner.pictures import encode_pictures, find_pictures
 from tools.captioner.policy import read_policy, write_policy
@@ -47,10 +47,10 @@ from tools.captioner.progress import announce
 from tools.captioner.reinforcement import reinforce
 from tools.captioner.toolchain import installed_versions
 from tools.captioner.training import train_decoder
-from tools.captioner.trust import as_good_as_people
+from tools.captioner.trust import as_good_as_people, score_each
 from tools.captioner.verification import verify_decoder, verify_encoder
 from tools.captioner.views import encode_views
-from tools.captioner.vocabulary import build_vocabulary
+from tools.captioner.vocabulary import build_vocabulary, tokenize
 from tools.captioner.vocabulary import to_json as vocabulary_to_json
 
 if TYPE_CHECKING:
@@ -277,15 +277,16 @@ class Workshop:
         """Choose a way of decoding and fit the confidence on one half of the validation pictures; score the other."""
         for name in (DECODER, VOCABULARY):
             self._require(name, "train")
-        validation = self._dataset(data, "val")
+        training, validation = (self._dataset(data, split) for split in _SPLITS)
         sure_from = self._read_record("decoder")["settings"]["sure_from"]
-        made_from = _fingerprint("evaluation", sha256_of(self.folder / DECODER), str(sure_from), _digest(validation))
+        made_from = _fingerprint(
+            "evaluation", sha256_of(self.folder / DECODER), str(sure_from), *map(_digest, (training, validation))
+        )
         if self._is_made("evaluation", made_from):
             return
         vocabulary = parse_vocabulary((self.folder / VOCABULARY).read_bytes(), file=VOCABULARY)
         choosing, reporting = part_of(validation, "choosing"), part_of(validation, "reporting")
-        said = read_captions(data)
-        known = [caption for name in read_names(data, "train") for caption in said[name]]
+        known = [caption for said in training.captions for caption in said]
         tried = evaluate_decodings(
             self.folder / DECODER, vocabulary, choosing, list_decodings(_BEAMS, _PENALTIES), known=known
         )
@@ -294,7 +295,13 @@ class Workshop:
         calibration = None
         if best.trust is not None:
             found = search_captions(self.folder / DECODER, vocabulary, choosing, best.decoding)
-            calibration = fit_calibration(found, as_good_as_people(best.captions, choosing.captions), sure_from)
+            calibration = fit_calibration(
+                found,
+                as_good_as_people(best.captions, choosing.captions),
+                sure_from,
+                features=choosing.features,
+                picture=self._weigh_pictures(training, vocabulary),
+            )
         (reported,) = evaluate_decodings(
             self.folder / DECODER, vocabulary, reporting, [best.decoding], known=known, calibration=calibration
         )
@@ -315,6 +322,12 @@ class Workshop:
                 "confidence": calibration and to_document(calibration),
             },
         )
+
+    def _weigh_pictures(self, training: "Dataset", vocabulary: "Vocabulary") -> tuple[float, ...]:
+        """Learn from greedy captions of the training pictures how good those of a picture are, by its features."""
+        found = search_captions(self.folder / DECODER, vocabulary, training, Decoding(1, 0.0, MAX_WORDS))
+        captions = [tokenize(vocabulary.detokenise(hypotheses[0].tokens)) for hypotheses in found]
+        return fit_picture_weights(training.features, np.array(score_each(captions, training.captions)))
 
     def bundle(self, out: Path, notice: str | None) -> str:
         """Put what the steps made together into a bundle, and give back its version.
