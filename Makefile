@@ -325,10 +325,12 @@ INSTALL = --disable-pip-version-check --progress-bar on --require-hashes --only-
 	@touch $@
 
 # A program in Go, locked by go.sum. Where there is no Go the tests of breaking changes say that they are skipped.
+# It runs for some seconds in all: what a compiler's optimization costs would never come back.
 build/oasdiff: tests/documentation/oasdiff/go.mod tests/documentation/oasdiff/go.sum
 	@if ! command -v go >/dev/null; then echo "No Go here: the document is not compared with the published one" >&2; else \
 		echo "Building oasdiff, which compares the document with the published one, into build (once)" >&2; \
-		go -C $(<D) build -mod=readonly -o "$(CURDIR)/$@" github.com/oasdiff/oasdiff; fi
+		CGO_ENABLED=0 go -C $(<D) build -mod=readonly -gcflags='all=-N -l' -ldflags='-s -w' -o "$(CURDIR)/$@" \
+			github.com/oasdiff/oasdiff; fi
 
 .venv-docs/stamp: tools/site/requirements.txt
 	$(call make_venv,.venv-docs)

@@ -6,8 +6,8 @@ Nothing of it is secret, so that it takes no key. The gateway compresses the ans
 
 A page is good for a day without a question. What it names must answer for as long, and while two versions are deployed
 at once: its script and its style are served under any hash, as the version that is here. A file that a script loads
-later is of one version with that script, and under another hash it is not found; the page then offers to load itself
-again.
+later is of one version with that script, and under another hash it is not found; the page then loads itself again,
+once.
 """
 
 import re

@@ -69,8 +69,8 @@ test("captions three pictures by keyboard, one of 8 MB by itself through an uplo
   const refused = card(page, damaged.name);
   await refused.getByText("The picture cannot be read. Use its whole file, or open it and save it anew.").waitFor();
   expect(await refused.locator(".reason").textContent()).toMatch(/truncated or broken/);
-  await refused.getByRole("button", { name: "Caption again: damaged.png" }).click();
-  await refused.locator(".reason").waitFor();
+  // The same bytes would be refused again.
+  expect(await refused.getByRole("button", { name: /^Caption again/ }).count()).toBe(0);
   expect(
     await card(page, ball.name)
       .locator("img")

@@ -87,22 +87,55 @@ test("sorts, filters, corrects, withdraws, restores, and takes the history away"
 
 test("begins a study based on this one, archives it and restores it", async () => {
   const { page, complaints } = await openPage(browser, { viewport: { width: 360, height: 740 } });
-  page.on("dialog", (dialog) => void dialog.accept());
+  // The page asks in dialogs of its own alone.
+  page.on("dialog", (dialog) => complaints.push(dialog.message()));
   await page.goto(`${stack.url}/studio#history`);
   await page.getByRole("button", { name: "New study" }).click();
   const name = page.getByLabel("Name");
   await name.fill("Kitchens");
-  expect(await name.evaluate((input: HTMLInputElement) => input.validity.patternMismatch)).toBe(true);
+  await page.getByRole("button", { name: "Begin" }).click();
+  await page.getByText(/^Give it a name of up to 64/).waitFor();
   await name.fill("default");
   await page.getByRole("button", { name: "Begin" }).click();
   await page.getByText("There is a study default already.").waitFor();
   await page.getByLabel("Name").fill("kitchens-2026");
-  await page.getByLabel("Based on").selectOption("default");
+  // This study has ratings: the new one goes on from it.
+  expect(await page.getByLabel("Based on").inputValue()).toBe("default");
+  await page.getByText(/^It goes on from default: /).waitFor();
+  await expectAccessible(page);
   await page.getByRole("button", { name: "Begin" }).click();
   await page.getByText("Nothing has been rated in this study and mode yet.").waitFor();
   expect(await page.getByLabel("study").inputValue()).toBe("kitchens-2026");
 
-  await page.getByRole("button", { name: "Archive this study" }).click();
+  const begun = (await (await fetch(`${stack.url}/ml/studies/kitchens-2026`)).json()) as { based_on: string | null };
+  expect(begun.based_on).toBe("default");
+
+  const archiving = page.getByRole("button", { name: "Archive this study" });
+  for (const [language, title] of [
+    ["EN", "Archive kitchens-2026?"],
+    ["ES", "¿Archivar kitchens-2026?"],
+  ] as const) {
+    await page.getByRole("button", { name: language, exact: true }).click();
+    const opener = page.locator(".studies button.quiet").first();
+    await opener.click();
+    await page.getByRole("heading", { name: title }).waitFor();
+    await expectAccessible(page);
+    for (let step = 0; step < 6; step++) {
+      await page.keyboard.press("Tab");
+      // The browser's own bars may have the focus in between; what lies behind the dialog never.
+      expect(
+        await page.evaluate(
+          () => document.activeElement?.closest("dialog") ?? document.activeElement === document.body,
+        ),
+      ).toBeTruthy();
+    }
+    await page.keyboard.press("Escape");
+    await page.getByRole("heading", { name: title }).waitFor({ state: "detached" });
+    expect(await opener.evaluate((button) => button === document.activeElement)).toBe(true);
+  }
+  await page.getByRole("button", { name: "EN", exact: true }).click();
+  await archiving.click();
+  await page.getByRole("button", { name: "Archive it" }).click();
   await page.getByText("This study is archived").waitFor();
   await page.getByRole("button", { name: "Restore this study" }).click();
   await page.getByRole("button", { name: "Archive this study" }).waitFor();
@@ -143,4 +176,80 @@ test("long names make nothing wider than a phone", async () => {
     await page.keyboard.press("Escape");
   }
   expect(complaints).toEqual([]);
+});
+
+test("on a phone every row shows its stars without scrolling sideways, and is a row to a screen reader all the same", async () => {
+  const study = "phone";
+  const record = (path: string, body: object) =>
+    fetch(`${stack.url}${path}`, {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify(body),
+    });
+  const parameters = {
+    api: "stablediffusion",
+    strength: 0.25,
+    guidance_scale: 11.5,
+    controlnet_conditioning_scale: 0.85,
+  };
+  const results = Array.from({ length: 100 }, (_, index) => ({
+    parameters: { ...parameters, strength: 0.1 + (index % 40) / 100 },
+    ...(index % 7 === 0 ? { failed: "the service refused the prompt" } : { rating: 1 + (index % 9) / 2 }),
+    rater: "ana-of-the-long-name",
+    picture: "f00d".repeat(16),
+    comment: index % 3 === 0 ? "too dark, and the lamp is gone; the window is not where it was" : null,
+  }));
+  expect((await record("/ml/studies", { name: study })).status).toBe(201);
+  for (let times = 0; times < 2; times++) {
+    const answer = await record("/ml/update_model", { study, results });
+    expect(answer.status, await answer.text()).toBe(200);
+  }
+
+  for (const [width, language] of [
+    [360, "es-ES"],
+    [800, "en-GB"],
+    [1100, "en-GB"],
+  ] as const) {
+    const { page, complaints } = await openPage(browser, { viewport: { width, height: 740 }, locale: language });
+    await page.goto(`${stack.url}/studio#history`);
+    await page.locator("header select").first().selectOption(study);
+    await page.getByText(/^200 ent/).waitFor();
+    const frame = page.locator(".frame");
+    if (process.env.PICTURES) await frame.scrollIntoViewIfNeeded();
+    if (process.env.PICTURES) await page.screenshot({ path: `${process.env.PICTURES}/history-${width}.png` });
+    const [inner, shown] = await frame.evaluate((one) => [one.scrollWidth, one.clientWidth]);
+    if (width <= 800) expect(inner).toBe(shown);
+    const right = await page
+      .locator("td.stars button")
+      .first()
+      .evaluate((button) => button.getBoundingClientRect().right);
+    expect(right).toBeLessThanOrEqual(width);
+
+    // What the browser tells screen readers, whatever the layout.
+    const session = await page.context().newCDPSession(page);
+    const { nodes } = await session.send("Accessibility.getFullAXTree");
+    const count = (role: string) => nodes.filter((one) => !one.ignored && one.role?.value === role).length;
+    expect(count("table")).toBe(1);
+    expect(count("columnheader")).toBe(7);
+    const rows = count("row");
+    expect(rows).toBeGreaterThan(15);
+    expect(count("cell")).toBe(7 * (rows - 1));
+
+    // Before it is scrolled: a row half beneath the head of the table is too small a target to axe.
+    await expectAccessible(page);
+
+    // Rows are as high as they are reckoned with: at the end of the table stands its last row.
+    await frame.evaluate((one) => one.scrollTo(0, one.scrollHeight));
+    const last = page.locator('tr[aria-rowindex="201"]');
+    await last.waitFor();
+    const gap = await last.evaluate(
+      (row) => (row.closest(".frame")?.getBoundingClientRect().bottom ?? 0) - row.getBoundingClientRect().bottom,
+    );
+    expect(Math.abs(gap)).toBeLessThanOrEqual(3);
+    await last.getByRole("button").click();
+    await page.locator("dialog.correction").waitFor();
+    await page.keyboard.press("Escape");
+    expect(complaints).toEqual([]);
+    await page.context().close();
+  }
 });

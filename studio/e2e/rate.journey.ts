@@ -250,7 +250,7 @@ test("a half-done pair survives a reload, with its pictures", async () => {
   await page.getByRole("dialog").waitFor({ state: "detached" });
   // The picture has the focus again, which Enter alone would open.
   await page.keyboard.press("Control+Enter");
-  await page.getByText("2 ratings are recorded.").waitFor();
+  await page.getByText("1 rating and 1 failure are recorded.").waitFor();
   const [second, first] = await history();
   expect(first).toMatchObject({ rating: 4.5, comment: "a little too dark" });
   expect(second).toMatchObject({ rating: null, failed: "time-out" });
@@ -334,7 +334,7 @@ test("the setting that another view names is asked for once, and rated", async (
   // Nobody has said who rates: that is asked for once.
   await page.getByRole("textbox", { name: "rater" }).last().fill("bo");
   await page.getByRole("button", { name: "Save with this name" }).click();
-  await page.getByText("This setting is rated.").waitFor();
+  await page.getByText("This setting is done.").waitFor();
   expect(await history()).toMatchObject([{ rating: 5, rater: "bo" }]);
   expect(complaints).toEqual([]);
 });

@@ -1,8 +1,9 @@
 import { cleanup, render, screen } from "@testing-library/preact";
 import userEvent from "@testing-library/user-event";
-import { afterEach, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { App } from "../src/app";
 import { ChoiceOf } from "../src/choice";
+import { mayBeUnsaved } from "../src/unsaved";
 
 afterEach(() => {
   cleanup();
@@ -45,30 +46,79 @@ test("a key is asked for once, and a wrong one is said plainly", async () => {
   await screen.findByRole("option", { name: "kitchens" });
 });
 
-test("a view that cannot be fetched is said as what to do, and the page is not loaded while the server is away", async () => {
-  vi.doMock("../src/history/history-view", () => {
-    throw new Error("Unable to preload CSS for http://127.0.0.1/studio/history-view.css");
+describe("a view that cannot be fetched", () => {
+  let isAway = false;
+
+  beforeEach(() => {
+    isAway = false;
+    location.hash = "#history";
+    vi.spyOn(globalThis, "fetch").mockImplementation(async (asked) => {
+      if (asked !== location.href) return json({ studies: [], next_cursor: null });
+      if (isAway) throw new TypeError("Failed to fetch");
+      return new Response("page");
+    });
   });
-  location.hash = "#history";
-  vi.spyOn(globalThis, "fetch").mockImplementation(async () => json({ studies: [], next_cursor: null }));
-  render(
-    <ChoiceOf initial={{ language: "es" }}>
-      <App />
-    </ChoiceOf>,
-  );
-  const said = await screen.findByText(/No se ha podido traer esta parte/);
-  expect(said.textContent).not.toContain("preload");
-  const reload = vi.spyOn(location, "reload").mockImplementation(() => {});
-  const asked = vi.spyOn(globalThis, "fetch").mockRejectedValueOnce(new TypeError("Failed to fetch"));
-  await userEvent.click(screen.getByRole("button", { name: "Intentar de nuevo" }));
-  await vi.waitFor(() => expect(asked).toHaveBeenCalledWith(location.href, { cache: "no-store" }));
-  await asked.mock.results.at(-1)?.value.catch(() => {});
-  expect(reload).not.toHaveBeenCalled();
-  asked.mockResolvedValueOnce(new Response("page"));
-  await userEvent.click(screen.getByRole("button", { name: "Intentar de nuevo" }));
-  await vi.waitFor(() => expect(reload).toHaveBeenCalledOnce());
-  vi.doUnmock("../src/history/history-view");
-  location.hash = "";
+  afterEach(() => {
+    vi.doUnmock("../src/history/history-view");
+    location.hash = "";
+  });
+
+  function open() {
+    // Once it has failed, Vitest would load the view itself.
+    vi.doMock("../src/history/history-view", () => {
+      throw new Error("Unable to preload CSS for http://127.0.0.1/studio/history-view.css");
+    });
+    const reload = vi.spyOn(location, "reload").mockImplementation(() => {});
+    render(
+      <ChoiceOf initial={{ language: "es" }}>
+        <App />
+      </ChoiceOf>,
+    );
+    return reload;
+  }
+
+  test("is of another version: the page loads itself again, once, and then says so", async () => {
+    const reload = open();
+    await vi.waitFor(() => expect(reload).toHaveBeenCalledOnce());
+    expect(screen.queryByRole("alert")).toBeNull();
+    cleanup();
+    open();
+    await screen.findByText(/^El servidor tiene una versión más nueva de esta página\. Vuelva a cargarla: /);
+    expect(reload).toHaveBeenCalledOnce();
+    await userEvent.click(screen.getByRole("button", { name: "Volver a cargar la página" }));
+    await vi.waitFor(() => expect(reload).toHaveBeenCalledTimes(2));
+  });
+
+  test("is not worth what a person would lose: the page says what that is", async () => {
+    let keeps = true;
+    mayBeUnsaved(() => keeps);
+    const reload = open();
+    await screen.findByText(/se pierden la lista de imágenes de Descripciones/);
+    expect(reload).not.toHaveBeenCalled();
+    keeps = false;
+  });
+
+  test("is not worth a loop where the browser remembers nothing", async () => {
+    vi.spyOn(sessionStorage, "setItem").mockImplementation(() => {
+      throw new DOMException("denied", "SecurityError");
+    });
+    const reload = open();
+    await screen.findByText(/^El servidor tiene una versión más nueva/);
+    expect(reload).not.toHaveBeenCalled();
+  });
+
+  test("while the server is away, the page stays, and says that", async () => {
+    isAway = true;
+    const reload = open();
+    const said = await screen.findByText(/^El servidor no responde/);
+    expect(said.textContent).not.toContain("preload");
+    await userEvent.click(screen.getByRole("button", { name: "Intentar de nuevo" }));
+    await vi.waitFor(() => expect(fetch).toHaveBeenCalledWith(location.href, { cache: "no-store" }));
+    expect(reload).not.toHaveBeenCalled();
+    isAway = false;
+    await userEvent.click(screen.getByRole("button", { name: "Intentar de nuevo" }));
+    await vi.waitFor(() => expect(reload).toHaveBeenCalledOnce());
+  });
 });
 
 test("the modes are those of the API's search space, and one that it has not gives way to its first", async () => {

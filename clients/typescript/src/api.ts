@@ -3,7 +3,6 @@
 import createClient, {
   type Client,
   type ClientPathsWithMethod,
-  defaultPathSerializer,
   type FetchResponse,
   type MaybeOptionalInit,
   type ParseAs,
@@ -57,12 +56,7 @@ export function connect({ baseUrl, key, patience, fetch = (request) => globalThi
   const api = createClient<paths, Spoken>({
     baseUrl: baseUrl.replace(/\/+$/, ""),
     fetch: patient(fetch, patience),
-    // An upload's key has slashes, which are the path's.
-    pathSerializer: (path, { key, ...others }) =>
-      defaultPathSerializer(
-        path.replace("{key}", () => encoded(key)),
-        others,
-      ),
+    pathSerializer: filled,
   });
   api.use({
     onRequest({ request }) {
@@ -99,8 +93,26 @@ export function refusal(error: unknown, response: Response): ApiError {
   return new ApiError(response.status, asProblem(error, response), retryAfter(response.headers));
 }
 
-function encoded(key: unknown): string {
-  return String(key).split("/").map(encodeURIComponent).join("/");
+/**
+ * The path with what stands in its braces, encoded.
+ *
+ * @throws RangeError for what no address can have: the request would reach another path, and its answer be another's.
+ */
+function filled(path: string, given: Record<string, unknown>): string {
+  return path.replace(/\{(\w+)\}/g, (_, name: string) => {
+    const value = String(given[name] ?? "");
+    // An upload's key has slashes, which are the path's.
+    const segments = name === "key" ? value.split("/") : [value];
+    const wrong = value === "" ? "it is empty" : segments.map(unfit).find((one) => one !== null);
+    if (wrong) throw new RangeError(`${name} ${JSON.stringify(value)} fits into no address: ${wrong}`);
+    return segments.map(encodeURIComponent).join("/");
+  });
+}
+
+function unfit(segment: string): string | null {
+  // Encoded or not, the address would be one without them.
+  if (segment === "." || segment === "..") return `a part of it is ${JSON.stringify(segment)}`;
+  return /\p{Surrogate}/u.test(segment) ? "it has half of a character" : null;
 }
 
 function asProblem(error: unknown, response: Response): Problem {

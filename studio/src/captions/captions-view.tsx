@@ -3,16 +3,20 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { api } from "../api";
 import { useChoice } from "../choice";
+import { mayBeUnsaved } from "../unsaved";
 import "../style/captions.css";
 import { captioningBy, type Options } from "./captioning";
 import { certaintyOf } from "./certainty";
-import { failureOf } from "./failures";
+import { pictureFailureOf } from "./failures";
 import { Intake } from "./intake";
 import { PictureCard } from "./picture-card";
 import { UploadsList } from "./uploads-list";
 import { usePictures, Work } from "./work";
 
 const shared = new Work(captioningBy({ api }));
+
+// Pictures and their captions last as long as the page.
+mayBeUnsaved(() => shared.pictures.length > 0);
 
 export default function CaptionsView() {
   return <CaptionsOf work={shared} />;
@@ -72,7 +76,7 @@ function Announcer({ work }: { work: Work }) {
         const { caption, confidence, sure } = stage.found;
         lines.push(`${file.name}: ${caption}. ${words.captions.certainty[certaintyOf(confidence, sure)]}`);
       } else if (stage.at === "failed") {
-        lines.push(`${file.name}: ${failureOf(stage.error, words).advice}`);
+        lines.push(`${file.name}: ${pictureFailureOf(stage.error, words).advice}`);
       }
     }
     if (lines.length > 0) setNews(lines.join(" "));

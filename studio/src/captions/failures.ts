@@ -1,7 +1,7 @@
-/** Why a picture has no caption, beside what the API says, and what to do about it. */
+/** Why a picture has no caption, beside what the API says, what to do about it, and whether to try again helps. */
 
 import { ApiError, ConnectionError, PendingError, UploadError } from "@picture-tuning/client";
-import { advice } from "../problem";
+import { type Failure, failureOf } from "../problem";
 import type { Words } from "../words";
 
 /** The browser cannot read the file: a folder, or a file that was moved, changed or locked since. */
@@ -14,11 +14,9 @@ export class TooLargeError extends Error {
   }
 }
 
-export interface Failure {
-  /** What to do, in the page's language. */
-  advice: string;
-  /** What the API found, in its own words, which are English; null where it said nothing more. */
-  reason: string | null;
+export interface PictureFailure extends Failure {
+  /** Whether the same file may get a caption another time. */
+  mayPass: boolean;
 }
 
 /** The API says what it found, and after it what to do, which the page says in its own language. */
@@ -28,27 +26,32 @@ function found(detail: string): string {
 }
 
 /** What the bucket said: S3 answers in XML, with a code and a message. */
-function bucketSaid({ status, answer }: UploadError): string {
+function bucketSaid({ status, answer }: UploadError): { code: string; reason: string } {
   const text = (tag: string) => new RegExp(`<${tag}>([^<]*)</${tag}>`).exec(answer)?.[1];
-  return [text("Code") ?? `status ${status}`, text("Message")].filter(Boolean).join(": ");
+  const code = text("Code") ?? `status ${status}`;
+  return { code, reason: [code, text("Message")].filter(Boolean).join(": ") };
 }
 
-export function failureOf(error: unknown, words: Words): Failure {
+export function pictureFailureOf(error: unknown, words: Words): PictureFailure {
   const said = words.captions.failures;
-  const alone = (text: string): Failure => ({ advice: text, reason: null });
-  if (error instanceof UnreadableError) return alone(said.unreadable);
-  if (error instanceof TooLargeError) return alone(said.tooLarge(Math.floor(error.mostBytes / 2 ** 20)));
-  if (error instanceof PendingError) return alone(said.stillPending);
-  if (error instanceof ConnectionError) return alone(said.offline);
+  const passing = (advice: string, reason: string | null = null) => ({ advice, reason, mayPass: true });
+  const lasting = (advice: string, reason: string | null = null) => ({ advice, reason, mayPass: false });
+  if (error instanceof UnreadableError) return lasting(words.problem.unreadable);
+  if (error instanceof TooLargeError) return lasting(said.tooLarge(Math.floor(error.mostBytes / 2 ** 20)));
+  if (error instanceof PendingError) return passing(said.stillPending);
+  if (error instanceof ConnectionError) return passing(said.offline);
   if (error instanceof UploadError) {
-    return { advice: error.status === 403 ? said.expired : said.bucket, reason: bucketSaid(error) };
+    const { code, reason } = bucketSaid(error);
+    if (error.status === 413 || code === "EntityTooLarge") return lasting(said.tooMuch, reason);
+    return passing(error.status === 403 ? said.expired : said.bucket, reason);
   }
   if (error instanceof ApiError) {
     const reason = found(error.problem.detail);
-    if (error.status === 413) return { advice: said.tooMuch, reason };
-    if (error.status === 415) return { advice: said.noPicture, reason };
-    if (error.status === 404) return { advice: said.gone, reason };
-    if (error.status === 422) return { advice: said.damaged, reason };
+    if (error.status === 413) return lasting(said.tooMuch, reason);
+    if (error.status === 415) return lasting(said.noPicture, reason);
+    if (error.status === 404) return passing(said.gone, reason);
+    if (error.status === 422) return lasting(said.damaged, reason);
   }
-  return alone(advice(error, words));
+  const isMalformed = error instanceof ApiError && error.status === 400;
+  return { ...failureOf(error, words), mayPass: !isMalformed };
 }

@@ -3,10 +3,11 @@
 import { useState } from "preact/hooks";
 import { useChoice } from "../choice";
 import { CopyButton } from "../copy-button";
+import { Reason } from "../problem";
 import { altAttribute } from "./alt-attribute";
 import type { Found } from "./captioning";
 import { Confidence } from "./confidence";
-import { failureOf } from "./failures";
+import { pictureFailureOf } from "./failures";
 import { useSizes } from "./sizes";
 import type { Picture } from "./work";
 
@@ -23,6 +24,7 @@ export function PictureCard({ picture, again, remove }: Properties) {
   const sizeOf = useSizes();
   const caption = stage.at === "captioned" ? stage.found.caption : null;
   const over = caption !== null || stage.at === "failed";
+  const mayGoAgain = caption !== null || (stage.at === "failed" && pictureFailureOf(stage.error, words).mayPass);
 
   return (
     <li class="card picture">
@@ -40,7 +42,7 @@ export function PictureCard({ picture, again, remove }: Properties) {
             <CopyButton text={altAttribute(caption)} label={said.copyAlt} />
           </>
         )}
-        {over ? (
+        {mayGoAgain ? (
           <button
             type="button"
             class="quiet"
@@ -120,15 +122,11 @@ function Underway({ picture: { stage, file } }: { picture: Picture }) {
   const { words } = useChoice();
   const said = words.captions;
   if (stage.at === "failed") {
-    const { advice, reason } = failureOf(stage.error, words);
+    const { advice, reason } = pictureFailureOf(stage.error, words);
     return (
       <div class="error">
         <p>{advice}</p>
-        {reason === null ? null : (
-          <p class="reason" lang="en">
-            {reason}
-          </p>
-        )}
+        <Reason text={reason} />
       </div>
     );
   }

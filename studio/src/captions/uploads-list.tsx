@@ -3,8 +3,8 @@
 import type { Schemas } from "@picture-tuning/client";
 import { useState } from "preact/hooks";
 import { useChoice } from "../choice";
-import { ProblemNote } from "../problem";
-import { localeOf } from "../words";
+import { moment } from "../moments";
+import { ProblemNote, Reason } from "../problem";
 import { Confidence } from "./confidence";
 import { useSizes } from "./sizes";
 import { STATUSES, type UploadStatus, useUploads } from "./uploads";
@@ -50,13 +50,9 @@ export function UploadsList({ round }: { round: number }) {
 }
 
 function Rows({ rows }: { rows: readonly Schemas["ListedUpload"][] }) {
-  const { language, words } = useChoice();
+  const { language, locale, words } = useChoice();
   const said = words.captions;
   const sizeOf = useSizes();
-  const time = new Intl.DateTimeFormat(localeOf(language, navigator.languages), {
-    dateStyle: "medium",
-    timeStyle: "short",
-  });
   return (
     <table>
       <caption class="visually-hidden">{said.uploads}</caption>
@@ -76,7 +72,8 @@ function Rows({ rows }: { rows: readonly Schemas["ListedUpload"][] }) {
             </th>
             <td class={row.status}>{said.statuses[row.status]}</td>
             <td lang="en">
-              {row.caption ?? row.reason}
+              {row.reason === null ? null : <span lang={language}>{said.failures.lasting}</span>}
+              {row.caption ?? <Reason text={row.reason} />}
               {row.confidence === null ? null : (
                 <span lang={language}>
                   {" "}
@@ -85,7 +82,7 @@ function Rows({ rows }: { rows: readonly Schemas["ListedUpload"][] }) {
               )}
             </td>
             <td>
-              {time.format(new Date(row.uploaded_at))} <span class="hint">{sizeOf(row.size)}</span>
+              {moment(row.uploaded_at, locale)} <span class="hint">{sizeOf(row.size)}</span>
             </td>
           </tr>
         ))}

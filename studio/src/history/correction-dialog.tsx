@@ -1,10 +1,12 @@
 /** Correcting an entry: its stars, its comment, withdrawing and restoring it; and what it was before. */
 
 import { ApiError, answered } from "@picture-tuning/client";
-import { useEffect, useId, useRef, useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { api } from "../api";
 import { useChoice } from "../choice";
 import { withKey } from "../loading";
+import { Modal } from "../modal";
+import { moment } from "../moments";
 import { written } from "../numbers";
 import { ProblemNote } from "../problem";
 import type { Entry } from "./entries";
@@ -30,24 +32,12 @@ interface Change {
 export function CorrectionDialog({ entry, archived, done, outdated, close }: Props) {
   const { words, locale, rater } = useChoice();
   const said = words.history.correction;
-  const title = useId();
-  const dialog = useRef<HTMLDialogElement>(null);
   const [rating, setRating] = useState(entry.rating);
   const [comment, setComment] = useState(entry.comment ?? "");
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<unknown>(null);
   const [conflict, setConflict] = useState(false);
 
-  useEffect(() => {
-    const opener = document.activeElement;
-    const shown = dialog.current;
-    shown?.showModal?.();
-    // A dialog that is taken out of the page does not give the focus back to what had it.
-    return () => {
-      shown?.close?.();
-      if (opener instanceof HTMLElement) opener.focus();
-    };
-  }, []);
   // The entry as it stands after somebody else's correction.
   useEffect(() => {
     setRating(entry.rating);
@@ -78,10 +68,9 @@ export function CorrectionDialog({ entry, archived, done, outdated, close }: Pro
   if (rating !== entry.rating && rating !== null) change.rating = rating;
   if (comment !== (entry.comment ?? "")) change.comment = comment === "" ? null : comment;
   const fixed = archived || entry.withdrawn;
-  const time = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" });
 
   return (
-    <dialog ref={dialog} class="correction" aria-labelledby={title} onClose={close}>
+    <Modal kind="correction" title={said.title} close={close}>
       <form
         onSubmit={(event) => {
           event.preventDefault();
@@ -89,7 +78,6 @@ export function CorrectionDialog({ entry, archived, done, outdated, close }: Pro
           else close();
         }}
       >
-        <h2 id={title}>{said.title}</h2>
         <p class="what">
           {apiOf(entry)}
           <br />
@@ -163,7 +151,7 @@ export function CorrectionDialog({ entry, archived, done, outdated, close }: Pro
             <ol>
               {entry.earlier.map((one) => (
                 <li key={one.revision}>
-                  {said.revision(one.revision)}, {time.format(new Date(one.made_at))}
+                  {said.revision(one.revision)}, {moment(one.made_at, locale)}
                   {one.reviser ? `, ${said.by(one.reviser)}` : ""}:{" "}
                   {one.rating === null ? words.history.failed : starsOf(one.rating, locale)}
                   {one.withdrawn ? ` (${words.history.withdrawn})` : ""}
@@ -174,6 +162,6 @@ export function CorrectionDialog({ entry, archived, done, outdated, close }: Pro
           </details>
         ) : null}
       </form>
-    </dialog>
+    </Modal>
   );
 }

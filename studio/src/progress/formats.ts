@@ -1,5 +1,6 @@
 /** Numbers and times as the page's language and the browser's place write them. */
 
+import { moment } from "../moments";
 import { type Language, localeOf } from "../words";
 
 export interface Formats {
@@ -14,7 +15,6 @@ export interface Formats {
   share(value: number): string;
   /** A parameter's value: a number with the decimals that it has, a choice as it is. */
   parameter(value: unknown): string;
-  day(iso: string): string;
   moment(iso: string): string;
   clock(time: Date): string;
 }
@@ -30,12 +30,9 @@ export function formatsOf(language: Language): Formats {
     const format = new Intl.NumberFormat(locale, options);
     return (value: number) => format.format(value);
   };
-  const time = (options: Intl.DateTimeFormatOptions) => new Intl.DateTimeFormat(locale, options);
   const whole = number({ maximumFractionDigits: 0 });
   const exact = number({ maximumFractionDigits: 6 });
-  const day = time({ dateStyle: "medium" });
-  const moment = time({ dateStyle: "medium", timeStyle: "short" });
-  const clock = time({ timeStyle: "short" });
+  const clock = new Intl.DateTimeFormat(locale, { timeStyle: "short" });
   const formats: Formats = {
     count: whole,
     rating: number({ minimumFractionDigits: 1, maximumFractionDigits: 1 }),
@@ -43,8 +40,7 @@ export function formatsOf(language: Language): Formats {
     signed: number({ minimumFractionDigits: 2, maximumFractionDigits: 2, signDisplay: "exceptZero" }),
     share: (value) => `${whole(100 * value)}\u00a0%`,
     parameter: (value) => (typeof value === "number" ? exact(value) : String(value)),
-    day: (iso) => day.format(new Date(iso)),
-    moment: (iso) => moment.format(new Date(iso)),
+    moment: (iso) => moment(iso, locale),
     clock: (at) => clock.format(at),
   };
   made.set(language, formats);

@@ -62,7 +62,7 @@ function ProgressOf({ study }: { study: string }) {
           </button>
         </p>
       </div>
-      {archivedAt === null ? null : <p class="remark">{words.study.archived(formats.day(archivedAt))}</p>}
+      {archivedAt === null ? null : <p class="remark">{words.study.archived(formats.moment(archivedAt))}</p>}
       {basedOn === null ? null : <p class="remark">{words.study.basedOn(basedOn)}</p>}
       <ProblemNote error={all.error} retry={refresh} />
       {all.data === null && all.error === null ? <p role="status">{words.reading}</p> : null}

@@ -5,7 +5,8 @@
 
 import { newKey, type Schemas } from "@picture-tuning/client";
 import type { Mode } from "../choice";
-import { isObject, keep, kept, keptNames } from "./kept";
+import { mayBeUnsaved } from "../unsaved";
+import { forget, isObject, keep, kept, keptNames } from "./kept";
 
 export type Parameters = Schemas["Suggestions"]["suggestions"][number];
 export type Fixed = NonNullable<Schemas["SuggestRequest"]["fixed"]>;
@@ -72,6 +73,7 @@ export const nameOf = ({ study, mode, fixed }: DeskName): string =>
 
 /** Desks that the browser does not keep: they last as long as the page. */
 const unkept = new Map<string, Desk>();
+mayBeUnsaved(() => unkept.size > 0);
 
 export function readDesk(name: string): Desk {
   const found = unkept.get(name) ?? kept<unknown>(name);
@@ -94,12 +96,38 @@ export function isRatingSet(value: unknown): value is RatingSet {
   return isNamed && hasOriginal && value.cards.every(isCard);
 }
 
-/** Puts a desk away; false if it is lost with the page. */
+/** Puts a desk away; false if it is lost with the page. One with nothing on it leaves nothing behind. */
 export function writeDesk(name: string, desk: Desk): boolean {
+  if (isEmpty(desk)) {
+    forget(name);
+    unkept.delete(name);
+    return true;
+  }
   const isKept = keep(name, desk);
   if (isKept) unkept.delete(name);
   else unkept.set(name, desk);
   return isKept;
+}
+
+const isEmpty = ({ current, waiting, last }: Desk): boolean =>
+  current === null && waiting.length === 0 && last === null;
+
+/**
+ * Forgets the desks of settings that were asked for once (`fixed`), whose sets were saved more than a day ago, and those
+ * with nothing on them, which earlier releases have left. `shown` stays.
+ */
+export function tidyDesks(shown: string): void {
+  for (const name of keptNames(DESK)) {
+    const desk = kept<unknown>(name);
+    // What another release has left there, that release reads.
+    if (!isDesk(desk)) continue;
+    const { current, waiting, last } = desk;
+    const isOver = current === null && waiting.length === 0;
+    // A study and a mode have no slash.
+    const isOfOneSetting = name.slice(DESK.length).split("/").length > 2;
+    const isOld = last === null || Date.now() - last.asked > RESERVED_MS;
+    if (isEmpty(desk) || (isOver && isOfOneSetting && isOld && name !== shown)) forget(name);
+  }
 }
 
 /** The ids of every picture that a desk may still show. */
@@ -133,6 +161,18 @@ export function cardOf({ id, parameters }: { id: string; parameters: Parameters 
 export function outcomeOf({ rating, failed }: Card): { rating: number } | { failed: string } | null {
   if (failed !== null) return failed.trim() === "" ? null : { failed: failed.trim() };
   return rating === null ? null : { rating };
+}
+
+/** How many cards have stars, and how many failed. */
+export interface Tally {
+  ratings: number;
+  failures: number;
+}
+
+export function tallyOf(cards: readonly Card[]): Tally {
+  const outcomes = cards.map(outcomeOf).filter((one) => one !== null);
+  const ratings = outcomes.filter((one) => "rating" in one).length;
+  return { ratings, failures: outcomes.length - ratings };
 }
 
 /** Whether the card says something that can be sent. */

@@ -1,7 +1,8 @@
 /** Asking who rates, once per visit: it is better to know, and nobody has to say. */
 
-import { useEffect, useRef } from "preact/hooks";
+import { useId, useRef, useState } from "preact/hooks";
 import { useChoice } from "../choice";
+import { Modal } from "../modal";
 
 const ASKED = "studio.rate.asked";
 
@@ -23,8 +24,9 @@ interface Props {
 
 export function NameDialog({ onAnswer }: Props) {
   const { words } = useChoice();
-  const dialog = useRef<HTMLDialogElement>(null);
-  useEffect(() => dialog.current?.showModal?.(), []);
+  const id = useId();
+  const field = useRef<HTMLInputElement>(null);
+  const [isUnnamed, setIsUnnamed] = useState(false);
   const answer = (name: string) => {
     try {
       sessionStorage.setItem(ASKED, "yes");
@@ -34,25 +36,36 @@ export function NameDialog({ onAnswer }: Props) {
     onAnswer(name);
   };
   return (
-    <dialog ref={dialog} aria-labelledby="name-title" onCancel={() => onAnswer(null)}>
+    <Modal kind="name" title={words.rate.whoRates} close={() => onAnswer(null)}>
+      {/* What is wrong is said by the page, in its own language, and not by the browser in another. */}
       <form
+        noValidate
         onSubmit={(event) => {
           event.preventDefault();
-          answer(String(new FormData(event.currentTarget).get("name") ?? "").trim());
+          const name = field.current?.value.trim() ?? "";
+          if (name !== "") return answer(name);
+          setIsUnnamed(true);
+          field.current?.focus();
         }}
       >
-        <h2 id="name-title">{words.rate.whoRates}</h2>
         <p>{words.rate.whyName}</p>
         <label>
           {words.shell.rater}
           <input
-            name="name"
+            ref={field}
             required
             maxLength={64}
             autocomplete="nickname"
             placeholder={words.shell.raterPlaceholder}
+            aria-invalid={isUnnamed}
+            aria-describedby={isUnnamed ? id : undefined}
           />
         </label>
+        {isUnnamed ? (
+          <p id={id} role="alert" class="error">
+            {words.rate.nameMissing}
+          </p>
+        ) : null}
         <p class="actions">
           <button type="submit">{words.rate.saveWithName}</button>
           <button type="button" class="quiet" onClick={() => answer("")}>
@@ -60,6 +73,6 @@ export function NameDialog({ onAnswer }: Props) {
           </button>
         </p>
       </form>
-    </dialog>
+    </Modal>
   );
 }

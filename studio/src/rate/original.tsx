@@ -2,6 +2,7 @@
 
 import { useState } from "preact/hooks";
 import { useChoice } from "../choice";
+import { ProblemNote } from "../problem";
 import type { Original, RatingSet } from "./desk";
 import { pictureId, pictureIdOfAddress } from "./picture-id";
 import { PicturePlace } from "./picture-place";
@@ -23,7 +24,7 @@ export async function originalOfFile(file: File, goesOn: boolean): Promise<Origi
 export function OriginalPicture({ session, set, onLook }: Props) {
   const { words } = useChoice();
   const [isOpen, setIsOpen] = useState(set.original !== null);
-  const [problem, setProblem] = useState<string | null>(null);
+  const [problem, setProblem] = useState<unknown>(null);
   const original = set.original;
   const goesOn = original?.goesOn ?? false;
 
@@ -32,7 +33,7 @@ export function OriginalPicture({ session, set, onLook }: Props) {
       session.setOriginal(await made);
       setProblem(null);
     } catch (error) {
-      setProblem(error instanceof Error ? error.message : String(error));
+      setProblem(error);
     }
   };
 
@@ -75,11 +76,7 @@ export function OriginalPicture({ session, set, onLook }: Props) {
               </label>
             </>
           )}
-          {problem === null ? null : (
-            <p class="error" role="alert">
-              {problem}
-            </p>
-          )}
+          <ProblemNote error={problem} />
         </div>
       </div>
     </details>

@@ -3,7 +3,8 @@
 import { useEffect, useState } from "preact/hooks";
 import { useChoice } from "../choice";
 import { isAboutKey } from "../loading";
-import type { Card } from "./desk";
+import { adviceOn, Reason } from "../problem";
+import { type Card, tallyOf } from "./desk";
 import { type Entry, isRefusedByApi, type Outbox } from "./outbox";
 
 interface Props {
@@ -25,7 +26,7 @@ export function OutboxNote({ outbox, onCorrect }: Props) {
   const entries = useEntries(outbox);
   const waiting = entries.filter((entry) => entry.refused === null && entry.undoneBy === null);
   const refused = entries.filter((entry) => entry.refused !== null);
-  const ratings = waiting.reduce((sum, entry) => sum + entry.body.results.length, 0);
+  const tally = tallyOf(waiting.flatMap((entry) => entry.set.cards));
   // What is on its way is no news; what could not be sent is.
   const isStuck = waiting.length > 0 && outbox.trouble !== null;
   return (
@@ -34,7 +35,7 @@ export function OutboxNote({ outbox, onCorrect }: Props) {
         {isStuck ? (
           <div class="waiting">
             <p>
-              <strong>{words.rate.waiting(ratings)}</strong>{" "}
+              <strong>{words.rate.waiting(tally)}</strong>{" "}
               {isAboutKey(outbox.trouble) ? words.key.wrong : words.rate.waitingHow}
             </p>
             <button type="button" class="quiet small" onClick={() => void outbox.flush()}>
@@ -58,10 +59,12 @@ function Refused({ entry, outbox, onCorrect }: { entry: Entry; outbox: Outbox; o
   const said = (card: Card) => (card.rating === null ? rate.itFailed : `${card.rating.toLocaleString(locale)} ★`);
   // Correcting makes a new set of it, which is safe only where the API has said that it recorded nothing.
   const isCorrectable = isRefusedByApi(entry);
+  const status = refused?.status ?? null;
+  const advice = status === null ? null : isCorrectable ? adviceOn(status, words) : rate.notTaken;
   return (
     <div role="alert" class="problem refused">
       <p>
-        <strong>{refused?.status === null ? rate.tooOld : rate.refused(entry.body.results.length)}</strong> {set.study},{" "}
+        <strong>{refused?.status === null ? rate.tooOld : rate.refused(tallyOf(set.cards))}</strong> {set.study},{" "}
         {words.shell.modes[set.mode] ?? set.mode}
       </p>
       <ul>
@@ -71,10 +74,9 @@ function Refused({ entry, outbox, onCorrect }: { entry: Entry; outbox: Outbox; o
           </li>
         ))}
       </ul>
+      {advice === null ? null : <p>{advice}</p>}
       {refused?.reasons.map((reason) => (
-        <p key={reason} lang="en">
-          {reason}
-        </p>
+        <Reason key={reason} text={reason} />
       ))}
       <p class="actions">
         {isCorrectable ? (
@@ -91,7 +93,7 @@ function Refused({ entry, outbox, onCorrect }: { entry: Entry; outbox: Outbox; o
           onClick={() => (isSure ? outbox.discard(set.key) : setIsSure(true))}
           onBlur={() => setIsSure(false)}
         >
-          {isSure ? rate.discardSure(entry.body.results.length) : rate.discard}
+          {isSure ? rate.discardSure(tallyOf(set.cards)) : rate.discard}
         </button>
       </p>
     </div>

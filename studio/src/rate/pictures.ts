@@ -4,6 +4,7 @@
  */
 
 import { useEffect, useState } from "preact/hooks";
+import { mayBeUnsaved } from "../unsaved";
 import { shownPictures } from "./desk";
 
 export const LARGEST_KEPT = 20 * 2 ** 20;
@@ -21,6 +22,7 @@ interface Shown {
 }
 
 const shown = new Map<string, Shown>();
+mayBeUnsaved(() => [...shown.values()].some((one) => !one.isKept));
 const listeners = new Set<() => void>();
 
 /** Shows a picture under an id, and keeps it if the browser does. */

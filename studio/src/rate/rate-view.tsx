@@ -3,10 +3,10 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { useChoice } from "../choice";
 import { addressOf, usePlace } from "../place";
-import { ProblemNote } from "../problem";
+import { ProblemNote, Reason } from "../problem";
 import "../style/rate.css";
 import { RatingCard, reasonId, starsId } from "./card";
-import { type Card, type DeskName, fixedOf, isDone, type RatingSet } from "./desk";
+import { type Card, type DeskName, fixedOf, isDone, nameOf, type RatingSet, tallyOf, tidyDesks } from "./desk";
 import { keep, kept } from "./kept";
 import { deedOf, type Pending, withHalf } from "./keys";
 import { KeysHelp } from "./keys-help";
@@ -73,7 +73,10 @@ function Desk({ of }: { of: DeskName }) {
   const set = desk.current;
   const cards = set?.cards ?? [];
 
-  useEffect(() => void tidyPictures(), [set?.key]);
+  useEffect(() => {
+    tidyDesks(nameOf(of));
+    void tidyPictures();
+  }, [set?.key]);
 
   /** Does what may fail, and says so. */
   const attempt = (work: Promise<unknown>) => {
@@ -84,9 +87,9 @@ function Desk({ of }: { of: DeskName }) {
   const save = async (name: string) => {
     setIsMissing(false);
     setPending(null);
-    const many = cards.length;
+    const tally = tallyOf(cards);
     await session.save(name);
-    setSaid(outbox.entries().length === 0 ? rate.saved(many) : "");
+    setSaid(outbox.entries().length === 0 ? rate.saved(tally) : "");
   };
 
   const trySaving = () => {
@@ -350,7 +353,7 @@ function TroubleNote({ session, trouble }: { session: Session; trouble: Trouble 
   return (
     <div role="alert" class="problem">
       <p>{rate.allPending(pending.length)}</p>
-      <p lang="en">{trouble.detail}</p>
+      <Reason text={trouble.detail} />
       <p class="actions">
         <button type="button" onClick={again}>
           {words.problem.again}

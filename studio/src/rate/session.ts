@@ -6,6 +6,7 @@
 import { ApiError, answered, ConnectionError, newKey, type Schemas } from "@picture-tuning/client";
 import { api } from "../api";
 import { withKey } from "../loading";
+import { mayBeUnsaved } from "../unsaved";
 import {
   type Card,
   cardOf,
@@ -72,6 +73,8 @@ export const outbox = new Outbox(
     withKey(() => answered(api.POST("/ml/update_model", { body, headers: { "Idempotency-Key": set.key } }))),
   withdraw,
 );
+
+mayBeUnsaved(() => outbox.isVolatile);
 
 export class Session {
   private readonly name: string;

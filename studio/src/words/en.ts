@@ -1,5 +1,17 @@
 /** What the page says, in English. Spanish has the same entries: its type is made from this one. */
 
+import type { Tally } from "../rate/desk";
+
+/** "2 ratings and 1 failure"; what there is none of is left out. */
+const entries = ({ ratings, failures }: Tally): string => {
+  const parts = [
+    ...(ratings === 0 ? [] : [ratings === 1 ? "1 rating" : `${ratings} ratings`]),
+    ...(failures === 0 ? [] : [failures === 1 ? "1 failure" : `${failures} failures`]),
+  ];
+  return parts.join(" and ");
+};
+const isOne = ({ ratings, failures }: Tally): boolean => ratings + failures === 1;
+
 export const en = {
   shell: {
     title: "Studio",
@@ -32,7 +44,23 @@ export const en = {
     offline: "The server does not answer. What you did is kept; try again when it is back.",
     again: "Try again",
     notFetched:
-      "This part of the page could not be fetched: the server does not answer, or has a newer page. What you did is kept.",
+      "This part of the page could not be fetched: the server does not answer, or has a newer page. Try again, or load the page again.",
+    newerPage: "The server has a newer version of this page. Load it again: what you rated is kept.",
+    newerPageLoses:
+      "The server has a newer version of this page. Load it again when you are done here: the list of pictures in Captions, and what the browser could not keep, are lost by it.",
+    reload: "Load the page again",
+    unreadable: "The browser cannot read this file. See that it is a file and still there, and choose it again.",
+    unexpected: "Something went wrong in this page. Try again; if it stays, load the page again.",
+    refused: "The server refused this. Load the page again; if it stays, tell whoever runs it.",
+    refusals: {
+      400: "The server cannot read what was sent. Load the page again and do it once more.",
+      404: "It is not there, or not any more. Load the page again, or choose another study above.",
+      409: "As things stand now this cannot be done. Read below why, put that right or choose another study, and try again.",
+      412: "Somebody else changed it meanwhile. Look at it as it is now, and decide anew.",
+      413: "It is too large. Make it smaller or shorter.",
+      415: "The server does not take this kind of file.",
+      422: "The server does not take this as it is. Change what is named below, and try again.",
+    } as Record<number, string>,
     throttled: (seconds: number) => `Too many requests at once. Try again in ${seconds} s.`,
     failed: "The server failed. Try again; if it stays, whoever runs it finds the reason in the logs under",
     unavailable: "The storage is unavailable at the moment. Try again in a few seconds.",
@@ -87,7 +115,7 @@ export const en = {
     freed: "No longer reserved for you: it has expired or was given back. Your rating counts all the same.",
     save: "Save and next",
     saveOnly: "Save",
-    saved: (count: number) => (count === 1 ? "1 rating is recorded." : `${count} ratings are recorded.`),
+    saved: (tally: Tally) => `${entries(tally)} ${isOne(tally) ? "is" : "are"} recorded.`,
     undo: "Undo",
     undone: "Undone: the last set is back.",
     undoneInPart: (ids: string) => `The last set is back. Not withdrawn, because corrected since: ${ids}; see History.`,
@@ -95,15 +123,16 @@ export const en = {
     nothingToUndo: "There is nothing to undo.",
     pending: (kind: "stars" | "skip" | "fail", value: string, letters: string) =>
       `${kind === "stars" ? `${value} stars` : kind === "skip" ? "Skip" : "Failed"}: which one? Press ${letters}.`,
-    waiting: (count: number) => (count === 1 ? "1 rating waits to be sent." : `${count} ratings wait to be sent.`),
+    waiting: (tally: Tally) => `${entries(tally)} ${isOne(tally) ? "waits" : "wait"} to be sent.`,
     waitingHow: "They are kept in this browser and are sent when the server answers.",
     sendNow: "Send now",
-    refused: (count: number) => (count === 1 ? "1 rating was refused:" : `${count} ratings were refused:`),
+    refused: (tally: Tally) => `${entries(tally)} ${isOne(tally) ? "was" : "were"} refused:`,
+    notTaken: "The server has failed at them several times. Send them again later; if it stays, tell whoever runs it.",
     tooOld:
       "These ratings have waited for a month, and may have been recorded. See History before you send them again:",
     correct: "Correct",
     discard: "Discard",
-    discardSure: (count: number) => (count === 1 ? "Discard 1 rating for good?" : `Discard ${count} ratings for good?`),
+    discardSure: (tally: Tally) => `Discard ${entries(tally)} for good?`,
     isVolatile:
       "The browser does not keep what you rate: its storage is full or turned off. Leave this page open until all is sent.",
     archived: "This study is archived and takes no ratings. Choose another above, or restore it in",
@@ -113,12 +142,13 @@ export const en = {
         : "Nothing new can be suggested now.",
     takeOver: "Rate the oldest",
     fixedWrong: "The address asks for a setting that cannot be read. These are suggestions of the model.",
-    over: "This setting is rated.",
+    over: "This setting is done.",
     goOn: "Rate what the model suggests",
     rateAgain: "Rate it once more",
     whoRates: "Who rates?",
     whyName:
       "With a name, the same each time, the model learns how strict you are and trusts your ratings for what they are. Take a pseudonym: it is kept with every rating.",
+    nameMissing: "Write a name, or save without one.",
     saveWithName: "Save with this name",
     saveWithoutName: "Save without a name",
     privacy: "Pictures stay in this browser. Stars, comments, parameters and the original's fingerprint are sent.",
@@ -146,7 +176,7 @@ export const en = {
     recommended: "recommended",
     ratingAxis: "Rating",
     study: {
-      archived: (day: string) => `This study was archived on ${day}. It can be read, and takes no more ratings.`,
+      archived: (when: string) => `This study was archived on ${when}. It can be read, and takes no more ratings.`,
       basedOn: (name: string) => `This study is based on ${name}: the model learns from those ratings too.`,
       noMode: "The search space of this stack has no such mode.",
     },
@@ -384,14 +414,20 @@ export const en = {
       title: "New study",
       name: "Name",
       nameHint: "Up to 64 of a-z, 0-9, dot, hyphen, underscore; the first is a letter or a digit.",
+      nameWrong: "Give it a name of up to 64 of a-z, 0-9, dot, hyphen, underscore; the first is a letter or a digit.",
       note: "Note",
       basedOn: "Based on",
-      basedOnNone: "none: it learns from its own ratings alone",
-      basedOnHint: "The ratings of that study teach this one too, as far as the two turn out to be alike.",
+      basedOnNone: "none",
+      basedOnNoneHint: "It begins with nothing, and learns from its own ratings alone.",
+      basedOnHint: (name: string) =>
+        `It goes on from ${name}: the ratings there teach it too, as far as the two turn out to be alike.`,
+      thisStudy: "this study",
       begin: "Begin",
       taken: (name: string) => `There is a study ${name} already. Take another name.`,
       archive: "Archive this study",
-      archiveSure: (name: string) => `Archive ${name}? It takes no ratings any more; it can be restored at any time.`,
+      archiveSure: (name: string) => `Archive ${name}?`,
+      archiveWhat: "It can be read, and takes no ratings and corrections any more. It can be restored at any time.",
+      archiveIt: "Archive it",
       restore: "Restore this study",
       isArchived: "This study is archived: it can be read, and takes no ratings and corrections.",
     },
@@ -430,7 +466,6 @@ export const en = {
     removeFor: (name: string) => `Remove: ${name}`,
     remove: "Remove",
     failures: {
-      unreadable: "The browser cannot read this file. See that it is a file and still there, and choose it again.",
       tooLarge: (megabytes: number) => `The picture has more than ${megabytes} MB. Make it smaller.`,
       stillPending:
         "It is uploaded and has no caption after a quarter of an hour. Look for it in the list below later.",
@@ -439,6 +474,7 @@ export const en = {
       bucket: "The storage did not take the picture. Caption it again; if it stays, tell whoever runs the service.",
       tooMuch: "The picture is too large. Make it smaller.",
       noPicture: "This is not a picture that can be read. Save it as an ordinary JPEG or PNG.",
+      lasting: "It cannot be captioned as it is. Save it anew, or use another picture.",
       gone: "The picture was deleted before it was captioned. Caption it again.",
       damaged: "The picture cannot be read. Use its whole file, or open it and save it anew.",
     },

@@ -1,9 +1,20 @@
 /** What the page says, in Spanish. */
 
+import type { Tally } from "../rate/desk";
 import type { Words } from "./en";
 
 /** «un 93 %», pero «más del 99 %». */
 const un = (share: string) => (/^\d/.test(share) ? `un ${share}` : share);
+
+/** «2 valoraciones y 1 fallo»; lo que no hay se omite. */
+const entries = ({ ratings, failures }: Tally): string => {
+  const parts = [
+    ...(ratings === 0 ? [] : [ratings === 1 ? "1 valoración" : `${ratings} valoraciones`]),
+    ...(failures === 0 ? [] : [failures === 1 ? "1 fallo" : `${failures} fallos`]),
+  ];
+  return parts.join(" y ");
+};
+const isOne = ({ ratings, failures }: Tally): boolean => ratings + failures === 1;
 
 export const es: Words = {
   shell: {
@@ -37,7 +48,24 @@ export const es: Words = {
     offline: "El servidor no responde. Lo que ha hecho se conserva; inténtelo de nuevo cuando vuelva.",
     again: "Intentar de nuevo",
     notFetched:
-      "No se ha podido traer esta parte de la página: el servidor no responde o tiene una página más nueva. Lo que ha hecho se conserva.",
+      "No se ha podido traer esta parte de la página: el servidor no responde o tiene una página más nueva. Inténtelo de nuevo o vuelva a cargar la página.",
+    newerPage:
+      "El servidor tiene una versión más nueva de esta página. Vuelva a cargarla: lo que ha valorado se conserva.",
+    newerPageLoses:
+      "El servidor tiene una versión más nueva de esta página. Vuelva a cargarla cuando termine aquí: con ello se pierden la lista de imágenes de Descripciones y lo que el navegador no ha podido conservar.",
+    reload: "Volver a cargar la página",
+    unreadable: "El navegador no puede leer este archivo. Compruebe que es un archivo y sigue ahí, y elíjalo de nuevo.",
+    unexpected: "Algo ha fallado en esta página. Inténtelo de nuevo; si persiste, vuelva a cargar la página.",
+    refused: "El servidor lo ha rechazado. Vuelva a cargar la página; si persiste, avise a quien lo administra.",
+    refusals: {
+      400: "El servidor no puede leer lo que se ha enviado. Vuelva a cargar la página y repítalo.",
+      404: "No está, o ya no está. Vuelva a cargar la página o elija otro estudio arriba.",
+      409: "Tal como están las cosas, no se puede hacer. Lea abajo por qué, corríjalo o elija otro estudio, e inténtelo de nuevo.",
+      412: "Otra persona lo ha cambiado entretanto. Mírelo como está ahora y decida de nuevo.",
+      413: "Es demasiado grande. Redúzcalo o acórtelo.",
+      415: "El servidor no admite esta clase de archivo.",
+      422: "El servidor no lo admite tal como está. Cambie lo que se nombra abajo e inténtelo de nuevo.",
+    },
     throttled: (seconds) => `Demasiadas solicitudes a la vez. Inténtelo de nuevo en ${seconds} s.`,
     failed:
       "El servidor ha fallado. Inténtelo de nuevo; si persiste, quien lo administra encontrará la causa en los registros con",
@@ -93,7 +121,7 @@ export const es: Words = {
     freed: "Ya no está reservada para usted: ha caducado o se ha devuelto. Su valoración cuenta igualmente.",
     save: "Guardar y seguir",
     saveOnly: "Guardar",
-    saved: (count) => (count === 1 ? "Se ha registrado 1 valoración." : `Se han registrado ${count} valoraciones.`),
+    saved: (tally) => `Se ${isOne(tally) ? "ha" : "han"} registrado ${entries(tally)}.`,
     undo: "Deshacer",
     undone: "Deshecho: el último grupo está de vuelta.",
     undoneInPart: (ids) =>
@@ -102,16 +130,17 @@ export const es: Words = {
     nothingToUndo: "No hay nada que deshacer.",
     pending: (kind, value, letters) =>
       `${kind === "stars" ? `${value} estrellas` : kind === "skip" ? "Omitir" : "Ha fallado"}: ¿cuál? Pulse ${letters}.`,
-    waiting: (count) => (count === 1 ? "1 valoración espera a enviarse." : `${count} valoraciones esperan a enviarse.`),
+    waiting: (tally) => `${entries(tally)} ${isOne(tally) ? "espera" : "esperan"} a enviarse.`,
     waitingHow: "Se conservan en este navegador y se envían cuando el servidor responda.",
     sendNow: "Enviar ahora",
-    refused: (count) => (count === 1 ? "Se ha rechazado 1 valoración:" : `Se han rechazado ${count} valoraciones:`),
+    refused: (tally) => `Se ${isOne(tally) ? "ha" : "han"} rechazado ${entries(tally)}:`,
+    notTaken:
+      "El servidor ha fallado con ellas varias veces. Envíelas más tarde; si persiste, avise a quien lo administra.",
     tooOld:
       "Estas valoraciones han esperado un mes y puede que ya estén registradas. Vea el historial antes de volver a enviarlas:",
     correct: "Corregir",
     discard: "Descartar",
-    discardSure: (count) =>
-      count === 1 ? "¿Descartar 1 valoración para siempre?" : `¿Descartar ${count} valoraciones para siempre?`,
+    discardSure: (tally) => `¿Descartar ${entries(tally)} para siempre?`,
     isVolatile:
       "El navegador no conserva lo que valora: su almacenamiento está lleno o desactivado. Deje esta página abierta hasta que se haya enviado todo.",
     archived: "Este estudio está archivado y no admite valoraciones. Elija otro arriba o restáurelo en",
@@ -122,12 +151,13 @@ export const es: Words = {
     takeOver: "Valorar las más antiguas",
     fixedWrong:
       "La dirección pide una combinación de parámetros que no se puede leer. Estas son sugerencias del modelo.",
-    over: "Esta combinación de parámetros está valorada.",
+    over: "Esta combinación de parámetros está hecha.",
     goOn: "Valorar lo que sugiere el modelo",
     rateAgain: "Valorarla otra vez",
     whoRates: "¿Quién valora?",
     whyName:
       "Con un nombre, siempre el mismo, el modelo aprende lo exigente que es usted y da a cada valoración el peso que merece. Use un seudónimo: se guarda con cada valoración.",
+    nameMissing: "Escriba un nombre o guarde sin él.",
     saveWithName: "Guardar con este nombre",
     saveWithoutName: "Guardar sin nombre",
     privacy:
@@ -155,7 +185,7 @@ export const es: Words = {
     recommended: "recomendada",
     ratingAxis: "Valoración",
     study: {
-      archived: (day) => `Este estudio se archivó el ${day}. Se puede consultar, pero no admite más valoraciones.`,
+      archived: (when) => `Este estudio se archivó el ${when}. Se puede consultar, pero no admite más valoraciones.`,
       basedOn: (name) => `Este estudio parte de ${name}: el modelo aprende también de sus valoraciones.`,
       noMode: "El espacio de búsqueda de este servicio no tiene ese modo.",
     },
@@ -391,14 +421,22 @@ export const es: Words = {
       title: "Estudio nuevo",
       name: "Nombre",
       nameHint: "Hasta 64 de a-z, 0-9, punto, guion y guion bajo; el primero es una letra o una cifra.",
+      nameWrong:
+        "Dele un nombre de hasta 64 de a-z, 0-9, punto, guion y guion bajo; el primero es una letra o una cifra.",
       note: "Nota",
       basedOn: "Basado en",
-      basedOnNone: "ninguno: aprende solo de sus propias valoraciones",
-      basedOnHint: "Las valoraciones de ese estudio también enseñan a este, en la medida en que resulten parecidos.",
+      basedOnNone: "ninguno",
+      basedOnNoneHint: "Empieza de cero y aprende solo de sus propias valoraciones.",
+      basedOnHint: (name) =>
+        `Parte de ${name}: también aprende de sus valoraciones, en la medida en que los dos resulten parecidos.`,
+      thisStudy: "este",
       begin: "Empezar",
       taken: (name) => `Ya hay un estudio ${name}. Elija otro nombre.`,
       archive: "Archivar este estudio",
-      archiveSure: (name) => `¿Archivar ${name}? Ya no admitirá valoraciones; se puede restaurar en cualquier momento.`,
+      archiveSure: (name) => `¿Archivar ${name}?`,
+      archiveWhat:
+        "Se podrá leer y ya no admitirá valoraciones ni correcciones. Se puede restaurar en cualquier momento.",
+      archiveIt: "Archivarlo",
       restore: "Restaurar este estudio",
       isArchived: "Este estudio está archivado: se puede leer, y no admite valoraciones ni correcciones.",
     },
@@ -438,8 +476,6 @@ export const es: Words = {
     removeFor: (name) => `Quitar: ${name}`,
     remove: "Quitar",
     failures: {
-      unreadable:
-        "El navegador no puede leer este archivo. Compruebe que es un archivo y sigue ahí, y elíjalo de nuevo.",
       tooLarge: (megabytes) => `La imagen tiene más de ${megabytes} MB. Redúzcala.`,
       stillPending:
         "Está subida y sigue sin descripción tras un cuarto de hora. Búsquela más tarde en la lista de abajo.",
@@ -449,6 +485,7 @@ export const es: Words = {
         "El almacenamiento no ha aceptado la imagen. Descríbala de nuevo; si persiste, avise a quien administra el servicio.",
       tooMuch: "La imagen es demasiado grande. Redúzcala.",
       noPicture: "No es una imagen que se pueda leer. Guárdela como JPEG o PNG corriente.",
+      lasting: "No se puede describir tal como está. Guárdela de nuevo o use otra imagen.",
       gone: "La imagen se borró antes de describirla. Descríbala de nuevo.",
       damaged: "La imagen no se puede leer. Use el archivo completo, o ábrala y guárdela de nuevo.",
     },

@@ -4,6 +4,7 @@ import userEvent from "@testing-library/user-event";
 import { afterEach, expect, test, vi } from "vitest";
 import type { Captioning, Found } from "../../src/captions/captioning";
 import { CaptionsOf } from "../../src/captions/captions-view";
+import { TooLargeError } from "../../src/captions/failures";
 import { Work } from "../../src/captions/work";
 import { ChoiceOf } from "../../src/choice";
 import type { Language } from "../../src/words";
@@ -82,8 +83,8 @@ test("a chosen picture gets its caption, how sure it is, others, and what to cop
 test("a failure has its reason and what to do, and that picture alone is captioned again as the options are now", async () => {
   uploads({});
   const refusal = new ApiError(
-    422,
-    { type: "", title: "", status: 422, detail: "the picture is truncated; use its whole file" },
+    404,
+    { type: "", title: "", status: 404, detail: "nothing was uploaded; upload it" },
     null,
   );
   const widths: (number | null)[] = [];
@@ -93,14 +94,29 @@ test("a failure has its reason and what to do, and that picture alone is caption
     return FOUND;
   }, "es");
   await userEvent.upload(screen.getByLabelText("Elegir imágenes"), [dog]);
-  await screen.findByText("the picture is truncated");
-  const advice = "La imagen no se puede leer. Use el archivo completo, o ábrala y guárdela de nuevo.";
+  await screen.findByText("nothing was uploaded");
+  const advice = "La imagen se borró antes de describirla. Descríbala de nuevo.";
   expect(screen.getByText(advice)).toBeTruthy();
   await vi.waitFor(() => expect(screen.getByTestId("news").textContent).toBe(`dog.jpg: ${advice}`));
   await userEvent.selectOptions(screen.getByLabelText("ancho del haz"), "5");
   await userEvent.click(screen.getByRole("button", { name: "Describir de nuevo: dog.jpg" }));
   await screen.findByText(FOUND.caption);
   expect(widths).toEqual([null, 5]);
+});
+
+test("what can never succeed is not offered to be tried again", async () => {
+  uploads({});
+  const detail = "the file is a PDF document; save it as an ordinary JPEG or PNG";
+  show(async (file) => {
+    if (file.name === "huge.jpg") throw new TooLargeError(10 * 2 ** 20);
+    throw new ApiError(415, { type: "", title: "", status: 415, detail }, null);
+  });
+  const files = ["huge.jpg", "paper.pdf"].map((name) => new File(["a"], name));
+  await userEvent.upload(screen.getByLabelText("Choose pictures"), files, { applyAccept: false });
+  await screen.findByText("2 of 2 done");
+  expect(screen.getByText("the file is a PDF document")).toBeTruthy();
+  expect(screen.queryByRole("button", { name: /^Caption again/ })).toBeNull();
+  expect(screen.getAllByRole("button", { name: /^Remove/ })).toHaveLength(2);
 });
 
 test("pictures are dropped and pasted anywhere on the page, and a text that is pasted is none", async () => {
@@ -173,7 +189,9 @@ test("what lies in uploads is listed page by page, by status, and anew", async (
   await userEvent.click(screen.getByRole("button", { name: "Show more" }));
   await screen.findByText("2 pictures");
   expect(screen.getAllByRole("rowheader").map((one) => one.textContent)).toEqual(["a.jpg", "b.jpg"]);
-  expect(screen.getByText("the picture is empty")).toBeTruthy();
+  const reason = screen.getByText("the picture is empty");
+  expect(reason.lang).toBe("en");
+  expect(reason.previousElementSibling?.textContent).toMatch(/^It cannot be captioned as it is\./);
   await userEvent.selectOptions(screen.getByLabelText("status"), "failed");
   await screen.findByText("1 picture");
   expect(asked).toEqual([

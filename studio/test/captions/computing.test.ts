@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { altAttribute } from "../../src/captions/alt-attribute";
 import { nameInKey } from "../../src/captions/captioning";
 import { certaintyOf } from "../../src/captions/certainty";
-import { failureOf, TooLargeError, UnreadableError } from "../../src/captions/failures";
+import { pictureFailureOf, TooLargeError, UnreadableError } from "../../src/captions/failures";
 import { WORDS } from "../../src/words";
 
 describe("certainty", () => {
@@ -45,27 +45,35 @@ test("a name that a key cannot end in is left out of it", () => {
   expect(nameInKey(`${"é".repeat(101)}.JPG`)).toBe("picture.jpg");
 });
 
-test("each failure says what to do in the page's language, and beside it what the API found", () => {
+test("each failure says what to do in the page's language, what was found, and whether to try again may help", () => {
   const problem = (status: number) =>
     new ApiError(status, { type: "about:blank", title: "", status, detail: "what; was found; what to do" }, null);
+  const refusal = (code: string) => `<Error><Code>${code}</Code><Message>Said so</Message></Error>`;
   for (const words of [WORDS.en, WORDS.es]) {
     const said = words.captions.failures;
-    expect(failureOf(problem(415), words)).toEqual({ advice: said.noPicture, reason: "what; was found" });
-    expect(failureOf(problem(422), words)).toEqual({ advice: said.damaged, reason: "what; was found" });
-    expect(failureOf(problem(413), words).advice).toBe(said.tooMuch);
-    expect(failureOf(problem(503), words)).toEqual({ advice: words.problem.unavailable, reason: null });
-    expect(failureOf(new ConnectionError(""), words).advice).toBe(said.offline);
-    expect(failureOf(new UnreadableError(), words).advice).toBe(said.unreadable);
-    expect(failureOf(new TooLargeError(10 * 2 ** 20), words).advice).toBe(said.tooLarge(10));
-    expect(failureOf(new PendingError("uploads/a"), words).advice).toBe(said.stillPending);
-    const expired = "<Error><Code>AccessDenied</Code><Message>Policy expired</Message></Error>";
-    expect(failureOf(new UploadError(403, expired), words)).toEqual({
-      advice: said.expired,
-      reason: "AccessDenied: Policy expired",
-    });
-    expect(failureOf(new UploadError(502, "bad gateway"), words)).toEqual({
-      advice: said.bucket,
-      reason: "status 502",
-    });
+    const [lasting, passing] = [{ mayPass: false }, { mayPass: true }];
+    for (const [error, failure] of [
+      [problem(413), { advice: said.tooMuch, reason: "what; was found", ...lasting }],
+      [problem(415), { advice: said.noPicture, reason: "what; was found", ...lasting }],
+      [problem(422), { advice: said.damaged, reason: "what; was found", ...lasting }],
+      [problem(400), { advice: words.problem.refusals[400], reason: "what; was found; what to do", ...lasting }],
+      [problem(404), { advice: said.gone, reason: "what; was found", ...passing }],
+      [problem(503), { advice: words.problem.unavailable, reason: null, ...passing }],
+      [new ConnectionError(""), { advice: said.offline, reason: null, ...passing }],
+      [new PendingError("uploads/a"), { advice: said.stillPending, reason: null, ...passing }],
+      [new UnreadableError(), { advice: words.problem.unreadable, reason: null, ...lasting }],
+      [new TooLargeError(10 * 2 ** 20), { advice: said.tooLarge(10), reason: null, ...lasting }],
+      [
+        new UploadError(403, refusal("AccessDenied")),
+        { advice: said.expired, reason: "AccessDenied: Said so", ...passing },
+      ],
+      [
+        new UploadError(400, refusal("EntityTooLarge")),
+        { advice: said.tooMuch, reason: "EntityTooLarge: Said so", ...lasting },
+      ],
+      [new UploadError(502, "bad gateway"), { advice: said.bucket, reason: "status 502", ...passing }],
+    ] as const) {
+      expect(pictureFailureOf(error, words)).toEqual(failure);
+    }
   }
 });

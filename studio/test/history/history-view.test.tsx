@@ -1,4 +1,4 @@
-import { cleanup, render, screen, within } from "@testing-library/preact";
+import { cleanup, fireEvent, render, screen, within } from "@testing-library/preact";
 import userEvent from "@testing-library/user-event";
 import { afterEach, expect, test, vi } from "vitest";
 import { ChoiceOf } from "../../src/choice";
@@ -50,6 +50,29 @@ test("reads every page, and puts only the rows in sight into the page", async ()
   const table = screen.getByRole("table");
   expect(table.getAttribute("aria-rowcount")).toBe("10001");
   expect(within(table).getAllByRole("row").length).toBeLessThan(80);
+});
+
+test("the rows in the page are those in sight, however high the style makes them", async () => {
+  const entries = Array.from({ length: 1_000 }, (_, index) => entry({ id: `default-${1_000 - index}` }));
+  history(entries, () => json({}, 500));
+  const style = globalThis.getComputedStyle;
+  vi.spyOn(globalThis, "getComputedStyle").mockImplementation((element, pseudo) => {
+    const found = style(element, pseudo);
+    if (!element.classList.contains("frame")) return found;
+    return new Proxy(found, {
+      get: (of, name) => (name === "getPropertyValue" ? () => "112px" : Reflect.get(of, name)),
+    });
+  });
+  show();
+  await screen.findByText("1000 entries", {}, { timeout: 10_000 });
+  const frame = screen.getByRole("region", { name: "Ratings and failures" });
+  frame.scrollTop = 112 * 500;
+  fireEvent.scroll(frame);
+  await vi.waitFor(() => expect(document.querySelector('tr[aria-rowindex="502"]')).not.toBeNull());
+  // 12 rows before them, as high as they are.
+  const space = document.querySelector<HTMLElement>("tr.space td");
+  expect(space?.style.height).toBe(`${112 * (500 - 12)}px`);
+  expect(screen.getAllByRole("row").length).toBeLessThan(45);
 });
 
 test("a click on the stars corrects them, against the revision that was seen, in the rater's name", async () => {

@@ -6,7 +6,7 @@ const table: Table = {
   columns: [
     { title: "rater" },
     { title: "points", number: formatsOf("es").points },
-    { title: "when", time: formatsOf("es").day },
+    { title: "when", time: formatsOf("es").moment },
     { title: "share", number: formatsOf("es").share },
   ],
   rows: [
@@ -20,7 +20,7 @@ const table: Table = {
 test("what is copied for a spreadsheet is written in the page's language", () => {
   expect(toTsv(table).split("\n")).toEqual([
     "rater\tpoints\twhen\tshare",
-    "ana, of the house\t3,10\t26 nov 2026\t50 %",
+    `ana, of the house\t3,10\t${formatsOf("es").moment("2026-11-26T14:58:15Z")}\t50 %`,
     'bo "the bold"\t\t\t',
     "'=1+1\t-0,25\t\t",
     "two three four\t1,00\t\t",

@@ -1,7 +1,9 @@
 import { afterEach, expect, test, vi } from "vitest";
-import { fixedOf, nameOf, readDesk, setOf, shownPictures, writeDesk } from "../../src/rate/desk";
+import { fixedOf, nameOf, readDesk, setOf, shownPictures, tallyOf, tidyDesks, writeDesk } from "../../src/rate/desk";
+import { keptNames } from "../../src/rate/kept";
 import { bodyOf } from "../../src/rate/outbox";
 import { pictureId, pictureIdOfAddress } from "../../src/rate/picture-id";
+import { WORDS } from "../../src/words";
 import { fillStorage } from "./full-storage";
 
 afterEach(() => {
@@ -35,6 +37,35 @@ test("a desk is kept for its study, mode and what is fixed, and for no other", (
   expect(shownPictures()).toEqual(new Set(["a", "b", "f00d"]));
 });
 
+test("desks of settings that were asked for once go a day after they are done; what waits, is undone or unknown stays", () => {
+  const done = { current: null, waiting: [], last: SET };
+  const old = { ...done, last: { ...SET, asked: Date.now() - 25 * 3600 * 1000 } };
+  const put = (fixed: string | null, desk: unknown) => {
+    localStorage.setItem(nameOf({ ...PLACE, fixed }), JSON.stringify(desk));
+    return nameOf({ ...PLACE, fixed });
+  };
+  put('{"a":1}', { current: null, waiting: [], last: null });
+  put('{"a":2}', old);
+  const stay = [
+    put('{"a":3}', done),
+    put('{"a":4}', { ...old, current: SET }),
+    put('{"a":5}', { ...old, waiting: [SET] }),
+    put('{"a":6}', { of: "another release" }),
+    put('{"a":7}', old),
+    put(null, old),
+  ];
+  tidyDesks(nameOf({ ...PLACE, fixed: '{"a":7}' }));
+  expect(keptNames("studio.rate.desk/")).toEqual(stay.sort());
+});
+
+test("a desk with nothing on it leaves nothing in the storage", () => {
+  writeDesk(nameOf(PLACE), { current: SET, waiting: [], last: null });
+  expect(localStorage.length).toBe(1);
+  expect(writeDesk(nameOf(PLACE), { current: null, waiting: [], last: null })).toBe(true);
+  expect(localStorage.length).toBe(0);
+  expect(readDesk(nameOf(PLACE)).current).toBeNull();
+});
+
 test("what the browser does not keep lasts as long as the page, and what is damaged is passed over", () => {
   localStorage.setItem(nameOf(PLACE), "{");
   expect(readDesk(nameOf(PLACE)).current).toBeNull();
@@ -64,6 +95,25 @@ test("a set is sent with its study, mode, rater and picture; a failure with its 
     ],
   });
   expect(bodyOf({ ...SET, original: null }, "")).toEqual({ study: "kitchens", mode: "surfaces", results: [] });
+});
+
+test("failures are no ratings, and what says nothing is neither", () => {
+  const [first, second] = SET.cards;
+  if (first === undefined || second === undefined) throw new Error("the set has two cards");
+  expect(tallyOf(SET.cards)).toEqual({ ratings: 0, failures: 0 });
+  expect(
+    tallyOf([
+      { ...first, rating: 3 },
+      { ...second, rating: 2, failed: "refused" },
+    ]),
+  ).toEqual({ ratings: 1, failures: 1 });
+  const { saved, waiting, refused } = WORDS.en.rate;
+  expect(saved({ ratings: 2, failures: 1 })).toBe("2 ratings and 1 failure are recorded.");
+  expect(saved({ ratings: 0, failures: 1 })).toBe("1 failure is recorded.");
+  expect(waiting({ ratings: 1, failures: 0 })).toBe("1 rating waits to be sent.");
+  expect(refused({ ratings: 0, failures: 2 })).toBe("2 failures were refused:");
+  expect(WORDS.es.rate.saved({ ratings: 2, failures: 1 })).toBe("Se han registrado 2 valoraciones y 1 fallo.");
+  expect(WORDS.es.rate.discardSure({ ratings: 0, failures: 1 })).toBe("¿Descartar 1 fallo para siempre?");
 });
 
 test("what an address asks for is an object, or nothing", () => {

@@ -3,6 +3,7 @@ import userEvent from "@testing-library/user-event";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { type Choice, ChoiceOf } from "../../src/choice";
 import { nameOf, readDesk } from "../../src/rate/desk";
+import { keptNames } from "../../src/rate/kept";
 import RateView from "../../src/rate/rate-view";
 import { outbox } from "../../src/rate/session";
 import { FakeApi, problem } from "./fake-api";
@@ -94,7 +95,7 @@ test("a failure is sent with its reason and without stars", async () => {
   await userEvent.click(screen.getAllByRole("button", { name: "It failed" })[1] as HTMLElement);
   await userEvent.type(screen.getByLabelText("Why is there no picture?"), "time-out");
   await userEvent.click(screen.getByRole("button", { name: "Save and next" }));
-  await screen.findByText("2 ratings are recorded.");
+  await screen.findByText("1 rating and 1 failure are recorded.");
   const results = api.recorded[0]?.body.results;
   expect(results?.[1]).toMatchObject({ suggestion_id: "s2", failed: "time-out" });
   expect(results?.[1]).not.toHaveProperty("rating");
@@ -110,6 +111,32 @@ test("whoever has no name is asked once, and may go without", async () => {
   await rateBoth();
   press("Enter");
   await vi.waitFor(() => expect(api.recorded).toHaveLength(2));
+});
+
+test("a name that is missing is asked for in the page's words, and nothing is saved", async () => {
+  open({ rater: "", language: "es" });
+  await screen.findByRole("slider", { name: "Estrellas de B" });
+  for (const key of ["4", "a", "2", "b", "Enter"]) await act(() => void press(key));
+  const field = await screen.findByLabelText("persona");
+  // The browser would refuse it in its own language, whatever the page's is.
+  expect(field.closest("form")?.noValidate).toBe(true);
+  await userEvent.type(field, "  {Enter}");
+  await screen.findByText("Escriba un nombre o guarde sin él.");
+  expect(field.getAttribute("aria-invalid")).toBe("true");
+  expect(document.activeElement).toBe(field);
+  expect(api.recorded).toEqual([]);
+  await userEvent.type(field, "ana{Enter}");
+  await screen.findByText("Se han registrado 2 valoraciones.");
+  expect(api.recorded[0]?.body).toMatchObject({ rater: "ana" });
+});
+
+test("a setting that was asked for and given back leaves no desk behind", async () => {
+  location.hash = `#rate?${new URLSearchParams({ fixed: '{"api":"leonardo"}' })}`;
+  open();
+  await stars("A");
+  await userEvent.click(screen.getByRole("button", { name: "Skip" }));
+  await screen.findByText("This setting is done.");
+  expect(keptNames("studio.rate.desk/")).toEqual([]);
 });
 
 test("a half-done set is there again when the view is, and asks for no other suggestions", async () => {
@@ -260,7 +287,7 @@ test("what is fixed in the address is asked for once, and shows one card", async
   expect(screen.queryByRole("slider", { name: "Stars of B" })).toBeNull();
   await act(() => void press("4"));
   press("Enter");
-  await screen.findByText("This setting is rated.");
+  await screen.findByText("This setting is done.");
   const asked = api.calls("POST /ml/suggest_parameters");
   expect(asked).toHaveLength(1);
   expect(asked[0]?.body).toMatchObject({ num_suggestions: 1, fixed: { api: "leonardo", guidance_scale: 7 } });

@@ -30,8 +30,8 @@ export function ChartFigure({ chart }: { chart: Chart }) {
     if (place.current === null) return;
     setFailed(false);
     const palette = paletteOf(place.current);
-    const day = formatsOf(language).day(new Date().toISOString());
-    const source = [`${words.shell.study} ${study}`, `${words.shell.mode} ${words.shell.modes[mode] ?? mode}`, day];
+    const now = formatsOf(language).moment(new Date().toISOString());
+    const source = [`${words.shell.study} ${study}`, `${words.shell.mode} ${words.shell.modes[mode] ?? mode}`, now];
     const heading = { title: chart.title, source: source.join(" · "), sentence: chart.sentence };
     try {
       const picture = standalone(
