@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from tools.captioner.errors import DatasetError
-from tools.captioner.grammar import is_verb
 from tools.captioner.policy import Policy, Weights
 from tools.captioner.progress import announce, progress
 from tools.captioner.rewards import Rewards
@@ -114,7 +113,9 @@ def reinforce(
         references,
         settings.cider_weight,
         grammar_weight=settings.grammar_weight,
-        verbs=[token for token, word in enumerate(vocabulary.words) if is_verb(word)],
+        spell=lambda said: [
+            vocabulary.words[token] for token in said if isinstance(token, int | np.integer) and token != END
+        ],
     )
     mean = training.features.mean(axis=0)
     lessons = _Lessons(training.features, views, mean, rewards, _sayable(references), settings)
