@@ -229,7 +229,8 @@ test("on a phone every row shows its stars without scrolling sideways, and is a 
     await page.getByText(/^200 ent/).waitFor();
     const frame = page.locator(".frame");
     if (process.env.PICTURES) await frame.scrollIntoViewIfNeeded();
-    if (process.env.PICTURES) await page.screenshot({ path: `${process.env.PICTURES}/history-${width}-${language}.png` });
+    if (process.env.PICTURES)
+      await page.screenshot({ path: `${process.env.PICTURES}/history-${width}-${language}.png` });
     const [inner, shown] = await frame.evaluate((one) => [one.scrollWidth, one.clientWidth]);
     if (width <= 800) expect(inner).toBe(shown);
     const right = await page
