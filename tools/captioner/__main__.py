@@ -418,7 +418,7 @@ def _training(command: argparse.ArgumentParser) -> None:
     for field in (field for kind in kinds for field in fields(kind) if field.metadata):
         command.add_argument(
             "--" + field.name.replace("_", "-"),
-            type=float if isinstance(field.default, tuple) else type(field.default),
+            type=type(field.default[0] if isinstance(field.default, tuple) else field.default),
             nargs="+" if isinstance(field.default, tuple) else None,
             default=field.default,
             metavar="N",

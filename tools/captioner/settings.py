@@ -17,8 +17,8 @@ class TrainingSettings:
     seed: int = field(
         default=1, metadata={"help": "of the first weights, of the order of the batches and of the draws"}
     )
-    min_count: int = field(default=3, metadata={"help": "words said less often in the training captions are cut"})
-    epochs: int = field(default=20, metadata={"help": "at most so many passes over the training captions"})
+    min_count: int = field(default=8, metadata={"help": "words said less often in the training captions are cut"})
+    epochs: int = field(default=16, metadata={"help": "at most so many passes over the training captions"})
     patience: int = field(default=3, metadata={"help": "stop after so many epochs without a better validation loss"})
     batch_size: int = field(default=128, metadata={"help": "captions learned from at once"})
     learning_rate: float = field(
@@ -54,7 +54,7 @@ class RewardSettings:
     reward_rate: float = field(default=5e-4, metadata={"help": "Adam's rate then; it falls to a tenth along a line"})
     pictures_at_once: int = field(default=50, metadata={"help": "pictures that rewards are learned from at once"})
     draws: int = field(default=5, metadata={"help": "captions drawn per picture and compared with each other"})
-    cider_weight: float = field(default=0.8, metadata={"help": "weight of CIDEr-D beside BLEU-4's logarithm"})
+    cider_weight: float = field(default=1.5, metadata={"help": "weight of CIDEr-D beside BLEU-4's logarithm"})
     feature_dropout: float = field(
         default=0.5, metadata={"help": "share of a picture's features hidden while learning from rewards"}
     )
@@ -83,32 +83,32 @@ class RewardSettings:
 class GrammarSettings:
     """How it learns in the end to say sentences: several times, each from the same start, with the nth value of each.
 
-    What the stages end with is multiplied (see `ProductSettings`). Raises SettingsError for a value that cannot train.
+    A single value is that of every one of these ends. What the ends are is multiplied (see `ProductSettings`). Raises
+    SettingsError for a value that cannot train.
     """
 
-    grammar_epochs: int = field(
-        default=1, metadata={"help": "last passes, in which rewards know grammar; 0 leaves them out"}
+    grammar_epochs: tuple[int, ...] = field(
+        default=(16, 0),
+        metadata={"help": "last passes, in which rewards know grammar, one value per decoder; 0 leaves them out"},
     )
     grammar_rate: tuple[float, ...] = field(
-        default=(3e-4, 5e-4),
-        metadata={"help": "Adam's rates then, one per decoder; they fall to a tenth along a line"},
+        default=(5e-4,), metadata={"help": "Adam's rates then, which fall to a tenth along a line"}
     )
-    grammar_cider_weight: tuple[float, ...] = field(
-        default=(1.5, 3.0), metadata={"help": "weights of CIDEr-D then, one per decoder"}
-    )
+    grammar_cider_weight: tuple[float, ...] = field(default=(2.5,), metadata={"help": "weights of CIDEr-D then"})
     grammar_weight: tuple[float, ...] = field(
-        default=(0.4, 0.8),
-        metadata={"help": "what a foreign word triple or ending costs, and a missing verb, one value per decoder"},
+        default=(0.6,),
+        metadata={"help": "what a foreign word triple or ending, a missing verb and somebody in a ball cost"},
     )
     example_weight: float = field(default=0.1, metadata={"help": "weight of learning from people's captions meanwhile"})
 
     def __post_init__(self) -> None:
-        series = self.grammar_rate, self.grammar_cider_weight, self.grammar_weight
-        if len(set(map(len, series))) > 1 or not self.grammar_rate:
+        numbers = {len(series) for series in self._series} - {1}
+        if len(numbers) > 1 or 0 in numbers:
             raise SettingsError(
-                "grammar_rate, grammar_cider_weight and grammar_weight need as many values as each other, one at least"
+                "grammar_epochs, grammar_rate, grammar_cider_weight and grammar_weight need one value each, or as many "
+                "as each other"
             )
-        if not min(self.grammar_epochs, self.example_weight) >= 0:
+        if not min(*self.grammar_epochs, self.example_weight) >= 0:
             raise SettingsError("grammar_epochs and example_weight must be at least 0")
         if not min(*self.grammar_cider_weight, *self.grammar_weight) >= 0:
             raise SettingsError("grammar_cider_weight and grammar_weight must be at least 0")
@@ -117,19 +117,25 @@ class GrammarSettings:
 
     def after(self, rewards: RewardSettings) -> list[RewardSettings]:
         """Return these stages as stages that learn from rewards, in all else as the stage before."""
+        ends = max(map(len, self._series))
+        epochs, rates, cider_weights, weights = (
+            series if len(series) == ends else series * ends for series in self._series
+        )
         return [
             replace(
                 rewards,
-                reward_epochs=self.grammar_epochs,
+                reward_epochs=int(passes),
                 reward_rate=rate,
                 cider_weight=cider_weight,
-                grammar_weight=grammar_weight,
+                grammar_weight=weight,
                 example_weight=self.example_weight,
             )
-            for rate, cider_weight, grammar_weight in zip(
-                self.grammar_rate, self.grammar_cider_weight, self.grammar_weight, strict=True
-            )
+            for passes, rate, cider_weight, weight in zip(epochs, rates, cider_weights, weights, strict=True)
         ]
+
+    @property
+    def _series(self) -> tuple[tuple[float, ...], ...]:
+        return self.grammar_epochs, self.grammar_rate, self.grammar_cider_weight, self.grammar_weight
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +143,7 @@ class ProductSettings:
     """How decoders become one, and when it is sure. Raises SettingsError for values that cannot be."""
 
     seeds: int = field(
-        default=1,
+        default=2,
         metadata={"help": "runs of all stages, each with the next seed; their decoders are multiplied"},
     )
     decoder_bits: int = field(default=8, metadata={"help": "8 for kernels in 8 bits, 32 for float32, which is exact"})
