@@ -265,7 +265,7 @@ def _views(command: argparse.ArgumentParser) -> None:
         "--views",
         type=int,
         choices=range(9),
-        default=2,
+        default=0,
         metavar="N",
         help="other views of each training picture, cut and now and then mirrored, to learn from, if DATA has the "
         "pictures: 0 to 8 (default: %(default)s)",

@@ -17,8 +17,8 @@ class TrainingSettings:
     seed: int = field(
         default=1, metadata={"help": "of the first weights, of the order of the batches and of the draws"}
     )
-    min_count: int = field(default=8, metadata={"help": "words said less often in the training captions are cut"})
-    epochs: int = field(default=16, metadata={"help": "at most so many passes over the training captions"})
+    min_count: int = field(default=3, metadata={"help": "words said less often in the training captions are cut"})
+    epochs: int = field(default=20, metadata={"help": "at most so many passes over the training captions"})
     patience: int = field(default=3, metadata={"help": "stop after so many epochs without a better validation loss"})
     batch_size: int = field(default=128, metadata={"help": "captions learned from at once"})
     learning_rate: float = field(
@@ -54,7 +54,7 @@ class RewardSettings:
     reward_rate: float = field(default=5e-4, metadata={"help": "Adam's rate then; it falls to a tenth along a line"})
     pictures_at_once: int = field(default=50, metadata={"help": "pictures that rewards are learned from at once"})
     draws: int = field(default=5, metadata={"help": "captions drawn per picture and compared with each other"})
-    cider_weight: float = field(default=1.5, metadata={"help": "weight of CIDEr-D beside BLEU-4's logarithm"})
+    cider_weight: float = field(default=0.8, metadata={"help": "weight of CIDEr-D beside BLEU-4's logarithm"})
     feature_dropout: float = field(
         default=0.5, metadata={"help": "share of a picture's features hidden while learning from rewards"}
     )
@@ -88,15 +88,15 @@ class GrammarSettings:
     """
 
     grammar_epochs: tuple[int, ...] = field(
-        default=(16, 0),
+        default=(1,),
         metadata={"help": "last passes, in which rewards know grammar, one value per decoder; 0 leaves them out"},
     )
     grammar_rate: tuple[float, ...] = field(
-        default=(5e-4,), metadata={"help": "Adam's rates then, which fall to a tenth along a line"}
+        default=(3e-4, 5e-4), metadata={"help": "Adam's rates then, which fall to a tenth along a line"}
     )
-    grammar_cider_weight: tuple[float, ...] = field(default=(2.5,), metadata={"help": "weights of CIDEr-D then"})
+    grammar_cider_weight: tuple[float, ...] = field(default=(1.5, 3.0), metadata={"help": "weights of CIDEr-D then"})
     grammar_weight: tuple[float, ...] = field(
-        default=(0.6,),
+        default=(0.4, 0.8),
         metadata={"help": "what a foreign word triple or ending, a missing verb and somebody in a ball cost"},
     )
     example_weight: float = field(default=0.1, metadata={"help": "weight of learning from people's captions meanwhile"})
@@ -143,7 +143,7 @@ class ProductSettings:
     """How decoders become one, and when it is sure. Raises SettingsError for values that cannot be."""
 
     seeds: int = field(
-        default=2,
+        default=1,
         metadata={"help": "runs of all stages, each with the next seed; their decoders are multiplied"},
     )
     decoder_bits: int = field(default=8, metadata={"help": "8 for kernels in 8 bits, 32 for float32, which is exact"})

@@ -342,7 +342,7 @@ class Workshop:
             decoding=Decoding(**records["evaluation"]["decoding"]),
             confidence=records["evaluation"]["confidence"],
             provenance={
-                **{step: _without_fingerprint(record) for step, record in records.items()},
+                **{step: _as_provenance(record) for step, record in records.items()},
                 "tools": installed_versions(),
             },
             licence={"weights": _WEIGHTS_LICENCE, "data": notice or FLICKR8K},
@@ -401,8 +401,9 @@ class Workshop:
         return document
 
 
-def _without_fingerprint(record: "Mapping[str, object]") -> "dict[str, object]":
-    return {key: value for key, value in record.items() if key != "made_from"}
+def _as_provenance(record: "Mapping[str, object]") -> "dict[str, object]":
+    """Leave out the fingerprint, and the confidence, which the manifest has in a place of its own."""
+    return {key: value for key, value in record.items() if key not in {"made_from", "confidence"}}
 
 
 def _rounded_all(figures: "Sequence[float]") -> list[float]:
