@@ -202,13 +202,26 @@ test("on a phone every row shows its stars without scrolling sideways, and is a 
   expect((await record("/ml/studies", { name: study })).status).toBe(201);
   for (let times = 0; times < 2; times++) {
     const answer = await record("/ml/update_model", { study, results });
-    expect(answer.status, await answer.text()).toBe(200);
+    const said = await answer.text();
+    expect(answer.status, said).toBe(200);
+    const { observation_ids } = JSON.parse(said) as { observation_ids: string[] };
+    for (const change of [{ rating: 4.5 }, { withdrawn: true }]) {
+      const changed = await fetch(`${stack.url}/ml/history/${observation_ids[99]}`, {
+        method: "PATCH",
+        headers: { "Content-Type": "application/json" },
+        body: JSON.stringify(change),
+      });
+      expect(changed.status, await changed.text()).toBe(200);
+    }
   }
 
   for (const [width, language] of [
     [360, "es-ES"],
     [800, "en-GB"],
     [1100, "en-GB"],
+    // The longest way to write a time.
+    [320, "en-US"],
+    [1280, "en-US"],
   ] as const) {
     const { page, complaints } = await openPage(browser, { viewport: { width, height: 740 }, locale: language });
     await page.goto(`${stack.url}/studio#history`);
@@ -216,7 +229,8 @@ test("on a phone every row shows its stars without scrolling sideways, and is a 
     await page.getByText(/^200 ent/).waitFor();
     const frame = page.locator(".frame");
     if (process.env.PICTURES) await frame.scrollIntoViewIfNeeded();
-    if (process.env.PICTURES) await page.screenshot({ path: `${process.env.PICTURES}/history-${width}.png` });
+    if (process.env.PICTURES)
+      await page.screenshot({ path: `${process.env.PICTURES}/history-${width}-${language}.png` });
     const [inner, shown] = await frame.evaluate((one) => [one.scrollWidth, one.clientWidth]);
     if (width <= 800) expect(inner).toBe(shown);
     const right = await page
@@ -224,6 +238,12 @@ test("on a phone every row shows its stars without scrolling sideways, and is a 
       .first()
       .evaluate((button) => button.getBoundingClientRect().right);
     expect(right).toBeLessThanOrEqual(width);
+    // When, and that it was withdrawn, can be read to the end.
+    await page.locator("td.stars small").first().waitFor();
+    const cut = await page
+      .locator("td.time, td.stars")
+      .evaluateAll((cells) => cells.filter((one) => one.scrollWidth > one.clientWidth).map((one) => one.textContent));
+    expect(cut, `${width} ${language}`).toEqual([]);
 
     // What the browser tells screen readers, whatever the layout.
     const session = await page.context().newCDPSession(page);

@@ -30,6 +30,8 @@ function refused({ status, problem, retryAfter }: ApiError, words: Words): Failu
   const said = words.problem;
   if (status === 429) return alone(said.throttled(Math.ceil(retryAfter ?? 1)));
   if (status === 401 || status === 403) return alone(key.get() === null ? words.key.title : words.key.wrong);
+  // What stands before the API reached none.
+  if (status === 502) return alone(said.offline);
   if (status === 503 || status === 504) return alone(said.unavailable);
   if (status >= 500) return alone(`${said.failed} ${problem.instance ?? "-"}`);
   return { advice: adviceOn(status, words), reason: problem.detail };

@@ -49,6 +49,7 @@ test("where the advice says all, there is no reason beneath it", () => {
     return found.advice;
   };
   expect(advice(problem(429))).toBe(said.throttled(7));
+  expect(advice(problem(502))).toBe(said.offline);
   expect(advice(problem(503))).toBe(said.unavailable);
   expect(advice(problem(500))).toBe(`${said.failed} r-1`);
   expect(advice(problem(403))).toBe(key.title);

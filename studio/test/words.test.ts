@@ -28,3 +28,10 @@ test("every text is there in both languages", () => {
   expect([...es.keys()]).toEqual([...en.keys()]);
   for (const [path, text] of [...en, ...es]) expect(text.trim(), path).not.toBe("");
 });
+
+test("one mode with enough ratings is not called the highest of its kind", () => {
+  for (const { progress } of [WORDS.en, WORDS.es]) {
+    expect(progress.compared.sentence("structure", "4.1", "(3.2 to 5.0)", "1")).not.toMatch(/highest|más alta/);
+    expect(progress.compared.sentence("structure", "4.1", "(3.2 to 5.0)", "2")).toMatch(/highest|más alta/);
+  }
+});

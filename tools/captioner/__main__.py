@@ -126,7 +126,7 @@ def _convert_encoder(options: argparse.Namespace) -> None:
 
 
 def _encode(options: argparse.Namespace) -> None:
-    _workshop(options).encode(options.data, options.pictures)
+    _workshop(options).encode(options.data, options.pictures, options.views)
 
 
 def _train(options: argparse.Namespace) -> None:
@@ -143,7 +143,7 @@ def _build(options: argparse.Namespace) -> None:
     recipe = _recipe(options)
     workshop = _workshop(options)
     workshop.convert(options.weights, _quantization(options))
-    workshop.encode(options.data, options.pictures)
+    workshop.encode(options.data, options.pictures, options.views)
     workshop.train(options.data, recipe)
     workshop.evaluate(options.data)
     print(workshop.bundle(options.out, options.data_notice))
@@ -216,9 +216,19 @@ def _parser() -> argparse.ArgumentParser:
     for name, run, groups, summary in (
         ("convert", _convert, (_source, _conversion), "a bundle of your own Keras captioner"),
         ("verify", _verify, (_own_run,), "a comparison of a bundle with captions of your own run, without TensorFlow"),
-        ("build", _build, (_data, _encoder, _pictures, _training, _out, _work), "all steps, to a finished bundle"),
+        (
+            "build",
+            _build,
+            (_data, _encoder, _pictures, _views, _training, _out, _work),
+            "all steps, to a finished bundle",
+        ),
         ("convert-encoder", _convert_encoder, (_encoder, _work), "ImageNet's InceptionV3 to encoder.tflite"),
-        ("encode", _encode, (_data, _pictures, _work), "pictures to features, or the check of the features given"),
+        (
+            "encode",
+            _encode,
+            (_data, _pictures, _views, _work),
+            "pictures to features, or the check of the features given",
+        ),
         ("train", _train, (_data, _training, _work), "the decoder, to decoder.tflite and vocabulary.json"),
         ("bundle", _bundle, (_data, _out, _work), "what the other steps made, scored, to a folder that can be served"),
         (
@@ -248,6 +258,18 @@ def _data(command: argparse.ArgumentParser) -> None:
 
 def _pictures(command: argparse.ArgumentParser) -> None:
     command.add_argument("--pictures", type=Path, metavar="DIR", help="the folder of the pictures, if not inside DATA")
+
+
+def _views(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--views",
+        type=int,
+        choices=range(9),
+        default=0,
+        metavar="N",
+        help="other views of each training picture, cut and now and then mirrored, to learn from, if DATA has the "
+        "pictures: 0 to 8 (default: %(default)s)",
+    )
 
 
 def _work(command: argparse.ArgumentParser) -> None:
@@ -396,7 +418,7 @@ def _training(command: argparse.ArgumentParser) -> None:
     for field in (field for kind in kinds for field in fields(kind) if field.metadata):
         command.add_argument(
             "--" + field.name.replace("_", "-"),
-            type=float if isinstance(field.default, tuple) else type(field.default),
+            type=type(field.default[0] if isinstance(field.default, tuple) else field.default),
             nargs="+" if isinstance(field.default, tuple) else None,
             default=field.default,
             metavar="N",

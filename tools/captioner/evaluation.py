@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from captioning.model.vocabulary import Vocabulary
     from tools.captioner.dataset import Dataset, Part
 
-__all__ = ["evaluate_bundle", "evaluate_decodings", "list_decodings", "search_captions"]
+__all__ = ["MAX_WORDS", "evaluate_bundle", "evaluate_decodings", "list_decodings", "search_captions"]
 
 MAX_WORDS: Final = 20
 BEAM_WIDTHS: Final = (1, 3, 5)
@@ -84,7 +84,8 @@ def evaluate_decodings(
         found = search_captions(decoder, vocabulary, dataset, decoding)
         captions = [tokenize(vocabulary.detokenise(hypotheses[0].tokens)) for hypotheses in found]
         confidences = [
-            calibration.probability(hypotheses, 0) if calibration else hypotheses[0].confidence for hypotheses in found
+            calibration.probability(hypotheses, 0, features) if calibration else hypotheses[0].confidence
+            for hypotheses, features in zip(found, dataset.features, strict=True)
         ]
         judged = all(len(said) > 1 for said in dataset.captions)
         evaluations.append(

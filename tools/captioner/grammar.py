@@ -1,4 +1,6 @@
-"""What BLEU and CIDEr-D do not see of a sentence: whether it has a verb, and whether people put its words together.
+"""What BLEU and CIDEr-D do not see of a sentence.
+
+Whether it has a verb, whether people put its words together, and whether somebody is in what nobody can be in.
 
 The verb is found by lists and not by a tagger: a word of at least five letters that ends in "ing" and is none of
 `NOUNS_IN_ING`, or one of `VERBS`, which are the other forms of the verbs said most often in Flickr8k that are hardly
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
 
     Word = TypeVar("Word", bound=Hashable)
 
-__all__ = ["ORDER", "has_verb", "is_verb", "sequences_of", "unseen_sequences"]
+__all__ = ["ORDER", "has_verb", "is_misplaced", "is_verb", "sequences_of", "unseen_sequences"]
 
 ORDER: Final = 3
 """Words that are looked at together: the triples of a caption."""
@@ -38,6 +40,11 @@ take takes talk talks throws tries try turns uses wade wades wait waits walk wal
 """
 NOUNS_IN_ING: Final = frozenset(_NOT_SAID_OF_DOING.split())
 VERBS: Final = frozenset(_FORMS_OF_VERBS.split())
+_NOT_TO_BE_IN: Final = frozenset(("ball", "skateboard", "toy", "frisbee", "guitar", "bike", "surfboard", "stick"))
+# What may follow the thing; another word shows that it only describes what follows: "in a toy car".
+_AFTER_A_THING: Final = frozenset(["and", "as", "at", "by", "in", "is", "near", "of", "on", "while", "with"])
+_OPENING: Final = ("in", "a")
+_DESCRIBED_BY_AT_MOST: Final = 1
 
 
 def is_verb(word: str) -> bool:
@@ -48,6 +55,15 @@ def is_verb(word: str) -> bool:
 def has_verb(caption: "Iterable[str]") -> bool:
     """Whether a word of a caption counts as a verb."""
     return any(map(is_verb, caption))
+
+
+def is_misplaced(caption: "Sequence[str]") -> bool:
+    """Whether somebody is "in a" ball or the like, with at most one word in between: "in a red toy"."""
+    return any(
+        tuple(caption[at : at + 2]) == _OPENING and _is_named(caption, at + 2 + described)
+        for at in range(len(caption) - 2)
+        for described in range(_DESCRIBED_BY_AT_MOST + 1)
+    )
 
 
 def sequences_of(caption: "Sequence[Word]", order: int = ORDER) -> "Iterable[tuple[Word, ...]]":
@@ -61,3 +77,8 @@ def unseen_sequences(
     """Count, for each caption, the sequences of `order` words that none of the references has."""
     seen = set(chain.from_iterable(sequences_of(said, order) for said in references))
     return [sum(sequence not in seen for sequence in sequences_of(said, order)) for said in captions]
+
+
+def _is_named(caption: "Sequence[str]", place: int) -> bool:
+    after = caption[place + 1 : place + 2]
+    return place < len(caption) and caption[place] in _NOT_TO_BE_IN and (not after or after[0] in _AFTER_A_THING)

@@ -3,8 +3,9 @@
 Self-critical sequence training (Rennie et al., "Self-critical sequence training for image captioning", 2017): the
 policy draws several captions of each picture; the words of those that are worth more than the others become likelier.
 The baseline is the mean of the picture's other captions (Kool, van Hoof, Welling, "Buy 4 REINFORCE samples, get a
-baseline for free", 2019). So that no picture is learned by heart, a share of its features is hidden each time, the same
-while captions are drawn and while they are learned from. So that sentences stay those that people say, a little is
+baseline for free", 2019). So that no picture is learned by heart, it is seen now whole and now in another view (see
+`tools.captioner.views`), and a share of its features is hidden each time, the same while captions are drawn and while
+they are learned from. So that sentences stay those that people say, a little is
 learned from one of their captions of each picture as well (as Ranzato et al., "Sequence level training with recurrent
 neural networks", 2016, mix the two). Adam, its rate falling to a tenth along a line; what is kept
 is the running mean of the weights (Polyak, Juditsky, "Acceleration of stochastic approximation by averaging", 1992).
@@ -21,7 +22,6 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from tools.captioner.errors import DatasetError
-from tools.captioner.grammar import is_verb
 from tools.captioner.policy import Policy, Weights
 from tools.captioner.progress import announce, progress
 from tools.captioner.rewards import Rewards
@@ -98,10 +98,12 @@ def reinforce(
     *,
     seed: int,
     checkpoint: "Checkpoint",
+    views: "NDArray[np.float32] | None" = None,
 ) -> tuple[Policy, RewardSummary]:
     """Teach the policy, and give back the mean one. `policy` itself is changed.
 
-    `checkpoint` keeps what each epoch made. `seed` deals the pictures, hides features and draws the captions.
+    `checkpoint` keeps what each epoch made. `seed` deals the pictures, hides features and draws the captions. `views`
+    [views, pictures, F] has features of other views of the same pictures.
 
     Raises DatasetError when the weights are no longer finite.
     """
@@ -111,10 +113,12 @@ def reinforce(
         references,
         settings.cider_weight,
         grammar_weight=settings.grammar_weight,
-        verbs=[token for token, word in enumerate(vocabulary.words) if is_verb(word)],
+        spell=lambda said: [
+            vocabulary.words[token] for token in said if isinstance(token, int | np.integer) and token != END
+        ],
     )
     mean = training.features.mean(axis=0)
-    lessons = _Lessons(training.features, mean, rewards, _sayable(references), settings)
+    lessons = _Lessons(training.features, views, mean, rewards, _sayable(references), settings)
     learner = _Learner(policy, settings.averaging)
     bleu: list[float] = []
     surprises: list[float] = []
@@ -159,14 +163,24 @@ def reinforce(
 class _Lessons:
     """What is learned from: `features` [pictures, F], `mean` [F] of them, rewards, and what people say of each picture.
 
-    `examples` has, for each picture, those of people's captions that can be said.
+    `views` [views, pictures, F], if any, are other views of them. `examples` has, for each picture, those of people's
+    captions that can be said.
     """
 
     features: "NDArray[np.float32]"
+    views: "NDArray[np.float32] | None"
     mean: "NDArray[np.float32]"
     rewards: Rewards
     examples: "Sequence[Sequence[tuple[int, ...]]]"
     settings: "RewardSettings"
+
+    def look(self, rows: "NDArray[np.intp]", rng: np.random.Generator) -> "NDArray[np.float32]":
+        """Return features [rows, F] of the pictures in these rows: of the whole picture, or of one of its views."""
+        whole = self.features[rows]
+        if self.views is None:
+            return whole
+        other = self.views[rng.integers(len(self.views), size=len(rows)), rows]
+        return np.where(rng.random((len(rows), 1)) < self.settings.view_share, other, whole)
 
 
 def _learn_from(
@@ -174,7 +188,7 @@ def _learn_from(
 ) -> float:
     """Draw captions of the pictures in these rows, learn from them, and return the surprise in nats per word."""
     settings, policy = lessons.settings, learner.policy
-    features = _hide(lessons.features[rows], lessons.mean, settings.feature_dropout, rng)
+    features = _hide(lessons.look(rows, rng), lessons.mean, settings.feature_dropout, rng)
     draws = settings.draws
     pictures = np.repeat(np.arange(len(rows)), draws)
     captions = policy.draw(policy.project(features)[pictures], _MAX_WORDS, rng)

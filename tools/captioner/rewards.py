@@ -10,7 +10,8 @@ captions. Maximising the expected reward then maximises the BLEU of the corpus i
 (see `tools.captioner.cider`) rewards captions that fit their own pictures.
 
 Neither minds "a man in a ball". So each triple of words that no reference has costs something, and so do a caption's
-last four words if no reference ends with them, and a caption without a verb (see `tools.captioner.grammar`).
+last four words if no reference ends with them, a caption without a verb, and somebody in a ball or the like (see
+`tools.captioner.grammar`).
 
 It does not compare captions of one picture with those of another, which is the baseline's task.
 """
@@ -21,11 +22,11 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from tools.captioner.cider import MAX_ORDER, Cider, count_ngrams
-from tools.captioner.grammar import ORDER, sequences_of
+from tools.captioner.grammar import ORDER, has_verb, is_misplaced, sequences_of
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Collection, Hashable, Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -51,13 +52,16 @@ class Rewards:
         cider_weight: float,
         *,
         grammar_weight: float = 0.0,
-        verbs: "Collection[Hashable]" = (),
+        spell: "Callable[[Caption], Sequence[str]] | None" = None,
     ) -> None:
-        """Count the references. `grammar_weight` is what each fault costs; without `verbs`, none need be there."""
+        """Count the references. `grammar_weight` is what each fault costs.
+
+        `spell` gives a caption's words, without the end mark; without it, only sequences are faults.
+        """
         self._cider = Cider(references)
         self._cider_weight = cider_weight
         self._grammar_weight = grammar_weight
-        self._verbs = frozenset(verbs)
+        self._spell = spell
         self._seen = {sequence for picture in references for said in picture for sequence in sequences_of(said)}
         self._endings = {tuple(said[-_LAST_WORDS:]) for picture in references for said in picture}
         self._lengths = [[len(said) for said in picture] for picture in references]
@@ -84,10 +88,13 @@ class Rewards:
         return worth
 
     def count_faults(self, caption: "Caption") -> int:
-        """Count the triples that no reference has, an ending that none has, and a missing verb."""
+        """Count the triples that no reference has, an ending that none has, a missing verb, and somebody in a thing."""
         unseen = sum(sequence not in self._seen for sequence in sequences_of(caption, ORDER))
         foreign_end = tuple(caption[-_LAST_WORDS:]) not in self._endings
-        return unseen + foreign_end + bool(self._verbs and self._verbs.isdisjoint(caption))
+        if self._spell is None:
+            return unseen + foreign_end
+        said = self._spell(caption)
+        return unseen + foreign_end + (not has_verb(said)) + is_misplaced(said)
 
     @property
     def bleu(self) -> float:

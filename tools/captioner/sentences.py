@@ -5,20 +5,14 @@ Refuses nothing: captions and references come paired from `tools.captioner.score
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from tools.captioner.grammar import has_verb, unseen_sequences
+from tools.captioner.grammar import has_verb, is_misplaced, unseen_sequences
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["Sentences", "is_misplaced", "judge_sentences"]
-
-_NOT_TO_BE_IN: Final = frozenset(("ball", "skateboard", "toy", "frisbee", "guitar", "bike", "surfboard", "stick"))
-# What may follow the thing; another word shows that it only describes what follows: "in a toy car".
-_AFTER_A_THING: Final = frozenset(["and", "as", "at", "by", "in", "is", "near", "of", "on", "while", "with"])
-_OPENING: Final = ("in", "a")
-_DESCRIBED_BY_AT_MOST: Final = 1
+__all__ = ["Sentences", "judge_sentences"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,17 +50,3 @@ def judge_sentences(
         distinct=len(times),
         repeated=sum(count for count in times.values() if count > 1) / len(captions),
     )
-
-
-def is_misplaced(caption: "Sequence[str]") -> bool:
-    """Whether somebody is "in a" ball or the like, with at most one word in between: "in a red toy"."""
-    return any(
-        tuple(caption[at : at + 2]) == _OPENING and _is_named(caption, at + 2 + described)
-        for at in range(len(caption) - 2)
-        for described in range(_DESCRIBED_BY_AT_MOST + 1)
-    )
-
-
-def _is_named(caption: "Sequence[str]", place: int) -> bool:
-    after = caption[place + 1 : place + 2]
-    return place < len(caption) and caption[place] in _NOT_TO_BE_IN and (not after or after[0] in _AFTER_A_THING)

@@ -58,6 +58,10 @@ class RewardSettings:
     feature_dropout: float = field(
         default=0.5, metadata={"help": "share of a picture's features hidden while learning from rewards"}
     )
+    view_share: float = field(
+        default=0.5,
+        metadata={"help": "share of the pictures that are seen cut or mirrored then, where --views made such features"},
+    )
     averaging: float = field(default=0.99, metadata={"help": "share of the weights' mean that each step keeps"})
     grammar_weight: float = 0.0
     example_weight: float = 0.0
@@ -68,6 +72,8 @@ class RewardSettings:
                 raise SettingsError(f"{name} must be at least {least}, not {getattr(self, name)}")
         if not 0 < self.reward_rate < 1:
             raise SettingsError("reward_rate must lie between 0 and 1")
+        if not 0 <= self.view_share <= 1:
+            raise SettingsError(f"view_share must lie within 0 to 1, not {self.view_share}")
         for name in ("feature_dropout", "averaging"):
             if not 0 <= getattr(self, name) < 1:
                 raise SettingsError(f"{name} must be at least 0 and less than 1, not {getattr(self, name)}")
@@ -77,32 +83,32 @@ class RewardSettings:
 class GrammarSettings:
     """How it learns in the end to say sentences: several times, each from the same start, with the nth value of each.
 
-    What the stages end with is multiplied (see `ProductSettings`). Raises SettingsError for a value that cannot train.
+    A single value is that of every one of these ends. What the ends are is multiplied (see `ProductSettings`). Raises
+    SettingsError for a value that cannot train.
     """
 
-    grammar_epochs: int = field(
-        default=1, metadata={"help": "last passes, in which rewards know grammar; 0 leaves them out"}
+    grammar_epochs: tuple[int, ...] = field(
+        default=(1,),
+        metadata={"help": "last passes, in which rewards know grammar, one value per decoder; 0 leaves them out"},
     )
     grammar_rate: tuple[float, ...] = field(
-        default=(3e-4, 5e-4),
-        metadata={"help": "Adam's rates then, one per decoder; they fall to a tenth along a line"},
+        default=(3e-4, 5e-4), metadata={"help": "Adam's rates then, which fall to a tenth along a line"}
     )
-    grammar_cider_weight: tuple[float, ...] = field(
-        default=(1.5, 3.0), metadata={"help": "weights of CIDEr-D then, one per decoder"}
-    )
+    grammar_cider_weight: tuple[float, ...] = field(default=(1.5, 3.0), metadata={"help": "weights of CIDEr-D then"})
     grammar_weight: tuple[float, ...] = field(
         default=(0.4, 0.8),
-        metadata={"help": "what a foreign word triple or ending costs, and a missing verb, one value per decoder"},
+        metadata={"help": "what a foreign word triple or ending, a missing verb and somebody in a ball cost"},
     )
     example_weight: float = field(default=0.1, metadata={"help": "weight of learning from people's captions meanwhile"})
 
     def __post_init__(self) -> None:
-        series = self.grammar_rate, self.grammar_cider_weight, self.grammar_weight
-        if len(set(map(len, series))) > 1 or not self.grammar_rate:
+        numbers = {len(series) for series in self._series} - {1}
+        if len(numbers) > 1 or 0 in numbers:
             raise SettingsError(
-                "grammar_rate, grammar_cider_weight and grammar_weight need as many values as each other, one at least"
+                "grammar_epochs, grammar_rate, grammar_cider_weight and grammar_weight need one value each, or as many "
+                "as each other"
             )
-        if not min(self.grammar_epochs, self.example_weight) >= 0:
+        if not min(*self.grammar_epochs, self.example_weight) >= 0:
             raise SettingsError("grammar_epochs and example_weight must be at least 0")
         if not min(*self.grammar_cider_weight, *self.grammar_weight) >= 0:
             raise SettingsError("grammar_cider_weight and grammar_weight must be at least 0")
@@ -111,19 +117,25 @@ class GrammarSettings:
 
     def after(self, rewards: RewardSettings) -> list[RewardSettings]:
         """Return these stages as stages that learn from rewards, in all else as the stage before."""
+        ends = max(map(len, self._series))
+        epochs, rates, cider_weights, weights = (
+            series if len(series) == ends else series * ends for series in self._series
+        )
         return [
             replace(
                 rewards,
-                reward_epochs=self.grammar_epochs,
+                reward_epochs=int(passes),
                 reward_rate=rate,
                 cider_weight=cider_weight,
-                grammar_weight=grammar_weight,
+                grammar_weight=weight,
                 example_weight=self.example_weight,
             )
-            for rate, cider_weight, grammar_weight in zip(
-                self.grammar_rate, self.grammar_cider_weight, self.grammar_weight, strict=True
-            )
+            for passes, rate, cider_weight, weight in zip(epochs, rates, cider_weights, weights, strict=True)
         ]
+
+    @property
+    def _series(self) -> tuple[tuple[float, ...], ...]:
+        return self.grammar_epochs, self.grammar_rate, self.grammar_cider_weight, self.grammar_weight
 
 
 @dataclass(frozen=True, slots=True)

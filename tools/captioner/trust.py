@@ -20,7 +20,16 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["Bin", "Trust", "area_under_curve", "as_good_as_people", "bins_of", "judge_trust", "typical_score"]
+__all__ = [
+    "Bin",
+    "Trust",
+    "area_under_curve",
+    "as_good_as_people",
+    "bins_of",
+    "judge_trust",
+    "score_each",
+    "typical_score",
+]
 
 _BINS: Final = 10
 
@@ -64,9 +73,13 @@ def as_good_as_people(
     captions: "Sequence[Sequence[str]]", references: "Sequence[Sequence[Sequence[str]]]"
 ) -> "NDArray[np.bool_]":
     """Tell, for one caption per picture, whether it is as good as a person's; see the module."""
+    return np.asarray(np.array(score_each(captions, references)) >= typical_score(references))
+
+
+def score_each(captions: "Sequence[Sequence[str]]", references: "Sequence[Sequence[Sequence[str]]]") -> list[float]:
+    """Return the CIDEr-D of each caption, one per picture."""
     cider = Cider(references)
-    scores = np.array([cider.score(picture, caption) for picture, caption in enumerate(captions)])
-    return np.asarray(scores >= typical_score(references))
+    return [cider.score(picture, caption) for picture, caption in enumerate(captions)]
 
 
 def judge_trust(confidences: "Sequence[float]", came_true: "NDArray[np.bool_]") -> Trust:

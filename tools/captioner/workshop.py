@@ -2,6 +2,7 @@
 
     encoder.tflite  encoder.json                            convert-encoder
     features_train.npz  features_val.npz  features.json     (only where the data has pictures and no features)
+    view-N.npz                                              (of other views of the training pictures, if any)
     decoder.tflite  vocabulary.json  decoder.json           train
     decoder-N.weights.h5  training-N.npz  rewards-N.npz  grammar-N-M.npz  (of the seed N, how far train is)
     evaluation.json                                         bundle, which chooses how to decode, and fits the confidence
@@ -17,7 +18,7 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import numpy as np
 
@@ -25,9 +26,9 @@ from captioning.model.bundle import DECODER, ENCODER, VOCABULARY, Quantization
 from captioning.model.decoding import Decoding
 from captioning.model.vocabulary import parse_vocabulary
 from tools.captioner.bundle import BundleParts, sha256_of, to_json, write_bundle
-from tools.captioner.calibration import fit_calibration, to_document
+from tools.captioner.calibration import fit_calibration, fit_picture_weights, to_document
 from tools.captioner.checkpoint import Checkpoint
-from tools.captioner.dataset import part_of, read_captions, read_dataset, read_features, read_names
+from tools.captioner.dataset import part_of, read_dataset, read_features, read_names
 from tools.captioner.decoder import build_decoder, convert_network, network_of
 from tools.captioner.encoder import (
     PACKAGED_LICENCE,
@@ -38,7 +39,7 @@ from tools.captioner.encoder import (
 )
 from tools.captioner.ensemble import product_of
 from tools.captioner.errors import DatasetError, WeightsArchiveError
-from tools.captioner.evaluation import evaluate_decodings, list_decodings, search_captions
+from tools.captioner.evaluation import MAX_WORDS, evaluate_decodings, list_decodings, search_captions
 from tools.captioner.figures import best_of, to_markdown
 from tools.captioner.pictures import encode_pictures, find_pictures
 from tools.captioner.policy import read_policy, write_policy
@@ -46,9 +47,10 @@ from tools.captioner.progress import announce
 from tools.captioner.reinforcement import reinforce
 from tools.captioner.toolchain import installed_versions
 from tools.captioner.training import train_decoder
-from tools.captioner.trust import as_good_as_people
+from tools.captioner.trust import as_good_as_people, score_each
 from tools.captioner.verification import verify_decoder, verify_encoder
-from tools.captioner.vocabulary import build_vocabulary
+from tools.captioner.views import encode_views
+from tools.captioner.vocabulary import build_vocabulary, tokenize
 from tools.captioner.vocabulary import to_json as vocabulary_to_json
 
 if TYPE_CHECKING:
@@ -56,6 +58,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from keras import Model
+    from numpy.typing import NDArray
 
     from captioning.model.vocabulary import Vocabulary
     from tools.captioner.dataset import Dataset, Split
@@ -104,19 +107,28 @@ class Workshop:
             },
         )
 
-    def encode(self, data: Path, pictures: Path | None) -> None:
-        """Encode the pictures of both splits, unless the data brings features; hold the encoder to those it brings."""
+    def encode(self, data: Path, pictures: Path | None, views: int = 0) -> None:
+        """Encode the pictures of both splits, unless the data brings features; hold the encoder to those it brings.
+
+        `views` is how many other views of each training picture are encoded as well, where the data has the pictures.
+        """
         cached = [data / f"features_{split}.npz" for split in _SPLITS]
         self._require(ENCODER, "convert-encoder")
         encoder = sha256_of(self.folder / ENCODER)
         names = {split: read_names(data, split) for split in _SPLITS}
         made_from = _fingerprint(
-            "features", encoder, *names["train"], *names["val"], *(sha256_of(path) for path in cached if path.is_file())
+            "features",
+            encoder,
+            str(views),
+            *names["train"],
+            *names["val"],
+            *(sha256_of(path) for path in cached if path.is_file()),
         )
         if self._is_made("features", made_from):
             return
+        seen = self._encode_views(data, pictures, names["train"], views)
         if all(path.is_file() for path in cached):
-            self._record("features", made_from, self._compare(data, pictures, names["val"]))
+            self._record("features", made_from, {**self._compare(data, pictures, names["val"]), "views": seen})
             return
         for split in _SPLITS:
             folder = pictures or find_pictures(data, split)
@@ -124,7 +136,21 @@ class Workshop:
                 raise DatasetError(f"{data} has neither features_{split}.npz nor a folder of pictures: give --pictures")
             features = encode_pictures(self.folder / ENCODER, folder, names[split])
             np.savez(self.folder / f"features_{split}.npz", names=features.names, features=features.features)
-        self._record("features", made_from, {"features": "made by this encoder"})
+        self._record("features", made_from, {"features": "made by this encoder", "views": seen})
+
+    def _encode_views(self, data: Path, pictures: Path | None, names: tuple[str, ...], views: int) -> int:
+        """Encode other views of the training pictures; the number of them, 0 where there are no pictures."""
+        folder = pictures or find_pictures(data, "train")
+        if views and (folder is None or not (folder / names[0]).is_file()):
+            announce("the data brings features and no training pictures: they are learned from as a whole only")
+            views = 0
+        # Views of an earlier run with more of them would be taken for this one's.
+        for path in self.folder.glob("view-*.npz"):
+            path.unlink()
+        for view in range(1, views + 1):
+            features = encode_views(self.folder / ENCODER, cast("Path", folder), names, view)
+            np.savez(self.folder / f"view-{view}.npz", names=features.names, features=features.features)
+        return views
 
     def _compare(self, data: Path, pictures: Path | None, names: tuple[str, ...]) -> dict[str, object]:
         folder = pictures or find_pictures(data, "val")
@@ -147,7 +173,10 @@ class Workshop:
         It is held to the networks that it is made of.
         """
         training, validation = (self._dataset(data, split) for split in _SPLITS)
-        made_from = _fingerprint("decoder", to_json(asdict(recipe)), *map(_digest, (training, validation)))
+        views = self._views(training)
+        made_from = _fingerprint(
+            "decoder", to_json(asdict(recipe)), *map(_digest, (training, validation)), *_digest_views(views)
+        )
         if self._is_made("decoder", made_from):
             return
         settings, product = recipe.training, recipe.product
@@ -159,7 +188,7 @@ class Workshop:
         for place in range(product.seeds):
             own = replace(recipe, training=replace(settings, seed=settings.seed + place))
             announce(f"run {place + 1} of {product.seeds}, seed {own.training.seed}")
-            made, course = self._train_decoders(training, validation, vocabulary, own)
+            made, course = self._train_decoders(training, validation, views, vocabulary, own)
             networks += made
             courses.append(course)
         members = [(network, 1 / len(networks)) for network in networks]
@@ -190,7 +219,12 @@ class Workshop:
         )
 
     def _train_decoders(
-        self, training: "Dataset", validation: "Dataset", vocabulary: "Vocabulary", recipe: "Recipe"
+        self,
+        training: "Dataset",
+        validation: "Dataset",
+        views: "NDArray[np.float32] | None",
+        vocabulary: "Vocabulary",
+        recipe: "Recipe",
     ) -> "tuple[list[Model], dict[str, object]]":
         """Train decoders from one seed, which part in the last stage: the decoders, and the course of all stages."""
         settings = recipe.training
@@ -204,7 +238,7 @@ class Workshop:
             best=self.folder / f"decoder-{name}.weights.h5",
             checkpoint=Checkpoint(self.folder / f"training-{name}.npz", learned_from),
         )
-        rewarded_by = _fingerprint(learned_from, to_json(asdict(recipe.rewards)))
+        rewarded_by = _fingerprint(learned_from, to_json(asdict(recipe.rewards)), *_digest_views(views))
         policy, rewarded = reinforce(
             read_policy(before),
             training,
@@ -212,6 +246,7 @@ class Workshop:
             recipe.rewards,
             seed=settings.seed,
             checkpoint=Checkpoint(self.folder / f"rewards-{name}.npz", rewarded_by),
+            views=views,
         )
         networks, lasts = [], []
         for number, last in enumerate(recipe.grammar.after(recipe.rewards), start=1):
@@ -219,7 +254,7 @@ class Workshop:
                 self.folder / f"grammar-{name}-{number}.npz", _fingerprint(rewarded_by, to_json(asdict(last)))
             )
             taught, corrected = reinforce(
-                policy.folded(), training, vocabulary, last, seed=settings.seed, checkpoint=checkpoint
+                policy.folded(), training, vocabulary, last, seed=settings.seed, checkpoint=checkpoint, views=views
             )
             network = build_decoder(len(vocabulary.words), training.features.shape[1], settings.dropout, settings.seed)
             write_policy(taught, network)
@@ -242,15 +277,16 @@ class Workshop:
         """Choose a way of decoding and fit the confidence on one half of the validation pictures; score the other."""
         for name in (DECODER, VOCABULARY):
             self._require(name, "train")
-        validation = self._dataset(data, "val")
+        training, validation = (self._dataset(data, split) for split in _SPLITS)
         sure_from = self._read_record("decoder")["settings"]["sure_from"]
-        made_from = _fingerprint("evaluation", sha256_of(self.folder / DECODER), str(sure_from), _digest(validation))
+        made_from = _fingerprint(
+            "evaluation", sha256_of(self.folder / DECODER), str(sure_from), *map(_digest, (training, validation))
+        )
         if self._is_made("evaluation", made_from):
             return
         vocabulary = parse_vocabulary((self.folder / VOCABULARY).read_bytes(), file=VOCABULARY)
         choosing, reporting = part_of(validation, "choosing"), part_of(validation, "reporting")
-        said = read_captions(data)
-        known = [caption for name in read_names(data, "train") for caption in said[name]]
+        known = [caption for said in training.captions for caption in said]
         tried = evaluate_decodings(
             self.folder / DECODER, vocabulary, choosing, list_decodings(_BEAMS, _PENALTIES), known=known
         )
@@ -259,7 +295,13 @@ class Workshop:
         calibration = None
         if best.trust is not None:
             found = search_captions(self.folder / DECODER, vocabulary, choosing, best.decoding)
-            calibration = fit_calibration(found, as_good_as_people(best.captions, choosing.captions), sure_from)
+            calibration = fit_calibration(
+                found,
+                as_good_as_people(best.captions, choosing.captions),
+                sure_from,
+                features=choosing.features,
+                picture=self._weigh_pictures(training, vocabulary),
+            )
         (reported,) = evaluate_decodings(
             self.folder / DECODER, vocabulary, reporting, [best.decoding], known=known, calibration=calibration
         )
@@ -281,6 +323,12 @@ class Workshop:
             },
         )
 
+    def _weigh_pictures(self, training: "Dataset", vocabulary: "Vocabulary") -> tuple[float, ...]:
+        """Learn from greedy captions of the training pictures how good those of a picture are, by its features."""
+        found = search_captions(self.folder / DECODER, vocabulary, training, Decoding(1, 0.0, MAX_WORDS))
+        captions = [tokenize(vocabulary.detokenise(hypotheses[0].tokens)) for hypotheses in found]
+        return fit_picture_weights(training.features, np.array(score_each(captions, training.captions)))
+
     def bundle(self, out: Path, notice: str | None) -> str:
         """Put what the steps made together into a bundle, and give back its version.
 
@@ -294,7 +342,7 @@ class Workshop:
             decoding=Decoding(**records["evaluation"]["decoding"]),
             confidence=records["evaluation"]["confidence"],
             provenance={
-                **{step: _without_fingerprint(record) for step, record in records.items()},
+                **{step: _as_provenance(record) for step, record in records.items()},
                 "tools": installed_versions(),
             },
             licence={"weights": _WEIGHTS_LICENCE, "data": notice or FLICKR8K},
@@ -313,6 +361,19 @@ class Workshop:
         if not path.is_file():
             raise DatasetError(f"there are no features for {split}.txt, neither {given} nor {path}")
         return read_dataset(data, split, read_features(path))
+
+    def _views(self, training: "Dataset") -> "NDArray[np.float32] | None":
+        """Read the other views [views, pictures, F] of the training pictures, in their order; None without any."""
+        paths = sorted(self.folder.glob("view-*.npz"))
+        if not paths:
+            return None
+        found = []
+        for path in paths:
+            features = read_features(path)
+            if features.names != training.names or features.features.shape != training.features.shape:
+                raise DatasetError(f"{path} is not of the training pictures: run encode again")
+            found.append(features.features)
+        return np.stack(found)
 
     def _is_made(self, step: str, made_from: str) -> bool:
         record = self.folder / f"{step}.json"
@@ -340,8 +401,9 @@ class Workshop:
         return document
 
 
-def _without_fingerprint(record: "Mapping[str, object]") -> "dict[str, object]":
-    return {key: value for key, value in record.items() if key != "made_from"}
+def _as_provenance(record: "Mapping[str, object]") -> "dict[str, object]":
+    """Leave out the fingerprint, and the confidence, which the manifest has in a place of its own."""
+    return {key: value for key, value in record.items() if key not in {"made_from", "confidence"}}
 
 
 def _rounded_all(figures: "Sequence[float]") -> list[float]:
@@ -354,6 +416,10 @@ def _rounded(figures: "Mapping[str, Any]") -> "dict[str, object]":
 
 def _fingerprint(*ingredients: str) -> str:
     return hashlib.sha256("\0".join(ingredients).encode()).hexdigest()
+
+
+def _digest_views(views: "NDArray[np.float32] | None") -> list[str]:
+    return [] if views is None else [hashlib.sha256(views.tobytes()).hexdigest()]
 
 
 def _digest(dataset: "Dataset") -> str:

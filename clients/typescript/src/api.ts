@@ -7,7 +7,7 @@ import createClient, {
   type MaybeOptionalInit,
   type ParseAs,
 } from "openapi-fetch";
-import { ApiError, type Problem } from "./errors.js";
+import { ApiError, ConnectionError, type Problem } from "./errors.js";
 import { newKey } from "./keys.js";
 import { type Fetch, type Patience, patient, retryAfter } from "./retrying.js";
 import type { components, paths } from "./schema.js";
@@ -78,12 +78,15 @@ export function connect({ baseUrl, key, patience, fetch = (request) => globalThi
  * The body of a successful answer.
  *
  * @throws ApiError where the API answered with an error.
- * @throws ConnectionError where no answer arrived.
+ * @throws ConnectionError where no answer arrived, or one that is no JSON, as of a network that wants a login first.
  */
 export async function answered<T>(
   sent: Promise<{ data?: T; error?: unknown; response: Response }>,
 ): Promise<NonNullable<T>> {
-  const { data, error, response } = await sent;
+  const { data, error, response } = await sent.catch((reason: unknown) => {
+    if (!(reason instanceof SyntaxError)) throw reason;
+    throw new ConnectionError("an answer that is not the API's", { cause: reason });
+  });
   if (response.ok && data !== undefined && data !== null) return data as NonNullable<T>;
   throw refusal(error, response);
 }

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { ApiError, answered, connect } from "../src/index.js";
+import { ApiError, answered, ConnectionError, connect } from "../src/index.js";
 import { patient, retryAfter, waited } from "../src/retrying.js";
 
 const URL_ = "http://api.example/v1";
@@ -156,6 +156,14 @@ test("an answer that is no problem, of a proxy's say, is made one", async () => 
   const { fetch, patience } = answers(new Response("<html>", { status: 403, statusText: "Forbidden" }));
   const sent = answered(connect({ baseUrl: URL_, patience, fetch }).GET("/ml/stats"));
   await expect(sent).rejects.toMatchObject({ status: 403, problem: { title: "Forbidden", status: 403 } });
+});
+
+test("a good status with what is no JSON is no answer of the API", async () => {
+  const { fetch, patience } = answers(
+    new Response("<html>Log in</html>", { headers: { "Content-Type": "text/html" } }),
+  );
+  const sent = answered(connect({ baseUrl: URL_, patience, fetch }).GET("/ml/stats"));
+  await expect(sent).rejects.toBeInstanceOf(ConnectionError);
 });
 
 test("Retry-After may be a date", () => {

@@ -31,7 +31,7 @@ export function PictureCard({ picture, again, remove }: Properties) {
       <Thumbnail address={picture.address} name={file.name} />
       <div class="about">
         <h2>
-          {file.name} <span class="hint">{sizeOf(file.size)}</span>
+          <bdi>{file.name}</bdi> <span class="hint">{sizeOf(file.size)}</span>
         </h2>
         {stage.at === "captioned" ? <CaptionFound found={stage.found} /> : <Underway picture={picture} />}
       </div>

@@ -68,7 +68,7 @@ function Rows({ rows }: { rows: readonly Schemas["ListedUpload"][] }) {
         {rows.map((row) => (
           <tr key={row.key}>
             <th scope="row" title={row.key}>
-              {nameOf(row.key)}
+              <bdi>{nameOf(row.key)}</bdi>
             </th>
             <td class={row.status}>{said.statuses[row.status]}</td>
             <td lang="en">

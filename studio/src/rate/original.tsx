@@ -41,7 +41,12 @@ export function OriginalPicture({ session, set, onLook }: Props) {
     <details class="original" open={isOpen} onToggle={(event) => setIsOpen(event.currentTarget.open)}>
       <summary>
         {words.rate.original}
-        {original === null ? null : <span class="note"> {original.name}</span>}
+        {original === null ? null : (
+          <span class="note">
+            {" "}
+            <bdi>{original.name}</bdi>
+          </span>
+        )}
       </summary>
       <div class="panel">
         <PicturePlace

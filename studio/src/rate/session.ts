@@ -122,8 +122,8 @@ export class Session {
       const now = outbox.entries().length;
       if (now < waiting) {
         void this.count();
-        // The API answers again.
-        if (this.state.trouble?.kind === "error") void this.next();
+        // The API answers again, or the study takes ratings again.
+        if (this.state.trouble !== null) void this.next();
       }
       waiting = now;
       this.set({ isVolatile: this.state.isVolatile || outbox.isVolatile });
@@ -263,7 +263,11 @@ export class Session {
           return { kind: "kept", kept };
         }
       }
-      this.bringBack(last);
+      // Another tab may have undone the same in the meantime.
+      const desk = readDesk(this.name);
+      const isBack = [desk.current, ...desk.waiting].some((set) => set !== null && hasCardOf(set, last));
+      if (isBack) this.set({ desk });
+      else this.bringBack(last);
       void this.count();
       return { kind: "back", kept };
     } catch (error) {
@@ -398,4 +402,9 @@ export class Session {
     this.state = { ...this.state, ...change };
     for (const listener of this.listeners) listener();
   }
+}
+
+/** Whether two sets have a suggestion in common: a set that was brought back has another key, and its cards. */
+function hasCardOf(set: RatingSet, other: RatingSet): boolean {
+  return set.cards.some(({ id }) => other.cards.some((card) => card.id === id));
 }

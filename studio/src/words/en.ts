@@ -314,7 +314,9 @@ export const en = {
       more: (count: string) => `Show ${count} more`,
       nothing: "None of them has enough ratings yet.",
       sentence: (name: string, mean: string, interval: string, count: string) =>
-        `${name} has the highest expected rating of the ${count} that have enough ratings: ${mean} ${interval}.`,
+        count === "1"
+          ? `Only ${name} has enough ratings so far; the expected rating is ${mean} ${interval}.`
+          : `${name} has the highest expected rating of the ${count} that have enough ratings: ${mean} ${interval}.`,
       current: (name: string) => `${name} (shown here)`,
       notDrawn: (names: string) => `Not drawn, with fewer than six ratings: ${names}.`,
       tooFew: "fewer than six ratings",

@@ -321,7 +321,9 @@ export const es: Words = {
       more: (count) => `Mostrar ${count} más`,
       nothing: "Ninguno tiene aún valoraciones suficientes.",
       sentence: (name, mean, interval, count) =>
-        `${name} tiene la valoración esperada más alta de los ${count} con valoraciones suficientes: ${mean} ${interval}.`,
+        count === "1"
+          ? `Por ahora solo ${name} tiene valoraciones suficientes; la esperada es ${mean} ${interval}.`
+          : `${name} tiene la valoración esperada más alta de los ${count} con valoraciones suficientes: ${mean} ${interval}.`,
       current: (name) => `${name} (el que se muestra)`,
       notDrawn: (names) => `Sin dibujar, con menos de seis valoraciones: ${names}.`,
       tooFew: "menos de seis valoraciones",

@@ -104,6 +104,15 @@ test("a failure has its reason and what to do, and that picture alone is caption
   expect(widths).toEqual([null, 5]);
 });
 
+test("a name that turns the direction of writing turns nothing but itself", async () => {
+  const name = "\u202Egpj.dog.jpg";
+  uploads({ "": { uploads: [upload(name)], next_cursor: null } });
+  show();
+  await userEvent.upload(screen.getByLabelText("Choose pictures"), [new File(["a"], name, { type: "image/jpeg" })]);
+  await vi.waitFor(() => expect(screen.getAllByText(name)).toHaveLength(2));
+  expect(screen.getAllByText(name).map((one) => one.localName)).toEqual(["bdi", "bdi"]);
+});
+
 test("what can never succeed is not offered to be tried again", async () => {
   uploads({});
   const detail = "the file is a PDF document; save it as an ordinary JPEG or PNG";

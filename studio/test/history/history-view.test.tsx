@@ -60,18 +60,18 @@ test("the rows in the page are those in sight, however high the style makes them
     const found = style(element, pseudo);
     if (!element.classList.contains("frame")) return found;
     return new Proxy(found, {
-      get: (of, name) => (name === "getPropertyValue" ? () => "112px" : Reflect.get(of, name)),
+      get: (of, name) => (name === "getPropertyValue" ? () => "120px" : Reflect.get(of, name)),
     });
   });
   show();
   await screen.findByText("1000 entries", {}, { timeout: 10_000 });
   const frame = screen.getByRole("region", { name: "Ratings and failures" });
-  frame.scrollTop = 112 * 500;
+  frame.scrollTop = 120 * 500;
   fireEvent.scroll(frame);
   await vi.waitFor(() => expect(document.querySelector('tr[aria-rowindex="502"]')).not.toBeNull());
   // 12 rows before them, as high as they are.
   const space = document.querySelector<HTMLElement>("tr.space td");
-  expect(space?.style.height).toBe(`${112 * (500 - 12)}px`);
+  expect(space?.style.height).toBe(`${120 * (500 - 12)}px`);
   expect(screen.getAllByRole("row").length).toBeLessThan(45);
 });
 

@@ -5,7 +5,7 @@ import { type Choice, ChoiceOf } from "../../src/choice";
 import { nameOf, readDesk } from "../../src/rate/desk";
 import { keptNames } from "../../src/rate/kept";
 import RateView from "../../src/rate/rate-view";
-import { outbox } from "../../src/rate/session";
+import { outbox, Session } from "../../src/rate/session";
 import { FakeApi, problem } from "./fake-api";
 
 // A machine that is busy takes its time.
@@ -203,6 +203,46 @@ test("an archived study says so", async () => {
   api.instead.set("POST /ml/suggest_parameters", () => problem(409, "study default is archived"));
   open();
   await screen.findByText(/This study is archived/);
+});
+
+test("ratings that a restored study has taken after all are followed by suggestions again", async () => {
+  open();
+  await rateBoth();
+  api.archived = true;
+  for (const path of ["POST /ml/update_model", "POST /ml/suggest_parameters"])
+    api.instead.set(path, () => problem(409, "study default is archived"));
+  press("Enter");
+  await screen.findByText(/This study is archived/);
+  api.archived = false;
+  api.instead.clear();
+  await userEvent.click(await screen.findByRole("button", { name: "Try again" }));
+  await stars("A");
+  expect(screen.queryByText(/This study is archived/)).toBeNull();
+  expect(api.recorded).toHaveLength(1);
+});
+
+test("a network that answers itself, as where one has to log in first, is one that is away", async () => {
+  const page = () => new Response("<html>Log in</html>", { headers: { "Content-Type": "text/html" } });
+  api.instead.set("POST /ml/suggest_parameters", page);
+  open();
+  await screen.findByText(/The server does not answer/);
+});
+
+test("what two tabs undo at once is brought back once", async () => {
+  open();
+  await rateBoth();
+  press("Enter");
+  await screen.findByText("2 ratings are recorded.");
+  const of = { study: "default", mode: "structure", fixed: null } as const;
+  const tabs = [new Session(of, 2), new Session(of, 2)];
+  const undone = await Promise.all(tabs.map((tab) => tab.undo("ana")));
+  expect(undone.map(({ kind }) => kind)).toEqual(["back", "back"]);
+  const { current, waiting } = readDesk(DESK);
+  expect([current, ...waiting].map((set) => set?.cards.map((card) => card.id))).toEqual([
+    ["s1", "s2"],
+    ["s3", "s4"],
+  ]);
+  expect(tabs.map((tab) => tab.state.desk.current?.key)).toEqual([current?.key, current?.key]);
 });
 
 test("a lost connection says how many ratings wait", async () => {

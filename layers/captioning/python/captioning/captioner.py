@@ -52,7 +52,8 @@ class Captioner:
         self._decoder = Decoder(bundle.decoder)
         self._lock = threading.Lock()
         self._check()
-        self._search(np.zeros((1, self._encoder.height, self._encoder.width, 3), np.float32), self.decoding)
+        grey = np.zeros((1, self._encoder.height, self._encoder.width, 3), np.float32)
+        self._search(self._encoder.encode(grey), self.decoding)
 
     @property
     def model_version(self) -> str:
@@ -81,13 +82,14 @@ class Captioner:
         """
         pixels = read_picture(picture, self._bundle.manifest.input)
         with self._lock:
-            found = self._search(pixels, decoding or self.decoding)
+            features = self._encoder.encode(pixels)
+            found = self._search(features, decoding or self.decoding)
         # Hypotheses that differ in a final full stop are the same sentence.
         calibration = self._bundle.manifest.calibration
         said: dict[str, float] = {}
         for place, hypothesis in enumerate(found):
             if sentence := self._bundle.vocabulary.detokenise(hypothesis.tokens):
-                sure = calibration.probability(found, place) if calibration else hypothesis.confidence
+                sure = calibration.probability(found, place, features[0]) if calibration else hypothesis.confidence
                 said.setdefault(sentence, sure)
         if not said:
             # The bundle is at fault, not the picture; a caller cannot correct it.
@@ -96,8 +98,7 @@ class Captioner:
         alternatives = tuple(Alternative(*other) for other in others[: MAX_BEAM_WIDTH - 1])
         return Caption(text, confidence, self.model_version, alternatives)
 
-    def _search(self, pixels: Floats, decoding: Decoding) -> list[Hypothesis]:
-        features = self._encoder.encode(pixels)
+    def _search(self, features: Floats, decoding: Decoding) -> list[Hypothesis]:
         try:
             return decode(self._decoder, self._bundle.vocabulary, features, decoding)
         except ValueError as error:
@@ -114,6 +115,12 @@ class Captioner:
         if encoder.features != decoder.features:
             raise BundleError(
                 str(bundle.decoder), f"takes {decoder.features} features, and the encoder gives {encoder.features}"
+            )
+        calibration = bundle.manifest.calibration
+        if calibration and calibration.picture and len(calibration.picture) != encoder.features:
+            raise BundleError(
+                str(bundle.encoder),
+                f"gives {encoder.features} features; the manifest's confidence weighs {len(calibration.picture)}",
             )
         if decoder.tokens != len(bundle.vocabulary.words):
             raise BundleError(

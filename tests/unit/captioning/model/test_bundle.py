@@ -242,9 +242,30 @@ def test_a_manifest_may_say_how_to_read_a_confidence() -> None:
     )
 
 
+def test_a_confidence_may_weigh_the_pictures_features(folder: Path) -> None:
+    weights = [0.5] * Encoder(folder / ENCODER).features
+    weighed = json.loads(json.dumps(CONFIDENCE))
+    weighed["factors"]["picture"] = {"weight": 2.0, "mean": 0.1}
+    weighed["picture"] = weights
+    rewrite(folder, put("confidence", weighed))
+    bundle = open_bundle(f"file://{folder}")
+    assert bundle.manifest.calibration is not None
+    assert bundle.manifest.calibration.picture == tuple(weights)
+    features = Encoder(folder / ENCODER).encode(read_picture(speckled(1), bundle.manifest.input))
+    found = decode(Decoder(bundle.decoder), bundle.vocabulary, features, bundle.manifest.decoding)
+    expected = bundle.manifest.calibration.probability(found, 0, features[0])
+    assert expected != bundle.manifest.calibration.probability(found, 0)
+    assert Captioner(bundle).caption(speckled(1)).confidence == expected
+    rewrite(folder, put("confidence>picture", weights[1:]))
+    with pytest.raises(BundleError, match=r"encoder\.tflite: gives \d+ features; the manifest's confidence weighs"):
+        Captioner(open_bundle(f"file://{folder}"))
+
+
 @pytest.mark.parametrize(
     ("place", "value"),
     [
+        ("picture", [1.0]),
+        ("factors>picture", {"weight": 1.0, "mean": 0.0}),
         ("intercept", "0"),
         ("intercept", float("nan")),
         ("factors", []),

@@ -2,6 +2,7 @@
 
 from math import exp, log
 
+import numpy as np
 import pytest
 
 from captioning.model.confidence import Calibration, Evidence, Factor, evidence_of
@@ -40,6 +41,18 @@ def test_the_probability_is_logistic_and_missing_evidence_counts_as_the_mean() -
     assert calibration.probability(FOUND, 0) == pytest.approx(1 / (1 + exp(-logit)))
     alone = -1.0 + 2.0 * (log(3) - log(2))
     assert calibration.probability([FIRST], 0) == pytest.approx(1 / (1 + exp(-alone)))
+
+
+def test_the_pictures_features_are_evidence_where_the_calibration_weighs_them() -> None:
+    factors = {Evidence.WORDS: Factor(2.0, log(2)), Evidence.PICTURE: Factor(3.0, 0.5)}
+    calibration = Calibration(-1.0, factors, 0.4, (0.25, -0.5, 0.0))
+    words = -1.0 + 2.0 * (log(3) - log(2))
+    features = np.array([4.0, 1.0, 7.0], np.float32)
+    with_them = words + 3.0 * (4.0 * 0.25 - 0.5 - 0.5)
+    assert calibration.probability(FOUND, 0, features) == pytest.approx(1 / (1 + exp(-with_them)))
+    assert calibration.probability(FOUND, 0) == pytest.approx(1 / (1 + exp(-words)))
+    without = Calibration(-1.0, {Evidence.WORDS: Factor(2.0, log(2))}, 0.4)
+    assert without.probability(FOUND, 0, features) == pytest.approx(1 / (1 + exp(-words)))
 
 
 def test_more_of_what_speaks_for_a_caption_is_never_less_probable() -> None:

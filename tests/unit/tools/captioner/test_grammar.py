@@ -2,7 +2,7 @@
 
 import pytest
 
-from tools.captioner.grammar import NOUNS_IN_ING, VERBS, has_verb, is_verb, unseen_sequences
+from tools.captioner.grammar import NOUNS_IN_ING, VERBS, has_verb, is_misplaced, is_verb, unseen_sequences
 
 
 @pytest.mark.parametrize(
@@ -34,3 +34,21 @@ def test_triples_that_no_reference_has_are_counted_caption_by_caption() -> None:
     captions = [said.split() for said in ("a man throws a ball", "a man in a ball", "a boy in a red ball", "a boy")]
     # "a man in", "man in a", "in a ball"; "a red ball"; nothing so short has triples.
     assert unseen_sequences(captions, references) == [0, 3, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("caption", "misplaced"),
+    [
+        ("a man in a ball", True),
+        ("a little girl in a red toy", True),
+        ("a boy in a skateboard on the street", True),
+        ("a boy in a toy car", False),
+        ("a girl plays in a ball pit", False),
+        ("a man with a ball", False),
+        ("a man in a very large red ball", False),
+        ("a dog in a", False),
+        ("ball", False),
+    ],
+)
+def test_nobody_is_in_a_ball_but_perhaps_in_what_it_describes(caption: str, misplaced: bool) -> None:
+    assert is_misplaced(caption.split()) is misplaced

@@ -92,7 +92,7 @@ def test_a_policy_that_is_held_to_grammar_says_what_people_put_together(
     said = {}
     for weight in (0.0, 1.0):
         (folder := tmp_path / str(weight)).mkdir()
-        settings = GrammarSettings(8, (2e-2,), (1.5,), (weight,), example_weight=0)
+        settings = GrammarSettings((8,), (2e-2,), (1.5,), (weight,), example_weight=0)
         (stage,) = settings.after(SETTINGS)
         said[weight] = faults(learn(animals, vocabulary, stage, folder)[0])
     assert said[1.0] < said[0.0] / 2
@@ -171,6 +171,26 @@ def test_an_interrupted_run_goes_on_and_ends_as_if_it_had_not_been(
         np.testing.assert_array_equal(ours, theirs)
 
 
+def test_a_picture_is_seen_whole_and_in_its_other_views_in_the_shares_asked_for(animals: Dataset) -> None:
+    views = np.stack([np.full_like(animals.features, 7), np.full_like(animals.features, 8)])
+    rows = np.arange(len(animals.names))
+    rng = np.random.default_rng(0)
+
+    def seen(view_share: float, of: "np.ndarray | None") -> "np.ndarray":
+        settings = RewardSettings(view_share=view_share)
+        lessons = reinforcement._Lessons(
+            animals.features, of, animals.features.mean(axis=0), Rewards(animals.captions, 0), [], settings
+        )
+        return np.stack([lessons.look(rows, rng) for _ in range(50)])
+
+    np.testing.assert_array_equal(seen(0.5, None)[0], animals.features)
+    np.testing.assert_array_equal(seen(0, views)[0], animals.features)
+    first = seen(0.4, views)[..., 0]
+    assert np.mean(first == 7) == pytest.approx(0.2, abs=0.02)
+    assert np.mean(first == 8) == pytest.approx(0.2, abs=0.02)
+    np.testing.assert_array_equal(np.where(first < 7, first, animals.features[:, 0]), [animals.features[:, 0]] * 50)
+
+
 def test_hidden_features_are_those_of_no_picture_and_the_others_make_up_for_them(animals: Dataset) -> None:
     mean = animals.features.mean(axis=0)
     rng = np.random.default_rng(0)
@@ -198,9 +218,10 @@ def test_a_run_that_diverges_says_what_to_change(animals: Dataset, vocabulary: V
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"grammar_epochs": -1},
+        {"grammar_epochs": (-1, 2)},
+        {"grammar_epochs": ()},
         {"grammar_rate": (0.0, 0.1)},
-        {"grammar_rate": (0.1,)},
+        {"grammar_rate": (0.1, 0.1, 0.1)},
         {"grammar_weight": (0.4, -0.1)},
         {"grammar_cider_weight": (-1.0, 1.0)},
         {"example_weight": -1.0},
@@ -209,6 +230,14 @@ def test_a_run_that_diverges_says_what_to_change(animals: Dataset, vocabulary: V
 def test_a_last_stage_that_cannot_train_is_refused_by_name(wrong: dict[str, object]) -> None:
     with pytest.raises(SettingsError, match=next(iter(wrong))):
         GrammarSettings(**wrong)  # type: ignore[arg-type]
+
+
+def test_one_value_is_that_of_every_end_and_no_passes_leave_rewards_the_last_word() -> None:
+    strict, plain = GrammarSettings((3, 0), (0.1,), (2.0,), (0.5, 0.25)).after(SETTINGS)
+    assert (strict.reward_epochs, plain.reward_epochs) == (3, 0)
+    assert (strict.reward_rate, plain.reward_rate, strict.cider_weight, plain.cider_weight) == (0.1, 0.1, 2.0, 2.0)
+    assert (strict.grammar_weight, plain.grammar_weight) == (0.5, 0.25)
+    assert strict.pictures_at_once == SETTINGS.pictures_at_once
 
 
 @pytest.mark.parametrize("wrong", [{"seeds": 0}, {"decoder_bits": 16}, {"sure_from": 1.5}])

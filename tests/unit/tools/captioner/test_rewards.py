@@ -98,10 +98,17 @@ def test_captions_in_which_nothing_matches_are_worth_something_finite() -> None:
 
 
 def test_what_is_no_sentence_costs_its_faults() -> None:
-    verbs = {"runs", "sleeps", "is", "jumps"}
     plain = Rewards(SAID, cider_weight=0.0).weigh([0, 0, 3], captions := words("a dog runs", "a dog on a dog", "a b c"))
-    strict = Rewards(SAID, cider_weight=0.0, grammar_weight=0.4, verbs=verbs)
+    strict = Rewards(SAID, cider_weight=0.0, grammar_weight=0.4, spell=lambda said: [str(word) for word in said])
     # Of "a dog on a dog" no triple was said, nor is it how anybody ends, nor has it a verb; "a b c" only lacks one.
     assert [strict.count_faults(caption) for caption in captions] == [1, 5, 2]
     np.testing.assert_allclose(plain - strict.weigh([0, 0, 3], captions), [0.4, 2.0, 0.8])
     assert Rewards(SAID, cider_weight=0.0, grammar_weight=0.4).count_faults(("a", "b", "c")) == 1
+    # Said by somebody, and yet nobody is in a ball.
+    (inside,) = words("a dog is in a ball")
+    assert (
+        Rewards(
+            [[inside]], cider_weight=0.0, grammar_weight=0.4, spell=lambda said: [str(word) for word in said]
+        ).count_faults(inside)
+        == 1
+    )

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from tools.captioner.dataset import Features, read_features
 from tools.captioner.errors import DatasetError, UnfitBundleError
 from tools.captioner.pictures import INPUT, encode_pictures, find_pictures
 from tools.captioner.verification import verify_encoder
+from tools.captioner.views import look_again
 from tools.captioner.workshop import Workshop
 
 ENCODER = Path("models/flickr8k/encoder.tflite")
@@ -98,6 +100,51 @@ def test_features_that_the_data_brings_are_used_if_the_encoder_agrees(workshop: 
     record = json.loads((workshop.folder / "features.json").read_text(encoding="utf-8"))
     assert record["cosine_minimum"] == 1.0
     assert record["cosine_pictures"] == 1
+
+
+def test_other_views_of_the_training_pictures_are_encoded_and_those_of_an_earlier_run_go(
+    workshop: Workshop, data: Path
+) -> None:
+    workshop.encode(data, pictures=None, views=2)
+    whole = read_features(workshop.folder / "features_train.npz")
+    views = [read_features(workshop.folder / f"view-{number}.npz") for number in (1, 2)]
+    assert {view.names for view in views} == {whole.names}
+    assert not np.allclose(views[0].features, views[1].features)
+    assert not np.allclose(views[0].features, whole.features)
+    assert json.loads((workshop.folder / "features.json").read_text(encoding="utf-8"))["views"] == 2
+    workshop.encode(data, pictures=None, views=1)
+    assert [path.name for path in workshop.folder.glob("view-*")] == ["view-1.npz"]
+    np.testing.assert_array_equal(read_features(workshop.folder / "view-1.npz").features, views[0].features)
+
+
+def test_views_are_left_out_where_the_data_brings_features_alone(
+    workshop: Workshop, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for split, names in (("train", ("red.png", "green.png")), ("val", ("blue.png",))):
+        save(data / f"features_{split}.npz", encode_pictures(ENCODER, data / "Images", names))
+    (data / "Images" / "red.png").unlink()
+    workshop.encode(data, pictures=None, views=2)
+    assert "learned from as a whole only" in capsys.readouterr().err
+    assert not list(workshop.folder.glob("view-*"))
+
+
+def test_a_view_is_most_of_its_picture_and_now_and_then_mirrored(tmp_path: Path) -> None:
+    across, down = 80, 60
+    shades = np.zeros((down, across, 3), np.uint8)
+    shades[..., 0], shades[..., 1] = np.arange(across), np.arange(down)[:, np.newaxis]
+    Image.fromarray(shades).save(tmp_path / "ramp.png")
+    seen = []
+    for number in range(40):
+        view = look_again((tmp_path / "ramp.png").read_bytes(), np.random.default_rng(number))
+        pixels = np.asarray(Image.open(BytesIO(view))).astype(int)
+        assert pixels.shape[0] >= 0.75 * down
+        assert pixels.shape[1] >= 0.75 * across
+        steps = np.diff(pixels[0, :, 0])
+        assert set(steps) in ({1}, {-1})
+        assert set(np.diff(pixels[:, 0, 1])) == {1}
+        seen.append((pixels.shape, int(steps[0])))
+    assert {step for _, step in seen} == {1, -1}
+    assert len({shape for shape, _ in seen}) > 20
 
 
 def test_features_of_another_encoder_are_refused(workshop: Workshop, data: Path) -> None:

@@ -233,8 +233,10 @@ def _decoding(node: Node) -> Decoding:
 
 
 def _calibration(node: Node) -> Calibration:
-    given = node.members({"intercept", "factors", "sure_from"})
+    given = node.members({"intercept", "factors", "sure_from"}, {"picture"})
     factors = given["factors"].members(set(), set(Evidence))
+    if ("picture" in given) != (Evidence.PICTURE in factors):
+        node.refuse("has weights of the picture's features, picture, if and only if picture is one of the factors")
     described = ((Evidence(name), factor.members({"weight", "mean"})) for name, factor in factors.items())
     return Calibration(
         intercept=given["intercept"].number(-_MAX_NUMBER, _MAX_NUMBER),
@@ -243,6 +245,9 @@ def _calibration(node: Node) -> Calibration:
             for evidence, factor in described
         },
         sure_from=given["sure_from"].number(0, 1),
+        picture=tuple(one.number(-_MAX_NUMBER, _MAX_NUMBER) for one in given["picture"].entries())
+        if "picture" in given
+        else (),
     )
 
 

@@ -1,8 +1,9 @@
 """Confidence: how sure the model is of a caption, as a number that means something.
 
 A bundle may bring a `Calibration`, which was fitted on pictures that the decoder has not learned from: it turns what a
-search tells of a caption into the probability that the caption is as good as a person's. Without one, the confidence is
-the geometric mean of the words' probabilities, which ranks captions and does not measure truth.
+search tells of a caption, and the picture's features, into the probability that the caption is as good as a person's.
+Without one, the confidence is the geometric mean of the words' probabilities, which ranks captions and does not measure
+truth.
 
 Only NumPy; this module knows neither pictures, words nor the runtime.
 """
@@ -15,16 +16,18 @@ from itertools import pairwise
 
 import numpy as np
 
-from captioning.model.decoding import Hypothesis
+from captioning.model.decoding import Floats, Hypothesis
 
 
 class Evidence(StrEnum):
-    """What a search tells of one of its captions; logarithms are natural.
+    """What a search tells of one of its captions, and its picture; logarithms are natural.
 
     `MEAN` and `LOWEST` are those of the words' log-probabilities. `WORDS` is the logarithm of their number. `LEAD` is
     how far the caption's score is above that of the best of the others, negative for one that is not the first.
     `AGREEMENT`, 0 to 1, is how much of the caption the others say too: the mean of the overlaps, as words and pairs of
     words, weighted by the others' probabilities. Lead and agreement are missing where the search found nothing else.
+    `PICTURE` is how good captions of pictures like this one are: the scalar product of its features and the
+    calibration's `picture`.
     """
 
     MEAN = "mean"
@@ -32,6 +35,7 @@ class Evidence(StrEnum):
     WORDS = "words"
     LEAD = "lead"
     AGREEMENT = "agreement"
+    PICTURE = "picture"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,17 +50,23 @@ class Factor:
 class Calibration:
     """A logistic regression: the probability is 1 / (1 + exp(-(intercept + sum of weight * (evidence - mean)))).
 
-    Evidence that a search does not give counts as the mean. `sure_from`, 0 to 1, is the probability below which the
-    captioner is not sure.
+    Evidence that is not given counts as the mean. `sure_from`, 0 to 1, is the probability below which the captioner is
+    not sure. `picture` has one weight per feature, or none.
     """
 
     intercept: float
     factors: Mapping[Evidence, Factor]
     sure_from: float
+    picture: tuple[float, ...] = ()
 
-    def probability(self, found: Sequence[Hypothesis], place: int) -> float:
-        """Return the probability that a caption of a search is as good as a person's, above 0 and below 1."""
+    def probability(self, found: Sequence[Hypothesis], place: int, features: Floats | None = None) -> float:
+        """Return the probability that a caption of a search is as good as a person's, above 0 and below 1.
+
+        `features` [features] are those of the picture.
+        """
         given = evidence_of(found, place)
+        if self.picture and features is not None:
+            given[Evidence.PICTURE] = float(features @ np.asarray(self.picture, np.float32))
         logit = self.intercept + sum(
             factor.weight * (given[evidence] - factor.mean)
             for evidence, factor in self.factors.items()
