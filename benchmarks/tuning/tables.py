@@ -1,5 +1,6 @@
 """The tables of the page in Markdown, each made of a comparison, and how figures stand in them."""
 
+import math
 from collections.abc import Iterable, Sequence
 
 from benchmarks.tuning.comparison import Comparison, Estimate
@@ -77,8 +78,8 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def plus_minus(estimate: Estimate) -> str:
-    """Return a mean with its standard error, to two decimals."""
-    return f"{estimate.mean:.2f} ± {estimate.error:.2f}"
+    """Return a mean with its standard error, to two decimals; of one value, which has none, that alone."""
+    return f"{estimate.mean:.2f}" if math.isnan(estimate.error) else f"{estimate.mean:.2f} ± {estimate.error:.2f}"
 
 
 def _of_fewer(figure: str, count: int, most: int) -> str:
