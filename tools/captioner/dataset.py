@@ -28,6 +28,7 @@ __all__ = [
     "Features",
     "Part",
     "Split",
+    "captions_of",
     "part_of",
     "read_captions",
     "read_dataset",
@@ -110,6 +111,14 @@ def read_dataset(folder: Path, split: Split, features: Features) -> Dataset:
     return _join(read_names(folder, split), read_captions(folder), features, split)
 
 
+def captions_of(
+    names: "Sequence[str]", captions: "Mapping[str, tuple[tuple[str, ...], ...]]", split: Split
+) -> tuple[tuple[tuple[str, ...], ...], ...]:
+    """Return the captions of the named images, in their order. Raises DatasetError for an image that has none."""
+    _require_all(names, captions, "captions", split)
+    return tuple(captions[name] for name in names)
+
+
 def part_of(dataset: Dataset, part: Part) -> Dataset:
     """Return the half of a split by which settings are chosen, the half that is only reported on, or all of it.
 
@@ -131,9 +140,11 @@ def _join(
     names: "Sequence[str]", captions: "Mapping[str, tuple[tuple[str, ...], ...]]", features: Features, split: Split
 ) -> Dataset:
     rows = {name: row for row, name in enumerate(features.names)}
-    for what, known in (("captions", captions), ("features", rows)):
-        missing = [name for name in names if name not in known]
-        if missing:
-            raise DatasetError(f"{len(missing)} images of {split}.txt have no {what}, the first is {missing[0]}")
-    order = [rows[name] for name in names]
-    return Dataset(tuple(names), features.features[order], tuple(captions[name] for name in names))
+    said = captions_of(names, captions, split)
+    _require_all(names, rows, "features", split)
+    return Dataset(tuple(names), features.features[[rows[name] for name in names]], said)
+
+
+def _require_all(names: "Sequence[str]", known: "Mapping[str, object]", what: str, split: Split) -> None:
+    if missing := [name for name in names if name not in known]:
+        raise DatasetError(f"{len(missing)} images of {split}.txt have no {what}, the first is {missing[0]}")

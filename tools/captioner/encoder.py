@@ -14,12 +14,16 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
 from captioning.model.bundle import Quantization
 from tools.captioner.archive import ConvolutionGroup, read_convolution_groups
 from tools.captioner.errors import ToolchainError, WeightsArchiveError
 from tools.captioner.toolchain import require, require_tensorflow
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from keras import Model
     from keras.layers import Layer
 
@@ -30,11 +34,15 @@ __all__ = [
     "WEIGHTS_PACKAGE",
     "WEIGHTS_VERSION",
     "EncoderWeights",
+    "build_folded_network",
     "build_network",
     "convert_encoder",
     "convert_network",
+    "folded_group",
+    "list_convolutions",
     "locate_packaged_weights",
     "read_encoder_weights",
+    "run_network",
     "with_maxima_last",
 ]
 
@@ -47,6 +55,8 @@ PACKAGED_LICENCE: Final = (
 )
 INPUT_SIZE: Final = 299
 FEATURE_WIDTH: Final = 2048
+# Of every batch normalisation: Keras's default, as in the network of 2015.
+_EPSILON: Final = 1e-3
 # Larger networks are frozen by way of a file: in memory, VGG16's 134 million took over 11 GB, and so 5.
 _FROZEN_PARAMETERS: Final = 64 * 1024 * 1024
 
@@ -95,34 +105,55 @@ def build_network(weights: EncoderWeights) -> "Model":
         WeightsArchiveError: the weights do not fit the network's convolutions one for one.
         ToolchainError: TensorFlow is not installed.
     """
-    keras = require_tensorflow().keras
-    network = keras.applications.InceptionV3(
-        include_top=False, weights=None, pooling="avg", input_shape=(INPUT_SIZE, INPUT_SIZE, 3)
-    )
-    if weights.of_2015:
-        network = with_maxima_last(network)
-    convolutions, normalizations = (
-        [layer for layer in network.layers if type(layer) is kind]
-        for kind in (keras.layers.Conv2D, keras.layers.BatchNormalization)
-    )
-    # A functional model lists its layers by depth; the numbers at the end of Keras's automatic names tell the order in
-    # which the network was written.
-    convolutions.sort(key=lambda layer: _number(layer.name))
-    normalizations.sort(key=lambda layer: _number(layer.name))
-    groups = weights.groups
-    if len(groups) != len(convolutions):
-        raise WeightsArchiveError(
-            f"the encoder's file holds {len(groups)} convolutions, InceptionV3 has {len(convolutions)}"
-        )
-    for index, (group, convolution, normalization) in enumerate(zip(groups, convolutions, normalizations, strict=True)):
-        if group.kernel.shape != convolution.kernel.shape or group.beta.shape != normalization.beta.shape:
-            raise WeightsArchiveError(
-                f"layer {index} of the encoder's file has a kernel of {group.kernel.shape} and {group.beta.shape} "
-                f"normalised; InceptionV3's are {tuple(convolution.kernel.shape)} and {tuple(normalization.beta.shape)}"
-            )
+    network = _empty_network(of_2015=weights.of_2015)
+    normalizations = _in_order(network, require_tensorflow().keras.layers.BatchNormalization)
+    for group, convolution, normalization in zip(
+        weights.groups, _fitting(weights, network), normalizations, strict=True
+    ):
         convolution.set_weights([group.kernel])
         normalization.set_weights([group.beta, group.mean, group.variance])
     return network
+
+
+def build_folded_network(weights: EncoderWeights) -> "Model":
+    """Build the same network with every normalisation inside the kernels of its convolution, and a bias.
+
+    What it says is what `build_network`'s says, up to the last digits. Raises as `build_network` does.
+    """
+    keras = require_tensorflow().keras
+    network = _empty_network(of_2015=weights.of_2015)
+
+    class Unchanged(keras.layers.Layer):  # type: ignore[misc] # Keras has no types
+        def call(self, inputs: object, **_: object) -> object:
+            return inputs
+
+    def fold(layer: "Layer") -> "Layer":
+        if type(layer) is keras.layers.BatchNormalization:
+            return Unchanged(name=layer.name)
+        biased = {"use_bias": True} if type(layer) is keras.layers.Conv2D else {}
+        return layer.__class__.from_config({**layer.get_config(), **biased})
+
+    _fitting(weights, network)
+    network = keras.models.clone_model(network, clone_function=fold)
+    for group, convolution in zip(weights.groups, list_convolutions(network), strict=True):
+        scale = 1 / np.sqrt(group.variance + _EPSILON)
+        convolution.set_weights([group.kernel * scale, group.beta - group.mean * scale])
+    return network
+
+
+def run_network(network: "Model", pictures: "Iterator[np.ndarray]") -> np.ndarray:
+    """Encode pictures [1, side, side, 3] one by one: float32 [pictures, features]."""
+    return np.concatenate([np.asarray(network(picture, training=False)) for picture in pictures])
+
+
+def folded_group(kernel: np.ndarray, bias: np.ndarray) -> ConvolutionGroup:
+    """Return a folded network's convolution, with a normalisation that adds the bias and changes nothing else."""
+    return ConvolutionGroup(kernel, bias, np.zeros_like(bias), np.full_like(bias, 1 - _EPSILON))
+
+
+def list_convolutions(network: "Model") -> "list[Layer]":
+    """List an InceptionV3's convolutions in the order in which the network was written."""
+    return _in_order(network, require_tensorflow().keras.layers.Conv2D)
 
 
 def with_maxima_last(network: "Model") -> "Model":
@@ -139,14 +170,44 @@ def with_maxima_last(network: "Model") -> "Model":
     return changed
 
 
+def _empty_network(*, of_2015: bool) -> "Model":
+    network: Model = require_tensorflow().keras.applications.InceptionV3(
+        include_top=False, weights=None, pooling="avg", input_shape=(INPUT_SIZE, INPUT_SIZE, 3)
+    )
+    return with_maxima_last(network) if of_2015 else network
+
+
+def _fitting(weights: EncoderWeights, network: "Model") -> "list[Layer]":
+    """Return the network's convolutions, which the weights fit one for one. Raises WeightsArchiveError otherwise."""
+    convolutions, groups = list_convolutions(network), weights.groups
+    if len(groups) != len(convolutions):
+        raise WeightsArchiveError(
+            f"the encoder's file holds {len(groups)} convolutions, InceptionV3 has {len(convolutions)}"
+        )
+    for index, (group, convolution) in enumerate(zip(groups, convolutions, strict=True)):
+        shape = tuple(convolution.kernel.shape)
+        if group.kernel.shape != shape or group.beta.shape != shape[-1:]:
+            raise WeightsArchiveError(
+                f"layer {index} of the encoder's file has a kernel of {group.kernel.shape} and {group.beta.shape} "
+                f"normalised; InceptionV3's are {shape} and {shape[-1:]}"
+            )
+    return convolutions
+
+
+def _in_order(network: "Model", kind: "type[Layer]") -> "list[Layer]":
+    # A functional model lists its layers by depth; the numbers at the end of Keras's automatic names tell the order in
+    # which the network was written.
+    return sorted((layer for layer in network.layers if type(layer) is kind), key=lambda layer: _number(layer.name))
+
+
 def _number(name: str) -> int:
     suffix = name.rpartition("_")[2]
     return int(suffix) if suffix.isdigit() else 0
 
 
-def convert_encoder(weights: Path, quantization: Quantization) -> bytes:
-    """Convert a file of InceptionV3's weights to TensorFlow Lite; see `convert_network`."""
-    return convert_network(build_network(read_encoder_weights(weights)), quantization)
+def convert_encoder(weights: EncoderWeights, quantization: Quantization) -> bytes:
+    """Convert InceptionV3 with these weights to TensorFlow Lite; see `convert_network`."""
+    return convert_network(build_network(weights), quantization)
 
 
 def convert_network(network: "Model", quantization: Quantization) -> bytes:

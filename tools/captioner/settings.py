@@ -7,7 +7,28 @@ from dataclasses import dataclass, field, replace
 
 from tools.captioner.errors import SettingsError
 
-__all__ = ["GrammarSettings", "ProductSettings", "Recipe", "RewardSettings", "TrainingSettings"]
+__all__ = ["AdaptationSettings", "GrammarSettings", "ProductSettings", "Recipe", "RewardSettings", "TrainingSettings"]
+
+
+@dataclass(frozen=True, slots=True)
+class AdaptationSettings:
+    """How the encoder learns what people say of pictures. Raises SettingsError for a value that cannot train."""
+
+    adapt_epochs: int = field(
+        default=5,
+        metadata={
+            "help": "passes over the training pictures in which the encoder learns what people say of them, if DATA "
+            "has the pictures; 0 leaves it as ImageNet made it"
+        },
+    )
+    adapt_rate: float = field(default=5e-5, metadata={"help": "Adam's highest rate meanwhile"})
+    adapt_seed: int = field(default=1, metadata={"help": "of the views of the pictures and their order meanwhile"})
+
+    def __post_init__(self) -> None:
+        if self.adapt_epochs < 0 or self.adapt_seed < 0:
+            raise SettingsError("adapt_epochs and adapt_seed must not be negative")
+        if not 0 < self.adapt_rate < 1:
+            raise SettingsError("adapt_rate must lie between 0 and 1")
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-__all__ = ["encode_views", "look_again"]
+__all__ = ["cut", "encode_views", "look_again"]
 
 _LEAST_SIDE: Final = 0.75
 _MIRRORED: Final = 0.5
@@ -50,6 +50,13 @@ def encode_views(encoder: "Path", folder: "Path", names: "Sequence[str]", view: 
 
 def look_again(content: bytes, rng: np.random.Generator) -> bytes:
     """Return another view of a picture, as an uncompressed PNG. Raises OSError if it cannot be read."""
+    written = BytesIO()
+    cut(content, rng).save(written, "PNG", compress_level=0)
+    return written.getvalue()
+
+
+def cut(content: bytes, rng: np.random.Generator) -> Image.Image:
+    """Return a part of a picture, now and then mirrored. Raises OSError if it cannot be read."""
     with Image.open(BytesIO(content)) as opened:
         picture = opened.convert("RGB")
     across, down = (rng.uniform(_LEAST_SIDE, 1, 2) * picture.size).round().astype(int).tolist()
@@ -57,6 +64,4 @@ def look_again(content: bytes, rng: np.random.Generator) -> bytes:
     part = picture.crop((left, top, left + across, top + down))
     if rng.random() < _MIRRORED:
         part = part.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-    written = BytesIO()
-    part.save(written, "PNG", compress_level=0)
-    return written.getvalue()
+    return part

@@ -1,7 +1,8 @@
 """The folder in which a captioner is made, step by step, and the steps.
 
+    adaptation.npz  adapted.npz  adaptation.json            adapt (only where the data has pictures)
     encoder.tflite  encoder.json                            convert-encoder
-    features_train.npz  features_val.npz  features.json     (only where the data has pictures and no features)
+    features_train.npz  features_val.npz  features.json     encode (unless the data has this encoder's features)
     view-N.npz                                              (of other views of the training pictures, if any)
     decoder.tflite  vocabulary.json  decoder.json           train
     decoder-N.weights.h5  training-N.npz  rewards-N.npz  grammar-N-M.npz  (of the seed N, how far train is)
@@ -25,23 +26,37 @@ import numpy as np
 from captioning.model.bundle import DECODER, ENCODER, VOCABULARY, Quantization
 from captioning.model.decoding import Decoding
 from captioning.model.vocabulary import parse_vocabulary
+from tools.captioner.adaptation import CaptionedPictures, adapt_encoder
+from tools.captioner.archive import ConvolutionGroup
 from tools.captioner.bundle import BundleParts, sha256_of, to_json, write_bundle
 from tools.captioner.calibration import fit_calibration, fit_picture_weights, to_document
 from tools.captioner.checkpoint import Checkpoint
-from tools.captioner.dataset import part_of, read_dataset, read_features, read_names
+from tools.captioner.dataset import (
+    Features,
+    captions_of,
+    part_of,
+    read_captions,
+    read_dataset,
+    read_features,
+    read_names,
+)
 from tools.captioner.decoder import build_decoder, convert_network, network_of
 from tools.captioner.encoder import (
     PACKAGED_LICENCE,
     WEIGHTS_PACKAGE,
     WEIGHTS_VERSION,
+    EncoderWeights,
+    build_network,
     convert_encoder,
     locate_packaged_weights,
+    read_encoder_weights,
+    run_network,
 )
 from tools.captioner.ensemble import product_of
 from tools.captioner.errors import DatasetError, WeightsArchiveError
 from tools.captioner.evaluation import MAX_WORDS, evaluate_decodings, list_decodings, search_captions
 from tools.captioner.figures import best_of, to_markdown
-from tools.captioner.pictures import encode_pictures, find_pictures
+from tools.captioner.pictures import INPUT, encode_pictures, find_pictures, read_sample
 from tools.captioner.policy import read_policy, write_policy
 from tools.captioner.progress import announce
 from tools.captioner.reinforcement import reinforce
@@ -62,7 +77,7 @@ if TYPE_CHECKING:
 
     from captioning.model.vocabulary import Vocabulary
     from tools.captioner.dataset import Dataset, Split
-    from tools.captioner.settings import Recipe
+    from tools.captioner.settings import AdaptationSettings, Recipe
 
 __all__ = ["FLICKR8K", "Workshop"]
 
@@ -71,7 +86,13 @@ FLICKR8K: Final = (
     "The photographs belong to their Flickr owners and were published for research and education; none is included."
 )
 _WEIGHTS_LICENCE: Final = f"Encoder: {PACKAGED_LICENCE}. Decoder: trained by this project."
-_STEPS: Final = {"encoder": "convert-encoder", "features": "encode", "decoder": "train", "evaluation": "bundle"}
+_STEPS: Final = {
+    "adaptation": "adapt",
+    "encoder": "convert-encoder",
+    "features": "encode",
+    "decoder": "train",
+    "evaluation": "bundle",
+}
 _VERIFIED_PICTURES: Final = 100
 # A beam of 5 takes twice the time of 3 and has never been worth it; penalties between .7 and 1.5 differ by noise.
 _BEAMS: Final = (1, 3)
@@ -85,17 +106,69 @@ class Workshop:
 
     folder: Path
 
+    def adapt(self, data: Path, pictures: Path | None, weights: Path | None, settings: "AdaptationSettings") -> None:
+        """Teach the encoder what people say of the training pictures, unless there are none or it is not wished."""
+        names = {split: read_names(data, split) for split in _SPLITS}
+        folders = {split: pictures or find_pictures(data, split) for split in _SPLITS}
+        if not settings.adapt_epochs or any(
+            folder is None or not (folder / names[split][0]).is_file() for split, folder in folders.items()
+        ):
+            if settings.adapt_epochs:
+                announce("the data brings no pictures to learn from: the encoder stays as ImageNet made it")
+            (self.folder / "adaptation.json").unlink(missing_ok=True)
+            return
+        weights, _ = _find_weights(weights)
+        captions = read_captions(data)
+        training, validation = (
+            CaptionedPictures(cast("Path", folders[split]), names[split], captions_of(names[split], captions, split))
+            for split in _SPLITS
+        )
+        made_from = _fingerprint(
+            "adaptation",
+            sha256_of(weights),
+            to_json(asdict(settings)),
+            *(repr((split.names, split.captions)) for split in (training, validation)),
+            *(sha256_of(training.folder / name) for name in training.names),
+        )
+        if self._is_made("adaptation", made_from):
+            return
+        adapted, summary = adapt_encoder(
+            read_encoder_weights(weights),
+            training,
+            validation,
+            settings,
+            checkpoint=Checkpoint(self.folder / "adaptation.npz", made_from),
+        )
+        self._adapted(made_from).save(
+            [array for group in adapted.groups for array in (group.kernel, group.beta, group.mean, group.variance)], {}
+        )
+        self._record(
+            "adaptation",
+            made_from,
+            {
+                "settings": asdict(settings),
+                "pictures": len(training.names),
+                "topics": summary.topics,
+                "arithmetic": summary.arithmetic,
+                "seconds": round(summary.seconds),
+                "validation_loss_before": round(summary.before, 4),
+                "training_losses": _rounded_all(summary.training_losses),
+                "validation_losses": _rounded_all(summary.validation_losses),
+            },
+        )
+
     def convert(self, weights: Path | None, quantization: Quantization) -> None:
-        """Convert the encoder, from the packaged weights if no others are given."""
-        origin = "a file given" if weights else f"{WEIGHTS_PACKAGE} {WEIGHTS_VERSION}"
-        weights = weights or locate_packaged_weights()
-        if not weights.is_file():
-            raise WeightsArchiveError(f"{weights} is not a file: give the TorchScript archive with --weights")
-        made_from = _fingerprint("encoder", origin, sha256_of(weights), quantization)
+        """Convert the encoder, from the packaged weights if no others are given; as it was adapted, if it was."""
+        weights, origin = _find_weights(weights)
+        adapted = self._read_record("adaptation") if self._is_adapted() else None
+        made_from = _fingerprint(
+            "encoder", origin, sha256_of(weights), quantization, *([adapted["made_from"]] if adapted else [])
+        )
         if self._is_made("encoder", made_from):
             return
         announce(f"converting the encoder, quantization {quantization} (about half a minute)")
-        (self.folder / ENCODER).write_bytes(convert_encoder(weights, quantization))
+        read = self._adapted_weights() if adapted else read_encoder_weights(weights)
+        (self.folder / ENCODER).write_bytes(convert_encoder(read, quantization))
         self._record(
             "encoder",
             made_from,
@@ -104,6 +177,7 @@ class Workshop:
                 "weights": f"{weights.name} of {origin}",
                 "weights_sha256": sha256_of(weights),
                 "quantization": quantization,
+                "adaptation": adapted and _as_provenance(adapted),
             },
         )
 
@@ -120,6 +194,7 @@ class Workshop:
             "features",
             encoder,
             str(views),
+            "adapted" if self._is_adapted() else "as it was",
             *names["train"],
             *names["val"],
             *(sha256_of(path) for path in cached if path.is_file()),
@@ -127,7 +202,9 @@ class Workshop:
         if self._is_made("features", made_from):
             return
         seen = self._encode_views(data, pictures, names["train"], views)
-        if all(path.is_file() for path in cached):
+        if not self._is_adapted() and all(path.is_file() for path in cached):
+            for path in cached:
+                (self.folder / path.name).unlink(missing_ok=True)
             self._record("features", made_from, {**self._compare(data, pictures, names["val"]), "views": seen})
             return
         for split in _SPLITS:
@@ -136,7 +213,21 @@ class Workshop:
                 raise DatasetError(f"{data} has neither features_{split}.npz nor a folder of pictures: give --pictures")
             features = encode_pictures(self.folder / ENCODER, folder, names[split])
             np.savez(self.folder / f"features_{split}.npz", names=features.names, features=features.features)
-        self._record("features", made_from, {"features": "made by this encoder", "views": seen})
+        held = self._hold_to_network(folder, features) if self._is_adapted() else {}
+        self._record("features", made_from, {"features": "made by this encoder", **held, "views": seen})
+
+    def _hold_to_network(self, folder: Path, features: Features) -> dict[str, object]:
+        """Compare the first of the features, by the converted encoder, with those of the network that learned."""
+        names = features.names[:_VERIFIED_PICTURES]
+        samples = (read_sample(folder / name, INPUT) for name in names)
+        theirs = Features(names, run_network(build_network(self._adapted_weights()), samples))
+        median, smallest = verify_encoder(Features(names, features.features[: len(names)]), theirs)
+        announce(f"features agree with the network's: cosine {median:.5f} in the median, {smallest:.5f} at least")
+        return {
+            "cosine_median": round(median, 5),
+            "cosine_minimum": round(smallest, 5),
+            "cosine_pictures": len(names),
+        }
 
     def _encode_views(self, data: Path, pictures: Path | None, names: tuple[str, ...], views: int) -> int:
         """Encode other views of the training pictures; the number of them, 0 where there are no pictures."""
@@ -334,7 +425,7 @@ class Workshop:
 
         `notice` says whose the data are; without one, they are Flickr8k.
         """
-        records = {step: self._read_record(step) for step in _STEPS}
+        records = {step: self._read_record(step) for step in _STEPS if step != "adaptation"}
         parts = BundleParts(
             folder=self.folder,
             encoder_quantization=Quantization(records["encoder"]["quantization"]),
@@ -351,15 +442,30 @@ class Workshop:
         announce(f"wrote {out}: {version}")
         return version
 
+    def _is_adapted(self) -> bool:
+        """Whether the encoder learned from the pictures, so that the features that the data brings are not its own."""
+        return (self.folder / "adaptation.json").is_file()
+
+    def _adapted_weights(self) -> EncoderWeights:
+        state = self._adapted(self._read_record("adaptation")["made_from"]).load()
+        if state is None:
+            raise DatasetError(f"{self.folder / 'adapted.npz'} is not what adaptation.json tells of: run adapt again")
+        return EncoderWeights(tuple(map(ConvolutionGroup, *(state.arrays[place::4] for place in range(4)))))
+
+    def _adapted(self, made_from: str) -> Checkpoint:
+        """Where the encoder's weights are once it has learned: the four arrays of each convolution in turn."""
+        return Checkpoint(self.folder / "adapted.npz", made_from)
+
     def _require(self, file: str, step: str) -> None:
         if not (self.folder / file).is_file():
             raise DatasetError(f"{self.folder} holds no {file}: run {step} first")
 
     def _dataset(self, data: Path, split: "Split") -> "Dataset":
         given = data / f"features_{split}.npz"
-        path = given if given.is_file() else self.folder / given.name
+        own = self.folder / given.name
+        path = own if own.is_file() or self._is_adapted() else given
         if not path.is_file():
-            raise DatasetError(f"there are no features for {split}.txt, neither {given} nor {path}")
+            raise DatasetError(f"there are no features for {split}.txt, neither {own} nor {given}: run encode first")
         return read_dataset(data, split, read_features(path))
 
     def _views(self, training: "Dataset") -> "NDArray[np.float32] | None":
@@ -399,6 +505,14 @@ class Workshop:
         if not isinstance(document, dict) or "made_from" not in document:
             raise DatasetError(f"{path} is not the record of a step: remove it and run {_STEPS[step]} again")
         return document
+
+
+def _find_weights(given: Path | None) -> tuple[Path, str]:
+    """Return the file of the weights to begin with, and where it is from. Raises WeightsArchiveError if it is none."""
+    weights = given or locate_packaged_weights()
+    if not weights.is_file():
+        raise WeightsArchiveError(f"{weights} is not a file: give the TorchScript archive with --weights")
+    return weights, "a file given" if given else f"{WEIGHTS_PACKAGE} {WEIGHTS_VERSION}"
 
 
 def _as_provenance(record: "Mapping[str, object]") -> "dict[str, object]":

@@ -11,7 +11,18 @@ from tools.captioner.__main__ import main
 from tools.captioner.errors import ToolchainError
 from tools.captioner.toolchain import require
 
-COMMANDS = ("build", "convert", "convert-encoder", "encode", "train", "bundle", "evaluate", "publish", "verify")
+COMMANDS = (
+    "adapt",
+    "build",
+    "convert",
+    "convert-encoder",
+    "encode",
+    "train",
+    "bundle",
+    "evaluate",
+    "publish",
+    "verify",
+)
 
 
 @pytest.fixture
@@ -70,6 +81,8 @@ def test_an_error_is_one_line_on_stderr_and_nothing_on_stdout(tmp_path: Path) ->
         (("convert-encoder", "--weights", "nowhere.pt"), "nowhere.pt is not a file"),
         (("train", "--data", "{data}"), "there are no features for train.txt"),
         (("train", "--data", "{data}", "--dropout", "1"), "dropout"),
+        (("adapt", "--data", "{data}", "--adapt-rate", "0"), "adapt_rate must lie between 0 and 1"),
+        (("build", "--data", "{data}", "--out", "out", "--adapt-epochs", "-1"), "adapt_epochs and adapt_seed"),
         (("train", "--data", "{data}", "--draws", "1"), "draws must be at least 2, not 1"),
         (("build", "--data", "{data}", "--out", "out", "--epochs", "0"), "epochs must be at least 1, not 0"),
         (("bundle", "--data", "{data}", "--out", "out"), "holds no decoder.tflite: run train first"),

@@ -14,6 +14,7 @@ from captioning.pictures.tensors import read_picture
 from tools.captioner.dataset import Features, read_features
 from tools.captioner.errors import DatasetError, UnfitBundleError
 from tools.captioner.pictures import INPUT, encode_pictures, find_pictures
+from tools.captioner.settings import AdaptationSettings, Recipe
 from tools.captioner.verification import verify_encoder
 from tools.captioner.views import look_again
 from tools.captioner.workshop import Workshop
@@ -165,6 +166,33 @@ def test_agreement_is_judged_by_the_worst_picture() -> None:
     median, smallest = verify_encoder(ours, near)
     assert smallest == pytest.approx(1 / np.sqrt(1.01))
     assert median == pytest.approx((1 + smallest) / 2)
+
+
+def test_features_that_the_data_brings_are_not_those_of_an_encoder_that_has_learned(
+    workshop: Workshop, data: Path
+) -> None:
+    (workshop.folder / "adaptation.json").write_text(json.dumps({"made_from": "pictures"}), encoding="utf-8")
+    for split, names in (("train", ("red.png", "green.png")), ("val", ("blue.png",))):
+        save(data / f"features_{split}.npz", encode_pictures(ENCODER, data / "Images", names))
+    with pytest.raises(DatasetError, match=r"neither .*work/features_train\.npz nor"):
+        workshop.train(data, Recipe())
+    # The encoder is held to the network that learned, whose weights are missing here.
+    with pytest.raises(DatasetError, match="run adapt again"):
+        workshop.encode(data, pictures=None)
+    assert read_features(workshop.folder / "features_train.npz").names == ("red.png", "green.png")
+
+
+def test_an_encoder_learns_only_where_there_are_pictures_and_it_is_wished(
+    workshop: Workshop, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record = workshop.folder / "adaptation.json"
+    record.write_text(json.dumps({"made_from": "pictures"}), encoding="utf-8")
+    workshop.adapt(data, None, None, AdaptationSettings(adapt_epochs=0))
+    assert not record.exists()
+    assert capsys.readouterr().err == ""
+    (data / "Images" / "red.png").unlink()
+    workshop.adapt(data, None, None, AdaptationSettings())
+    assert "stays as ImageNet made it" in capsys.readouterr().err
 
 
 def test_a_picture_that_is_missing_or_none_is_named(workshop: Workshop, data: Path) -> None:

@@ -1,0 +1,58 @@
+"""What people say of pictures, as something that can be learned from a picture at once: words, and pairs of words.
+
+A pair ("red shirt", "brown dog", "plays guitar") says what belongs together. What is said too seldom is left out, and
+so are articles, and pairs of words that only join others. (Fang et al., "From captions to visual concepts and back",
+2015, section 3.)
+
+It refuses captions that repeat nothing.
+"""
+
+from collections import Counter
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+import numpy as np
+
+from tools.captioner.errors import DatasetError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+__all__ = ["Topic", "list_topics", "share_of_captions"]
+
+Topic: TypeAlias = tuple[str, ...]
+_LEAST_SAID: Final = {1: 10, 2: 25}
+_ARTICLES: Final = frozenset({"a", "an", "the"})
+_JOINING: Final = _ARTICLES | {"and", "are", "at", "in", "is", "of", "on", "to", "with"}
+
+
+def list_topics(captions: "Sequence[Sequence[Sequence[str]]]") -> tuple[Topic, ...]:
+    """List the words that 10 captions of all pictures have, and the pairs that 25 have, the most frequent first.
+
+    Raises DatasetError when there are none.
+    """
+    counts = Counter(topic for picture in captions for said in picture for topic in _topics_of(said))
+    kept = [topic for topic, count in counts.items() if count >= _LEAST_SAID[len(topic)]]
+    if not kept:
+        raise DatasetError("no word is said often enough to learn from: the encoder needs more captions to learn from")
+    return tuple(sorted(kept, key=lambda topic: (-counts[topic], topic)))
+
+
+def share_of_captions(
+    captions: "Sequence[Sequence[Sequence[str]]]", topics: "Sequence[Topic]"
+) -> "NDArray[np.float32]":
+    """Return which share of each picture's captions has each topic: float32 [pictures, topics] in 0..1."""
+    places = {topic: place for place, topic in enumerate(topics)}
+    shares = np.zeros((len(captions), len(topics)), np.float32)
+    for row, picture in enumerate(captions):
+        for said in picture:
+            for topic in _topics_of(said) & places.keys():
+                shares[row, places[topic]] += 1 / len(picture)
+    return shares
+
+
+def _topics_of(said: "Sequence[str]") -> set[Topic]:
+    words = {(word,) for word in said if word not in _ARTICLES}
+    return words | {pair for pair in pairwise(said) if not _JOINING.issuperset(pair)}
