@@ -41,7 +41,7 @@ installs both into .venv-model.
 
 DATA is a folder in the layout of Flickr8k: captions.txt (a CSV with the header image,caption), train.txt and val.txt
 (image names, one per line), and features_train.npz and features_val.npz or the pictures themselves (in images_train and
-images_val, images, Images or Flicker8k_Dataset, or where --pictures says)."""
+images_val, both also as .tar, images, Images or Flicker8k_Dataset, or where --pictures says)."""
 
 
 _EXAMPLES: Final = {

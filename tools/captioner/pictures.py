@@ -4,6 +4,8 @@ Refuses nothing by itself: unreadable pictures and unfit encoders are the errors
 the picture's name.
 """
 
+import shutil
+import tarfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -24,7 +26,16 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["INPUT", "cosines", "draw_pictures", "encode_pictures", "find_pictures", "list_pictures", "read_sample"]
+__all__ = [
+    "INPUT",
+    "cosines",
+    "draw_pictures",
+    "encode_pictures",
+    "find_pictures",
+    "list_pictures",
+    "read_sample",
+    "unpack_pictures",
+]
 
 # What InceptionV3 was trained on, and what the packaged features were made with.
 INPUT: Final = InputSpec(
@@ -37,6 +48,7 @@ INPUT: Final = InputSpec(
 )
 _SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff"})
 _DRAWN: Final = 8
+_MAX_BYTES: Final = 64 * 1024 * 1024
 _FOLDERS: Final = ("images_{split}", "images", "Images", "Flicker8k_Dataset")
 
 
@@ -44,6 +56,33 @@ def find_pictures(data: Path, split: str) -> Path | None:
     """Find the folder of a split's pictures under the names that the public distributions use; None without one."""
     folders = (data / name.format(split=split) for name in _FOLDERS)
     return next((folder for folder in folders if folder.is_dir()), None)
+
+
+def unpack_pictures(archive: Path, names: "Sequence[str]", into: Path) -> None:
+    """Write the named files of a tar archive into a new folder, whatever folders they are in there.
+
+    Raises DatasetError when one is missing or too large, or the archive is damaged; the folder is there when all are.
+    """
+    part = into.with_suffix(".part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir()
+    wanted = set(names)
+    try:
+        with tarfile.open(archive) as opened:
+            for member in opened:
+                name = Path(member.name).name
+                content = opened.extractfile(member) if name in wanted and member.isreg() else None
+                if content is None:
+                    continue
+                if member.size > _MAX_BYTES:
+                    raise DatasetError(f"{name} in {archive} has {member.size} bytes, over {_MAX_BYTES}")
+                (part / name).write_bytes(content.read())
+                wanted.discard(name)
+    except (OSError, EOFError, tarfile.TarError) as error:
+        raise DatasetError(f"{archive} cannot be unpacked: {error}") from error
+    if wanted:
+        raise DatasetError(f"{archive} lacks {len(wanted)} of the pictures, the first is {min(wanted)}")
+    part.replace(into)
 
 
 def list_pictures(folder: Path) -> list[Path]:

@@ -2,6 +2,7 @@
 
     adaptation.npz  adapted.npz  adaptation.json            adapt (only where the data has pictures)
     encoder.tflite  encoder.json                            convert-encoder
+    images_train/  images_val/                              (what the data has in images_train.tar and images_val.tar)
     features_train.npz  features_val.npz  features.json     encode (unless the data has this encoder's features)
     view-N.npz                                              (of other views of the training pictures, if any)
     decoder.tflite  vocabulary.json  decoder.json           train
@@ -17,6 +18,7 @@ It refuses to bundle files that no earlier step has recorded.
 
 import hashlib
 import json
+import shutil
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
@@ -56,7 +58,7 @@ from tools.captioner.ensemble import product_of
 from tools.captioner.errors import DatasetError, WeightsArchiveError
 from tools.captioner.evaluation import MAX_WORDS, evaluate_decodings, list_decodings, search_captions
 from tools.captioner.figures import best_of, to_markdown
-from tools.captioner.pictures import INPUT, encode_pictures, find_pictures, read_sample
+from tools.captioner.pictures import INPUT, encode_pictures, find_pictures, read_sample, unpack_pictures
 from tools.captioner.policy import read_policy, write_policy
 from tools.captioner.progress import announce
 from tools.captioner.reinforcement import reinforce
@@ -109,7 +111,7 @@ class Workshop:
     def adapt(self, data: Path, pictures: Path | None, weights: Path | None, settings: "AdaptationSettings") -> None:
         """Teach the encoder what people say of the training pictures, unless there are none or it is not wished."""
         names = {split: read_names(data, split) for split in _SPLITS}
-        folders = {split: pictures or find_pictures(data, split) for split in _SPLITS}
+        folders = {split: self._find_pictures(data, pictures, split) for split in _SPLITS}
         if not settings.adapt_epochs or any(
             folder is None or not (folder / names[split][0]).is_file() for split, folder in folders.items()
         ):
@@ -208,7 +210,7 @@ class Workshop:
             self._record("features", made_from, {**self._compare(data, pictures, names["val"]), "views": seen})
             return
         for split in _SPLITS:
-            folder = pictures or find_pictures(data, split)
+            folder = self._find_pictures(data, pictures, split)
             if folder is None:
                 raise DatasetError(f"{data} has neither features_{split}.npz nor a folder of pictures: give --pictures")
             features = encode_pictures(self.folder / ENCODER, folder, names[split])
@@ -231,7 +233,7 @@ class Workshop:
 
     def _encode_views(self, data: Path, pictures: Path | None, names: tuple[str, ...], views: int) -> int:
         """Encode other views of the training pictures; the number of them, 0 where there are no pictures."""
-        folder = pictures or find_pictures(data, "train")
+        folder = self._find_pictures(data, pictures, "train")
         if views and (folder is None or not (folder / names[0]).is_file()):
             announce("the data brings features and no training pictures: they are learned from as a whole only")
             views = 0
@@ -244,7 +246,7 @@ class Workshop:
         return views
 
     def _compare(self, data: Path, pictures: Path | None, names: tuple[str, ...]) -> dict[str, object]:
-        folder = pictures or find_pictures(data, "val")
+        folder = self._find_pictures(data, pictures, "val")
         if folder is None:
             announce("the data brings features and no pictures: the encoder is not compared with them")
             return {"features": "given"}
@@ -441,6 +443,19 @@ class Workshop:
         version = write_bundle(out, parts)
         announce(f"wrote {out}: {version}")
         return version
+
+    def _find_pictures(self, data: Path, given: Path | None, split: "Split") -> Path | None:
+        """Find the folder of a split's pictures, or make one of the data's `images_SPLIT.tar`; None without either."""
+        folder, archive = given or find_pictures(data, split), data / f"images_{split}.tar"
+        if folder is not None or not archive.is_file():
+            return folder
+        unpacked = self.folder / f"images_{split}"
+        names = read_names(data, split)
+        if not all((unpacked / name).is_file() for name in names):
+            announce(f"unpacking {archive.name}")
+            shutil.rmtree(unpacked, ignore_errors=True)
+            unpack_pictures(archive, names, unpacked)
+        return unpacked
 
     def _is_adapted(self) -> bool:
         """Whether the encoder learned from the pictures, so that the features that the data brings are not its own."""

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import tarfile
 from io import BytesIO
 from pathlib import Path
 
@@ -214,6 +215,38 @@ def test_a_splits_own_folder_of_pictures_comes_first(data: Path) -> None:
     (data / "images_val").mkdir()
     assert find_pictures(data, "val") == data / "images_val"
     assert find_pictures(data, "train") == data / "Images"
+
+
+def test_pictures_in_an_archive_are_unpacked_once(workshop: Workshop, data: Path) -> None:
+    with tarfile.open(data / "images_train.tar", "w") as archive:
+        for name in ("red.png", "green.png"):
+            archive.add(data / "Images" / name, f"../some/{name}")
+    (data / "Images").rename(data / "images_val")
+    workshop.encode(data, pictures=None, views=1)
+    assert read_features(workshop.folder / "view-1.npz").names == ("red.png", "green.png")
+    assert sorted(path.name for path in (workshop.folder / "images_train").iterdir()) == ["green.png", "red.png"]
+    (data / "images_train.tar").write_bytes(b"not read again")
+    workshop.encode(data, pictures=None, views=0)
+
+
+@pytest.mark.parametrize(
+    ("members", "reason"),
+    [(("red.png",), "lacks 1 of the pictures, the first is green.png"), (None, "cannot be unpacked")],
+)
+def test_an_archive_that_lacks_a_picture_or_is_none_leaves_no_folder(
+    workshop: Workshop, data: Path, members: tuple[str, ...] | None, reason: str
+) -> None:
+    (data / "Images").rename(data / "images_val")
+    archive = data / "images_train.tar"
+    if members is None:
+        archive.write_bytes(b"no archive")
+    else:
+        with tarfile.open(archive, "w") as opened:
+            for name in members:
+                opened.add(data / "images_val" / name, name)
+    with pytest.raises(DatasetError, match=reason):
+        workshop.encode(data, pictures=None)
+    assert not (workshop.folder / "images_train").exists()
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", "\x00"])
