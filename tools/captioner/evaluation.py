@@ -4,15 +4,17 @@ It runs the TensorFlow Lite files by the serving layer, so that what is scored i
 by anything but the words that would be served.
 """
 
+import json
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from captioning.captioner import decode
-from captioning.model.bundle import open_bundle
+from captioning.model.bundle import MANIFEST, open_bundle
 from captioning.model.decoding import Decoding
 from captioning.model.interpreter import Decoder
 from tools.captioner.dataset import part_of, read_captions, read_dataset, read_features, read_names
+from tools.captioner.errors import DatasetError
 from tools.captioner.figures import Evaluation
 from tools.captioner.pictures import encode_pictures, find_pictures
 from tools.captioner.progress import announce, progress
@@ -100,6 +102,13 @@ def evaluate_decodings(
     return evaluations
 
 
+def _has_own_features(bundle: "Path") -> bool:
+    """Whether the bundle's encoder learned from pictures, as its provenance tells."""
+    provenance = json.loads((bundle / MANIFEST).read_text(encoding="utf-8"))["provenance"]
+    encoder = provenance.get("encoder") if isinstance(provenance, dict) else None
+    return isinstance(encoder, dict) and bool(encoder.get("adaptation"))
+
+
 def evaluate_bundle(
     bundle: "Path",
     data: "Path",
@@ -123,6 +132,10 @@ def evaluate_bundle(
     if beam_widths is None and length_penalties is None and own not in decodings:
         decodings.insert(0, own)
     folder = pictures or find_pictures(data, "val")
+    if folder is None and _has_own_features(bundle):
+        raise DatasetError(
+            f"{bundle} has an encoder that learned from pictures, and needs them: give --pictures"
+        )
     if folder is None:
         announce("no pictures: scoring from the features given, not from the bundle's encoder")
         features = read_features(data / "features_val.npz")
