@@ -8,8 +8,8 @@ know edges and textures keep ImageNet's weights, and so do all means and varianc
 
 Each picture is seen cut, now and then mirrored, lighter or darker, and another way in each epoch. Adam, its rate rising
 over the first tenth of the steps and then falling to 0 along a cosine. Numbers are multiplied in bfloat16 where the
-processor can, which takes half the time or less; weights are float32. The same seed gives the same views in the same
-order.
+processor can, which takes a third to a half of the time off; weights are float32. The same seed gives the same views in
+the same order.
 
 It refuses pictures that cannot be read, and losses that are not finite.
 """

@@ -133,9 +133,7 @@ def evaluate_bundle(
         decodings.insert(0, own)
     folder = pictures or find_pictures(data, "val")
     if folder is None and _has_own_features(bundle):
-        raise DatasetError(
-            f"{bundle} has an encoder that learned from pictures, and needs them: give --pictures"
-        )
+        raise DatasetError(f"{bundle} has an encoder that learned from pictures, and needs them: give --pictures")
     if folder is None:
         announce("no pictures: scoring from the features given, not from the bundle's encoder")
         features = read_features(data / "features_val.npz")
