@@ -63,20 +63,21 @@ COUNTED = COVERAGE_CORE=$$($(BIN)/python -c 'import sys; print("sysmon" if sys.v
 
 # One more than there are processors: many tests wait for processes of their own.
 WORKERS = $$($(BIN)/python -c 'import os; print(min(os.cpu_count() + 1, 4))')
+# BLAS has one thread per process, as in a function: on processors that others use, its threads wait in a loop.
 # What a test's process has compiled, the next one need not compile anew.
 unexport PYTHONDONTWRITEBYTECODE
 
 # What does not need another runs beside it; what one command says stays together.
 test:  ## Check everything: lint, types, import rules, template, tests, coverage
 	@$(MAKE) --no-print-directory --jobs=2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=line) ready
-	$(COUNTED) $(BIN)/pytest --numprocesses $(WORKERS) --dist worksteal --cov --cov-report=term --cov-fail-under=$(FLOOR)
+	$(COUNTED) OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(WORKERS) --dist worksteal --cov --cov-report=term --cov-fail-under=$(FLOOR)
 
 # The same tests with TIMES as many random cases, rounds and crashes, and other ones in every run.
 TIMES ?= 20
 thorough: .venv/dev.stamp .venv-ministack/stamp  ## Try many more random cases than `make test` does (TIMES as many)
-	THOROUGH=$(TIMES) $(BIN)/pytest --numprocesses $(WORKERS) --dist worksteal --timeout 0 -m "hypothesis or thorough"
+	THOROUGH=$(TIMES) OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(WORKERS) --dist worksteal --timeout 0 -m "hypothesis or thorough"
 
-ready: .venv/dev.stamp .venv-clients/stamp .venv-sam/stamp .venv-checkov/stamp .venv-ministack/stamp .venv-tflite/stamp build/oasdiff lint template studio studio-checks
+ready: .venv/dev.stamp .venv/compiled .venv-clients/stamp .venv-sam/stamp .venv-checkov/stamp .venv-ministack/stamp .venv-tflite/stamp build/oasdiff lint template studio studio-checks
 
 lint: .venv/dev.stamp audit  ## Check style, types, import rules and security
 	$(BIN)/ruff check .
@@ -270,6 +271,10 @@ install = .venv/bin/uv pip install --quiet --python $(1) $(3) $(LOCKED) $(2) || 
 	@echo "Installing what the tests need into .venv (once)" >&2
 	@$(call install,.venv,$<)
 	@touch $@ .venv/local.stamp
+
+# Once, or each of the processes that run the tests would compile tests and packages by itself. What is wrong the tests say.
+.venv/compiled: .venv/dev.stamp
+	@$(BIN)/pytest --collect-only -qq >/dev/null 2>&1; touch $@
 
 .venv-model/stamp: tools/captioner/requirements.txt tools/captioner/weights.txt | .venv/bin/uv
 	$(call make_venv,.venv-model)
