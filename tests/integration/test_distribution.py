@@ -7,6 +7,8 @@ import sysconfig
 import tomllib
 import venv
 import zipfile
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -56,12 +58,18 @@ def run(python: Path, script: str, folder: Path) -> str:
     return done.stdout
 
 
+@pytest.fixture(scope="module")
+def printed_by(python: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
+    """What a script prints. A script that both pages show is run once."""
+    return cache(lambda script: run(python, script, tmp_path_factory.mktemp("elsewhere")))
+
+
 @pytest.mark.parametrize("readme", ["README.md", "README.es.md"])
-def test_the_script_in_the_readme_prints_what_it_shows(python: Path, tmp_path: Path, readme: str) -> None:
+def test_the_script_in_the_readme_prints_what_it_shows(printed_by: Callable[[str], str], readme: str) -> None:
     shown_blocks = blocks(readme)
     (place,) = (index for index, (language, _) in enumerate(shown_blocks) if language == "python")
     assert shown_blocks[place - 1][1] == "pip install .\n"
-    printed = run(python, shown_blocks[place][1], tmp_path)
+    printed = printed_by(shown_blocks[place][1])
     # The last digits of a fit are the machine's own, and so may be a step of what it recommends.
     assert re.sub(r"[0-9.]+", "0", printed) == re.sub(r"[0-9.]+", "0", shown_blocks[place + 1][1])
 
