@@ -16,6 +16,7 @@ It refuses pictures that cannot be read, and losses that are not finite.
 
 import math
 import time
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -285,13 +286,11 @@ def _look_ahead(
 
     seeds = [rng.integers(2**63, size=len(rows)) for rows in batches]
     with ThreadPoolExecutor(1) as cutter:
-        coming = None
-        for rows, own in zip(batches, seeds, strict=True):
-            here, coming = coming, cutter.submit(look, rows, own)
-            if here is not None:
-                yield here.result()
-        if coming is not None:
-            yield coming.result()
+        coming = deque([cutter.submit(look, batches[0], seeds[0])])
+        for rows, own in zip(batches[1:], seeds[1:], strict=True):
+            coming.append(cutter.submit(look, rows, own))
+            yield coming.popleft().result()
+        yield coming.popleft().result()
 
 
 def _view(path: Path, seed: int) -> "Floats":
@@ -302,7 +301,8 @@ def _view(path: Path, seed: int) -> "Floats":
     except OSError as error:
         raise DatasetError(f"{path} cannot be read as a picture: {error}") from error
     light = np.asarray(part, np.float32) * np.float32(rng.uniform(*_LIGHT) / 127.5)
-    return np.clip(light - 1, -1, 1)
+    view: Floats = np.clip(light - 1, -1, 1)
+    return view
 
 
 def _arithmetic() -> str:

@@ -123,7 +123,7 @@ def build_folded_network(weights: EncoderWeights) -> "Model":
     keras = require_tensorflow().keras
     network = _empty_network(of_2015=weights.of_2015)
 
-    class Unchanged(keras.layers.Layer):  # type: ignore[misc] # Keras has no types
+    class Unchanged(keras.layers.Layer):  # type: ignore[misc, name-defined] # Keras has no types
         def call(self, inputs: object, **_: object) -> object:
             return inputs
 

@@ -38,8 +38,8 @@ class TrainingSettings:
     seed: int = field(
         default=1, metadata={"help": "of the first weights, of the order of the batches and of the draws"}
     )
-    min_count: int = field(default=3, metadata={"help": "words said less often in the training captions are cut"})
-    epochs: int = field(default=20, metadata={"help": "at most so many passes over the training captions"})
+    min_count: int = field(default=8, metadata={"help": "words said less often in the training captions are cut"})
+    epochs: int = field(default=14, metadata={"help": "at most so many passes over the training captions"})
     patience: int = field(default=3, metadata={"help": "stop after so many epochs without a better validation loss"})
     batch_size: int = field(default=128, metadata={"help": "captions learned from at once"})
     learning_rate: float = field(

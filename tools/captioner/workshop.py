@@ -209,13 +209,15 @@ class Workshop:
                 (self.folder / path.name).unlink(missing_ok=True)
             self._record("features", made_from, {**self._compare(data, pictures, names["val"]), "views": seen})
             return
+        held: dict[str, object] = {}
         for split in _SPLITS:
             folder = self._find_pictures(data, pictures, split)
             if folder is None:
                 raise DatasetError(f"{data} has neither features_{split}.npz nor a folder of pictures: give --pictures")
             features = encode_pictures(self.folder / ENCODER, folder, names[split])
             np.savez(self.folder / f"features_{split}.npz", names=features.names, features=features.features)
-        held = self._hold_to_network(folder, features) if self._is_adapted() else {}
+            if split == "val" and self._is_adapted():
+                held = self._hold_to_network(folder, features)
         self._record("features", made_from, {"features": "made by this encoder", **held, "views": seen})
 
     def _hold_to_network(self, folder: Path, features: Features) -> dict[str, object]:
