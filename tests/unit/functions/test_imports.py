@@ -149,23 +149,51 @@ def test_the_stores_adapter_is_loaded_while_the_function_starts(function: str) -
     assert embedded.isdisjoint({"tuning.stores.dynamodb", "storage.table", "storage.clients", "botocore.session"})
 
 
-@pytest.mark.parametrize(
-    ("setting", "url"),
-    [
-        ("OBSERVATION_STORE", "sqlite://nonsense"),
-        ("CAPTION_STORE", "sqlite:///captions.db?mode=ro"),
-        ("CAPTION_MODEL", "s3://"),
-        ("UPLOAD_BUCKET", "s3://bucket/prefix"),
-    ],
-)
-@pytest.mark.parametrize(
-    "function",
-    ["functions.suggest.app", "functions.update.app", "functions.caption.app", "functions.caption.on_upload"],
-)
-def test_a_url_that_names_no_storage_stops_the_start_and_is_named(function: str, setting: str, url: str) -> None:
-    with pytest.raises(subprocess.CalledProcessError) as caught:
-        modules_of(function, **{setting: url})
-    assert f"SettingError: {setting} is {url!r}: must be " in caught.value.stderr
+# Each start is in a process of its own, forked from one that has the libraries, which would take most of its time.
+_START = """
+import importlib, json, os, sys
+import aws_lambda_powertools, fastapi, mangum, numpy
+said = []
+for function, setting, url in json.loads(sys.argv[1]):
+    reading, writing = os.pipe()
+    if os.fork() == 0:
+        os.environ[setting] = url
+        try:
+            importlib.import_module(function)
+            told = "started"
+        except Exception as error:
+            told = f"{type(error).__name__}: {error}"
+        os.write(writing, told.encode())
+        os._exit(0)
+    os.close(writing)
+    with open(reading) as told:
+        said.append(told.read())
+    os.wait()
+print(json.dumps(said))
+"""
+_NO_STORAGE = {
+    "OBSERVATION_STORE": "sqlite://nonsense",
+    "CAPTION_STORE": "sqlite:///captions.db?mode=ro",
+    "CAPTION_MODEL": "s3://",
+    "UPLOAD_BUCKET": "s3://bucket/prefix",
+}
+_STARTED = ["functions.suggest.app", "functions.update.app", "functions.caption.app", "functions.caption.on_upload"]
+
+
+@pytest.fixture(scope="module")
+def said_at_the_start() -> dict[tuple[str, str], str]:
+    """What each function says, by function and setting, where the setting is a URL that names no storage."""
+    cases = [(function, setting, url) for function in _STARTED for setting, url in _NO_STORAGE.items()]
+    said = json.loads(last_line_of(_START, json.dumps(cases), OMP_NUM_THREADS="1"))
+    return {(function, setting): told for (function, setting, _), told in zip(cases, said, strict=True)}
+
+
+@pytest.mark.parametrize(("setting", "url"), _NO_STORAGE.items())
+@pytest.mark.parametrize("function", _STARTED)
+def test_a_url_that_names_no_storage_stops_the_start_and_is_named(
+    said_at_the_start: dict[tuple[str, str], str], function: str, setting: str, url: str
+) -> None:
+    assert said_at_the_start[function, setting].startswith(f"SettingError: {setting} is {url!r}: must be ")
 
 
 _PING = """
