@@ -202,8 +202,7 @@ def test_an_index_that_was_cut_short_is_made_anew_and_kills_nobody(tmp_path: Pat
     stack = Stack(tmp_path)
     try:
         picture = {"file": ("a.png", encoded(Image.new("RGB", (8, 8)), "PNG"))}
-        # So few that nothing is learned, which takes longer than all else here.
-        assert stack.post("/ml/update_model", json={"results": [RESULT] * 3}).status_code == 200
+        assert stack.post("/ml/update_model", json={"results": [RESULT] * 50}).status_code == 200
         assert stack.post("/generate-caption/", files=picture).json()["cached"] is False
         shutil.copy(tmp_path / "observations.db", tmp_path / "copy.db")
         for name in ("observations.db", "captions.db"):
@@ -217,12 +216,12 @@ def test_an_index_that_was_cut_short_is_made_anew_and_kills_nobody(tmp_path: Pat
         answer = stack.post("/ml/update_model", json={"results": [RESULT]})
         assert answer.status_code == (200 if also in {"", "replace"} else 503)
         if not also:
-            assert answer.json()["samples_seen"] == 4
+            assert answer.json()["samples_seen"] == 51
         assert stack.post("/generate-caption/", files=picture).json()["cached"] is True
     finally:
         assert stack.stop() == 0
     if not also:
-        assert count(tmp_path / "observations.db") == 4
+        assert count(tmp_path / "observations.db") == 51
 
 
 def test_a_vacuumed_file_is_smaller_and_sound(path: Path, store: ObservationStore) -> None:
@@ -415,7 +414,7 @@ def test_a_running_server_acknowledges_nothing_that_is_lost(tmp_path: Path) -> N
         assert stack.get("/health").status_code == 503
         (tmp_path / "copy.db").rename(path)
         before = stack.get("/health").json()["optimizer_samples"]
-        for _ in range(3):
+        for _ in range(10):
             assert stack.post("/ml/update_model", json={"results": [RESULT]}).status_code == 200
         connection = sqlite3.connect(path, isolation_level=None)
         connection.execute("UPDATE entries SET rating = 'good' WHERE position = 1")
@@ -424,7 +423,7 @@ def test_a_running_server_acknowledges_nothing_that_is_lost(tmp_path: Path) -> N
         assert "entry default-1 is damaged" in stack.output
         connection.execute("UPDATE entries SET rating = 4 WHERE position = 1")
         connection.close()
-        assert stack.get("/health").json()["optimizer_samples"] == before + 3
+        assert stack.get("/health").json()["optimizer_samples"] == before + 10
     finally:
         assert stack.stop() == 0
-    assert count(path) == before + 3
+    assert count(path) == before + 10
