@@ -63,11 +63,11 @@ COUNTED = COVERAGE_CORE=$$($(BIN)/python -c 'import sys; print("sysmon" if sys.v
 
 # One more than there are processors: many tests wait for processes of their own.
 WORKERS = $$($(BIN)/python -c 'import os; print(min(os.cpu_count() + 1, 4))')
-# BLAS has one thread per process, as in a function: on processors that others use, its threads wait in a loop.
 # What a test's process has compiled, the next one need not compile anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-# What does not need another runs beside it; what one command says stays together.
+# What does not need another runs beside it; what one command says stays together. BLAS has one thread per process, as in
+# a function: on processors that others use, its threads wait in a loop.
 test:  ## Check everything: lint, types, import rules, template, tests, coverage
 	@$(MAKE) --no-print-directory --jobs=2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=line) ready
 	$(COUNTED) OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(WORKERS) --dist worksteal --cov --cov-report=term --cov-fail-under=$(FLOOR)
@@ -188,7 +188,8 @@ model: .venv-model/stamp  ## Convert the encoder and train the decoder: make mod
 # CAPTIONERS names some of them: "-k plain", say. An hour on two processors.
 captioners: .venv-captioners/stamp  ## Convert captioners of every layout and encoder, and hold them to TensorFlow (CAPTIONERS)
 	PYTHONPATH=$(LAYERS) TF_CPP_MIN_LOG_LEVEL=2 .venv-captioners/bin/python -m pytest -m "not images" --confcutdir=tests/captioners \
-		tests/captioners tests/unit/tools/captioner/test_conversion.py $(CAPTIONERS)
+		tests/captioners tests/unit/tools/captioner/test_adaptation.py tests/unit/tools/captioner/test_conversion.py \
+		tests/unit/tools/captioner/test_training.py $(CAPTIONERS)
 
 images: .venv/dev.stamp .venv-sam/stamp  ## Build the container images, run them, and say how large and how fast they are
 	$(BIN)/pytest --capture=no -m images tests/images

@@ -184,9 +184,9 @@ class _Student:
         self._encoder_optimizer, self._layer_optimizer = optimizers.Adam(), optimizers.Adam()
         self._encoder_optimizer.build(self._encoder.trainable_variables)
         self._layer_optimizer.build(self._layer.trainable_variables)
-        self._encode = tf.function(self._features_of)
-        self._learn = tf.function(self._step)
-        self._learn_layer = tf.function(self._layer_step)
+        self._encode, self._learn, self._learn_layer = (
+            tf.function(step, autograph=False) for step in (self._features_of, self._step, self._layer_step)
+        )
 
     def prepare(self, features: "Floats", shares: "Floats", rng: np.random.Generator) -> None:
         """Let the layer learn from features as they are, so that the encoder is not taught by a beginner."""

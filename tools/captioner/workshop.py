@@ -110,14 +110,15 @@ class Workshop:
 
     def adapt(self, data: Path, pictures: Path | None, weights: Path | None, settings: "AdaptationSettings") -> None:
         """Teach the encoder what people say of the training pictures, unless there are none or it is not wished."""
+        record = self.folder / "adaptation.json"
+        if not settings.adapt_epochs:
+            record.unlink(missing_ok=True)
+            return
         names = {split: read_names(data, split) for split in _SPLITS}
         folders = {split: self._find_pictures(data, pictures, split) for split in _SPLITS}
-        if not settings.adapt_epochs or any(
-            folder is None or not (folder / names[split][0]).is_file() for split, folder in folders.items()
-        ):
-            if settings.adapt_epochs:
-                announce("the data brings no pictures to learn from: the encoder stays as ImageNet made it")
-            (self.folder / "adaptation.json").unlink(missing_ok=True)
+        if any(folder is None or not (folder / names[split][0]).is_file() for split, folder in folders.items()):
+            announce("the data brings no pictures to learn from: the encoder stays as ImageNet made it")
+            record.unlink(missing_ok=True)
             return
         weights, _ = _find_weights(weights)
         captions = read_captions(data)
@@ -162,7 +163,7 @@ class Workshop:
     def convert(self, weights: Path | None, quantization: Quantization) -> None:
         """Convert the encoder, from the packaged weights if no others are given; as it was adapted, if it was."""
         weights, origin = _find_weights(weights)
-        adapted = self._read_record("adaptation") if self._is_adapted() else None
+        adapted = self._read_record("adaptation") if (self.folder / "adaptation.json").is_file() else None
         made_from = _fingerprint(
             "encoder", origin, sha256_of(weights), quantization, *([adapted["made_from"]] if adapted else [])
         )
@@ -196,7 +197,6 @@ class Workshop:
             "features",
             encoder,
             str(views),
-            "adapted" if self._is_adapted() else "as it was",
             *names["train"],
             *names["val"],
             *(sha256_of(path) for path in cached if path.is_file()),
@@ -225,13 +225,7 @@ class Workshop:
         names = features.names[:_VERIFIED_PICTURES]
         samples = (read_sample(folder / name, INPUT) for name in names)
         theirs = Features(names, run_network(build_network(self._adapted_weights()), samples))
-        median, smallest = verify_encoder(Features(names, features.features[: len(names)]), theirs)
-        announce(f"features agree with the network's: cosine {median:.5f} in the median, {smallest:.5f} at least")
-        return {
-            "cosine_median": round(median, 5),
-            "cosine_minimum": round(smallest, 5),
-            "cosine_pictures": len(names),
-        }
+        return _agreement(Features(names, features.features[: len(names)]), theirs, "the network's")
 
     def _encode_views(self, data: Path, pictures: Path | None, names: tuple[str, ...], views: int) -> int:
         """Encode other views of the training pictures; the number of them, 0 where there are no pictures."""
@@ -253,14 +247,7 @@ class Workshop:
             announce("the data brings features and no pictures: the encoder is not compared with them")
             return {"features": "given"}
         ours = encode_pictures(self.folder / ENCODER, folder, names)
-        median, smallest = verify_encoder(ours, read_features(data / "features_val.npz"))
-        announce(f"features agree with those given: cosine {median:.5f} in the median, {smallest:.5f} at least")
-        return {
-            "features": "given",
-            "cosine_median": round(median, 5),
-            "cosine_minimum": round(smallest, 5),
-            "cosine_pictures": len(names),
-        }
+        return {"features": "given", **_agreement(ours, read_features(data / "features_val.npz"), "those given")}
 
     def train(self, data: Path, recipe: "Recipe") -> None:
         """Train decoders, each first on people's captions and then on its own, and make one of them.
@@ -429,6 +416,7 @@ class Workshop:
 
         `notice` says whose the data are; without one, they are Flickr8k.
         """
+        # What the encoder learned is in its own record.
         records = {step: self._read_record(step) for step in _STEPS if step != "adaptation"}
         parts = BundleParts(
             folder=self.folder,
@@ -460,8 +448,9 @@ class Workshop:
         return unpacked
 
     def _is_adapted(self) -> bool:
-        """Whether the encoder learned from the pictures, so that the features that the data brings are not its own."""
-        return (self.folder / "adaptation.json").is_file()
+        """Whether the converted encoder learned from pictures: features that the data brings are not its own."""
+        record = self.folder / "encoder.json"
+        return record.is_file() and bool(self._read_record("encoder").get("adaptation"))
 
     def _adapted_weights(self) -> EncoderWeights:
         state = self._adapted(self._read_record("adaptation")["made_from"]).load()
@@ -522,6 +511,17 @@ class Workshop:
         if not isinstance(document, dict) or "made_from" not in document:
             raise DatasetError(f"{path} is not the record of a step: remove it and run {_STEPS[step]} again")
         return document
+
+
+def _agreement(ours: Features, theirs: Features, whose: str) -> dict[str, object]:
+    """Hold features to others, and say how much they agree. Raises UnfitBundleError if they do not."""
+    median, smallest = verify_encoder(ours, theirs)
+    announce(f"features agree with {whose}: cosine {median:.5f} in the median, {smallest:.5f} at least")
+    return {
+        "cosine_median": round(median, 5),
+        "cosine_minimum": round(smallest, 5),
+        "cosine_pictures": len(ours.names),
+    }
 
 
 def _find_weights(given: Path | None) -> tuple[Path, str]:

@@ -59,7 +59,7 @@ def squares(tmp_path_factory: pytest.TempPathFactory) -> CaptionedPictures:
 def adapt(
     weights: EncoderWeights, squares: CaptionedPictures, folder: Path, epochs: int = 2
 ) -> tuple[EncoderWeights, AdaptationSummary]:
-    settings = AdaptationSettings(adapt_epochs=epochs, adapt_rate=1e-3)
+    settings = AdaptationSettings(adapt_epochs=epochs, adapt_rate=1e-4)
     return adapt_encoder(weights, squares, squares, settings, checkpoint=Checkpoint(folder / "adaptation.npz", "x"))
 
 
@@ -78,10 +78,10 @@ def test_a_folded_network_says_what_the_network_says(weights: EncoderWeights, sq
 def test_the_later_blocks_learn_what_is_said_and_the_first_stay(
     weights: EncoderWeights, squares: CaptionedPictures, tmp_path: Path
 ) -> None:
-    adapted, summary = adapt(weights, squares, tmp_path, epochs=8)
+    adapted, summary = adapt(weights, squares, tmp_path, epochs=20)
     assert summary.topics == len(COLOURS) + 1
-    assert len(summary.training_losses) == len(summary.validation_losses) == 8
-    assert summary.validation_losses[-1] < summary.before
+    assert len(summary.training_losses) == len(summary.validation_losses) == 20
+    assert summary.validation_losses[-1] < summary.before / 2
     before = [layer.get_weights()[0] for layer in list_convolutions(build_folded_network(weights))]
     changed = [not np.array_equal(group.kernel, old) for group, old in zip(adapted.groups, before, strict=True)]
     first = changed.index(True)

@@ -12,6 +12,7 @@ from PIL import Image
 
 from captioning.model.interpreter import Encoder
 from captioning.pictures.tensors import read_picture
+from tools.captioner import pictures
 from tools.captioner.dataset import Features, read_features
 from tools.captioner.errors import DatasetError, UnfitBundleError
 from tools.captioner.pictures import INPUT, encode_pictures, find_pictures
@@ -172,12 +173,16 @@ def test_agreement_is_judged_by_the_worst_picture() -> None:
 def test_features_that_the_data_brings_are_not_those_of_an_encoder_that_has_learned(
     workshop: Workshop, data: Path
 ) -> None:
-    (workshop.folder / "adaptation.json").write_text(json.dumps({"made_from": "pictures"}), encoding="utf-8")
+    record = {"made_from": "pictures", "adaptation": {"pictures": 2}}
+    (workshop.folder / "encoder.json").write_text(json.dumps(record), encoding="utf-8")
     for split, names in (("train", ("red.png", "green.png")), ("val", ("blue.png",))):
         save(data / f"features_{split}.npz", encode_pictures(ENCODER, data / "Images", names))
     with pytest.raises(DatasetError, match=r"neither .*work/features_train\.npz nor"):
         workshop.train(data, Recipe())
     # The encoder is held to the network that learned, whose weights are missing here.
+    with pytest.raises(DatasetError, match=r"holds no adaptation\.json: run adapt first"):
+        workshop.encode(data, pictures=None)
+    (workshop.folder / "adaptation.json").write_text(json.dumps(record), encoding="utf-8")
     with pytest.raises(DatasetError, match="run adapt again"):
         workshop.encode(data, pictures=None)
     assert read_features(workshop.folder / "features_train.npz").names == ("red.png", "green.png")
@@ -227,6 +232,18 @@ def test_pictures_in_an_archive_are_unpacked_once(workshop: Workshop, data: Path
     assert sorted(path.name for path in (workshop.folder / "images_train").iterdir()) == ["green.png", "red.png"]
     (data / "images_train.tar").write_bytes(b"not read again")
     workshop.encode(data, pictures=None, views=0)
+
+
+def test_a_picture_in_an_archive_has_a_largest_size(
+    workshop: Workshop, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    size = (data / "Images" / "red.png").stat().st_size
+    monkeypatch.setattr(pictures, "_MAX_BYTES", size - 1)
+    with tarfile.open(data / "images_train.tar", "w") as archive:
+        archive.add(data / "Images" / "red.png", "red.png")
+    (data / "Images").rename(data / "images_val")
+    with pytest.raises(DatasetError, match=rf"red\.png in .* has {size} bytes, over {size - 1}"):
+        workshop.encode(data, pictures=None)
 
 
 @pytest.mark.parametrize(
