@@ -171,6 +171,7 @@ def _evaluate(options: argparse.Namespace) -> None:
         options.pictures,
         options.beam_width,
         options.length_penalty,
+        topic_weights=options.topic_weight,
         part=options.part,
         report=options.report,
     )
@@ -462,6 +463,13 @@ def _evaluation(command: argparse.ArgumentParser) -> None:
     command.add_argument("--beam-width", type=int, nargs="+", metavar="N", help="beams to try (default: 1 3 5)")
     command.add_argument(
         "--length-penalty", type=float, nargs="+", metavar="P", help="length penalties to try (default: 0 0.7 1)"
+    )
+    command.add_argument(
+        "--topic-weight",
+        type=float,
+        nargs="+",
+        metavar="W",
+        help="weights of the picture's topics to try (default: the bundle's)",
     )
     command.add_argument(
         "--part",

@@ -80,6 +80,14 @@ def _input(spec: InputSpec) -> dict[str, object]:
     return described
 
 
+def _decoding(decoding: "Decoding") -> dict[str, object]:
+    """Describe the way of decoding, likewise."""
+    described = asdict(decoding)
+    if not decoding.topic_weight:
+        del described["topic_weight"]
+    return described
+
+
 def write_bundle(out: Path, parts: BundleParts) -> str:
     """Write the bundle into the folder `out`, whose name becomes the model's, and give back the model version.
 
@@ -95,7 +103,7 @@ def write_bundle(out: Path, parts: BundleParts) -> str:
             for file in FILES
         },
         "input": _input(parts.input),
-        "decoding": asdict(parts.decoding),
+        "decoding": _decoding(parts.decoding),
         "quantization": {"encoder": parts.encoder_quantization, "decoder": parts.decoder_quantization},
         "provenance": parts.provenance,
         "licence": parts.licence,

@@ -12,6 +12,7 @@ The conversion changes no number: the converted decoder is float32, and is compa
 
 import tempfile
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from captioning.model.bundle import Quantization
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from keras import Model
     from numpy.typing import NDArray
     from tensorflow import Tensor
+
+    from tools.captioner.topic_layer import TopicLayer
 
     Floats = NDArray[np.float32]
 
@@ -108,11 +111,14 @@ def network_of(network: "Model") -> Network:
     )
 
 
-def convert_network(network: Network, quantization: Quantization = Quantization.NONE) -> bytes:
-    """Convert a decoder to TensorFlow Lite, in float32 or with 8-bit kernels, with the two signatures of the bundle.
+def convert_network(
+    network: Network, quantization: Quantization = Quantization.NONE, topics: "TopicLayer | None" = None
+) -> bytes:
+    """Convert a decoder to TensorFlow Lite, in float32 or with 8-bit kernels, with the signatures of the bundle.
 
-    They are `project(features [1, F]) -> image [1, I]`, once per picture, and
-    `step(token int32 [B], h [B, S], c [B, S], image [1, I]) -> logits [B, V], h, c`, once per word, for B captions.
+    They are `project(features [1, F]) -> image [1, I]`, once per picture,
+    `step(token int32 [B], h [B, S], c [B, S], image [1, I]) -> logits [B, V], h, c`, once per word, for B captions, and
+    with a layer that knows topics `topics(features [1, F]) -> shares [1, T]`.
 
     The weights are constants and not Keras's variables: a Keras 3 function that refers to variables converts without
     complaint to a model that holds no weights. Raises ToolchainError without TensorFlow.
@@ -127,6 +133,9 @@ def convert_network(network: Network, quantization: Quantization = Quantization.
         logits, h, c = network.step(_TensorflowOperations(tf), token, h, c, image)
         return {"logits": logits, "h": h, "c": c + 0.0}
 
+    def share(layer: "TopicLayer", features: "Tensor") -> "dict[str, Tensor]":
+        return {"shares": tf.sigmoid(tf.matmul(features, tf.constant(layer.kernel)) + tf.constant(layer.bias))}
+
     with tempfile.TemporaryDirectory() as folder:
         image = sum(network.seen_widths)
         inputs = {
@@ -140,8 +149,12 @@ def convert_network(network: Network, quantization: Quantization = Quantization.
         stepped = [inputs[name] for name in ("token", "h", "c", "image")]
         decoder.project = tf.function(project, input_signature=[inputs["features"]], autograph=False)
         decoder.step = tf.function(step, input_signature=stepped, autograph=False)
-        tf.saved_model.save(decoder, folder, signatures={"project": decoder.project, "step": decoder.step})
-        converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=["project", "step"])
+        signatures = {"project": decoder.project, "step": decoder.step}
+        if topics is not None:
+            decoder.topics = tf.function(partial(share, topics), input_signature=[inputs["features"]], autograph=False)
+            signatures["topics"] = decoder.topics
+        tf.saved_model.save(decoder, folder, signatures=signatures)
+        converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=list(signatures))
         if quantization is Quantization.DYNAMIC:
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
         return bytes(converter.convert())

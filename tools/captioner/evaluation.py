@@ -41,18 +41,24 @@ LENGTH_PENALTIES: Final = (0.0, 0.7, 1.0)
 
 
 def list_decodings(
-    beam_widths: "Sequence[int] | None" = None, length_penalties: "Sequence[float] | None" = None
+    beam_widths: "Sequence[int] | None" = None,
+    length_penalties: "Sequence[float] | None" = None,
+    topic_weights: "Sequence[float]" = (0.0,),
 ) -> list[Decoding]:
-    """Every beam with every length penalty. Raises DecodingError for a value outside its limits.
+    """Every beam with every length penalty and topic weight. Raises DecodingError for a value outside its limits.
 
-    Greedy decoding, which no penalty changes, comes twice: free to repeat itself, and with repetitions barred.
+    Greedy decoding, which none of them changes, comes twice: free to repeat itself, and with repetitions barred.
     """
     decodings = []
     for width in beam_widths or BEAM_WIDTHS:
         if width == 1:
             decodings += [Decoding(1, 0.0, MAX_WORDS, no_repeat_ngram=0), Decoding(1, 0.0, MAX_WORDS)]
         else:
-            decodings += [Decoding(width, penalty, MAX_WORDS) for penalty in length_penalties or LENGTH_PENALTIES]
+            decodings += [
+                Decoding(width, penalty, MAX_WORDS, topic_weight=weight)
+                for penalty in length_penalties or LENGTH_PENALTIES
+                for weight in topic_weights
+            ]
     return decodings
 
 
@@ -63,8 +69,13 @@ def search_captions(
     network = Decoder(decoder)
     return [
         decode(network, vocabulary, features[np.newaxis], decoding)
-        for features in progress(dataset.features, f"beam {decoding.beam_width}, penalty {decoding.length_penalty:g}")
+        for features in progress(dataset.features, _title(decoding))
     ]
+
+
+def _title(decoding: Decoding) -> str:
+    topics = f", topics {decoding.topic_weight:g}" if decoding.topic_weight else ""
+    return f"beam {decoding.beam_width}, penalty {decoding.length_penalty:g}{topics}"
 
 
 def evaluate_decodings(
@@ -116,20 +127,24 @@ def evaluate_bundle(
     beam_widths: "Sequence[int] | None" = None,
     length_penalties: "Sequence[float] | None" = None,
     *,
+    topic_weights: "Sequence[float] | None" = None,
     part: "Part" = "all",
     report: "Path | None" = None,
 ) -> list[Evaluation]:
     """Score a bundle on the validation split: from the pictures, by its own encoder, or else from the data's features.
 
-    Without beams and penalties of the caller's, the bundle's own way of decoding comes first. `part` is the half of the
-    split, or all of it. With a folder for it, the page of `tools.captioner.report` is written there.
+    Without beams, penalties and topic weights of the caller's, the bundle's own way of decoding comes first; the others
+    have its topic weight. `part` is the half of the split, or all of it. With a folder for it, the page of
+    `tools.captioner.report` is written there.
 
     Raises CaptionerToolError, or the serving layer's CaptioningError for an unfit bundle or decoding.
     """
     opened = open_bundle(f"file://{bundle.resolve()}")
-    decodings = list_decodings(beam_widths, length_penalties)
     own = opened.manifest.decoding
-    if beam_widths is None and length_penalties is None and own not in decodings:
+    if topic_weights and any(topic_weights) and not opened.vocabulary.topics:
+        raise DatasetError(f"{bundle} knows no topics: leave --topic-weight out")
+    decodings = list_decodings(beam_widths, length_penalties, topic_weights or (own.topic_weight,))
+    if beam_widths is None and length_penalties is None and topic_weights is None and own not in decodings:
         decodings.insert(0, own)
     folder = pictures or find_pictures(data, "val")
     if folder is None and _has_own_features(bundle):

@@ -41,7 +41,7 @@ figure {{ margin: 0 }} img {{ max-width: 100% }} figcaption b {{ display: block 
 </style>
 <h1>{title}</h1>
 <table>
-<tr><th>Beam<th>Length penalty<th>Repeats<th>BLEU-1<th>BLEU-2<th>BLEU-3<th>BLEU-4<th>CIDEr-D<th>Loops<th>Words
+<tr><th>Beam<th>Length penalty<th>Topics<th>Repeats<th>BLEU-1<th>BLEU-2<th>BLEU-3<th>BLEU-4<th>CIDEr-D<th>Loops<th>Words
 {figures}
 </table>
 <p>{samples} captions of the bold line, from the best to the worst by CIDEr-D at even steps; people's below each.</p>
@@ -102,6 +102,7 @@ def _row(evaluation: "Evaluation", best: bool) -> str:
     cells = (
         decoding.beam_width,
         f"{decoding.length_penalty:g}",
+        f"{decoding.topic_weight:g}",
         "barred" if decoding.no_repeat_ngram else "allowed",
         *(f"{score:.3f}" for score in scores.bleu),
         f"{scores.cider:.3f}",

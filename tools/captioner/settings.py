@@ -164,7 +164,7 @@ class ProductSettings:
     """How decoders become one, and when it is sure. Raises SettingsError for values that cannot be."""
 
     seeds: int = field(
-        default=1,
+        default=2,
         metadata={"help": "runs of all stages, each with the next seed; their decoders are multiplied"},
     )
     decoder_bits: int = field(default=8, metadata={"help": "8 for kernels in 8 bits, 32 for float32, which is exact"})

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from captioning.model.vocabulary import Vocabulary
     from tools.captioner.dataset import Dataset, Features
     from tools.captioner.keras.source import SourceModel
+    from tools.captioner.topic_layer import TopicLayer
 
     Floats = NDArray[np.float32]
 
@@ -39,6 +40,7 @@ __all__ = [
     "verify_captions",
     "verify_decoder",
     "verify_encoder",
+    "verify_topics",
 ]
 
 MIN_COSINE: Final = 0.99
@@ -98,6 +100,23 @@ def verify_decoder(
             largest = max(largest, float(np.abs(_softmax(logits)[0] - probabilities).max()))
     if not largest <= most:
         raise UnfitBundleError(f"the converted decoder's probabilities differ by {largest:.1e} from the network's")
+    return largest
+
+
+def verify_topics(
+    layer: "TopicLayer", decoder: "Path", dataset: "Dataset", *, pictures: int, quantization: Quantization
+) -> float:
+    """Compare the converted layer's shares of the first pictures with those of the layer: the largest difference.
+
+    Raises:
+        UnfitBundleError: it is over 1e-5, or over .1 with 8-bit kernels.
+    """
+    most = MAX_PROBABILITY_DIFFERENCE if quantization is Quantization.NONE else _MAX_DYNAMIC_DIFFERENCE
+    converted, features = Decoder(decoder), dataset.features[:pictures]
+    ours = np.concatenate([converted.shares(row[np.newaxis]) for row in features])
+    largest = float(np.abs(ours - layer.shares(features)).max())
+    if not largest <= most:
+        raise UnfitBundleError(f"the converted layer's shares of topics differ by {largest:.1e}")
     return largest
 
 

@@ -58,8 +58,12 @@ def encode_caption(caption: "Iterable[str]", vocabulary: Vocabulary) -> "NDArray
 
 
 def to_json(vocabulary: Vocabulary) -> str:
-    """Write the bundle's `vocabulary.json`."""
+    """Write the bundle's `vocabulary.json`; what has no topics is written as before there were any."""
     words = vocabulary.words
     unknown = None if vocabulary.unknown is None else words[vocabulary.unknown]
     marks = {"start": words[vocabulary.start], "end": words[vocabulary.end], "unknown": unknown}
-    return json.dumps({"words": words, **marks}, sort_keys=True, indent=1, ensure_ascii=False) + "\n"
+    document: dict[str, object] = {"words": words, **marks}
+    if vocabulary.topics:
+        document["topics"] = [" ".join(words[token] for token in topic) for topic in vocabulary.topics]
+        document["rarities"] = [topic.rarity for topic in vocabulary.topics.values()]
+    return json.dumps(document, sort_keys=True, indent=1, ensure_ascii=False) + "\n"

@@ -148,10 +148,12 @@ def test_an_empty_caption_that_was_stored_is_made_anew(captioner: Captioner, sto
 def test_the_key_tells_apart_pictures_versions_and_every_option() -> None:
     base = Decoding(3, 0.7, 20)
     changed = [replace(base, beam_width=4), replace(base, length_penalty=0.70000001)]
-    changed += [replace(base, max_words=21), replace(base, no_repeat_ngram=3)]
+    changed += [replace(base, max_words=21), replace(base, no_repeat_ngram=3), replace(base, topic_weight=0.5)]
     keys = [caption_key(b"a", "v1", base), caption_key(b"b", "v1", base), caption_key(b"a", "v2", base)]
     keys += [caption_key(b"a", "v1", decoding) for decoding in changed]
     assert len(set(keys)) == len(keys)
+    # Captions that are stored already are found again.
+    assert keys[0].endswith("/v1/3-0.7-20-2")
     assert caption_key(b"a", "v1", Decoding(3, 1, 20)) == caption_key(b"a", "v1", Decoding(3, 1.0, 20))
 
 

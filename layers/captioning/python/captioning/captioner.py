@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 from captioning.caption import Alternative, Caption
 from captioning.errors import BundleError
 from captioning.model.bundle import VOCABULARY, Bundle
+from captioning.model.confidence import Evidence
 from captioning.model.decoding import MAX_BEAM_WIDTH, Decoding, Floats, Hypothesis, Tokens, search
 from captioning.model.interpreter import Decoder, Encoder
+from captioning.model.topics import rank_by_support
 from captioning.model.vocabulary import Vocabulary
 from captioning.pictures.tensors import read_picture
 
@@ -21,7 +23,7 @@ from captioning.pictures.tensors import read_picture
 def decode(decoder: Decoder, vocabulary: Vocabulary, features: Floats, decoding: Decoding) -> list[Hypothesis]:
     """Find captions, in tokens, for a picture's features, float32 [1, features]; best first.
 
-    See `captioning.model.decoding.search`.
+    See `captioning.model.decoding.search`, and for a decoder that knows topics `captioning.model.topics`.
 
     Raises:
         BundleError: the decoder fails.
@@ -35,7 +37,10 @@ def decode(decoder: Decoder, vocabulary: Vocabulary, features: Floats, decoding:
         logits, h, c = decoder.step(tokens, h[parents], c[parents], image)
         return logits
 
-    return search(step, start=vocabulary.start, end=vocabulary.end, barred=vocabulary.barred(), decoding=decoding)
+    found = search(step, start=vocabulary.start, end=vocabulary.end, barred=vocabulary.barred(), decoding=decoding)
+    if not vocabulary.topics:
+        return found
+    return rank_by_support(found, vocabulary.topics, decoder.shares(features)[0], decoding.topic_weight)
 
 
 class Captioner:
@@ -127,3 +132,11 @@ class Captioner:
                 str(bundle.decoder.with_name(VOCABULARY)),
                 f"has {len(bundle.vocabulary.words)} words, and the decoder has {decoder.tokens}",
             )
+        if decoder.topics != len(bundle.vocabulary.topics):
+            raise BundleError(
+                str(bundle.decoder.with_name(VOCABULARY)),
+                f"has {len(bundle.vocabulary.topics)} topics, and the decoder has {decoder.topics}",
+            )
+        weighs_topics = self.decoding.topic_weight or (calibration and Evidence.SUPPORT in calibration.factors)
+        if weighs_topics and not decoder.topics:
+            raise BundleError(str(bundle.decoder), "knows no topics, and the manifest weighs them")

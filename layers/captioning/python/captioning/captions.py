@@ -120,5 +120,7 @@ def _captioned(caption: Caption, captioner: Captioner, *, cached: bool) -> Capti
 
 def caption_key(picture: bytes, model_version: str, decoding: Decoding) -> str:
     """Return the key of a caption: the picture's sha256, the bundle's version and the decoding options."""
-    options = (decoding.beam_width, float(decoding.length_penalty), decoding.max_words, decoding.no_repeat_ngram)
+    options = [decoding.beam_width, float(decoding.length_penalty), decoding.max_words, decoding.no_repeat_ngram]
+    # What most bundles do not have is no part of their keys, so that captions stored before it was known are found.
+    options += [float(decoding.topic_weight)] if decoding.topic_weight else []
     return "/".join((sha256(picture).hexdigest(), model_version, "-".join(map(str, options))))

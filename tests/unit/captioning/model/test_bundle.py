@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -28,10 +29,13 @@ from captioning.model.bundle import (
 from captioning.model.confidence import Calibration, Evidence, Factor
 from captioning.model.decoding import Decoding
 from captioning.model.interpreter import Decoder, Encoder
+from captioning.model.topics import support_of
 from captioning.pictures.tensors import read_picture
 from tests.support.pictures import speckled
 
 TINY = Path("tests/bundles/tiny")
+# The same, and a layer that knows topics.
+TOPICS = Path("tests/bundles/tiny-topics")
 Manifest = dict[str, Any]
 
 
@@ -148,6 +152,7 @@ WRONG: list[tuple[str, object]] = [
     *(("decoding>length_penalty", value) for value in (-1, "0.7", float("nan"))),
     *(("decoding>max_words", value) for value in (0, 101)),
     *(("decoding>no_repeat_ngram", value) for value in (-1, None)),
+    *(("decoding>topic_weight", value) for value in (-0.5, 100.5, "1", True, None)),
     ("decoding>temperature", 1),
     *((f"quantization>{name}", value) for name in ("encoder", "decoder") for value in ("int4", "", None, True)),
     ("quantization>head", "none"),
@@ -309,6 +314,82 @@ def test_confidences_are_what_the_bundle_says_and_without_it_what_they_were(fold
             (text, chance) for text, (_, chance) in said.items()
         ]
     assert (plain.is_sure(0.9), calibrated.is_sure(0.25), calibrated.is_sure(0.2499)) == (None, True, False)
+
+
+@pytest.fixture
+def knowing(tmp_path: Path) -> Path:
+    """A bundle that knows topics."""
+    return Path(shutil.copytree(TOPICS, tmp_path / "a knowing bundle"))
+
+
+def test_topics_order_what_the_search_finds_and_nothing_else(knowing: Path) -> None:
+    bundle = open_bundle(f"file://{knowing}")
+    decoder, encoder = Decoder(bundle.decoder), Encoder(bundle.encoder)
+    assert decoder.topics == len(bundle.vocabulary.topics) == 11
+    weighed = bundle.manifest.decoding
+    assert weighed.topic_weight == 1.5
+    reordered = 0
+    for seed in range(20):
+        features = encoder.encode(read_picture(speckled(seed), bundle.manifest.input))
+        shares = decoder.shares(features)[0]
+        assert ((shares >= 0) & (shares <= 1)).all()
+        plain = decode(decoder, bundle.vocabulary, features, replace(weighed, topic_weight=0))
+        ranked = decode(decoder, bundle.vocabulary, features, weighed)
+        supports = {one.tokens: support_of(one.tokens, bundle.vocabulary.topics, shares) for one in plain}
+        expected = sorted(plain, key=lambda one: -(one.score + 1.5 * supports[one.tokens]))
+        assert [one.tokens for one in ranked] == [one.tokens for one in expected]
+        assert [one.support for one in ranked] == [supports[one.tokens] for one in ranked]
+        assert [one.log_probabilities for one in ranked] == [one.log_probabilities for one in expected]
+        reordered += ranked[0].tokens != plain[0].tokens
+        caption = Captioner(bundle).caption(speckled(seed))
+        assert caption.text == bundle.vocabulary.detokenise(ranked[0].tokens)
+    assert 2 <= reordered < 20
+
+
+def test_support_is_evidence_where_a_confidence_weighs_it(knowing: Path) -> None:
+    weighed = json.loads(json.dumps(CONFIDENCE))
+    weighed["factors"]["support"] = {"weight": 2.0, "mean": 0.5}
+    rewrite(knowing, put("confidence", weighed))
+    bundle = open_bundle(f"file://{knowing}")
+    calibration = bundle.manifest.calibration
+    assert calibration is not None
+    features = Encoder(bundle.encoder).encode(read_picture(speckled(1), bundle.manifest.input))
+    found = decode(Decoder(bundle.decoder), bundle.vocabulary, features, bundle.manifest.decoding)
+    caption = Captioner(bundle).caption(speckled(1))
+    assert caption.confidence == calibration.probability(found, 0)
+    assert caption.confidence != calibration.probability([replace(one, support=None) for one in found], 0)
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        ("decoding>topic_weight", 0.5),
+        ("confidence", CONFIDENCE | {"factors": {"support": {"weight": 1.0, "mean": 0.5}}}),
+    ],
+)
+def test_topics_that_the_decoder_does_not_know_cannot_be_weighed(folder: Path, place: str, value: object) -> None:
+    rewrite(folder, put(place, value))
+    with pytest.raises(BundleError, match=r"decoder\.tflite: knows no topics, and the manifest weighs them"):
+        Captioner(open_bundle(f"file://{folder}"))
+
+
+def test_topics_that_do_not_fit_the_decoder_are_found_out(folder: Path, knowing: Path) -> None:
+    vocabulary = json.loads((knowing / VOCABULARY).read_bytes())
+    replace_file(folder, VOCABULARY, json.dumps(vocabulary).encode())
+    with pytest.raises(BundleError, match=r"vocabulary\.json: has 11 topics, and the decoder has 0"):
+        Captioner(open_bundle(f"file://{folder}"))
+    shorter = vocabulary | {"topics": vocabulary["topics"][1:], "rarities": vocabulary["rarities"][1:]}
+    replace_file(knowing, VOCABULARY, json.dumps(shorter).encode())
+    with pytest.raises(BundleError, match=r"vocabulary\.json: has 10 topics, and the decoder has 11"):
+        Captioner(open_bundle(f"file://{knowing}"))
+    replace_file(knowing, VOCABULARY, (TINY / VOCABULARY).read_bytes())
+    with pytest.raises(BundleError, match=r"vocabulary\.json: has 0 topics, and the decoder has 11"):
+        Captioner(open_bundle(f"file://{knowing}"))
+
+
+def test_shares_that_are_not_finite_are_the_bundles_fault() -> None:
+    with pytest.raises(BundleError, match=r"decoder\.tflite: gives shares of topics that are not finite"):
+        Decoder(TOPICS / DECODER).shares(np.full((1, 48), np.nan, np.float32))
 
 
 @pytest.mark.parametrize("name", [ENCODER, DECODER])

@@ -248,6 +248,7 @@ def test_logits_that_are_not_finite_are_no_caption(poison: float) -> None:
         *(("max_words", value) for value in (0, 101, 5.5)),
         *(("no_repeat_ngram", value) for value in (-1, 11, "2")),
         *(("length_penalty", value) for value in (-0.1, 5.1, float("nan"), float("inf"), 10**400, "1", True, None)),
+        *(("topic_weight", value) for value in (-0.1, 100.1, float("nan"), float("inf"), 10**400, "1", True, None)),
     ],
 )
 def test_an_option_outside_its_limits_is_refused_by_name(name: str, value: object) -> None:

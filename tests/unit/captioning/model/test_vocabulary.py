@@ -5,6 +5,7 @@ import json
 import pytest
 
 from captioning.errors import BundleError
+from captioning.model.topics import Topic
 from captioning.model.vocabulary import Vocabulary, parse_vocabulary
 
 WORDS = ["<pad>", "<start>", "<end>", "<unk>", "a", "dog", "'s"]
@@ -47,13 +48,31 @@ def test_a_vocabulary_may_have_no_word_for_the_unknown() -> None:
         ({"end": "<start>"}, "must be another word"),
         ({"unknown": "<end>"}, "must be another word"),
         ({"unknown": "<nowhere>"}, "unknown must be"),
-        ({"comment": ""}, "comment is not known; the fields are end, start, unknown, words"),
+        ({"topics": ["a"]}, "topics needs rarities beside it"),
+        ({"rarities": [1.0]}, "rarities needs topics beside it"),
+        ({"topics": "a", "rarities": [1.0]}, "topics must be a list"),
+        ({"topics": ["a", "dog"], "rarities": [1.0]}, "rarities must have 2 entries, not 1"),
+        ({"topics": ["a", 7], "rarities": [1.0, 1.0]}, "topics[1] must be a text, not 7"),
+        ({"topics": ["a dog a"], "rarities": [1.0]}, "topics[0] must match"),
+        ({"topics": ["a "], "rarities": [1.0]}, "topics[0] must match"),
+        ({"topics": [""], "rarities": [1.0]}, "topics[0] must match"),
+        ({"topics": ["a cat"], "rarities": [1.0]}, "topics[0] must be made of the words, and 'cat' is none of them"),
+        ({"topics": ["a dog", "a dog"], "rarities": [1.0, 1.0]}, "'a dog' occurs twice"),
+        *(({"topics": ["a"], "rarities": [wrong]}, "rarities[0] must be") for wrong in (0, -1.0, "1", None, True)),
+        ({"comment": ""}, "comment is not known; the fields are end, rarities, start, topics, unknown, words"),
     ],
 )
 def test_a_wrong_vocabulary_is_refused_with_its_fault(changes: dict[str, object], message: str) -> None:
     with pytest.raises(BundleError, match=r"vocabulary\.json: ") as caught:
         parsed(**changes)
     assert message in str(caught.value)
+
+
+def test_topics_are_words_and_pairs_of_words_in_the_order_of_their_shares() -> None:
+    vocabulary = parsed(topics=["dog", "a dog"], rarities=[2, 0.5])
+    assert dict(vocabulary.topics) == {(5,): Topic(0, 2.0), (4, 5): Topic(1, 0.5)}
+    assert list(vocabulary.topics) == [(5,), (4, 5)]
+    assert parsed(topics=[], rarities=[]).topics == parsed().topics == {}
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"{", b"\xff", b"[" * 100_000, json.dumps(WORDS).encode()])

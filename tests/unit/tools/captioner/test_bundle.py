@@ -51,6 +51,21 @@ def test_what_is_written_is_what_the_serving_layer_opens(parts: BundleParts, tmp
     )
 
 
+def test_a_weight_of_topics_is_written_where_there_is_one(tmp_path: Path) -> None:
+    topics = Path("tests/bundles/tiny-topics")
+    opened = open_bundle(f"file://{topics}").manifest
+    tiny = BundleParts(topics, opened.encoder_quantization, opened.decoding, {}, {}, input=opened.input)
+    write_bundle(tmp_path / "weighed", tiny)
+    write_bundle(tmp_path / "plain", replace(tiny, decoding=replace(opened.decoding, topic_weight=0.0)))
+    weighed, plain = (
+        json.loads((tmp_path / name / MANIFEST).read_text(encoding="utf-8"))["decoding"]
+        for name in ("weighed", "plain")
+    )
+    # Releases before topics refuse the field, and have no need of it where it says nothing.
+    assert weighed.pop("topic_weight") == 1.5
+    assert weighed == plain
+
+
 def test_the_manifest_is_written_the_same_way_each_time(parts: BundleParts, tmp_path: Path) -> None:
     for name in ("once", "again"):
         write_bundle(tmp_path / name / "birds", parts)

@@ -2,22 +2,26 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from captioning.errors import DecodingError
 from captioning.model.decoding import Decoding
-from tools.captioner.evaluation import list_decodings
+from tools.captioner.errors import DatasetError
+from tools.captioner.evaluation import evaluate_bundle, list_decodings
 from tools.captioner.figures import Evaluation, best_of, to_json, to_markdown
 from tools.captioner.scores import Scores
 from tools.captioner.sentences import Sentences
 from tools.captioner.trust import Trust
 
 
-def evaluation(beam_width: int, bleu_4: float, loops: int = 0, no_repeat_ngram: int = 2) -> Evaluation:
+def evaluation(
+    beam_width: int, bleu_4: float, loops: int = 0, no_repeat_ngram: int = 2, cider: float = 0.512
+) -> Evaluation:
     return Evaluation(
         Decoding(beam_width, 0.7, 20, no_repeat_ngram),
-        Scores((0.6, 0.4, 0.3, bleu_4), 0.512, loops, loops, 9.5),
+        Scores((0.6, 0.4, 0.3, bleu_4), cider, loops, loops, 9.5),
         (("a", "dog"),),
         Sentences(0.75, 0.8, 0.031, 2, 546, 0.6),
         Trust(0.3, 0.041, 0.785),
@@ -33,6 +37,13 @@ def test_a_wider_beam_must_be_worth_its_time() -> None:
     narrow, wide = evaluation(1, 0.2435), evaluation(5, 0.2445)
     assert best_of([narrow, wide]) is narrow
     assert best_of([evaluation(1, 0.2405), wide]) is wide
+
+
+def test_of_one_beam_a_better_cider_is_worth_a_trifle_of_bleu_4() -> None:
+    precise, telling = evaluation(3, 0.2545, cider=0.604), evaluation(3, 0.2530, cider=0.607)
+    assert best_of([precise, telling]) is telling
+    assert best_of([precise, evaluation(3, 0.2510, cider=0.7)]) is precise
+    assert best_of([evaluation(3, 0.2530), evaluation(3, 0.2545)]).scores.bleu[3] == 0.2545
 
 
 def test_captions_do_not_repeat_themselves_for_a_trifle() -> None:
@@ -56,6 +67,22 @@ def test_every_beam_meets_every_penalty_and_greedy_decoding_comes_with_and_witho
     ]
 
 
+def test_every_topic_weight_is_tried_with_every_beam_that_it_can_change() -> None:
+    decodings = list_decodings([1, 3], [0.7], [0.0, 1.5])
+    assert [(decoding.beam_width, decoding.topic_weight) for decoding in decodings] == [
+        (1, 0),
+        (1, 0),
+        (3, 0),
+        (3, 1.5),
+    ]
+    assert {decoding.topic_weight for decoding in list_decodings()} == {0}
+
+
+def test_topics_cannot_be_weighed_for_a_bundle_that_knows_none(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="tiny knows no topics: leave --topic-weight out"):
+        evaluate_bundle(Path("tests/bundles/tiny"), tmp_path, topic_weights=[0.0, 1.5])
+
+
 def test_a_way_of_decoding_outside_the_limits_is_refused() -> None:
     with pytest.raises(DecodingError, match="beam_width"):
         list_decodings([11])
@@ -67,14 +94,14 @@ def test_the_tables_have_a_line_for_each_way_of_decoding() -> None:
     assert head.count("|") == rule.count("|") == line.count("|")
     assert other_head.count("|") == other_rule.count("|") == other_line.count("|")
     assert not blank
-    assert line == "| 3 | 0.7 | barred | 0.600 | 0.400 | 0.300 | 0.203 | 0.512 | 0 | 0 | 9.5 |"
-    assert other_line == "| 3 | 0.7 | barred | 0.750 | 0.800 | 0.031 | 2 | 546 | 0.600 | 0.041 | 0.785 |"
+    assert line == "| 3 | 0.7 | 0 | barred | 0.600 | 0.400 | 0.300 | 0.203 | 0.512 | 0 | 0 | 9.5 |"
+    assert other_line == "| 3 | 0.7 | 0 | barred | 0.750 | 0.800 | 0.031 | 2 | 546 | 0.600 | 0.041 | 0.785 |"
 
 
 def test_figures_that_cannot_be_had_leave_their_places_empty() -> None:
     some = evaluation(3, 0.2034)
     line = to_markdown([replace(some, sentences=replace(some.sentences, foreign=None), trust=None)]).splitlines()[-1]
-    assert line == "| 3 | 0.7 | barred | 0.750 | 0.800 |  | 2 | 546 | 0.600 |  |  |"
+    assert line == "| 3 | 0.7 | 0 | barred | 0.750 | 0.800 |  | 2 | 546 | 0.600 |  |  |"
 
 
 def test_the_figures_come_as_json_without_the_captions() -> None:

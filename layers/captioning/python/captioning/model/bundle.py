@@ -3,8 +3,8 @@
     manifest.json     format version, model version, files with sha256 and size, input, decoding, quantization,
                       provenance, licence, and perhaps how to read a confidence
     encoder.tflite    picture -> features
-    decoder.tflite    features -> image vector; one word's step
-    vocabulary.json   what the decoder's tokens mean
+    decoder.tflite    features -> image vector; one word's step; perhaps features -> topics
+    vocabulary.json   what the decoder's tokens mean, and its topics
 
 This module refuses, with a BundleError that names the file, a file that is not exactly as the manifest says, and a
 manifest with missing or unknown fields: a wrong bundle must never produce a wrong caption. `captioning.sources.port`
@@ -225,7 +225,7 @@ def _per_channel(node: Node) -> PerChannel:
 
 
 def _decoding(node: Node) -> Decoding:
-    given = node.members({"beam_width", "length_penalty", "max_words"}, {"no_repeat_ngram"})
+    given = node.members({"beam_width", "length_penalty", "max_words"}, {"no_repeat_ngram", "topic_weight"})
     try:
         return Decoding(**{name: option.value for name, option in given.items()})  # type: ignore[arg-type]  # it checks them
     except DecodingError as error:

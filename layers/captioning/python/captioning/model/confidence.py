@@ -26,6 +26,7 @@ class Evidence(StrEnum):
     how far the caption's score is above that of the best of the others, negative for one that is not the first.
     `AGREEMENT`, 0 to 1, is how much of the caption the others say too: the mean of the overlaps, as words and pairs of
     words, weighted by the others' probabilities. Lead and agreement are missing where the search found nothing else.
+    `SUPPORT` is how far the picture's topics support the caption; it is missing where the bundle has no topics.
     `PICTURE` is how good captions of pictures like this one are: the scalar product of its features and the
     calibration's `picture`.
     """
@@ -35,6 +36,7 @@ class Evidence(StrEnum):
     WORDS = "words"
     LEAD = "lead"
     AGREEMENT = "agreement"
+    SUPPORT = "support"
     PICTURE = "picture"
 
 
@@ -87,6 +89,8 @@ def evidence_of(found: Sequence[Hypothesis], place: int) -> dict[Evidence, float
         Evidence.LOWEST: float(words.min()),
         Evidence.WORDS: math.log(len(words)),
     }
+    if caption.support is not None:
+        given[Evidence.SUPPORT] = caption.support
     others = [*found[:place], *found[place + 1 :]]
     if others:
         best = max(other.score for other in others)

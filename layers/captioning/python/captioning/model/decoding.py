@@ -16,6 +16,7 @@ MAX_BEAM_WIDTH = 10
 MAX_WORDS = 100
 MAX_LENGTH_PENALTY = 5.0
 MAX_NO_REPEAT_NGRAM = 10
+MAX_TOPIC_WEIGHT = 100.0
 
 _STRETCHES = 8
 """Slices of the vocabulary per wanted candidate; the highest values of the slices are compared first."""
@@ -39,6 +40,9 @@ class Decoding:
     `no_repeat_ngram`, 0 to 10: with n > 0, no sequence of n words occurs twice in a caption, and no word directly
     follows itself. With the default of 2, "a large large" is impossible, and so are longer loops; so are correct
     repetitions such as "a man in a red hat and a woman in a blue hat" ("in a"). 0 allows all.
+    `topic_weight`, 0 to 100: what a caption's support by the picture's topics counts beside that, for a bundle that has
+    topics (see `captioning.model.topics`). With 0 it counts nothing. It orders what the search found, so that it
+    changes nothing with a `beam_width` of 1.
 
     Raises:
         DecodingError: a value is outside its limits.
@@ -48,16 +52,14 @@ class Decoding:
     length_penalty: float
     max_words: int
     no_repeat_ngram: int = 2
+    topic_weight: float = 0.0
 
     def __post_init__(self) -> None:
         _require_whole("beam_width", self.beam_width, 1, MAX_BEAM_WIDTH)
         _require_whole("max_words", self.max_words, 1, MAX_WORDS)
         _require_whole("no_repeat_ngram", self.no_repeat_ngram, 0, MAX_NO_REPEAT_NGRAM)
-        penalty: object = self.length_penalty
-        if isinstance(penalty, bool) or not isinstance(penalty, int | float):
-            raise DecodingError(f"length_penalty must be a number, not {penalty!r}")
-        if not 0 <= penalty <= MAX_LENGTH_PENALTY:
-            raise DecodingError(f"length_penalty must be between 0 and {MAX_LENGTH_PENALTY:g}, not {penalty!r}")
+        _require_number("length_penalty", self.length_penalty, MAX_LENGTH_PENALTY)
+        _require_number("topic_weight", self.topic_weight, MAX_TOPIC_WEIGHT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +67,15 @@ class Hypothesis:
     """A caption in tokens, without the end mark.
 
     `log_probabilities` has one natural logarithm per word, as the model gave them. `score` ranks hypotheses of one
-    search; it includes the end mark if the caption `ended`, and not if it was cut off at `max_words`.
+    search; it includes the end mark if the caption `ended`, and not if it was cut off at `max_words`. `support` is how
+    far the picture's topics support the caption, None without topics; the score then includes it.
     """
 
     tokens: tuple[int, ...]
     log_probabilities: tuple[float, ...]
     score: float
     ended: bool
+    support: float | None = None
 
     @property
     def confidence(self) -> float:
@@ -199,3 +203,10 @@ def _require_whole(name: str, value: object, low: int, high: int) -> None:
         raise DecodingError(f"{name} must be a whole number, not {value!r}")
     if not low <= value <= high:
         raise DecodingError(f"{name} must be between {low} and {high}, not {value}")
+
+
+def _require_number(name: str, value: object, high: float) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise DecodingError(f"{name} must be a number, not {value!r}")
+    if not 0 <= value <= high:
+        raise DecodingError(f"{name} must be between 0 and {high:g}, not {value!r}")

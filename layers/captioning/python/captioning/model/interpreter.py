@@ -65,7 +65,8 @@ class Encoder:
 class Decoder:
     """The decoder: features to an image vector, once; then one step per word, for a whole beam at once.
 
-    `features`, `state` and `tokens` are the sizes of the features, of the LSTM's state and of the vocabulary.
+    `features`, `state`, `tokens` and `topics` are the sizes of the features, of the LSTM's state, of the vocabulary and
+    of the topics, which are 0 for a decoder that knows none.
     """
 
     def __init__(self, path: Path) -> None:
@@ -82,6 +83,11 @@ class Decoder:
         _shape(self._file, given["image"], (1, image))
         _shape(self._file, given["token"], (-1,), np.int32)
         _, self.tokens = _shape(self._file, self._step.get_output_details()["logits"], (-1, None))
+        self.topics = 0
+        if "topics" in self._interpreter.get_signature_list():
+            self._topics = self._signature("topics", {"features"}, {"shares"})
+            _shape(self._file, self._topics.get_input_details()["features"], (1, self.features))
+            _, self.topics = _shape(self._file, self._topics.get_output_details()["shares"], (1, None))
 
     def project(self, features: Floats) -> Floats:
         """Return the image vector, float32 [1, image], of features [1, features].
@@ -92,6 +98,18 @@ class Decoder:
         with _running(self._file):
             image: Floats = self._project(features=features)["image"]
         return image
+
+    def shares(self, features: Floats) -> Floats:
+        """Return which share of people's captions has each topic, float32 [1, topics], by features [1, features].
+
+        Raises:
+            BundleError: the model fails, or its shares are not finite.
+        """
+        with _running(self._file):
+            shares: Floats = self._topics(features=features)["shares"]
+        if not np.isfinite(shares).all():
+            raise BundleError(self._file, "gives shares of topics that are not finite")
+        return shares
 
     def step(self, token: NDArray[np.int32], h: Floats, c: Floats, image: Floats) -> tuple[Floats, Floats, Floats]:
         """Return the logits [B, tokens] and the next state, h and c [B, state], after the words `token` [B].

@@ -1,21 +1,24 @@
-"""The vocabulary: the words of the decoder's tokens, and how words become a sentence.
+"""The vocabulary: the words of the decoder's tokens, how words become a sentence, and topics made of them.
 
-This module refuses a vocabulary that no decoder can have been trained on: repeated or blank words, missing marks.
+This module refuses a vocabulary that no decoder can have been trained on: repeated or blank words, missing marks,
+topics of words that it does not have.
 """
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from captioning.errors import BundleError
+from captioning.model.topics import Topic, Topics
 from storage.documents import DocumentError, Node, parse, quote
 
 PADDING = 0
 
 _WORD = re.compile(r"\S+")
+_TOPIC = re.compile(r"\S+( \S+)?")
 # What is nothing but a name of padding, which tokenizers may have at a number of its own; "pad" is also a word.
 _PADDINGS = frozenset({"<pad>", "[pad]", "<padding>", "_pad_"})
 
@@ -26,12 +29,16 @@ _JOINS_RIGHT = re.compile(r"(?<=[(\[]) ")
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """The words by token, and the tokens of the marks. Token 0 is padding; `unknown` is None without such a mark."""
+    """The words by token, and the tokens of the marks. Token 0 is padding; `unknown` is None without such a mark.
+
+    `topics` are in the order of the decoder's output of that name; without one, there are none.
+    """
 
     words: tuple[str, ...]
     start: int
     end: int
     unknown: int | None
+    topics: Topics = field(default_factory=dict)
 
     def paddings(self) -> list[int]:
         """Return the tokens beside 0 whose words are nothing but names of padding, such as "<pad>"."""
@@ -61,13 +68,14 @@ def parse_vocabulary(content: bytes, *, file: str) -> Vocabulary:
     """Read a bundle's `vocabulary.json`.
 
     It is a JSON object with `words` (unique, without blanks, padding first), `start` and `end` among them, and
-    `unknown` among them or null. There must be at least one word beside these marks.
+    `unknown` among them or null. There must be at least one word beside these marks. It may have `topics`, each of them
+    one or two of the words with a blank between them, and then `rarities`, a number above 0 for each.
 
     Raises:
         BundleError: it is not of this form; the message names `file`.
     """
     try:
-        return _vocabulary(parse(content).members({"words", "start", "end", "unknown"}))
+        return _vocabulary(parse(content).members({"words", "start", "end", "unknown"}, {"topics", "rarities"}))
     except DocumentError as error:
         raise BundleError(file, str(error)) from error
 
@@ -85,10 +93,30 @@ def _vocabulary(document: Mapping[str, Node]) -> Vocabulary:
         marks.append(_mark(unknown, tokens))
     if len(set(marks)) < len(marks):
         end.refuse("must be another word than start, and unknown another than both")
-    vocabulary = Vocabulary(tuple(words), marks[1], marks[2], marks[3] if unknown.value is not None else None)
+    topics = _topics(document, tokens)
+    vocabulary = Vocabulary(tuple(words), marks[1], marks[2], marks[3] if unknown.value is not None else None, topics)
     if len(words) == len({*marks, *vocabulary.paddings()}):
         document["words"].refuse("must have a word beside the marks")
     return vocabulary
+
+
+def _topics(document: Mapping[str, Node], tokens: Mapping[str, int]) -> Topics:
+    if not document.keys() & {"topics", "rarities"}:
+        return {}
+    for name, other in (("topics", "rarities"), ("rarities", "topics")):
+        if name not in document:
+            document[other].refuse(f"needs {name} beside it")
+    listed = document["topics"].entries()
+    topics: dict[tuple[int, ...], Topic] = {}
+    for place, (topic, rarity) in enumerate(zip(listed, document["rarities"].entries(len(listed)), strict=True)):
+        said = topic.text(_TOPIC).split(" ")
+        if missing := [word for word in said if word not in tokens]:
+            topic.refuse(f"must be made of the words, and {quote(missing[0])} is none of them")
+        spelled = tuple(tokens[word] for word in said)
+        if spelled in topics:
+            topic.refuse(f"must be a topic of its own: {quote(topic.value)} occurs twice")
+        topics[spelled] = Topic(place, rarity.positive())
+    return topics
 
 
 def _mark(node: Node, tokens: Mapping[str, int]) -> int:

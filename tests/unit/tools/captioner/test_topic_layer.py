@@ -1,0 +1,119 @@
+"""The layer that knows topics: which it knows, what it learns, and that its conversion changes nothing.
+
+The latter two need TensorFlow.
+"""
+
+from dataclasses import replace
+from math import log
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from captioning.model.bundle import VOCABULARY, Quantization
+from captioning.model.interpreter import Decoder
+from captioning.model.topics import support_of
+from captioning.model.vocabulary import parse_vocabulary
+from tools.captioner.dataset import Dataset
+from tools.captioner.decoder import build_decoder, convert_network, network_of
+from tools.captioner.errors import DatasetError, UnfitBundleError
+from tools.captioner.topic_layer import TopicLayer, learn_topics, with_topics
+from tools.captioner.verification import verify_topics
+from tools.captioner.vocabulary import build_vocabulary, to_json
+
+# Keras's, when it turns a variable into an array.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
+
+ANIMALS, ACTIONS = ("dog", "cat", "bird"), ("runs", "sleeps", "sings")
+
+
+def pictures(count: int, seed: int) -> Dataset:
+    """Pictures of three animals doing three things, told apart by their features alone; two captions of each."""
+    rng = np.random.default_rng(seed)
+    kinds = rng.integers(3, size=(count, 2))
+    features = rng.normal(scale=0.1, size=(count, 16)).astype(np.float32)
+    features[np.arange(count), kinds[:, 0]] += 1
+    features[np.arange(count), 3 + kinds[:, 1]] += 1
+    # A feature that never changes, as a dead unit of an encoder.
+    features[:, 15] = 2
+    captions = tuple((("a", ANIMALS[animal], ACTIONS[action]), ("the", ANIMALS[animal])) for animal, action in kinds)
+    return Dataset(tuple(map(str, range(count))), features, captions)
+
+
+@pytest.fixture(scope="module")
+def training() -> Dataset:
+    return pictures(600, 0)
+
+
+def test_topics_are_what_captions_repeat_in_words_of_the_vocabulary_and_their_rarities(training: Dataset) -> None:
+    words = build_vocabulary((caption for said in training.captions for caption in said), 1)
+    known = with_topics(words, training)
+    spelled = {" ".join(known.words[token] for token in topic): topic for topic in known.topics}
+    # Nine pairs of three animals and three actions; "a dog" is a pair of what is said and what joins.
+    assert {*ANIMALS, *ACTIONS, "dog runs", "bird sings", "a dog"} <= spelled.keys()
+    assert "a" not in spelled
+    assert [topic.place for topic in known.topics.values()] == list(range(len(known.topics)))
+    dogs = sum(said[0][1] == "dog" for said in training.captions)
+    assert known.topics[spelled["dog"]].rarity == pytest.approx(log(601 / dogs), abs=1e-4)
+    assert known.topics[spelled["dog runs"]].rarity > known.topics[spelled["dog"]].rarity > 0
+
+    rare = build_vocabulary((caption for said in training.captions for caption in said), dogs * 2)
+    assert all(set(topic) <= set(range(len(rare.words))) for topic in with_topics(rare, training).topics)
+
+
+def test_captions_that_repeat_nothing_have_no_topics(training: Dataset) -> None:
+    few = Dataset(training.names[:2], training.features[:2], training.captions[:2])
+    vocabulary = build_vocabulary((caption for said in few.captions for caption in said), 1)
+    with pytest.raises(DatasetError, match="said often enough"):
+        with_topics(vocabulary, few)
+    articles = build_vocabulary((("a", "the") for _ in range(10)), 1)
+    with pytest.raises(DatasetError, match="--min-count"):
+        with_topics(articles, training)
+
+
+def test_topics_are_written_as_the_serving_layer_reads_them(training: Dataset) -> None:
+    words = build_vocabulary((caption for said in training.captions for caption in said), 1)
+    known = with_topics(words, training)
+    assert parse_vocabulary(to_json(known).encode(), file=VOCABULARY) == known
+    assert list(parse_vocabulary(to_json(known).encode(), file=VOCABULARY).topics) == list(known.topics)
+    assert parse_vocabulary(to_json(words).encode(), file=VOCABULARY) == words
+    assert "topics" not in to_json(words)
+
+
+def test_the_layer_learns_which_topics_a_picture_has(training: Dataset) -> None:
+    pytest.importorskip("tensorflow", reason="TensorFlow belongs to the tools' requirements")
+    known = with_topics(build_vocabulary((caption for said in training.captions for caption in said), 1), training)
+    layer = learn_topics(training, known, seed=1)
+    others = pictures(100, 1)
+    shares = layer.shares(others.features)
+    assert ((shares >= 0) & (shares <= 1)).all()
+    tokens = {word: token for token, word in enumerate(known.words)}
+    for picture, said in zip(shares, others.captions, strict=True):
+        own = tuple(tokens[word] for word in said[0])
+        supports = {
+            (animal, action): support_of((tokens["a"], tokens[animal], tokens[action]), known.topics, picture)
+            for animal in ANIMALS
+            for action in ACTIONS
+        }
+        assert max(supports, key=supports.__getitem__) == said[0][1:]
+        assert support_of(own, known.topics, picture) == supports[said[0][1:]]  # type: ignore[index]
+    again = learn_topics(training, known, seed=1)
+    np.testing.assert_allclose(again.kernel, layer.kernel, atol=1e-4)
+
+
+@pytest.mark.parametrize(("quantization", "most"), [(Quantization.NONE, 1e-5), (Quantization.DYNAMIC, 0.1)])
+def test_the_layer_converts_exactly_beside_the_decoder(
+    training: Dataset, quantization: Quantization, most: float, tmp_path: Path
+) -> None:
+    pytest.importorskip("tensorflow", reason="TensorFlow belongs to the tools' requirements")
+    rng = np.random.default_rng(0)
+    layer = TopicLayer(rng.normal(size=(16, 70)).astype(np.float32), rng.normal(size=70).astype(np.float32))
+    path = tmp_path / "decoder.tflite"
+    path.write_bytes(convert_network(network_of(build_decoder(9, 16, 0.5, 1)), quantization, layer))
+    decoder = Decoder(path)
+    assert (decoder.topics, decoder.tokens, decoder.features) == (70, 9, 16)
+    assert verify_topics(layer, path, training, pictures=20, quantization=quantization) < most
+    with pytest.raises(UnfitBundleError, match="shares of topics differ"):
+        verify_topics(replace(layer, bias=layer.bias + 1), path, training, pictures=20, quantization=quantization)
+    path.write_bytes(convert_network(network_of(build_decoder(9, 16, 0.5, 1)), quantization))
+    assert Decoder(path).topics == 0
