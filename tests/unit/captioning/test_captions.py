@@ -155,6 +155,8 @@ def test_the_key_tells_apart_pictures_versions_and_every_option() -> None:
     # Captions that are stored already are found again.
     assert keys[0].endswith("/v1/3-0.7-20-2")
     assert caption_key(b"a", "v1", Decoding(3, 1, 20)) == caption_key(b"a", "v1", Decoding(3, 1.0, 20))
+    whole, real = (caption_key(b"a", "v1", replace(base, topic_weight=weight)) for weight in (1, 1.0))
+    assert whole == real
 
 
 def test_a_picture_that_cannot_be_read_is_refused_and_not_stored(captioner: Captioner, store: CaptionStore) -> None:

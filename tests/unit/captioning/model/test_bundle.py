@@ -9,8 +9,10 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import flatbuffers
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 
 from captioning.captioner import Captioner, decode
 from captioning.errors import BundleError
@@ -387,9 +389,63 @@ def test_topics_that_do_not_fit_the_decoder_are_found_out(folder: Path, knowing:
         Captioner(open_bundle(f"file://{knowing}"))
 
 
+NOT_SHARES = r"decoder\.tflite: gives shares of topics that are not within 0 to 1"
+
+
 def test_shares_that_are_not_finite_are_the_bundles_fault() -> None:
-    with pytest.raises(BundleError, match=r"decoder\.tflite: gives shares of topics that are not finite"):
+    with pytest.raises(BundleError, match=NOT_SHARES):
         Decoder(TOPICS / DECODER).shares(np.full((1, 48), np.nan, np.float32))
+
+
+def tanh_in_place_of_sigmoids(model: Any) -> None:
+    for code in model.operatorCodes:
+        if code.builtinCode == schema.BuiltinOperator.LOGISTIC:
+            code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.TANH
+
+
+def another_name_for_the_shares(model: Any) -> None:
+    signature = next(one for one in model.signatureDefs if one.signatureKey == b"topics")
+    signature.outputs[0].name = b"logits"
+
+
+def half_of_the_features(model: Any) -> None:
+    place = next(one.subgraphIndex for one in model.signatureDefs if one.signatureKey == b"topics")
+    features, weights, *_ = model.subgraphs[place].tensors
+    features.shape, weights.shape = [1, 24], [11, 24]
+    model.buffers[weights.buffer].data = model.buffers[weights.buffer].data[: 4 * 11 * 24]
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        (tanh_in_place_of_sigmoids, NOT_SHARES),
+        (another_name_for_the_shares, r"decoder\.tflite: signature 'topics' has inputs and outputs"),
+        (half_of_the_features, r"decoder\.tflite: topics_features:0 is float32 \[1, 24\] instead of float32 \[1, 48\]"),
+    ],
+)
+def test_a_layer_of_topics_of_another_form_is_found_out(
+    knowing: Path, change: Callable[[Any], None], fault: str
+) -> None:
+    model = schema.ModelT.InitFromPackedBuf((knowing / DECODER).read_bytes(), 0)
+    change(model)
+    builder = flatbuffers.Builder()
+    builder.Finish(model.Pack(builder), b"TFL3")
+    replace_file(knowing, DECODER, bytes(builder.Output()))
+    with pytest.raises(BundleError, match=fault):
+        Captioner(open_bundle(f"file://{knowing}")).caption(speckled(1))
+
+
+@pytest.mark.parametrize("rarity", [1e-6, 1e6])
+def test_captions_are_found_with_the_rarest_and_the_commonest_topics(knowing: Path, rarity: float) -> None:
+    vocabulary = json.loads((knowing / VOCABULARY).read_bytes())
+    replace_file(knowing, VOCABULARY, json.dumps(vocabulary | {"rarities": [rarity] * 11}).encode())
+    rewrite(knowing, put("decoding>topic_weight", 100))
+    captioner = Captioner(open_bundle(f"file://{knowing}"))
+    # Some of these pictures have captions with a topic.
+    for seed in range(20):
+        caption = captioner.caption(speckled(seed))
+        assert caption.text
+        assert 0 < caption.confidence < 1
 
 
 @pytest.mark.parametrize("name", [ENCODER, DECODER])

@@ -58,7 +58,15 @@ def test_a_vocabulary_may_have_no_word_for_the_unknown() -> None:
         ({"topics": [""], "rarities": [1.0]}, "topics[0] must match"),
         ({"topics": ["a cat"], "rarities": [1.0]}, "topics[0] must be made of the words, and 'cat' is none of them"),
         ({"topics": ["a dog", "a dog"], "rarities": [1.0, 1.0]}, "'a dog' occurs twice"),
-        *(({"topics": ["a"], "rarities": [wrong]}, "rarities[0] must be") for wrong in (0, -1.0, "1", None, True)),
+        *(({"topics": ["a"], "rarities": [wrong]}, "rarities[0] must be a number") for wrong in ("1", None, True)),
+        *(
+            ({"topics": ["a"], "rarities": [wrong]}, "rarities[0] must lie within 1e-06 to 1e+06")
+            for wrong in (0, -1.0, 1e-320, 9e-7, 1.1e6, 1e160, 1e308)
+        ),
+        *(
+            ({"topics": ["a"], "rarities": [wrong]}, "rarities[0] must be a finite number")
+            for wrong in (float("nan"), float("inf"), 10**400)
+        ),
         ({"comment": ""}, "comment is not known; the fields are end, rarities, start, topics, unknown, words"),
     ],
 )

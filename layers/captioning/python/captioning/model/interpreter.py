@@ -103,12 +103,13 @@ class Decoder:
         """Return which share of people's captions has each topic, float32 [1, topics], by features [1, features].
 
         Raises:
-            BundleError: the model fails, or its shares are not finite.
+            BundleError: the model fails, or a share is not within 0 to 1, as a logit is not.
         """
         with _running(self._file):
             shares: Floats = self._topics(features=features)["shares"]
-        if not np.isfinite(shares).all():
-            raise BundleError(self._file, "gives shares of topics that are not finite")
+        # What is not a number compares as false.
+        if not ((shares >= 0) & (shares <= 1)).all():
+            raise BundleError(self._file, "gives shares of topics that are not within 0 to 1")
         return shares
 
     def step(self, token: NDArray[np.int32], h: Floats, c: Floats, image: Floats) -> tuple[Floats, Floats, Floats]:

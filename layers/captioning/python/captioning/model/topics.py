@@ -24,7 +24,7 @@ from captioning.model.decoding import Floats, Hypothesis
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """A topic's place in the layer's output, and its rarity, above 0."""
+    """A topic's place in the layer's output, and its rarity, from 1e-6 to 1e6."""
 
     place: int
     rarity: float

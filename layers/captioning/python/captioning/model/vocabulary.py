@@ -19,6 +19,8 @@ PADDING = 0
 
 _WORD = re.compile(r"\S+")
 _TOPIC = re.compile(r"\S+( \S+)?")
+# The squares of rarities, and sums of them, are numbers far within those of a float.
+_RARITIES = 1e-6, 1e6
 # What is nothing but a name of padding, which tokenizers may have at a number of its own; "pad" is also a word.
 _PADDINGS = frozenset({"<pad>", "[pad]", "<padding>", "_pad_"})
 
@@ -69,7 +71,7 @@ def parse_vocabulary(content: bytes, *, file: str) -> Vocabulary:
 
     It is a JSON object with `words` (unique, without blanks, padding first), `start` and `end` among them, and
     `unknown` among them or null. There must be at least one word beside these marks. It may have `topics`, each of them
-    one or two of the words with a blank between them, and then `rarities`, a number above 0 for each.
+    one or two of the words with a blank between them, and then `rarities`, a number from 1e-6 to 1e6 for each.
 
     Raises:
         BundleError: it is not of this form; the message names `file`.
@@ -115,7 +117,7 @@ def _topics(document: Mapping[str, Node], tokens: Mapping[str, int]) -> Topics:
         spelled = tuple(tokens[word] for word in said)
         if spelled in topics:
             topic.refuse(f"must be a topic of its own: {quote(topic.value)} occurs twice")
-        topics[spelled] = Topic(place, rarity.positive())
+        topics[spelled] = Topic(place, rarity.number(*_RARITIES))
     return topics
 
 
