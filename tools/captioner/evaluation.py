@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from captioning.captioner import decode
+from captioning.captioner import Captioner, decode
 from captioning.model.bundle import MANIFEST, open_bundle
 from captioning.model.decoding import Decoding
 from captioning.model.interpreter import Decoder
@@ -141,6 +141,8 @@ def evaluate_bundle(
     """
     opened = open_bundle(f"file://{bundle.resolve()}")
     own = opened.manifest.decoding
+    # It refuses parts that do not fit each other, and topics that are weighed and not known.
+    Captioner(opened)
     if topic_weights and any(topic_weights) and not opened.vocabulary.topics:
         raise DatasetError(f"{bundle} knows no topics: leave --topic-weight out")
     decodings = list_decodings(beam_widths, length_penalties, topic_weights or (own.topic_weight,))

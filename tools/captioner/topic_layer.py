@@ -36,6 +36,7 @@ _HIDDEN: Final = 0.7
 _LEAST_SHARE: Final = 1e-4
 _LEAST_DEVIATION: Final = 1e-3
 _RARITY_DIGITS: Final = 4
+_LEAST_RARITY: Final = 1e-4
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,8 @@ def with_topics(vocabulary: "Vocabulary", training: "Dataset") -> "Vocabulary":
     if not listed:
         raise DatasetError("no topic is made of the vocabulary's words alone: take a smaller --min-count")
     pictures = (share_of_captions(training.captions, listed) > 0).sum(axis=0)
-    rarities = np.round(np.log((len(training.names) + 1) / pictures), _RARITY_DIGITS).tolist()
+    # A topic of every picture is hardly rare, but a bundle's rarity is above 0.
+    rarities = np.log((len(training.names) + 1) / pictures).round(_RARITY_DIGITS).clip(_LEAST_RARITY).tolist()
     spelled = [tuple(tokens[word] for word in topic) for topic in listed]
     return replace(vocabulary, topics={topic: Topic(place, rarities[place]) for place, topic in enumerate(spelled)})
 

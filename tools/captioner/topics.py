@@ -36,7 +36,7 @@ def list_topics(captions: "Sequence[Sequence[Sequence[str]]]") -> tuple[Topic, .
     counts = Counter(topic for picture in captions for said in picture for topic in _topics_of(said))
     kept = [topic for topic, count in counts.items() if count >= _LEAST_SAID[len(topic)]]
     if not kept:
-        raise DatasetError("no word is said often enough to learn from: the encoder needs more captions to learn from")
+        raise DatasetError("no word is said often enough to learn from: it takes more captions")
     return tuple(sorted(kept, key=lambda topic: (-counts[topic], topic)))
 
 

@@ -266,6 +266,8 @@ class Workshop:
             return
         settings, product = recipe.training, recipe.product
         vocabulary = build_vocabulary((caption for said in training.captions for caption in said), settings.min_count)
+        # Captions without topics are refused before hours of learning from them.
+        known = with_topics(vocabulary, training)
         captions = sum(map(len, training.captions))
         announce(f"training on {captions} captions of {len(training.names)} pictures, {len(vocabulary.words)} words")
         networks: list[Model] = []
@@ -279,7 +281,6 @@ class Workshop:
         members = [(network, 1 / len(networks)) for network in networks]
         quantization = Quantization.DYNAMIC if product.decoder_bits == 8 else Quantization.NONE  # noqa: PLR2004 - bits
         joined = product_of([network_of(network) for network, _ in members], [weight for _, weight in members])
-        known = with_topics(vocabulary, training)
         layer = learn_topics(training, known, settings.seed)
         (self.folder / DECODER).write_bytes(convert_network(joined, quantization, layer))
         difference = verify_decoder(

@@ -1,12 +1,14 @@
 """Which ways of decoding are scored, and which one a bundle gets."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from captioning.errors import DecodingError
+from captioning.errors import BundleError, DecodingError
+from captioning.model.bundle import MANIFEST
 from captioning.model.decoding import Decoding
 from tools.captioner.errors import DatasetError
 from tools.captioner.evaluation import evaluate_bundle, list_decodings
@@ -81,6 +83,15 @@ def test_every_topic_weight_is_tried_with_every_beam_that_it_can_change() -> Non
 def test_topics_cannot_be_weighed_for_a_bundle_that_knows_none(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="tiny knows no topics: leave --topic-weight out"):
         evaluate_bundle(Path("tests/bundles/tiny"), tmp_path, topic_weights=[0.0, 1.5])
+
+
+def test_a_bundle_that_would_not_be_served_is_not_scored(tmp_path: Path) -> None:
+    bundle = shutil.copytree("tests/bundles/tiny", tmp_path / "tiny")
+    manifest = json.loads((bundle / MANIFEST).read_text(encoding="utf-8"))
+    manifest["decoding"]["topic_weight"] = 0.5
+    (bundle / MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
+    with pytest.raises(BundleError, match="knows no topics, and the manifest weighs them"):
+        evaluate_bundle(bundle, tmp_path)
 
 
 def test_a_way_of_decoding_outside_the_limits_is_refused() -> None:

@@ -61,6 +61,15 @@ def test_topics_are_what_captions_repeat_in_words_of_the_vocabulary_and_their_ra
     assert all(set(topic) <= set(range(len(rare.words))) for topic in with_topics(rare, training).topics)
 
 
+def test_a_topic_of_every_picture_is_rare_enough_to_be_written() -> None:
+    """As the name of what all pictures of a collection show."""
+    count = 30_000
+    scans = Dataset(("",) * count, np.zeros((count, 1), np.float32), ((("a", "scan"),),) * count)
+    known = with_topics(build_vocabulary((caption for said in scans.captions for caption in said), 1), scans)
+    assert parse_vocabulary(to_json(known).encode(), file=VOCABULARY) == known
+    assert [topic.rarity for topic in known.topics.values()] == [1e-4, 1e-4]
+
+
 def test_captions_that_repeat_nothing_have_no_topics(training: Dataset) -> None:
     few = Dataset(training.names[:2], training.features[:2], training.captions[:2])
     vocabulary = build_vocabulary((caption for said in few.captions for caption in said), 1)
