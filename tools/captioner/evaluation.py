@@ -51,14 +51,14 @@ def list_decodings(
     """
     decodings = []
     for width in beam_widths or BEAM_WIDTHS:
-        if width == 1:
-            decodings += [Decoding(1, 0.0, MAX_WORDS, no_repeat_ngram=0), Decoding(1, 0.0, MAX_WORDS)]
-        else:
-            decodings += [
-                Decoding(width, penalty, MAX_WORDS, topic_weight=weight)
-                for penalty in length_penalties or LENGTH_PENALTIES
-                for weight in topic_weights
-            ]
+        # Those of a beam of 1 are made too: a value outside its limits is no better where it changes nothing.
+        every = [
+            Decoding(width, penalty, MAX_WORDS, topic_weight=weight)
+            for penalty in length_penalties or LENGTH_PENALTIES
+            for weight in topic_weights
+        ]
+        greedy = [Decoding(1, 0.0, MAX_WORDS, no_repeat_ngram=0), Decoding(1, 0.0, MAX_WORDS)]
+        decodings += greedy if width == 1 else every
     return decodings
 
 

@@ -89,6 +89,7 @@ def test_an_error_is_one_line_on_stderr_and_nothing_on_stdout(tmp_path: Path) ->
         (("encode", "--data", "{data}"), "run convert-encoder first"),
         (("evaluate", "--data", "{data}", "--bundle", "nowhere"), "nowhere/manifest.json"),
         (("evaluate", "--data", "{data}", "--bundle", "models/flickr8k", "--beam-width", "11"), "beam_width"),
+        (("evaluate", "--data", "{data}", "--bundle", "tests/bundles/tiny", "--topic-weight", "2"), "knows no topics"),
         (("evaluate", "--data", "{data}", "--bundle", "models/flickr8k"), "learned from pictures, and needs them"),
     ],
 )

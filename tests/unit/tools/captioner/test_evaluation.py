@@ -5,6 +5,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from captioning.errors import BundleError, DecodingError
@@ -80,6 +81,23 @@ def test_every_topic_weight_is_tried_with_every_beam_that_it_can_change() -> Non
     assert {decoding.topic_weight for decoding in list_decodings()} == {0}
 
 
+def test_a_bundles_own_weight_of_topics_is_tried_unless_others_are_wished(tmp_path: Path) -> None:
+    (tmp_path / "captions.txt").write_text(
+        "image,caption\nb.png,A brown dog runs\nb.png,A man sits\n", encoding="utf-8"
+    )
+    (tmp_path / "train.txt").write_text("a.png\n", encoding="utf-8")
+    (tmp_path / "val.txt").write_text("b.png\n", encoding="utf-8")
+    features = np.random.default_rng(0).normal(size=(1, 48)).astype(np.float32)
+    np.savez(tmp_path / "features_val.npz", names=["b.png"], features=features)
+    bundle = Path("tests/bundles/tiny-topics")
+    own, *others = (one.decoding for one in evaluate_bundle(bundle, tmp_path))
+    assert own == Decoding(3, 0.7, 12, topic_weight=1.5)
+    assert {one.topic_weight for one in others if one.beam_width > 1} == {1.5}
+    wished = [one.decoding for one in evaluate_bundle(bundle, tmp_path, topic_weights=[0.0, 2.5])]
+    assert own not in wished
+    assert {one.topic_weight for one in wished if one.beam_width > 1} == {0, 2.5}
+
+
 def test_topics_cannot_be_weighed_for_a_bundle_that_knows_none(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="tiny knows no topics: leave --topic-weight out"):
         evaluate_bundle(Path("tests/bundles/tiny"), tmp_path, topic_weights=[0.0, 1.5])
@@ -97,6 +115,10 @@ def test_a_bundle_that_would_not_be_served_is_not_scored(tmp_path: Path) -> None
 def test_a_way_of_decoding_outside_the_limits_is_refused() -> None:
     with pytest.raises(DecodingError, match="beam_width"):
         list_decodings([11])
+    with pytest.raises(DecodingError, match="length_penalty"):
+        list_decodings([1], [-0.5])
+    with pytest.raises(DecodingError, match="topic_weight"):
+        list_decodings([1], topic_weights=[-0.5])
 
 
 def test_the_tables_have_a_line_for_each_way_of_decoding() -> None:
@@ -111,8 +133,9 @@ def test_the_tables_have_a_line_for_each_way_of_decoding() -> None:
 
 def test_figures_that_cannot_be_had_leave_their_places_empty() -> None:
     some = evaluation(3, 0.2034)
+    some = replace(some, decoding=replace(some.decoding, topic_weight=1.5))
     line = to_markdown([replace(some, sentences=replace(some.sentences, foreign=None), trust=None)]).splitlines()[-1]
-    assert line == "| 3 | 0.7 | 0 | barred | 0.750 | 0.800 |  | 2 | 546 | 0.600 |  |  |"
+    assert line == "| 3 | 0.7 | 1.5 | barred | 0.750 | 0.800 |  | 2 | 546 | 0.600 |  |  |"
 
 
 def test_the_figures_come_as_json_without_the_captions() -> None:

@@ -30,7 +30,9 @@ def evaluations(dataset: Dataset) -> list[Evaluation]:
     captions = tuple((f"word{number}", "in", "the", "grass") if number < 20 else ("&",) for number in range(40))
     scores = score_captions(captions, dataset.captions)
     sentences = judge_sentences(captions, dataset.captions)
-    return [Evaluation(Decoding(width, 0.7, 20), scores, captions, sentences, None) for width in (1, 3)]
+    return [
+        Evaluation(Decoding(width, 0.7, 20, topic_weight=1.2), scores, captions, sentences, None) for width in (1, 3)
+    ]
 
 
 @pytest.fixture
@@ -48,7 +50,7 @@ def test_it_shows_captions_from_the_best_to_the_worst_beside_their_pictures(
     page = write_report(tmp_path / "out", "a model & its <figures>", evaluations, dataset, pictures)
     text = page.read_text(encoding="utf-8")
     assert "<h1>a model &amp; its &lt;figures&gt;</h1>" in text
-    assert text.count('<tr class="best"><td>1<td>0.7') == 1
+    assert text.count('<tr class="best"><td>1<td>0.7<td>1.2<td>barred<td>') == 1
     scores = [float(score) for score in re.findall(r"</b>CIDEr-D ([\d.]+)", text)]
     assert len(scores) == 24
     assert scores == sorted(scores, reverse=True)
