@@ -54,9 +54,10 @@ def ask(bundle: str, picture: bytes) -> dict[str, object]:
     return said
 
 
-def test_a_float32_bundle_captions_under_the_old_runtime_as_under_the_present_one(picture: bytes) -> None:
-    here = Captioner(open_bundle("file://tests/bundles/tiny-float32")).caption(picture)
-    there = ask("file://tests/bundles/tiny-float32", picture)
+@pytest.mark.parametrize("name", ["tiny-float32", "tiny-topics"])
+def test_a_float32_bundle_captions_under_the_old_runtime_as_under_the_present_one(name: str, picture: bytes) -> None:
+    here = Captioner(open_bundle(f"file://tests/bundles/{name}")).caption(picture)
+    there = ask(f"file://tests/bundles/{name}", picture)
     assert there == {"text": here.text, "confidence": pytest.approx(here.confidence, abs=1e-5)}
 
 

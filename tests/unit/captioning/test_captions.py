@@ -17,7 +17,7 @@ import pytest
 from captioning import captions
 from captioning.caption import Caption
 from captioning.captioner import Captioner
-from captioning.captions import caption_key, caption_picture
+from captioning.captions import caption_key, caption_picture, choose_decoding
 from captioning.errors import BundleError, CaptionStoreUnavailableError, EmptyPictureError, NotAPictureError
 from captioning.model.bundle import open_bundle
 from captioning.model.confidence import Calibration
@@ -258,3 +258,11 @@ def test_only_the_modules_named_import_pillow_the_runtime_and_the_storage() -> N
     assert importers["ai_edge_litert"] == importers["tflite_runtime"] == {"interpreter"}
     assert importers["sqlite3"] == {"sqlite"}
     assert not {"web", "tuning", "functions", "local", "tools", "boto3", "botocore"} & set(importers)
+
+
+def test_what_a_caller_chooses_leaves_the_bundles_other_options_as_they_are() -> None:
+    own = Decoding(4, 0.7, 20, no_repeat_ngram=3, topic_weight=1.2)
+    assert choose_decoding(own) == own
+    assert choose_decoding(own, beam_width=2, length_penalty=1.5) == replace(own, beam_width=2, length_penalty=1.5)
+    assert choose_decoding(own, alternatives=3) == own
+    assert choose_decoding(own, alternatives=9) == replace(own, beam_width=9)
