@@ -24,6 +24,7 @@ from tools.captioner.vocabulary import build_vocabulary, to_json
 # Keras's, when it turns a variable into an array.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
 
+FEATURES = 61
 ANIMALS, ACTIONS = ("dog", "cat", "bird"), ("runs", "sleeps", "sings")
 
 
@@ -31,11 +32,13 @@ def pictures(count: int, seed: int) -> Dataset:
     """Pictures of three animals doing three things, told apart by their features alone; two captions of each."""
     rng = np.random.default_rng(seed)
     kinds = rng.integers(3, size=(count, 2))
-    features = rng.normal(scale=0.1, size=(count, 16)).astype(np.float32)
-    features[np.arange(count), kinds[:, 0]] += 1
-    features[np.arange(count), 3 + kinds[:, 1]] += 1
+    features = rng.normal(scale=0.1, size=(count, FEATURES)).astype(np.float32)
+    # Ten features for each animal and each action: most of them are hidden while the layer learns.
+    for row, (animal, action) in enumerate(kinds):
+        features[row, 10 * animal : 10 * animal + 10] += 1
+        features[row, 30 + 10 * action : 40 + 10 * action] += 1
     # A feature that never changes, as a dead unit of an encoder.
-    features[:, 15] = 2
+    features[:, -1] = 2
     captions = tuple((("a", ANIMALS[animal], ACTIONS[action]), ("the", ANIMALS[animal])) for animal, action in kinds)
     return Dataset(tuple(map(str, range(count))), features, captions)
 
@@ -108,13 +111,15 @@ def test_the_layer_converts_exactly_beside_the_decoder(
 ) -> None:
     pytest.importorskip("tensorflow", reason="TensorFlow belongs to the tools' requirements")
     rng = np.random.default_rng(0)
-    layer = TopicLayer(rng.normal(size=(16, 70)).astype(np.float32), rng.normal(size=70).astype(np.float32))
+    layer = TopicLayer(
+        rng.normal(size=(FEATURES, 70), scale=0.3).astype(np.float32), rng.normal(size=70).astype(np.float32)
+    )
     path = tmp_path / "decoder.tflite"
-    path.write_bytes(convert_network(network_of(build_decoder(9, 16, 0.5, 1)), quantization, layer))
+    path.write_bytes(convert_network(network_of(build_decoder(9, FEATURES, 0.5, 1)), quantization, layer))
     decoder = Decoder(path)
-    assert (decoder.topics, decoder.tokens, decoder.features) == (70, 9, 16)
+    assert (decoder.topics, decoder.tokens, decoder.features) == (70, 9, FEATURES)
     assert verify_topics(layer, path, training, pictures=20, quantization=quantization) < most
     with pytest.raises(UnfitBundleError, match="shares of topics differ"):
         verify_topics(replace(layer, bias=layer.bias + 1), path, training, pictures=20, quantization=quantization)
-    path.write_bytes(convert_network(network_of(build_decoder(9, 16, 0.5, 1)), quantization))
+    path.write_bytes(convert_network(network_of(build_decoder(9, FEATURES, 0.5, 1)), quantization))
     assert Decoder(path).topics == 0
