@@ -4,7 +4,7 @@ One linear layer on standardised features, seven tenths of which are hidden whil
 each topic's share; Adam, its rate falling to 0 along a cosine. It learns from the training pictures alone. The
 standardisation becomes part of the layer. What is done with it: `captioning.model.topics`.
 
-It refuses captions that repeat nothing.
+Captions that repeat nothing have no topics, and need no layer.
 """
 
 import math
@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from captioning.model.topics import Topic
-from tools.captioner.errors import DatasetError
 from tools.captioner.progress import announce, progress
 from tools.captioner.toolchain import require_tensorflow
 from tools.captioner.topics import list_topics, share_of_captions
@@ -54,13 +53,10 @@ class TopicLayer:
 def with_topics(vocabulary: "Vocabulary", training: "Dataset") -> "Vocabulary":
     """Give a vocabulary the topics of the training captions that are made of its words, each with its rarity.
 
-    The rarity is the natural logarithm of the pictures over those of whose captions one or more has the topic. Raises
-    DatasetError when there are none.
+    The rarity is the natural logarithm of the pictures over those of whose captions one or more has the topic.
     """
     tokens = {word: token for token, word in enumerate(vocabulary.words)}
     listed = [topic for topic in list_topics(training.captions) if tokens.keys() >= set(topic)]
-    if not listed:
-        raise DatasetError("no topic is made of the vocabulary's words alone: take a smaller --min-count")
     pictures = (share_of_captions(training.captions, listed) > 0).sum(axis=0)
     rarities = np.round(np.log((len(training.names) + 1) / pictures), _RARITY_DIGITS).tolist()
     spelled = [tuple(tokens[word] for word in topic) for topic in listed]

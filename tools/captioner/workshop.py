@@ -280,7 +280,7 @@ class Workshop:
         quantization = Quantization.DYNAMIC if product.decoder_bits == 8 else Quantization.NONE  # noqa: PLR2004 - bits
         joined = product_of([network_of(network) for network, _ in members], [weight for _, weight in members])
         known = with_topics(vocabulary, training)
-        layer = learn_topics(training, known, settings.seed)
+        layer = learn_topics(training, known, settings.seed) if known.topics else None
         (self.folder / DECODER).write_bytes(convert_network(joined, quantization, layer))
         difference = verify_decoder(
             members,
@@ -291,7 +291,7 @@ class Workshop:
             quantization=quantization,
         )
         announce(f"converted decoder: probabilities within {difference:.1e} of the networks'")
-        shares = verify_topics(
+        shares = layer and verify_topics(
             layer, self.folder / DECODER, validation, pictures=_VERIFIED_PICTURES, quantization=quantization
         )
         (self.folder / VOCABULARY).write_text(vocabulary_to_json(known), encoding="utf-8")
@@ -377,10 +377,11 @@ class Workshop:
         if self._is_made("evaluation", made_from):
             return
         vocabulary = parse_vocabulary((self.folder / VOCABULARY).read_bytes(), file=VOCABULARY)
+        weights = _TOPIC_WEIGHTS if vocabulary.topics else (0.0,)
         choosing, reporting = part_of(validation, "choosing"), part_of(validation, "reporting")
         known = [caption for said in training.captions for caption in said]
         tried = evaluate_decodings(
-            self.folder / DECODER, vocabulary, choosing, list_decodings(_BEAMS, _PENALTIES, _TOPIC_WEIGHTS), known=known
+            self.folder / DECODER, vocabulary, choosing, list_decodings(_BEAMS, _PENALTIES, weights), known=known
         )
         announce(to_markdown(tried))
         best = best_of(tried)
