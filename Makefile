@@ -189,7 +189,7 @@ model: .venv-model/stamp  ## Convert the encoder and train the decoder: make mod
 captioners: .venv-captioners/stamp  ## Convert captioners of every layout and encoder, and hold them to TensorFlow (CAPTIONERS)
 	PYTHONPATH=$(LAYERS) TF_CPP_MIN_LOG_LEVEL=2 .venv-captioners/bin/python -m pytest -m "not images" --confcutdir=tests/captioners \
 		tests/captioners tests/unit/tools/captioner/test_adaptation.py tests/unit/tools/captioner/test_conversion.py \
-		tests/unit/tools/captioner/test_topic_layer.py tests/unit/tools/captioner/test_training.py $(CAPTIONERS)
+		tests/unit/tools/captioner/test_topic_network.py tests/unit/tools/captioner/test_training.py $(CAPTIONERS)
 
 images: .venv/dev.stamp .venv-sam/stamp  ## Build the container images, run them, and say how large and how fast they are
 	$(BIN)/pytest --capture=no -m images tests/images

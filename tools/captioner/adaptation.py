@@ -11,7 +11,7 @@ over the first tenth of the steps and then falling to 0 along a cosine. Numbers 
 processor can, which takes a third to a half of the time off; weights are float32. The same seed gives the same views in
 the same order.
 
-It refuses pictures that cannot be read, and losses that are not finite.
+It refuses captions that repeat nothing, pictures that cannot be read, and losses that are not finite.
 """
 
 import math
@@ -104,11 +104,13 @@ def adapt_encoder(
 ) -> tuple[EncoderWeights, AdaptationSummary]:
     """Teach the encoder, and give back its weights. The validation pictures are only reported on.
 
-    `checkpoint` keeps what each epoch made. Raises ToolchainError without TensorFlow, DatasetError for a picture that
-    cannot be read and for a loss that is not finite.
+    `checkpoint` keeps what each epoch made. Raises ToolchainError without TensorFlow, DatasetError for captions without
+    topics, for a picture that cannot be read and for a loss that is not finite.
     """
-    keras = require_tensorflow().keras
     topics = list_topics(training.captions)
+    if not topics:
+        raise DatasetError("no word is said often enough for the encoder to learn it: take --adapt-epochs 0")
+    keras = require_tensorflow().keras
     shares, judged = (share_of_captions(split.captions, topics) for split in (training, validation))
     arithmetic = _arithmetic()
     with _computing_in(arithmetic):

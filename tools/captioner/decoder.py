@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from tensorflow import Tensor
 
-    from tools.captioner.topic_layer import TopicLayer
+    from tools.captioner.topic_network import TopicNetwork
 
     Floats = NDArray[np.float32]
 
@@ -112,13 +112,13 @@ def network_of(network: "Model") -> Network:
 
 
 def convert_network(
-    network: Network, quantization: Quantization = Quantization.NONE, topics: "TopicLayer | None" = None
+    network: Network, quantization: Quantization = Quantization.NONE, topics: "TopicNetwork | None" = None
 ) -> bytes:
     """Convert a decoder to TensorFlow Lite, in float32 or with 8-bit kernels, with the signatures of the bundle.
 
     They are `project(features [1, F]) -> image [1, I]`, once per picture,
     `step(token int32 [B], h [B, S], c [B, S], image [1, I]) -> logits [B, V], h, c`, once per word, for B captions, and
-    with a layer that knows topics `topics(features [1, F]) -> shares [1, T]`.
+    with a network that knows topics `topics(features [1, F]) -> shares [1, T]`.
 
     The weights are constants and not Keras's variables: a Keras 3 function that refers to variables converts without
     complaint to a model that holds no weights. Raises ToolchainError without TensorFlow.
@@ -133,8 +133,9 @@ def convert_network(
         logits, h, c = network.step(_TensorflowOperations(tf), token, h, c, image)
         return {"logits": logits, "h": h, "c": c + 0.0}
 
-    def share(layer: "TopicLayer", features: "Tensor") -> "dict[str, Tensor]":
-        return {"shares": tf.sigmoid(tf.matmul(features, tf.constant(layer.kernel)) + tf.constant(layer.bias))}
+    def share(known: "TopicNetwork", features: "Tensor") -> "dict[str, Tensor]":
+        hidden = tf.nn.relu(tf.matmul(features, tf.constant(known.hidden_kernel)) + tf.constant(known.hidden_bias))
+        return {"shares": tf.sigmoid(tf.matmul(hidden, tf.constant(known.kernel)) + tf.constant(known.bias))}
 
     with tempfile.TemporaryDirectory() as folder:
         image = sum(network.seen_widths)

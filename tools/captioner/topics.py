@@ -1,10 +1,8 @@
 """What people say of pictures, as something that can be learned from a picture at once: words, and pairs of words.
 
 A pair ("red shirt", "brown dog", "plays guitar") says what belongs together. What is said too seldom is left out, and
-so are articles, and pairs of words that only join others. (Fang et al., "From captions to visual concepts and back",
-2015, section 3.)
-
-It refuses captions that repeat nothing.
+so are articles, and pairs of words that only join others: captions that repeat nothing have no topics. (Fang et al.,
+"From captions to visual concepts and back", 2015, section 3.)
 """
 
 from collections import Counter
@@ -12,8 +10,6 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
-
-from tools.captioner.errors import DatasetError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,14 +25,9 @@ _JOINING: Final = _ARTICLES | {"and", "are", "at", "in", "is", "of", "on", "to",
 
 
 def list_topics(captions: "Sequence[Sequence[Sequence[str]]]") -> tuple[Topic, ...]:
-    """List the words that 10 captions of all pictures have, and the pairs that 25 have, the most frequent first.
-
-    Raises DatasetError when there are none.
-    """
+    """List the words that 10 captions of all pictures have, and the pairs that 25 have, the most frequent first."""
     counts = Counter(topic for picture in captions for said in picture for topic in _topics_of(said))
     kept = [topic for topic, count in counts.items() if count >= _LEAST_SAID[len(topic)]]
-    if not kept:
-        raise DatasetError("no word is said often enough to learn from: it takes more captions")
     return tuple(sorted(kept, key=lambda topic: (-counts[topic], topic)))
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from captioning.model.vocabulary import Vocabulary
     from tools.captioner.dataset import Dataset, Features
     from tools.captioner.keras.source import SourceModel
-    from tools.captioner.topic_layer import TopicLayer
+    from tools.captioner.topic_network import TopicNetwork
 
     Floats = NDArray[np.float32]
 
@@ -104,9 +104,9 @@ def verify_decoder(
 
 
 def verify_topics(
-    layer: "TopicLayer", decoder: "Path", dataset: "Dataset", *, pictures: int, quantization: Quantization
+    network: "TopicNetwork", decoder: "Path", dataset: "Dataset", *, pictures: int, quantization: Quantization
 ) -> float:
-    """Compare the converted layer's shares of the first pictures with those of the layer: the largest difference.
+    """Compare the converted shares of the first pictures with those of the network: the largest difference.
 
     Raises:
         UnfitBundleError: it is over 1e-5, or over .1 with 8-bit kernels.
@@ -114,9 +114,9 @@ def verify_topics(
     most = MAX_PROBABILITY_DIFFERENCE if quantization is Quantization.NONE else _MAX_DYNAMIC_DIFFERENCE
     converted, features = Decoder(decoder), dataset.features[:pictures]
     ours = np.concatenate([converted.shares(row[np.newaxis]) for row in features])
-    largest = float(np.abs(ours - layer.shares(features)).max())
+    largest = float(np.abs(ours - network.shares(features)).max())
     if not largest <= most:
-        raise UnfitBundleError(f"the converted layer's shares of topics differ by {largest:.1e}")
+        raise UnfitBundleError(f"the converted decoder's shares of topics differ by {largest:.1e}")
     return largest
 
 

@@ -63,7 +63,7 @@ from tools.captioner.policy import read_policy, write_policy
 from tools.captioner.progress import announce
 from tools.captioner.reinforcement import reinforce
 from tools.captioner.toolchain import installed_versions
-from tools.captioner.topic_layer import learn_topics, with_topics
+from tools.captioner.topic_network import learn_topics, with_topics
 from tools.captioner.training import train_decoder
 from tools.captioner.trust import as_good_as_people, score_each
 from tools.captioner.verification import verify_decoder, verify_encoder, verify_topics
@@ -101,7 +101,7 @@ _VERIFIED_PICTURES: Final = 100
 # gains little, and of captions that are chosen by their support the support tells less: their confidence is worth less.
 _BEAMS: Final = (1, 3, 4)
 _PENALTIES: Final = (0.7,)
-_TOPIC_WEIGHTS: Final = (0.0, 0.4, 0.8, 1.2)
+_TOPIC_WEIGHTS: Final = (0.0, 0.4, 0.8, 1.2, 1.6)
 _SPLITS: "Final[tuple[Split, Split]]" = ("train", "val")
 
 
@@ -255,7 +255,7 @@ class Workshop:
     def train(self, data: Path, recipe: "Recipe") -> None:
         """Train decoders, each first on people's captions and then on its own, and make one of them.
 
-        Beside it learns the layer that knows topics. Both are held to the networks that they are made of.
+        Beside it learns the network that knows topics. Both are held to the networks that they are made of.
         """
         training, validation = (self._dataset(data, split) for split in _SPLITS)
         views = self._views(training)
@@ -266,8 +266,6 @@ class Workshop:
             return
         settings, product = recipe.training, recipe.product
         vocabulary = build_vocabulary((caption for said in training.captions for caption in said), settings.min_count)
-        # Captions without topics are refused before hours of learning from them.
-        known = with_topics(vocabulary, training)
         captions = sum(map(len, training.captions))
         announce(f"training on {captions} captions of {len(training.names)} pictures, {len(vocabulary.words)} words")
         networks: list[Model] = []
@@ -281,8 +279,9 @@ class Workshop:
         members = [(network, 1 / len(networks)) for network in networks]
         quantization = Quantization.DYNAMIC if product.decoder_bits == 8 else Quantization.NONE  # noqa: PLR2004 - bits
         joined = product_of([network_of(network) for network, _ in members], [weight for _, weight in members])
-        layer = learn_topics(training, known, settings.seed)
-        (self.folder / DECODER).write_bytes(convert_network(joined, quantization, layer))
+        known = with_topics(vocabulary, training)
+        topics = learn_topics(training, known, settings.seed) if known.topics else None
+        (self.folder / DECODER).write_bytes(convert_network(joined, quantization, topics))
         difference = verify_decoder(
             members,
             self.folder / DECODER,
@@ -292,8 +291,8 @@ class Workshop:
             quantization=quantization,
         )
         announce(f"converted decoder: probabilities within {difference:.1e} of the networks'")
-        shares = verify_topics(
-            layer, self.folder / DECODER, validation, pictures=_VERIFIED_PICTURES, quantization=quantization
+        shares = topics and verify_topics(
+            topics, self.folder / DECODER, validation, pictures=_VERIFIED_PICTURES, quantization=quantization
         )
         (self.folder / VOCABULARY).write_text(vocabulary_to_json(known), encoding="utf-8")
         self._record(
@@ -378,10 +377,11 @@ class Workshop:
         if self._is_made("evaluation", made_from):
             return
         vocabulary = parse_vocabulary((self.folder / VOCABULARY).read_bytes(), file=VOCABULARY)
+        weights = _TOPIC_WEIGHTS if vocabulary.topics else (0.0,)
         choosing, reporting = part_of(validation, "choosing"), part_of(validation, "reporting")
         known = [caption for said in training.captions for caption in said]
         tried = evaluate_decodings(
-            self.folder / DECODER, vocabulary, choosing, list_decodings(_BEAMS, _PENALTIES, _TOPIC_WEIGHTS), known=known
+            self.folder / DECODER, vocabulary, choosing, list_decodings(_BEAMS, _PENALTIES, weights), known=known
         )
         announce(to_markdown(tried))
         best = best_of(tried)

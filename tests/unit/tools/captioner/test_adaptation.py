@@ -1,8 +1,9 @@
 """The encoder learns what people say of pictures: its later blocks alone, and as if it had never been interrupted.
 
-It needs TensorFlow.
+It needs TensorFlow, except to refuse.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -122,3 +123,11 @@ def test_a_picture_that_is_none_is_named(weights: EncoderWeights, squares: Capti
         (tmp_path / name).write_bytes((squares.folder / name).read_bytes())
     with pytest.raises(DatasetError, match=r"red\.png cannot be read as a picture"):
         adapt(weights, CaptionedPictures(tmp_path, squares.names, squares.captions), tmp_path)
+
+
+def test_captions_that_repeat_nothing_teach_the_encoder_nothing(squares: CaptionedPictures, tmp_path: Path) -> None:
+    few = replace(squares, captions=tuple(((colour, "square"),) for colour in COLOURS))
+    with pytest.raises(DatasetError, match="take --adapt-epochs 0"):
+        adapt_encoder(
+            EncoderWeights(()), few, few, AdaptationSettings(), checkpoint=Checkpoint(tmp_path / "adaptation.npz", "")
+        )

@@ -16,7 +16,7 @@ from tools.captioner import pictures
 from tools.captioner.dataset import Features, read_features
 from tools.captioner.errors import DatasetError, UnfitBundleError
 from tools.captioner.pictures import INPUT, encode_pictures, find_pictures
-from tools.captioner.settings import AdaptationSettings, Recipe, TrainingSettings
+from tools.captioner.settings import AdaptationSettings, Recipe
 from tools.captioner.verification import verify_encoder
 from tools.captioner.views import look_again
 from tools.captioner.workshop import Workshop
@@ -199,14 +199,6 @@ def test_an_encoder_learns_only_where_there_are_pictures_and_it_is_wished(
     (data / "Images" / "red.png").unlink()
     workshop.adapt(data, None, None, AdaptationSettings())
     assert "stays as ImageNet made it" in capsys.readouterr().err
-
-
-def test_captions_that_repeat_nothing_are_refused_before_anything_is_learned(workshop: Workshop, data: Path) -> None:
-    workshop.encode(data, pictures=None)
-    before = {path.name for path in workshop.folder.iterdir()}
-    with pytest.raises(DatasetError, match="no word is said often enough to learn from: it takes more captions"):
-        workshop.train(data, Recipe(training=TrainingSettings(min_count=1)))
-    assert {path.name for path in workshop.folder.iterdir()} == before
 
 
 def test_a_picture_that_is_missing_or_none_is_named(workshop: Workshop, data: Path) -> None:
