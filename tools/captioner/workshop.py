@@ -101,7 +101,7 @@ _VERIFIED_PICTURES: Final = 100
 # gains little, and of captions that are chosen by their support the support tells less: their confidence is worth less.
 _BEAMS: Final = (1, 3, 4)
 _PENALTIES: Final = (0.7,)
-_TOPIC_WEIGHTS: Final = (0.0, 0.4, 0.8, 1.2, 1.6)
+_TOPIC_WEIGHTS: Final = (0.0, 0.4, 0.8, 1.2)
 _SPLITS: "Final[tuple[Split, Split]]" = ("train", "val")
 
 
@@ -260,7 +260,7 @@ class Workshop:
         training, validation = (self._dataset(data, split) for split in _SPLITS)
         views = self._views(training)
         made_from = _fingerprint(
-            "decoder", to_json(asdict(recipe)), *map(_digest, (training, validation)), *_digest_views(views)
+            "decoder and topics", to_json(asdict(recipe)), *map(_digest, (training, validation)), *_digest_views(views)
         )
         if self._is_made("decoder", made_from):
             return
