@@ -38,7 +38,7 @@ from tools.captioner.errors import DatasetError
 from tools.captioner.pictures import INPUT, read_sample
 from tools.captioner.progress import announce, progress
 from tools.captioner.toolchain import require_tensorflow
-from tools.captioner.topics import list_topics, share_of_captions
+from tools.captioner.topics import cross_entropy, list_topics, share_of_captions, usual_logits
 from tools.captioner.views import cut
 
 if TYPE_CHECKING:
@@ -65,7 +65,6 @@ _LAYER_AT_ONCE: Final = 64
 _LAYER_RATE: Final = 1e-3
 _LAYER_FASTER: Final = 20
 _LIGHT: Final = (0.8, 1.2)
-_LEAST_SHARE: Final = 1e-4
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +114,7 @@ def adapt_encoder(
     arithmetic = _arithmetic()
     with _computing_in(arithmetic):
         keras.utils.set_random_seed(settings.adapt_seed)
-        student = _Student(weights, len(topics), shares.mean(axis=0))
+        student = _Student(weights, len(topics), shares)
     announce(f"the encoder learns from {len(training.names)} pictures, {len(topics)} words and pairs, in {arithmetic}")
     rng = np.random.default_rng(settings.adapt_seed)
     losses: list[float] = []
@@ -181,8 +180,7 @@ class _Student:
                 layers.Dense(topics, dtype="float32"),
             ]
         )
-        likely = np.clip(shares, _LEAST_SHARE, 1 - _LEAST_SHARE)
-        self._layer.layers[-1].bias.assign(np.log(likely / (1 - likely)))
+        self._layer.layers[-1].bias.assign(usual_logits(shares))
         self._encoder_optimizer, self._layer_optimizer = optimizers.Adam(), optimizers.Adam()
         self._encoder_optimizer.build(self._encoder.trainable_variables)
         self._layer_optimizer.build(self._layer.trainable_variables)
@@ -217,7 +215,7 @@ class _Student:
     def judge(self, pictures: CaptionedPictures, shares: "Floats") -> float:
         """Return the loss of whole pictures in nats per picture, nothing hidden."""
         features = np.concatenate(list(self.encode(pictures)))
-        return float(_loss(shares, self._layer(features, training=False)))
+        return float(cross_entropy(shares, self._layer(features, training=False)))
 
     def groups(self) -> tuple[ConvolutionGroup, ...]:
         """Return the encoder's convolutions, as if a normalisation that changes nothing but adds came after each."""
@@ -250,7 +248,7 @@ class _Student:
 
     def _step(self, pictures: "Tensor", shares: "Tensor") -> "Tensor":
         with require_tensorflow().GradientTape() as tape:
-            loss = _loss(shares, self._layer(self._features_of(pictures), training=True))
+            loss = cross_entropy(shares, self._layer(self._features_of(pictures), training=True))
         changed = self._encoder.trainable_variables, self._layer.trainable_variables
         slopes = tape.gradient(loss, changed)
         self._encoder_optimizer.apply_gradients(zip(slopes[0], changed[0], strict=True))
@@ -259,16 +257,10 @@ class _Student:
 
     def _layer_step(self, features: "Tensor", shares: "Tensor") -> "Tensor":
         with require_tensorflow().GradientTape() as tape:
-            loss = _loss(shares, self._layer(features, training=True))
+            loss = cross_entropy(shares, self._layer(features, training=True))
         changed = self._layer.trainable_variables
         self._layer_optimizer.apply_gradients(zip(tape.gradient(loss, changed), changed, strict=True))
         return loss
-
-
-def _loss(shares: "Tensor", logits: "Tensor") -> "Tensor":
-    """Return the cross-entropy of each topic's share, summed over topics, in nats per picture."""
-    tf = require_tensorflow()
-    return tf.reduce_mean(tf.reduce_sum(tf.nn.sigmoid_cross_entropy_with_logits(shares, logits), axis=1))
 
 
 def _rise_and_fall(done: float) -> float:

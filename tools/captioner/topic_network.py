@@ -17,7 +17,7 @@ import numpy as np
 from captioning.model.topics import Topic
 from tools.captioner.progress import announce, progress
 from tools.captioner.toolchain import require_tensorflow
-from tools.captioner.topics import list_topics, share_of_captions
+from tools.captioner.topics import cross_entropy, list_topics, share_of_captions, usual_logits
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,7 +34,6 @@ _EPOCHS: Final = 15
 _AT_ONCE: Final = 64
 _RATE: Final = 1e-3
 _HIDDEN: Final = 0.6
-_LEAST_SHARE: Final = 1e-4
 _LEAST_DEVIATION: Final = 1e-3
 _RARITY_DIGITS: Final = 4
 _LEAST_RARITY: Final = 1e-4
@@ -89,8 +88,7 @@ def learn_topics(training: "Dataset", vocabulary: "Vocabulary", seed: int) -> To
             layers.Dense(len(spelled)),
         ]
     )
-    likely = np.clip(shares.mean(axis=0), _LEAST_SHARE, 1 - _LEAST_SHARE)
-    network.layers[-1].bias.assign(np.log(likely / (1 - likely)))
+    network.layers[-1].bias.assign(usual_logits(shares))
     optimizer = tf.keras.optimizers.Adam()
     optimizer.build(network.trainable_variables)
 
@@ -98,7 +96,7 @@ def learn_topics(training: "Dataset", vocabulary: "Vocabulary", seed: int) -> To
     def learn(rows: "NDArray[np.intp]", said: "Floats") -> object:
         with tf.GradientTape() as tape:
             logits = network(tf.gather(standard, rows), training=True)
-            loss = tf.reduce_mean(tf.reduce_sum(tf.nn.sigmoid_cross_entropy_with_logits(said, logits), axis=1))
+            loss = cross_entropy(said, logits)
         variables = network.trainable_variables
         optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
         return loss

@@ -11,15 +11,19 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 
+from tools.captioner.toolchain import require_tensorflow
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+    from tensorflow import Tensor
 
-__all__ = ["Topic", "list_topics", "share_of_captions"]
+__all__ = ["Topic", "cross_entropy", "list_topics", "share_of_captions", "usual_logits"]
 
 Topic: TypeAlias = tuple[str, ...]
 _LEAST_SAID: Final = {1: 10, 2: 25}
+_LEAST_SHARE: Final = 1e-4
 _ARTICLES: Final = frozenset({"a", "an", "the"})
 _JOINING: Final = _ARTICLES | {"and", "are", "at", "in", "is", "of", "on", "to", "with"}
 
@@ -42,6 +46,19 @@ def share_of_captions(
             for topic in _topics_of(said) & places.keys():
                 shares[row, places[topic]] += 1 / len(picture)
     return shares
+
+
+def usual_logits(shares: "NDArray[np.float32]") -> "NDArray[np.float32]":
+    """Return what a network begins with that knows no picture: the logits [topics] of the mean shares."""
+    likely = np.clip(shares.mean(axis=0), _LEAST_SHARE, 1 - _LEAST_SHARE)
+    logits: NDArray[np.float32] = np.log(likely / (1 - likely))
+    return logits
+
+
+def cross_entropy(shares: "Tensor", logits: "Tensor") -> "Tensor":
+    """Return the cross-entropy of each topic's share, summed over topics, in nats per picture."""
+    tf = require_tensorflow()
+    return tf.reduce_mean(tf.reduce_sum(tf.nn.sigmoid_cross_entropy_with_logits(shares, logits), axis=1))
 
 
 def _topics_of(said: "Sequence[str]") -> set[Topic]:
