@@ -128,6 +128,8 @@ def _take_over_root(form: str) -> None:
     root.handlers = [_handler(form)]
     root.setLevel(logging.WARNING)
     logging.captureWarnings(True)
+    # From Python 3.12 on every record would carry the name of its asyncio task, which says nothing here.
+    logging.logAsyncioTasks = False  # type: ignore[attr-defined]  # not before 3.12
 
 
 def logger(service: str, *, level: str, form: str = "auto", packages: Collection[str] = ()) -> Logger:

@@ -59,7 +59,7 @@ def test_a_bomb_is_read_or_refused_within_the_limits(name: str) -> None:
     except PictureError as error:
         answer, why = type(error), str(error)
     assert answer in bomb.answers, why
-    assert ("processor time" in why) == bomb.slow
+    assert bomb.slow is None or ("processor time" in why) == bomb.slow
     assert "made its decoder fail" not in why
     if sys.platform == "linux":
         assert _memory("self", "VmHWM") - before < MOST_OWN_MEGABYTES

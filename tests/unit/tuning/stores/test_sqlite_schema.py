@@ -138,7 +138,9 @@ def test_old_ratings_are_corrected_like_new_ones(path: Path) -> None:
 def test_a_migrated_file_has_the_tables_of_a_new_one(path: Path, tmp_path: Path) -> None:
     schemas = []
     for file in (path, tmp_path / "new.db"):
-        SqliteObservationStore(file).count()
+        store = SqliteObservationStore(file)
+        store.count()
+        store.close()
         connection = sqlite3.connect(file)
         schemas.append(connection.execute("SELECT type, name, sql FROM sqlite_master ORDER BY name").fetchall())
         connection.close()
