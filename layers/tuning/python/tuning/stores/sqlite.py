@@ -706,9 +706,9 @@ _SELECT_SUGGESTIONS = "SELECT number, outstanding, id, mode, setting, suggested_
 _BY_ID = "WHERE id IN (SELECT value FROM json_each(?))"
 _OF_ENTRIES = "INDEXED BY revisions_of_entry WHERE study = ? AND target IN (SELECT value FROM json_each(?))"
 _LATEST_BY_PLACE = (
-    "WHERE number IN (SELECT (SELECT MAX(number) FROM suggestions WHERE study = ?1"
+    "WHERE number IN (SELECT (SELECT MAX(number) FROM suggestions WHERE study = ?"
     " AND mode = json_extract(place.value, '$[0]') AND setting_key = json_extract(place.value, '$[1]'))"
-    " FROM json_each(?2) AS place)"
+    " FROM json_each(?) AS place)"
 )
 _END = "UPDATE suggestions SET outstanding = 0 WHERE id = ? AND outstanding = 1"
 # What is no moment at all is not expired but damaged, and stays to be found.
