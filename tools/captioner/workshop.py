@@ -372,7 +372,11 @@ class Workshop:
         training, validation = (self._dataset(data, split) for split in _SPLITS)
         sure_from = self._read_record("decoder")["settings"]["sure_from"]
         made_from = _fingerprint(
-            "evaluation", sha256_of(self.folder / DECODER), str(sure_from), *map(_digest, (training, validation))
+            "evaluation",
+            sha256_of(self.folder / DECODER),
+            repr((_BEAMS, _PENALTIES, _TOPIC_WEIGHTS)),
+            str(sure_from),
+            *map(_digest, (training, validation)),
         )
         if self._is_made("evaluation", made_from):
             return

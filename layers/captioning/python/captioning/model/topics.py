@@ -1,8 +1,8 @@
 """Topics: words and pairs of words that people say of pictures, and how far they support a caption.
 
-The decoder says which word comes next. Beside it a bundle may bring a layer that tells from a picture's features which
-share of people's captions has each topic. It learned in another way than the decoder and errs elsewhere, so that the
-caption that it supports best is, among those of one search, better than the most probable one.
+The decoder says which word comes next. Beside it a bundle may bring a network that tells from a picture's features
+which share of people's captions has each topic. It learned in another way than the decoder and errs elsewhere, so that
+the caption that it supports best is, among those of one search, better than the most probable one.
 
     support = (sum of share * rarity^2) / (sum of rarity^2)^(1/2), both over the topics that the caption has
 
@@ -24,7 +24,7 @@ from captioning.model.decoding import Floats, Hypothesis
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """A topic's place in the layer's output, and its rarity, from 1e-6 to 1e6."""
+    """A topic's place in the network's output, and its rarity, from 1e-6 to 1e6."""
 
     place: int
     rarity: float
